@@ -1,0 +1,1 @@
+//! Parses what was observed in a mesh and judges how good it was. Pure: no clock, no network, no files.

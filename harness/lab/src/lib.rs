@@ -1,0 +1,1 @@
+//! An embedded mesh of several clusters that speaks the same HTTP as a real one.

@@ -1,0 +1,3 @@
+//! The `meshdrill` command.
+
+fn main() {}
