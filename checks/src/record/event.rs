@@ -1,0 +1,206 @@
+//! What can happen in a run. Consumers match exhaustively: a new event makes every one of them take a position.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{At, Header, Sample};
+use crate::verdict::Verdict;
+
+/// The fixed phases of a run, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Everything that must be true before anything is touched.
+    Preflight,
+    /// Probes run, nothing is broken yet.
+    Baseline,
+    /// Faults are being injected.
+    Inject,
+    /// A sustained fault is held.
+    Hold,
+    /// The damage is undone.
+    Undo,
+    /// Probes go on until recovery is sustained.
+    Observe,
+    /// The last checks, and the proof that nothing is left.
+    Verify,
+}
+
+impl Phase {
+    /// The word used in files and on the screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Baseline => "baseline",
+            Self::Inject => "inject",
+            Self::Hold => "hold",
+            Self::Undo => "undo",
+            Self::Observe => "observe",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run began; always the first event.
+    Started(Box<Header>),
+    /// A phase began.
+    Phase {
+        /// Which one.
+        phase: Phase,
+    },
+    /// Preflight ended the run: nothing was injected.
+    Refused {
+        /// What stood in the way, and the remedy.
+        why: String,
+    },
+    /// A probe's sampler is running and has made its first observation.
+    ProbeReady {
+        /// The probe.
+        probe: String,
+    },
+    /// A probe could not start, or died.
+    ProbeFailed {
+        /// The probe.
+        probe: String,
+        /// Why.
+        why: String,
+    },
+    /// A probe ended its schedule.
+    ProbeStopped {
+        /// The probe.
+        probe: String,
+        /// How many observations its schedule held until then, over all its series.
+        planned: u64,
+    },
+    /// One observation of a probe.
+    Sample {
+        /// The probe.
+        probe: String,
+        /// What was observed.
+        #[serde(flatten)]
+        sample: Sample,
+    },
+    /// A check was asked; the last answer under its id counts.
+    Check {
+        /// Its id.
+        id: String,
+        /// Where it stands in the scenario: steadyState, recovered, verify or checks.
+        stage: String,
+        /// What it says.
+        verdict: Verdict,
+        /// The measured value first, then what was expected.
+        message: String,
+        /// The facts it rests on.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        observed: Value,
+    },
+    /// A check, a probe or the whole scenario was left out because the environment lacks what it needs.
+    NotRun {
+        /// The id of the check or probe; `scenario` for all of it.
+        id: String,
+        /// What is missing, and who waived it.
+        reason: String,
+        /// Whether a valid waiver of the mesh file covers it.
+        waived: bool,
+    },
+    /// The steady state was judged before injection.
+    SteadyState {
+        /// Whether it held.
+        met: bool,
+        /// What was seen.
+        message: String,
+    },
+    /// A fault was asked of the cluster.
+    FaultRequested {
+        /// The fault.
+        fault: String,
+        /// The objects it targets, as namespace/name or name.
+        targets: Vec<String>,
+    },
+    /// A fault was seen to have taken hold.
+    FaultEffective {
+        /// The fault.
+        fault: String,
+        /// What proves it.
+        proof: String,
+    },
+    /// A fault was asked for and could not be seen to take hold.
+    FaultIneffective {
+        /// The fault.
+        fault: String,
+        /// What was looked for.
+        why: String,
+    },
+    /// A target that the fault removed has a replacement that is ready.
+    TargetReplaced {
+        /// The fault.
+        fault: String,
+        /// The object removed.
+        target: String,
+        /// The object that took its place.
+        by: String,
+    },
+    /// An undo was begun.
+    UndoRequested {
+        /// The fault.
+        fault: String,
+        /// What it does.
+        undo: String,
+    },
+    /// An undo was seen to have taken hold.
+    UndoVerified {
+        /// The fault.
+        fault: String,
+        /// What proves it.
+        proof: String,
+    },
+    /// An undo could not be done or not be verified.
+    UndoFailed {
+        /// The fault.
+        fault: String,
+        /// Why.
+        why: String,
+    },
+    /// A live criterion of `abortWhen` was breached.
+    Aborted {
+        /// Which, and by what.
+        why: String,
+    },
+    /// A signal, a halt object or a lost lease ended the run early.
+    Interrupted {
+        /// Which.
+        by: String,
+        /// Whether a fault had been requested by then.
+        injected: bool,
+    },
+    /// Recovery was judged at the end.
+    Recovery {
+        /// Whether everything is as it was before.
+        verified: bool,
+        /// What is left over, each with its place.
+        leftovers: Vec<String>,
+        /// What was looked at.
+        message: String,
+    },
+    /// Something a reader of the report should know.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// The run ended; always the last event of a complete record.
+    Finished,
+}
+
+/// One line of the record: an event and when it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When.
+    pub at: At,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}

@@ -1,0 +1,83 @@
+//! The first event of a record: everything that judging needs to know of the plan.
+
+use serde::{Deserialize, Serialize};
+
+use super::Series;
+use crate::criterion::Criterion;
+use crate::units::TimeSpan;
+
+/// The schema name written into every record.
+pub const RECORD_SCHEMA: &str = "meshdrill.io/record/v1";
+
+/// What was run, and what it is to be judged by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`RECORD_SCHEMA`].
+    pub schema: String,
+    /// The run's id, a UUID version 7.
+    pub id: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its suite; empty if it has none.
+    pub suite: String,
+    /// What `forEach` bound, as `primary` or `primary-secondary`; empty without one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub binding: String,
+    /// The mesh file's name; none for scenarios that need no cluster.
+    pub mesh: Option<String>,
+    /// Whether the embedded mesh was used instead of clusters.
+    pub lab: bool,
+    /// Wall time of t = 0: RFC 3339 in UTC with milliseconds.
+    pub started: String,
+    /// The version of the program that made the record.
+    pub tool: String,
+    /// The probes, in file order.
+    pub probes: Vec<ProbeHeader>,
+    /// The faults, in file order.
+    pub faults: Vec<FaultHeader>,
+    /// The checks, in the order of their phases.
+    pub checks: Vec<CheckHeader>,
+    /// The criteria, in file order.
+    pub criteria: Vec<Criterion>,
+}
+
+/// A probe as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeHeader {
+    /// Its key in the scenario, with `@CLUSTER` where that was expanded.
+    pub name: String,
+    /// Its kind, as in the scenario format.
+    pub kind: String,
+    /// What it observes, in words.
+    pub what: String,
+    /// Its period.
+    pub every: TimeSpan,
+    /// The bound beyond which a right answer is `late`.
+    pub slow: TimeSpan,
+    /// The connections it samples with.
+    pub series: Vec<Series>,
+}
+
+/// A fault as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultHeader {
+    /// `f1`, `f2`, … in file order, with `@CLUSTER` where that was expanded.
+    pub id: String,
+    /// Its kind, as in the scenario format.
+    pub kind: String,
+    /// What it does, in words.
+    pub what: String,
+    /// The clusters it touches.
+    pub clusters: Vec<String>,
+    /// Whether it lasts until it is undone.
+    pub sustained: bool,
+}
+
+/// A check as planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckHeader {
+    /// Its id.
+    pub id: String,
+    /// Where it stands: steadyState, recovered, verify or checks.
+    pub stage: String,
+}

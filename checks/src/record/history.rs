@@ -1,0 +1,177 @@
+//! A record in memory, and how it is read back from its lines.
+
+use std::collections::BTreeMap;
+
+use super::{At, Chain, ChainError, Event, Header, Line, Phase, ProbeHeader, Sample};
+
+/// Why a text is not a record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A line that cannot be read or does not follow the one before it.
+    #[error("line {line}: {source}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: ChainError,
+    },
+    /// No first event.
+    #[error("the record has no header line: nothing was recorded")]
+    Empty,
+}
+
+/// Everything that happened in one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What was run.
+    pub header: Header,
+    /// The events in their order, samples left out.
+    pub events: Vec<Line>,
+    samples: BTreeMap<String, Vec<Sample>>,
+}
+
+impl Record {
+    /// A record that has only begun.
+    pub const fn begin(header: Header) -> Self {
+        Self { header, events: Vec::new(), samples: BTreeMap::new() }
+    }
+
+    /// Adds what happened next.
+    pub fn push(&mut self, line: Line) {
+        match line.event {
+            Event::Sample { probe, sample } => self.samples.entry(probe).or_default().push(sample),
+            Event::Started(header) => self.header = *header,
+            _ => self.events.push(line),
+        }
+    }
+
+    /// Reads the lines of `run.jsonl`. A last line cut short by a crash is left out; the record is then incomplete.
+    pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let mut chain = Chain::default();
+        let mut record: Option<Self> = None;
+        let cut_short = !text.ends_with('\n');
+        let count = text.lines().count();
+        for (index, line) in text.lines().enumerate() {
+            let checked = match chain.check(line) {
+                Ok(checked) => checked,
+                Err(ChainError::Format(_)) if cut_short && index + 1 == count => break,
+                Err(source) => return Err(RecordError::Line { line: index + 1, source }),
+            };
+            match (&mut record, checked.event) {
+                (None, Event::Started(header)) => record = Some(Self::begin(*header)),
+                (None, _) => return Err(RecordError::Empty),
+                (Some(record), event) => record.push(Line { at: checked.at, event }),
+            }
+        }
+        record.ok_or(RecordError::Empty)
+    }
+
+    /// The samples of one probe, in the order in which they completed.
+    pub fn samples(&self, probe: &str) -> &[Sample] {
+        self.samples.get(probe).map_or(&[], Vec::as_slice)
+    }
+
+    /// A probe's header.
+    pub fn probe(&self, name: &str) -> Option<&ProbeHeader> {
+        self.header.probes.iter().find(|probe| probe.name == name)
+    }
+
+    /// When a phase began.
+    pub fn phase(&self, wanted: Phase) -> Option<At> {
+        self.events.iter().find_map(|line| match &line.event {
+            Event::Phase { phase } if *phase == wanted => Some(line.at),
+            _ => None,
+        })
+    }
+
+    /// Whether the run wrote its last event.
+    pub fn is_complete(&self) -> bool {
+        self.events.iter().any(|line| matches!(line.event, Event::Finished))
+    }
+
+    /// When the record ends.
+    pub fn end(&self) -> At {
+        let samples = self.samples.values().filter_map(|samples| samples.last()).map(|sample| sample.completed);
+        self.events.last().map(|line| line.at).into_iter().chain(samples).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Class, RECORD_SCHEMA, Series};
+    use super::*;
+    use std::time::Duration;
+
+    fn lines() -> Vec<Line> {
+        let header = Header {
+            schema: RECORD_SCHEMA.into(),
+            id: "0".into(),
+            scenario: "s".into(),
+            suite: String::new(),
+            binding: String::new(),
+            mesh: None,
+            lab: true,
+            started: "2026-01-01T00:00:00.000Z".into(),
+            tool: "0".into(),
+            probes: vec![],
+            faults: vec![],
+            checks: vec![],
+            criteria: vec![],
+        };
+        let at = |micros| At::after_start(Duration::from_micros(micros));
+        let sample = Sample {
+            series: Series::Kept,
+            slot: 3,
+            scheduled: at(300_000),
+            started: at(300_017),
+            completed: at(301_234_567),
+            class: Class::Http5xx,
+            responder: Some("primary-cluster".into()),
+            seen: Some(serde_json::json!({"status": 503})),
+        };
+        vec![
+            Line { at: At::ZERO, event: Event::Started(Box::new(header)) },
+            Line { at: at(1), event: Event::Phase { phase: Phase::Baseline } },
+            Line { at: at(301_234_567), event: Event::Sample { probe: "p".into(), sample } },
+            Line { at: at(400_000_000), event: Event::Finished },
+        ]
+    }
+
+    fn text() -> String {
+        let mut chain = Chain::default();
+        lines().iter().map(|line| chain.link(line).unwrap() + "\n").collect()
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_made() {
+        let mut made = None;
+        for line in lines() {
+            match (&mut made, line) {
+                (None, Line { event: Event::Started(header), .. }) => made = Some(Record::begin(*header)),
+                (Some(record), line) => record.push(line),
+                (None, _) => panic!("header first"),
+            }
+        }
+        let read = Record::parse(&text()).unwrap();
+        assert_eq!(read, made.unwrap());
+        assert!(read.is_complete());
+    }
+
+    #[test]
+    fn a_changed_or_dropped_line_shows() {
+        let text = text();
+        let changed = text.replacen("http-5xx", "good", 1);
+        assert!(matches!(Record::parse(&changed), Err(RecordError::Line { line: 4, .. })));
+        let dropped: String = text.lines().filter(|line| !line.contains("baseline")).map(|l| format!("{l}\n")).collect();
+        assert!(matches!(Record::parse(&dropped), Err(RecordError::Line { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_last_line_cut_short_is_left_out() {
+        let text = text();
+        let record = Record::parse(&text[..text.len() - 20]).unwrap();
+        assert!(!record.is_complete());
+        assert_eq!(record.samples("p").len(), 1);
+        assert!(matches!(Record::parse(""), Err(RecordError::Empty)));
+    }
+}

@@ -1,0 +1,13 @@
+//! The record of a run: events and samples on one clock, the only contract between running and judging.
+
+mod chain;
+mod event;
+mod header;
+mod history;
+mod sample;
+
+pub use chain::{Chain, ChainError};
+pub use event::{Event, Line, Phase};
+pub use header::{CheckHeader, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
+pub use history::{Record, RecordError};
+pub use sample::{At, Class, Sample, Series};

@@ -1,0 +1,94 @@
+//! The samples of every probe, with their outages, and the instants that divide the run: worked out once per record.
+
+use std::collections::BTreeMap;
+
+use crate::criterion::During;
+use crate::outage::{self, Outage};
+use crate::record::{At, Event, Record, Sample, Series};
+use crate::window::Marks;
+
+/// What is known of one probe.
+#[derive(Debug)]
+pub struct ProbeEvidence<'a> {
+    /// Its samples in the order in which they were due.
+    pub samples: Vec<&'a Sample>,
+    /// How many slots its schedule held.
+    pub planned: u64,
+    /// Its outages, over all its series.
+    pub outages: Vec<Outage>,
+    /// Why it could not measure, if it could not.
+    pub failed: Option<String>,
+}
+
+/// The evidence of a run.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The instants that divide it.
+    pub marks: Marks,
+    /// When it ends.
+    pub end: At,
+    /// Every instant at which a fault took hold.
+    pub injections: Vec<At>,
+    probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
+}
+
+/// The least coverage at which a probe's figures speak for the whole time.
+pub const COVERAGE: f64 = 0.99;
+
+impl<'a> Evidence<'a> {
+    /// Works it out.
+    pub fn of(record: &'a Record) -> Self {
+        let probes = record.header.probes.iter().map(|probe| (probe.name.as_str(), of_probe(record, &probe.name)));
+        let injections = record.events.iter().filter_map(|line| match line.event {
+            Event::FaultEffective { .. } => Some(line.at),
+            _ => None,
+        });
+        Self {
+            marks: Marks::of(record),
+            end: record.end(),
+            injections: injections.collect(),
+            probes: probes.collect(),
+        }
+    }
+
+    /// One probe's evidence.
+    pub fn probe(&self, name: &str) -> Option<&ProbeEvidence<'a>> {
+        self.probes.get(name)
+    }
+}
+
+impl<'a> ProbeEvidence<'a> {
+    /// The samples of one part of the run that were really made.
+    pub fn valid(&self, marks: &Marks, during: During) -> Vec<&'a Sample> {
+        let mut selected = marks.select(&self.samples, &self.outages, during);
+        selected.retain(|sample| sample.class.is_valid());
+        selected
+    }
+
+    /// The share of the schedule for which there is an answer.
+    pub fn coverage(&self) -> f64 {
+        let valid = self.samples.iter().filter(|sample| sample.class.is_valid()).count();
+        if self.planned == 0 { 0.0 } else { valid as f64 / self.planned as f64 }
+    }
+
+    /// The samples of one series.
+    pub fn series(&self, series: Series) -> Vec<&'a Sample> {
+        self.samples.iter().copied().filter(|sample| sample.series == series).collect()
+    }
+}
+
+fn of_probe<'a>(record: &'a Record, name: &str) -> ProbeEvidence<'a> {
+    let mut samples: Vec<&Sample> = record.samples(name).iter().collect();
+    samples.sort_by_key(|sample| (sample.scheduled, sample.series));
+    let mut planned = None;
+    let mut failed = None;
+    for line in &record.events {
+        match &line.event {
+            Event::ProbeStopped { probe, planned: slots } if probe == name => planned = Some(*slots),
+            Event::ProbeFailed { probe, why } if probe == name => failed = Some(why.clone()),
+            _ => {}
+        }
+    }
+    let outages = outage::find(&samples);
+    ProbeEvidence { planned: planned.unwrap_or(samples.len() as u64), samples, outages, failed }
+}

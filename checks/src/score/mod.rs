@@ -1,0 +1,130 @@
+//! From a record to a scorecard: pure, so that an old run judged again gets the same verdict.
+
+mod availability;
+mod criteria;
+mod endpoints;
+mod evidence;
+mod faults;
+mod latency;
+mod outages;
+mod probes;
+mod rate;
+mod restart;
+mod verdict;
+
+use crate::record::{Event, Record};
+use crate::scorecard::{
+    CheckResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
+};
+use crate::verdict::Verdict;
+
+pub use evidence::Evidence;
+pub use verdict::merge_exit_codes;
+
+/// Judges a run.
+pub fn score(record: &Record) -> Scorecard {
+    let evidence = Evidence::of(record);
+    let faults = faults::judge(record);
+    let checks = checks(record);
+    let not_run = not_run(record);
+    let criteria = record.header.criteria.iter().map(|one| criteria::judge(one, &evidence, &faults)).collect::<Vec<_>>();
+    let recovery = recovery(record);
+    let outcome = verdict::decide(record, &criteria, &checks, &faults, &not_run, &recovery);
+    Scorecard {
+        schema: SCORECARD_SCHEMA.into(),
+        run: RunInfo {
+            id: record.header.id.clone(),
+            scenario: record.header.scenario.clone(),
+            binding: record.header.binding.clone(),
+            suite: record.header.suite.clone(),
+            started: record.header.started.clone(),
+            finished: finished(record),
+            mesh: record.header.mesh.clone(),
+            lab: record.header.lab,
+        },
+        verdict: outcome.verdict,
+        exit_code: outcome.exit_code,
+        message: outcome.message,
+        criteria,
+        checks,
+        probes: record.header.probes.iter().map(|probe| probes::summarise(probe, &evidence)).collect(),
+        faults,
+        not_run,
+        recovery,
+        timeline: timeline(record),
+        notes: notes(record),
+    }
+}
+
+/// The last answer of every planned check; one that was never asked is an error, never a pass.
+fn checks(record: &Record) -> Vec<CheckResult> {
+    let refused = record.events.iter().any(|line| matches!(line.event, Event::Refused { .. }));
+    let planned = record.header.checks.iter().map(|check| {
+        let last = record.events.iter().rev().find_map(|line| match &line.event {
+            Event::Check { id, stage, verdict, message, observed } if *id == check.id && *stage == check.stage => {
+                Some((*verdict, message.clone(), observed.clone()))
+            }
+            Event::NotRun { id, reason, .. } if *id == check.id || id == "scenario" => {
+                Some((Verdict::NotRun, reason.clone(), serde_json::Value::Null))
+            }
+            _ => None,
+        });
+        let (verdict, message, observed) = last.unwrap_or_else(|| {
+            let verdict = if refused { Verdict::NotRun } else { Verdict::Error };
+            (verdict, "it was never asked: the run ended before its turn".to_owned(), serde_json::Value::Null)
+        });
+        CheckResult { id: check.id.clone(), phase: check.stage.clone(), verdict, message, observed }
+    });
+    planned.collect()
+}
+
+fn not_run(record: &Record) -> Vec<NotRunResult> {
+    let left_out = record.events.iter().filter_map(|line| match &line.event {
+        Event::NotRun { id, reason, waived } => {
+            Some(NotRunResult { id: id.clone(), reason: reason.clone(), waived: *waived })
+        }
+        _ => None,
+    });
+    left_out.collect()
+}
+
+/// What the run itself found out about its leftovers; without a word of it, an injected fault is not verified.
+fn recovery(record: &Record) -> RecoveryResult {
+    let said = record.events.iter().rev().find_map(|line| match &line.event {
+        Event::Recovery { verified, leftovers, message } => {
+            Some(RecoveryResult { verified: *verified, leftovers: leftovers.clone(), message: message.clone() })
+        }
+        _ => None,
+    });
+    let injected = record.events.iter().any(|line| matches!(line.event, Event::FaultRequested { .. }));
+    said.unwrap_or_else(|| RecoveryResult {
+        verified: !injected,
+        leftovers: Vec::new(),
+        message: if injected { "the record ends before recovery was looked at" } else { "nothing was injected" }.into(),
+    })
+}
+
+fn timeline(record: &Record) -> Vec<TimelineEntry> {
+    let entries = record.events.iter().filter_map(|line| match line.event {
+        Event::Phase { phase } => Some(TimelineEntry { at: line.at.secs(), phase }),
+        _ => None,
+    });
+    entries.collect()
+}
+
+fn notes(record: &Record) -> Vec<String> {
+    let notes = record.events.iter().filter_map(|line| match &line.event {
+        Event::Note { text } => Some(text.clone()),
+        Event::Aborted { why } => Some(format!("aborted: {why}")),
+        Event::Interrupted { by, .. } => Some(format!("interrupted by {by}")),
+        _ => None,
+    });
+    notes.collect()
+}
+
+/// The wall time of the end: the start plus the monotonic length of the run.
+fn finished(record: &Record) -> String {
+    let started: Result<jiff::Timestamp, _> = record.header.started.parse();
+    let length = jiff::SignedDuration::from_micros((record.end().secs() * 1e6).round() as i64);
+    started.map_or_else(|_| record.header.started.clone(), |at| format!("{:.3}", at + length))
+}

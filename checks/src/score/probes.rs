@@ -1,0 +1,83 @@
+//! What each probe saw, in counts and figures.
+
+use std::collections::BTreeMap;
+
+use super::evidence::{Evidence, ProbeEvidence};
+use crate::outage::{self, Outage};
+use crate::record::{At, Class, ProbeHeader, Sample, Series};
+use crate::scorecard::{LatencyResult, OutageResult, ProbeResult, SeriesResult};
+use crate::stats::latency::LatencySummary;
+
+/// The figures of one probe.
+pub(super) fn summarise(header: &ProbeHeader, evidence: &Evidence<'_>) -> ProbeResult {
+    let empty = ProbeEvidence { samples: Vec::new(), planned: 0, outages: Vec::new(), failed: None };
+    let probe = evidence.probe(&header.name).unwrap_or(&empty);
+    let mut responders = BTreeMap::new();
+    for responder in probe.samples.iter().filter_map(|sample| sample.responder.clone()) {
+        *responders.entry(responder).or_default() += 1;
+    }
+    let mut series = BTreeMap::new();
+    if header.series.len() > 1 {
+        for one in &header.series {
+            let samples = probe.series(*one);
+            let name = if *one == Series::New { "new" } else { "kept" };
+            let planned = samples.len() as u64;
+            series.insert(name.to_owned(), figures(&samples, planned, &outage::find(&samples), evidence.end));
+        }
+    }
+    ProbeResult {
+        name: header.name.clone(),
+        kind: header.kind.clone(),
+        all: figures(&probe.samples, probe.planned, &probe.outages, evidence.end),
+        series,
+        responders,
+    }
+}
+
+fn figures(samples: &[&Sample], planned: u64, outages: &[Outage], end: At) -> SeriesResult {
+    let count = |wanted: fn(Class) -> bool| samples.iter().filter(|sample| wanted(sample.class)).count() as u64;
+    let not_sent = planned - (samples.len() as u64 - count(|class| class == Class::NotSent)).min(planned);
+    let (good, bad) = (count(Class::is_good), count(Class::is_bad));
+    SeriesResult {
+        planned,
+        sent: planned - not_sent,
+        not_sent,
+        good,
+        bad,
+        no_data: count(|class| class == Class::NoData),
+        coverage: if planned == 0 { 0.0 } else { (good + bad) as f64 / planned as f64 },
+        outages: outages.iter().map(|outage| of_outage(outage, end)).collect(),
+        latency: latency(samples),
+    }
+}
+
+fn of_outage(outage: &Outage, run_end: At) -> OutageResult {
+    let bounds = outage.bounds();
+    OutageResult {
+        start: outage.start.secs(),
+        end: outage.end.map(At::secs),
+        low: bounds.low.as_secs_f64(),
+        high: bounds.high.map(|high| high.as_secs_f64()),
+        down: outage.down(run_end).as_secs_f64(),
+        longest: outage.longest(run_end).as_secs_f64(),
+        bad: outage.bad(),
+        classes: outage.classes.iter().map(|(class, count)| (class.word().to_owned(), *count)).collect(),
+    }
+}
+
+/// Of the right answers, late ones included.
+fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
+    let mut summary = LatencySummary::default();
+    for sample in samples.iter().filter(|sample| matches!(sample.class, Class::Good | Class::Late)) {
+        summary.record(sample.latency());
+    }
+    let figures = summary.figures()?;
+    Some(LatencyResult {
+        p50: figures.p50,
+        p90: figures.p90,
+        p99: figures.p99,
+        p999: figures.p999,
+        max: figures.max,
+        unit: "s".into(),
+    })
+}

@@ -1,0 +1,52 @@
+//! Shares of bad samples and lost packets, judged by their exact upper bound.
+
+use super::criteria::{Context, Judgement};
+use super::evidence::ProbeEvidence;
+use crate::criterion::During;
+use crate::outage::SUSTAINED_SAMPLES;
+use crate::stats::proportion::{Proportion, samples_for_failures};
+use crate::units::{Ratio, percent};
+use crate::verdict::Verdict;
+
+/// The upper bound must not exceed the target. A target of exactly 0 % speaks of what was seen only: none bad.
+pub(super) fn judge(
+    probe: &ProbeEvidence<'_>,
+    target: Ratio,
+    during: During,
+    word: &str,
+    context: &Context<'_>,
+) -> Judgement {
+    let samples = probe.valid(&context.evidence.marks, during);
+    let n = samples.len();
+    let bad = samples.iter().filter(|sample| sample.class.is_bad()).count();
+    let Some(proportion) = Proportion::new(bad as u64, n as u64).ok().filter(|_| n > 0) else {
+        return Judgement::no_samples("ratio");
+    };
+    let (low, high) = (proportion.lower(context.confidence), proportion.upper(context.confidence));
+    let verdict = if target.get() == 0.0 {
+        match bad {
+            0 if n >= SUSTAINED_SAMPLES => Verdict::Pass,
+            0 => Verdict::Inconclusive,
+            _ => Verdict::Fail,
+        }
+    } else if high <= target.get() {
+        Verdict::Pass
+    } else if low > target.get() {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    };
+    let mut message =
+        format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
+    if verdict == Verdict::Inconclusive {
+        let needed = match target.get() {
+            0.0 => Some(SUSTAINED_SAMPLES as u64),
+            _ => samples_for_failures(bad as u64, 1.0 - target.get(), context.confidence).ok(),
+        };
+        message += &needed.map_or_else(String::new, |needed| {
+            format!("; insufficient evidence for <= {target}: needs {needed} samples with {bad} {word}, has {n}")
+        });
+    }
+    let value = Some(bad as f64 / n as f64);
+    Judgement { value, low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }
+}

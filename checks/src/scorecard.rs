@@ -1,0 +1,250 @@
+//! The judged run, as scripts read it (`scorecard.json`). Changes are additive only.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::record::Phase;
+use crate::verdict::Verdict;
+
+/// The schema name written into every scorecard.
+pub const SCORECARD_SCHEMA: &str = "meshdrill.io/scorecard/v1";
+
+/// The whole scorecard. Times are seconds since `run.started`; latencies are seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scorecard {
+    /// [`SCORECARD_SCHEMA`].
+    pub schema: String,
+    /// What was run, and when.
+    pub run: RunInfo,
+    /// The verdict on all of it.
+    pub verdict: Verdict,
+    /// The exit code this run alone ends with.
+    pub exit_code: u8,
+    /// One sentence that says why.
+    pub message: String,
+    /// The SLA lines.
+    pub criteria: Vec<CriterionResult>,
+    /// The checks.
+    pub checks: Vec<CheckResult>,
+    /// The probes, in file order.
+    pub probes: Vec<ProbeResult>,
+    /// The faults, in file order.
+    pub faults: Vec<FaultResult>,
+    /// What was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRunResult>,
+    /// Whether everything is as it was before.
+    pub recovery: RecoveryResult,
+    /// When each phase began.
+    pub timeline: Vec<TimelineEntry>,
+    /// What a reader should know besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What was run, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// UUID version 7.
+    pub id: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What `forEach` bound; empty without one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub binding: String,
+    /// Its suite.
+    pub suite: String,
+    /// Wall time of t = 0, RFC 3339 in UTC.
+    pub started: String,
+    /// Wall time of the end.
+    pub finished: String,
+    /// The mesh file's name.
+    pub mesh: Option<String>,
+    /// Whether it ran on the embedded mesh.
+    pub lab: bool,
+}
+
+/// One SLA line, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionResult {
+    /// `SUBJECT/KIND[-QUALIFIER]`.
+    pub id: String,
+    /// The criterion's name in the scenario format.
+    pub kind: String,
+    /// The probe, where it speaks of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
+    /// The fault, where it speaks of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The target as people write it.
+    pub target: String,
+    /// The measured value; none if nothing could be measured.
+    pub value: Option<f64>,
+    /// Lower end of its interval.
+    pub low: Option<f64>,
+    /// Upper end of its interval; none where the end was not seen.
+    pub high: Option<f64>,
+    /// `s` or `ratio` or `count`.
+    pub unit: String,
+    /// How many samples it rests on.
+    pub n: usize,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Measured value first, then the bound and what would change the verdict.
+    pub message: String,
+}
+
+/// One check, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Its id.
+    pub id: String,
+    /// steadyState, recovered, verify or checks.
+    pub phase: String,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub message: String,
+    /// The facts it rests on.
+    pub observed: Value,
+}
+
+/// What one probe saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeResult {
+    /// Its key in the scenario.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The counts and figures of all its samples.
+    #[serde(flatten)]
+    pub all: SeriesResult,
+    /// The same for new and kept connections apart, where both were sampled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub series: BTreeMap<String, SeriesResult>,
+    /// How often each responder answered.
+    pub responders: BTreeMap<String, usize>,
+}
+
+/// Counts and figures of one set of samples.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeriesResult {
+    /// Slots of the schedule: `sent + notSent`, exactly.
+    pub planned: u64,
+    /// Observations begun.
+    pub sent: u64,
+    /// Slots for which none could be begun.
+    pub not_sent: u64,
+    /// Observations that met their expectation.
+    pub good: u64,
+    /// Observations that did not.
+    pub bad: u64,
+    /// Observations from which nothing could be learned.
+    pub no_data: u64,
+    /// `(good + bad) / planned`.
+    pub coverage: f64,
+    /// The outages.
+    pub outages: Vec<OutageResult>,
+    /// Latency of the good answers, from when they were due.
+    pub latency: Option<LatencyResult>,
+}
+
+/// One outage. Seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutageResult {
+    /// When the first bad sample was due.
+    pub start: f64,
+    /// When the first good sample of the sustained run completed; null if recovery was not sustained.
+    pub end: Option<f64>,
+    /// It lasted at least this.
+    pub low: f64,
+    /// It lasted at most this; null if its end was not seen.
+    pub high: Option<f64>,
+    /// Down time inside it.
+    pub down: f64,
+    /// Its longest stretch of down time.
+    pub longest: f64,
+    /// Bad samples.
+    pub bad: usize,
+    /// How often each failure class was seen.
+    pub classes: BTreeMap<String, usize>,
+}
+
+/// Latency figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatencyResult {
+    /// Median.
+    pub p50: f64,
+    /// 90 %.
+    pub p90: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// 99.9 %.
+    pub p999: f64,
+    /// The largest.
+    pub max: f64,
+    /// `s`.
+    pub unit: String,
+}
+
+/// What one fault did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultResult {
+    /// `f1`, `f2`, …
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// The clusters it touched.
+    pub clusters: Vec<String>,
+    /// The objects it targeted.
+    pub targets: Vec<String>,
+    /// When it was asked for.
+    pub requested: Option<f64>,
+    /// When it was seen to have taken hold.
+    pub effective: Option<f64>,
+    /// Whether it was.
+    pub took_effect: bool,
+    /// `verified`, `not-needed`, `failed` or `not-run`.
+    pub undo: String,
+    /// What proves the effect, or what was looked for in vain.
+    pub message: String,
+}
+
+/// Something that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRunResult {
+    /// The id of the check or probe, or `scenario`.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// Whether a valid waiver covers it.
+    pub waived: bool,
+}
+
+/// Whether the mesh is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecoveryResult {
+    /// Whether that was seen.
+    pub verified: bool,
+    /// What is left.
+    pub leftovers: Vec<String>,
+    /// What was looked at.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// When a phase began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// Seconds.
+    pub at: f64,
+    /// Which.
+    pub phase: Phase,
+}

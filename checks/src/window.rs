@@ -1,0 +1,58 @@
+//! Which samples of a run a criterion looks at.
+
+use crate::criterion::During;
+use crate::outage::Outage;
+use crate::record::{At, Event, Phase, Record, Sample};
+
+/// The instants that divide a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    /// When the first fault was asked for.
+    pub requested: Option<At>,
+    /// When the first fault took hold: t0 of every recovery.
+    pub effective: Option<At>,
+    /// When the last undo was verified; for faults that need none, when they took hold.
+    pub undone: Option<At>,
+    /// When the observation after the undo began.
+    pub observing: Option<At>,
+}
+
+impl Marks {
+    /// Reads them from a record.
+    pub fn of(record: &Record) -> Self {
+        let mut marks = Self { requested: None, effective: None, undone: None, observing: record.phase(Phase::Observe) };
+        for line in &record.events {
+            match &line.event {
+                Event::FaultRequested { .. } => {
+                    marks.requested.get_or_insert(line.at);
+                }
+                Event::FaultEffective { .. } => {
+                    marks.effective.get_or_insert(line.at);
+                    marks.undone = Some(line.at);
+                }
+                Event::UndoVerified { .. } => marks.undone = Some(line.at),
+                _ => {}
+            }
+        }
+        marks
+    }
+
+    /// The samples of one part of the run, by when they were due. `outages` are those of the same probe: the part
+    /// `recovered` begins after the last of them, or never if that has no end.
+    pub fn select<'a>(&self, samples: &[&'a Sample], outages: &[Outage], during: During) -> Vec<&'a Sample> {
+        let recovered = match outages.last() {
+            Some(outage) => outage.end.map(|end| end.max(self.undone.unwrap_or(end))),
+            None => self.undone,
+        };
+        let inside = |sample: &&&Sample| match during {
+            During::All => true,
+            During::Baseline => self.requested.is_none_or(|requested| sample.scheduled < requested),
+            During::Fault => {
+                self.requested.is_some_and(|requested| sample.scheduled >= requested)
+                    && recovered.is_none_or(|recovered| sample.scheduled < recovered)
+            }
+            During::Recovered => recovered.is_some_and(|recovered| sample.scheduled >= recovered),
+        };
+        samples.iter().filter(inside).copied().collect()
+    }
+}
