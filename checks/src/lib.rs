@@ -8,6 +8,7 @@ pub mod outage;
 pub mod record;
 pub mod score;
 pub mod scorecard;
+pub mod stats;
 pub mod units;
 pub mod verdict;
 pub mod window;

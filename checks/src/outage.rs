@@ -151,7 +151,8 @@ pub fn find(samples: &[&Sample]) -> Vec<Outage> {
         if let (Some(first), Some(last)) = (run.first(), run.last()) {
             let to_the_end = index + good == valid.len();
             let long = last.scheduled.since(first.scheduled) >= SUSTAINED || to_the_end;
-            if long && good >= SUSTAINED_SAMPLES
+            if long
+                && good >= SUSTAINED_SAMPLES
                 && let Some(mut outage) = open.take()
             {
                 outage.end = Some(first.completed);
@@ -208,10 +209,10 @@ mod tests {
         assert_eq!(found.len(), 1);
         let outage = &found[0];
         assert_eq!((outage.start, outage.end), (at(20_000), Some(at(24_110))));
-        assert_eq!(outage.bounds(), Bounds {
-            low: Duration::from_millis(4_000),
-            high: Some(Duration::from_millis(4_210))
-        });
+        assert_eq!(
+            outage.bounds(),
+            Bounds { low: Duration::from_millis(4_000), high: Some(Duration::from_millis(4_210)) }
+        );
         assert_eq!(outage.bad(), 41);
         assert_eq!(outage.classes, vec![(Class::Refused, 41)]);
     }

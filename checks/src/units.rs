@@ -206,7 +206,12 @@ macro_rules! text_schema {
         }
     };
 }
-text_schema!(TimeSpan, "Duration", r"^\s*([0-9.]+(us|ms|s|m|h|d))+\s*$", "A duration with its unit, such as 500ms, 30s or 1m30s");
+text_schema!(
+    TimeSpan,
+    "Duration",
+    r"^\s*([0-9.]+(us|ms|s|m|h|d))+\s*$",
+    "A duration with its unit, such as 500ms, 30s or 1m30s"
+);
 text_schema!(Ratio, "Percentage", r"^\s*[0-9.]+\s*%$", "A percentage, such as 99.95%");
 
 /// Seconds, rounded to what a reader can use: `4.10 s`, `38 ms`, `1296 s`.

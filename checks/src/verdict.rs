@@ -67,13 +67,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any() -> impl Strategy<Value = Verdict> {
-        prop::sample::select(vec![
-            Verdict::Pass,
-            Verdict::Inconclusive,
-            Verdict::Fail,
-            Verdict::Error,
-            Verdict::NotRun,
-        ])
+        prop::sample::select(vec![Verdict::Pass, Verdict::Inconclusive, Verdict::Fail, Verdict::Error, Verdict::NotRun])
     }
 
     proptest! {

@@ -20,7 +20,8 @@ pub struct Marks {
 impl Marks {
     /// Reads them from a record.
     pub fn of(record: &Record) -> Self {
-        let mut marks = Self { requested: None, effective: None, undone: None, observing: record.phase(Phase::Observe) };
+        let mut marks =
+            Self { requested: None, effective: None, undone: None, observing: record.phase(Phase::Observe) };
         for line in &record.events {
             match &line.event {
                 Event::FaultRequested { .. } => {

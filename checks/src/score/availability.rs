@@ -102,7 +102,5 @@ fn worst_minute(probe: &ProbeEvidence<'_>) -> String {
             worst = Some((share, valid[first].scheduled.secs()));
         }
     }
-    worst.map_or_else(String::new, |(share, from)| {
-        format!("; worst minute {} (from {from:.0} s)", percent(share))
-    })
+    worst.map_or_else(String::new, |(share, from)| format!("; worst minute {} (from {from:.0} s)", percent(share)))
 }

@@ -4,7 +4,7 @@ use super::evidence::{COVERAGE, Evidence, ProbeEvidence};
 use super::{availability, endpoints, latency, outages, rate, restart};
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::scorecard::{CriterionResult, FaultResult};
-use crate::stats::confidence::Confidence;
+use crate::stats::Confidence;
 use crate::units::percent;
 use crate::verdict::Verdict;
 

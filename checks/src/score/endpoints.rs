@@ -36,7 +36,11 @@ pub(super) fn judge(
     let message = if silent.is_empty() {
         format!("successful requests seen: {}", seen.join(", "))
     } else {
-        format!("no successful request reached {} (seen: {})", silent.join(", "), if seen.is_empty() { "none".to_owned() } else { seen.join(", ") })
+        format!(
+            "no successful request reached {} (seen: {})",
+            silent.join(", "),
+            if seen.is_empty() { "none".to_owned() } else { seen.join(", ") }
+        )
     };
     let value = Some(silent.len() as f64);
     Judgement { value, low: value, high: value, unit: "count", n, verdict, message }

@@ -1,6 +1,7 @@
 //! The samples of every probe, with their outages, and the instants that divide the run: worked out once per record.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::criterion::During;
 use crate::outage::{self, Outage};
@@ -29,7 +30,20 @@ pub struct Evidence<'a> {
     pub end: At,
     /// Every instant at which a fault took hold.
     pub injections: Vec<At>,
+    /// What each fault removed, and when its replacements were ready.
+    pub restarts: BTreeMap<&'a str, Restarts>,
     probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
+}
+
+/// What one fault removed.
+#[derive(Debug, Default)]
+pub struct Restarts {
+    /// When the first removal was asked for.
+    pub first: Option<At>,
+    /// How many objects were removed.
+    pub removed: usize,
+    /// How long each replacement took, from the removal it replaces.
+    pub replaced: Vec<Duration>,
 }
 
 /// The least coverage at which a probe's figures speak for the whole time.
@@ -47,6 +61,7 @@ impl<'a> Evidence<'a> {
             marks: Marks::of(record),
             end: record.end(),
             injections: injections.collect(),
+            restarts: restarts(record),
             probes: probes.collect(),
         }
     }
@@ -91,4 +106,27 @@ fn of_probe<'a>(record: &'a Record, name: &str) -> ProbeEvidence<'a> {
     }
     let outages = outage::find(&samples);
     ProbeEvidence { planned: planned.unwrap_or(samples.len() as u64), samples, outages, failed }
+}
+
+/// Reads what was removed and replaced; a removal counts from when it was asked for.
+fn restarts(record: &Record) -> BTreeMap<&str, Restarts> {
+    let mut all: BTreeMap<&str, Restarts> = BTreeMap::new();
+    let mut removed: BTreeMap<(&str, &str), At> = BTreeMap::new();
+    for line in &record.events {
+        match &line.event {
+            Event::FaultRequested { fault, targets } => {
+                let restarts = all.entry(fault).or_default();
+                restarts.first.get_or_insert(line.at);
+                restarts.removed += targets.len();
+                removed.extend(targets.iter().map(|target| ((fault.as_str(), target.as_str()), line.at)));
+            }
+            Event::TargetReplaced { fault, target, .. } => {
+                if let Some(since) = removed.get(&(fault.as_str(), target.as_str())) {
+                    all.entry(fault).or_default().replaced.push(line.at.since(*since));
+                }
+            }
+            _ => {}
+        }
+    }
+    all
 }

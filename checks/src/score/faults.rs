@@ -26,7 +26,9 @@ fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
         match &line.event {
             Event::FaultRequested { fault, targets } if *fault == header.id => {
                 result.requested.get_or_insert(line.at.secs());
-                result.targets.extend(targets.iter().filter(|target| !result.targets.contains(target)).cloned().collect::<Vec<_>>());
+                result.targets.extend(
+                    targets.iter().filter(|target| !result.targets.contains(target)).cloned().collect::<Vec<_>>(),
+                );
             }
             Event::FaultEffective { fault, proof } if *fault == header.id => {
                 result.effective.get_or_insert(line.at.secs());

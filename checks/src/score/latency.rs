@@ -1,89 +1,82 @@
 //! Quantiles of latency, judged by the count of raw samples at or above the limit. A failed request counts as infinitely
 //! slow; no histogram bucket decides.
 
+use std::time::Duration;
+
 use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
 use crate::criterion::During;
-use crate::record::Sample;
+use crate::record::{Class, Sample};
 use crate::stats::proportion::{Proportion, samples_for_failures};
+use crate::stats::quantile::{Quantile, Ranked, Samples};
 use crate::units::{Ratio, TimeSpan, percent, seconds};
 use crate::verdict::Verdict;
 
 /// The upper bound of the quantile must lie below the target.
 pub(super) fn judge(
     probe: &ProbeEvidence<'_>,
-    quantile: Ratio,
+    share: Ratio,
     target: TimeSpan,
     during: During,
     context: &Context<'_>,
 ) -> Judgement {
-    let samples = probe.valid(&context.evidence.marks, during);
-    let n = samples.len();
-    let slow = |sample: &&&Sample| answered(sample).is_none_or(|latency| latency >= target.0);
-    let above = samples.iter().filter(slow).count();
-    let Some(proportion) = Proportion::new(above as u64, n as u64).ok().filter(|_| n > 0) else {
-        return Judgement::no_samples("s");
+    let valid = probe.valid(&context.evidence.marks, during);
+    let n = valid.len();
+    let answered: Vec<Duration> = valid.iter().filter_map(|sample| answered(sample)).collect();
+    let failed = (n - answered.len()) as u64;
+    let samples = Samples::new(answered, failed);
+    let above = samples.at_or_above(target.0);
+    let (Ok(quantile), Ok(proportion)) =
+        (Quantile::new((share.get() * 1e6).round() as u32, 1_000_000), Proportion::new(above, n as u64))
+    else {
+        return Judgement::without_value(Verdict::Error, "s", format!("there is no quantile {share}"));
     };
-    let allowed = quantile.complement();
-    let (low_share, high_share) = (proportion.lower(context.confidence), proportion.upper(context.confidence));
-    let verdict = if high_share <= allowed {
+    if n == 0 {
+        return Judgement::no_samples("s");
+    }
+    let allowed = share.complement();
+    let least = proportion.lower(context.confidence);
+    let verdict = if proportion.upper(context.confidence) <= allowed {
         Verdict::Pass
-    } else if low_share > allowed {
+    } else if least > allowed {
         Verdict::Fail
     } else {
         Verdict::Inconclusive
     };
-    let mut latencies: Vec<Option<f64>> =
-        samples.iter().map(|sample| answered(sample).map(|latency| latency.as_secs_f64())).collect();
-    latencies.sort_by(|a, b| a.unwrap_or(f64::INFINITY).total_cmp(&b.unwrap_or(f64::INFINITY)));
-    let value = latencies[nearest_rank(quantile, n) - 1];
-    let upper = upper_rank(quantile, n, context).and_then(|rank| latencies[rank - 1]);
+    let value = samples.quantile(quantile);
+    let upper = samples.upper_bound(quantile, context.confidence);
     let mut message = format!(
         "P{} {} (at most {}, n {n}, {above} at or above {target})",
-        quantile.to_string().trim_end_matches('%'),
-        value.map_or_else(|| "is a failed request".to_owned(), seconds),
-        upper.map_or_else(|| "unknown".to_owned(), seconds),
+        share.to_string().trim_end_matches('%'),
+        value.map_or_else(|| "unknown".to_owned(), words),
+        upper.map_or_else(|| "unknown".to_owned(), words),
     );
-    if verdict == Verdict::Inconclusive
-        && let Ok(needed) = samples_for_failures(above as u64, quantile.get(), context.confidence)
-    {
-        message += &format!("; insufficient evidence: needs {needed} samples with {above} slow, has {n}");
+    match verdict {
+        Verdict::Inconclusive => {
+            if let Ok(needed) = samples_for_failures(above, share.get(), context.confidence) {
+                message += &format!("; insufficient evidence: needs {needed} samples with {above} slow, has {n}");
+            }
+        }
+        Verdict::Fail => {
+            message += &format!("; {} may be that slow, at least {} are", percent(allowed), percent(least));
+        }
+        Verdict::Pass | Verdict::Error | Verdict::NotRun => {}
     }
-    if verdict == Verdict::Fail {
-        message += &format!("; {} of the samples may be slower, at least {} are", percent(allowed), percent(low_share));
-    }
-    Judgement { value, low: None, high: upper, unit: "s", n, verdict, message }
+    let finite = |ranked| match ranked {
+        Ranked::Within(latency) => Some(Duration::as_secs_f64(&latency)),
+        Ranked::Never => None,
+    };
+    Judgement { value: value.and_then(finite), low: None, high: upper.and_then(finite), unit: "s", n, verdict, message }
 }
 
 /// The latency of a sample that was answered rightly, however late; none for a failure.
-fn answered(sample: &Sample) -> Option<std::time::Duration> {
-    use crate::record::Class;
+fn answered(sample: &Sample) -> Option<Duration> {
     matches!(sample.class, Class::Good | Class::Late).then(|| sample.latency())
 }
 
-/// 1-based nearest rank, worked out in integers so that no float rounding moves it.
-fn nearest_rank(quantile: Ratio, n: usize) -> usize {
-    let parts = (quantile.get() * 1e6).round() as u128;
-    let rank = (parts * n as u128).div_ceil(1_000_000);
-    usize::try_from(rank).unwrap_or(n).clamp(1, n)
-}
-
-/// The smallest 1-based rank whose value is an upper bound of the quantile at the confidence; none if n is too small.
-fn upper_rank(quantile: Ratio, n: usize, context: &Context<'_>) -> Option<usize> {
-    let bound = |rank: usize| {
-        Proportion::new((n - rank) as u64, n as u64).is_ok_and(|above| above.upper(context.confidence) <= quantile.complement())
-    };
-    let (mut low, mut high) = (nearest_rank(quantile, n), n);
-    if !bound_at_end(n, &bound) {
-        return None;
+fn words(ranked: Ranked) -> String {
+    match ranked {
+        Ranked::Within(latency) => seconds(latency.as_secs_f64()),
+        Ranked::Never => "a failed request".to_owned(),
     }
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        if bound(middle) { high = middle } else { low = middle + 1 }
-    }
-    Some(low)
-}
-
-fn bound_at_end(n: usize, bound: &impl Fn(usize) -> bool) -> bool {
-    n > 0 && bound(n)
 }

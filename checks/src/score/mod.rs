@@ -27,7 +27,8 @@ pub fn score(record: &Record) -> Scorecard {
     let faults = faults::judge(record);
     let checks = checks(record);
     let not_run = not_run(record);
-    let criteria = record.header.criteria.iter().map(|one| criteria::judge(one, &evidence, &faults)).collect::<Vec<_>>();
+    let criteria =
+        record.header.criteria.iter().map(|one| criteria::judge(one, &evidence, &faults)).collect::<Vec<_>>();
     let recovery = recovery(record);
     let outcome = verdict::decide(record, &criteria, &checks, &faults, &not_run, &recovery);
     Scorecard {

@@ -16,8 +16,7 @@ pub(super) fn recovery_time(probe: &ProbeEvidence<'_>, target: TimeSpan, context
     };
     let after = since(probe, t0);
     let n = after.len();
-    let caused: Vec<&Outage> =
-        probe.outages.iter().filter(|outage| outage.end.is_none_or(|end| end > t0)).collect();
+    let caused: Vec<&Outage> = probe.outages.iter().filter(|outage| outage.end.is_none_or(|end| end > t0)).collect();
     if n < SUSTAINED_SAMPLES {
         let message = format!("{n} samples after the fault; {SUSTAINED_SAMPLES} are needed to call anything recovered");
         return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
@@ -44,7 +43,18 @@ pub(super) fn recovery_time(probe: &ProbeEvidence<'_>, target: TimeSpan, context
             );
             gate(Some(value.as_secs_f64()), low, Some(value), target, n, message)
         }
-        None => gate(None, low, None, target, n, format!("not recovered when the run ended, {} after the fault: {} good samples in a row over 30 s would show it", seconds(context.evidence.end.since(from).as_secs_f64()), SUSTAINED_SAMPLES)),
+        None => gate(
+            None,
+            low,
+            None,
+            target,
+            n,
+            format!(
+                "not recovered when the run ended, {} after the fault: {} good samples in a row over 30 s would show it",
+                seconds(context.evidence.end.since(from).as_secs_f64()),
+                SUSTAINED_SAMPLES
+            ),
+        ),
     }
 }
 
@@ -111,7 +121,11 @@ fn recovery(outage: &Outage, context: &Context<'_>, t0: At) -> Duration {
 fn healed(end: At, context: &Context<'_>) -> &'static str {
     match context.evidence.marks.undone {
         Some(undone) if Some(undone) != context.evidence.marks.effective => {
-            if end < undone { "; recovered before the undo" } else { "; recovered after the undo" }
+            if end < undone {
+                "; recovered before the undo"
+            } else {
+                "; recovered after the undo"
+            }
         }
         _ => "",
     }

@@ -6,7 +6,7 @@ use super::evidence::{Evidence, ProbeEvidence};
 use crate::outage::{self, Outage};
 use crate::record::{At, Class, ProbeHeader, Sample, Series};
 use crate::scorecard::{LatencyResult, OutageResult, ProbeResult, SeriesResult};
-use crate::stats::latency::LatencySummary;
+use crate::stats::latency::Latency;
 
 /// The figures of one probe.
 pub(super) fn summarise(header: &ProbeHeader, evidence: &Evidence<'_>) -> ProbeResult {
@@ -67,17 +67,17 @@ fn of_outage(outage: &Outage, run_end: At) -> OutageResult {
 
 /// Of the right answers, late ones included.
 fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
-    let mut summary = LatencySummary::default();
+    let mut histogram = Latency::new().ok()?;
     for sample in samples.iter().filter(|sample| matches!(sample.class, Class::Good | Class::Late)) {
-        summary.record(sample.latency());
+        histogram.record(sample.latency());
     }
-    let figures = summary.figures()?;
+    let figures = histogram.summary()?;
     Some(LatencyResult {
-        p50: figures.p50,
-        p90: figures.p90,
-        p99: figures.p99,
-        p999: figures.p999,
-        max: figures.max,
+        p50: figures.p50?,
+        p90: figures.p90?,
+        p99: figures.p99?,
+        p999: figures.p99_9?,
+        max: figures.max?,
         unit: "s".into(),
     })
 }

@@ -36,8 +36,7 @@ pub(super) fn judge(
     } else {
         Verdict::Inconclusive
     };
-    let mut message =
-        format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
+    let mut message = format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
     if verdict == Verdict::Inconclusive {
         let needed = match target.get() {
             0.0 => Some(SUSTAINED_SAMPLES as u64),

@@ -102,7 +102,9 @@ fn ended_early(record: &Record) -> Option<Outcome> {
             exit_code: 3,
             message: format!("stopped by {by} before anything was injected"),
         }),
-        Event::Aborted { why } => Some(Outcome { verdict: Verdict::Fail, exit_code: 10, message: format!("aborted: {why}") }),
+        Event::Aborted { why } => {
+            Some(Outcome { verdict: Verdict::Fail, exit_code: 10, message: format!("aborted: {why}") })
+        }
         _ => None,
     })
 }
