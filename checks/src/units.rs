@@ -110,7 +110,7 @@ impl Serialize for TimeSpan {
 
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        parsed(from, |number| UnitError::NoUnit(number).to_string())
+        parsed(from, "Duration", |number| UnitError::NoUnit(number).to_string())
     }
 }
 
@@ -162,19 +162,22 @@ impl Serialize for Ratio {
 
 impl<'de> Deserialize<'de> for Ratio {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        parsed(from, |number| UnitError::NotAShare(number).to_string())
+        parsed(from, "Percentage", |number| UnitError::NotAShare(number).to_string())
     }
 }
 
 /// Reads a quantity from a string; a bare number gets the message of `bare`.
-fn parsed<'de, D, T>(from: D, bare: fn(String) -> String) -> Result<T, D::Error>
+fn parsed<'de, D, T>(from: D, name: &'static str, bare: fn(String) -> String) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err = UnitError>,
 {
     struct Visitor<T>(fn(String) -> String, std::marker::PhantomData<T>);
-    impl<T: FromStr<Err = UnitError>> serde::de::Visitor<'_> for Visitor<T> {
+    impl<'de, T: FromStr<Err = UnitError>> serde::de::Visitor<'de> for Visitor<T> {
         type Value = T;
+        fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
+            from.deserialize_any(self)
+        }
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a quantity with its unit")
         }
@@ -191,7 +194,7 @@ where
             Err(E::custom((self.0)(number.to_string())))
         }
     }
-    from.deserialize_any(Visitor(bare, std::marker::PhantomData))
+    from.deserialize_newtype_struct(name, Visitor(bare, std::marker::PhantomData))
 }
 
 macro_rules! text_schema {

@@ -35,14 +35,13 @@ impl Judgement {
 /// What every kind may look at.
 pub(super) struct Context<'a> {
     pub evidence: &'a Evidence<'a>,
-    pub faults: &'a [FaultResult],
     pub confidence: Confidence,
 }
 
 /// Judges one criterion.
 pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[FaultResult]) -> CriterionResult {
     let judgement = match Confidence::new(criterion.confidence.get()) {
-        Ok(confidence) => of_subject(criterion, &Context { evidence, faults, confidence }),
+        Ok(confidence) => of_subject(criterion, &Context { evidence, confidence }),
         Err(error) => Judgement::without_value(Verdict::Error, "", error.to_string()),
     };
     let judgement = invalidated(judgement, faults);

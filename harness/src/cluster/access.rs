@@ -1,0 +1,98 @@
+//! One cluster: requests with a deadline, answered as JSON.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::AccessError;
+use crate::spec::ClusterSpec;
+
+/// The longest a single request may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A cluster of the mesh file with its client.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Its key in the mesh file.
+    pub key: String,
+    /// What the mesh file says of it.
+    pub spec: ClusterSpec,
+    /// The client.
+    pub client: kube::Client,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Its id in Istio.
+    pub fn istio_id(&self) -> &str {
+        self.spec.istio_id(&self.key)
+    }
+
+    /// The pods of a namespace.
+    pub fn pods(&self, namespace: &str) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Waits for a request of this cluster's client, at most 10 s, and explains its failure.
+    pub async fn bounded<T>(&self, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, AccessError> {
+        match timeout(DEADLINE, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(AccessError::of(&self.key, &error)),
+            Err(_) => Err(AccessError::Timeout { cluster: self.key.clone(), seconds: DEADLINE.as_secs() }),
+        }
+    }
+
+    /// GET of a path of the API server.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AccessError> {
+        let request = http::Request::get(path).body(Vec::new()).map_err(|error| self.other(error))?;
+        self.bounded(self.client.request(request)).await
+    }
+
+    /// A request with a JSON body.
+    pub async fn send(&self, method: http::Method, path: &str, kind: &str, body: &Value) -> Result<Value, AccessError> {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::CONTENT_TYPE, kind)
+            .body(body.to_string().into_bytes())
+            .map_err(|error| self.other(error))?;
+        self.bounded(self.client.request(request)).await
+    }
+
+    /// The items of a list, such as `/api/v1/namespaces/x/pods`, selected by label.
+    pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Value>, AccessError> {
+        let query = selector.map_or_else(String::new, |selector| format!("?labelSelector={}", encode(selector)));
+        let mut list: Value = self.get(&format!("{path}{query}")).await?;
+        match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(self.other("the API server answered a list without items")),
+        }
+    }
+
+    /// An error of this cluster that is none of the usual ones.
+    pub fn other(&self, why: impl std::fmt::Display) -> AccessError {
+        AccessError::Other { cluster: self.key.clone(), why: why.to_string() }
+    }
+}
+
+/// Percent-encodes a query value.
+pub(crate) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}

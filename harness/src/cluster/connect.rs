@@ -1,0 +1,148 @@
+//! Clients for the contexts of a mesh file, from a kubeconfig or from the embedded mesh.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use meshdrill_lab::Lab;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower::{Layer as _, Service};
+
+use super::error::chain;
+use super::{AccessError, Cluster};
+use crate::net::ByteStream;
+use crate::spec::ClusterSpec;
+
+/// Where contexts come from.
+#[derive(Clone)]
+pub enum Kubeconfigs {
+    /// A kubeconfig file, or those of `KUBECONFIG` and `~/.kube/config`.
+    File(Option<PathBuf>),
+    /// The embedded mesh.
+    Lab(Lab),
+}
+
+/// Connects to one cluster and makes sure that it is the right one.
+pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
+    let client = match configs {
+        Kubeconfigs::File(path) => from_file(path.as_deref(), key, spec).await?,
+        Kubeconfigs::Lab(lab) => from_lab(lab, key, spec)?,
+    };
+    let cluster = Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client });
+    let namespace: Value = cluster.get("/api/v1/namespaces/kube-system").await?;
+    let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
+    match &spec.uid {
+        Some(pinned) if pinned != found => Err(AccessError::WrongCluster {
+            cluster: key.to_owned(),
+            context: spec.context.clone(),
+            found: found.to_owned(),
+            pinned: pinned.clone(),
+        }),
+        _ => Ok(cluster),
+    }
+}
+
+async fn from_file(path: Option<&std::path::Path>, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = match path {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let kubeconfig = kubeconfig.map_err(|error| AccessError::Kubeconfig(chain(&error)))?;
+    if !kubeconfig.contexts.iter().any(|context| context.name == spec.context) {
+        let known = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(AccessError::NoContext {
+            cluster: key.to_owned(),
+            context: spec.context.clone(),
+            known: if known.is_empty() { "none".to_owned() } else { known },
+        });
+    }
+    let options = KubeConfigOptions { context: Some(spec.context.clone()), ..KubeConfigOptions::default() };
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| AccessError::Other { cluster: key.to_owned(), why: chain(&error) })?;
+    config.connect_timeout = Some(std::time::Duration::from_secs(5));
+    // Proxies of the environment would stand between the probe and what it measures.
+    config.proxy_url = None;
+    kube::Client::try_from(config).map_err(|error| AccessError::of(key, &error))
+}
+
+fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {
+    let known = lab.clusters();
+    let Some(cluster) = known.iter().find(|cluster| cluster.context == spec.context) else {
+        return Err(AccessError::NoContext {
+            cluster: key.to_owned(),
+            context: spec.context.clone(),
+            known: known.iter().map(|cluster| cluster.context.as_str()).collect::<Vec<_>>().join(", "),
+        });
+    };
+    let base: http::Uri = format!("http://{}", cluster.api)
+        .parse()
+        .map_err(|error| AccessError::Other { cluster: key.to_owned(), why: format!("{error}") })?;
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .build::<_, kube::client::Body>(LabConnector { lab: lab.clone() });
+    let service = kube::client::middleware::BaseUriLayer::new(base).layer(http);
+    Ok(kube::Client::new(service, "default"))
+}
+
+/// Opens connections inside the embedded mesh for an HTTP client.
+#[derive(Clone)]
+struct LabConnector {
+    lab: Lab,
+}
+
+impl Service<http::Uri> for LabConnector {
+    type Response = TokioIo<LabConnection>;
+    type Error = std::io::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: http::Uri) -> Self::Future {
+        let lab = self.lab.clone();
+        Box::pin(async move {
+            let port = uri.port_u16().unwrap_or(80);
+            let stream = lab.dial(uri.host().unwrap_or_default(), port).await?;
+            Ok(TokioIo::new(LabConnection(Box::new(stream))))
+        })
+    }
+}
+
+struct LabConnection(Box<dyn ByteStream>);
+
+impl Connection for LabConnection {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for LabConnection {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for LabConnection {
+    fn poll_write(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<std::io::Result<usize>> {
+        std::pin::Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

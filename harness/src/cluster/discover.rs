@@ -1,0 +1,125 @@
+//! Where the gateways and the monitoring of a cluster are found; never written down in a scenario.
+
+use serde_json::Value;
+
+use super::forward::WorkloadKind;
+use super::{AccessError, Cluster, ForwardTarget};
+
+/// A place that answers HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Reached by a URL without a path.
+    Url(String),
+    /// Reached through the API server.
+    Forward(ForwardTarget),
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(url) => f.write_str(url),
+            Self::Forward(target) => write!(f, "forward/{target}"),
+        }
+    }
+}
+
+/// The base URLs of a cluster's ingress gateway: every load-balancer address of its Services.
+pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Vec<String>, AccessError> {
+    if !cluster.spec.ingress.is_empty() {
+        return Ok(cluster.spec.ingress.clone());
+    }
+    let services = services(cluster, "istio=ingressgateway").await?;
+    let found = services.iter().flat_map(|service| {
+        let port = port.or_else(|| http_port(service));
+        addresses(service).into_iter().filter_map(move |address| Some(format!("http://{}:{}", bracketed(&address), port?)))
+    });
+    let found: Vec<String> = found.collect();
+    if found.is_empty() {
+        let what = if services.is_empty() {
+            "no Service is labelled istio=ingressgateway".to_owned()
+        } else {
+            format!("{} has no load-balancer address (pending?) or no HTTP port", names(&services))
+        };
+        return Err(cluster.other(format!("no ingress: {what}; or name it in the mesh file: clusters.{}.ingress", cluster.key)));
+    }
+    Ok(found)
+}
+
+/// `host:port` of a cluster's east-west gateways, as other clusters' proxies are told.
+pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
+    if !cluster.spec.east_west.is_empty() {
+        return Ok(cluster.spec.east_west.clone());
+    }
+    let services = services(cluster, "topology.istio.io/network").await?;
+    let found = services.iter().flat_map(|service| {
+        let port = service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str().unwrap_or("15443").to_owned();
+        addresses(service).into_iter().map(move |address| format!("{}:{port}", bracketed(&address)))
+    });
+    Ok(found.collect())
+}
+
+/// Where a cluster's Prometheus answers.
+pub async fn discover_prometheus(cluster: &Cluster) -> Result<Endpoint, AccessError> {
+    if let Some(url) = cluster.spec.prometheus.first() {
+        return Ok(Endpoint::Url(url.trim_end_matches('/').to_owned()));
+    }
+    monitoring(cluster, "prometheus", 9090).await
+}
+
+/// Where a cluster's Alertmanager answers.
+pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Endpoint, AccessError> {
+    if let Some(url) = cluster.spec.alertmanager.first() {
+        return Ok(Endpoint::Url(url.trim_end_matches('/').to_owned()));
+    }
+    monitoring(cluster, "alertmanager", 9093).await
+}
+
+/// A Service found by its name or its recommended label: by URL if it has an address, by forward if not.
+async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint, AccessError> {
+    let all = cluster.list("/api/v1/services", None).await?;
+    let label = |service: &Value| service["metadata"]["labels"]["app.kubernetes.io/name"] == name;
+    let by_name = all.iter().find(|service| service["metadata"]["name"] == name);
+    let found = by_name.or_else(|| all.iter().find(|service| label(service)));
+    let Some(service) = found else {
+        return Err(cluster.other(format!("no Service named {name}; or name it in the mesh file: clusters.{}.{name}", cluster.key)));
+    };
+    let ports = service["spec"]["ports"].as_array().cloned().unwrap_or_default();
+    let of_service = |one: &Value| one["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    let port = ports.iter().find_map(|one| of_service(one).filter(|found| *found == port)).or_else(|| ports.first().and_then(of_service)).unwrap_or(port);
+    match addresses(service).first() {
+        Some(address) => Ok(Endpoint::Url(format!("http://{}:{port}", bracketed(address)))),
+        None => Ok(Endpoint::Forward(ForwardTarget {
+            cluster: cluster.key.clone(),
+            namespace: service["metadata"]["namespace"].as_str().unwrap_or_default().to_owned(),
+            kind: WorkloadKind::Service,
+            name: service["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+            port,
+        })),
+    }
+}
+
+async fn services(cluster: &Cluster, selector: &str) -> Result<Vec<Value>, AccessError> {
+    cluster.list("/api/v1/services", Some(selector)).await
+}
+
+/// Every load-balancer address: IP or host name.
+fn addresses(service: &Value) -> Vec<String> {
+    let ingress = service["status"]["loadBalancer"]["ingress"].as_array();
+    let address = |entry: &Value| entry["ip"].as_str().or_else(|| entry["hostname"].as_str()).map(str::to_owned);
+    ingress.into_iter().flatten().filter_map(address).collect()
+}
+
+fn http_port(service: &Value) -> Option<u16> {
+    let ports = service["spec"]["ports"].as_array()?;
+    let named = |one: &&Value| one["port"] == 80 || one["name"].as_str().is_some_and(|name| name.starts_with("http") && !name.starts_with("https"));
+    ports.iter().find(named).and_then(|one| u16::try_from(one["port"].as_u64()?).ok())
+}
+
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+}
+
+fn names(services: &[Value]) -> String {
+    let name = |service: &Value| service["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    services.iter().map(name).collect::<Vec<_>>().join(", ")
+}

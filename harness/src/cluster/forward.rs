@@ -1,0 +1,136 @@
+//! Port-forwards: byte streams to a port of a pod, opened through the API server.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::pods::selector_of;
+use super::{AccessError, Cluster, PodRef, ready_pods};
+use crate::net::{ByteStream, Dial};
+
+/// What a forward is named by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkloadKind {
+    /// Any ready pod of a Deployment.
+    Deployment,
+    /// One pod by name.
+    Pod,
+    /// Any ready pod behind a Service; the port is the Service's.
+    Service,
+}
+
+/// `CLUSTER/NS/(deployment|pod|service)/NAME:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardTarget {
+    /// The cluster's key.
+    pub cluster: String,
+    /// The namespace.
+    pub namespace: String,
+    /// What `name` names.
+    pub kind: WorkloadKind,
+    /// Its name.
+    pub name: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl FromStr for ForwardTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a forward; write CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT");
+        let (path, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let parts: Vec<&str> = path.split('/').collect();
+        let &[cluster, namespace, kind, name] = parts.as_slice() else { return Err(wrong()) };
+        let kind = match kind {
+            "deployment" => WorkloadKind::Deployment,
+            "pod" => WorkloadKind::Pod,
+            "service" => WorkloadKind::Service,
+            _ => return Err(wrong()),
+        };
+        let port = port.parse().map_err(|_| wrong())?;
+        Ok(Self { cluster: cluster.into(), namespace: namespace.into(), kind, name: name.into(), port })
+    }
+}
+
+impl fmt::Display for ForwardTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            WorkloadKind::Deployment => "deployment",
+            WorkloadKind::Pod => "pod",
+            WorkloadKind::Service => "service",
+        };
+        write!(f, "{}/{}/{kind}/{}:{}", self.cluster, self.namespace, self.name, self.port)
+    }
+}
+
+/// Opens forwarded streams; chooses a ready pod anew for each.
+#[derive(Debug)]
+pub struct Forwarder {
+    cluster: Arc<Cluster>,
+    target: ForwardTarget,
+}
+
+impl Forwarder {
+    /// A forwarder to a target of a cluster.
+    pub const fn new(cluster: Arc<Cluster>, target: ForwardTarget) -> Self {
+        Self { cluster, target }
+    }
+
+    /// The pod and port that the next stream would lead to.
+    pub async fn resolve(&self) -> Result<(PodRef, u16), AccessError> {
+        let target = &self.target;
+        if target.kind == WorkloadKind::Pod {
+            let pod: Value =
+                self.cluster.get(&format!("/api/v1/namespaces/{}/pods/{}", target.namespace, target.name)).await?;
+            return Ok((PodRef::of(&pod), target.port));
+        }
+        let (selector, object) = selector_of(&self.cluster, &target.namespace, target.kind, &target.name).await?;
+        let pods = ready_pods(&self.cluster, &target.namespace, &selector).await?;
+        let Some(pod) = pods.first() else {
+            return Err(self.cluster.other(format!("no ready pod behind {target}")));
+        };
+        let port = match target.kind {
+            WorkloadKind::Service => target_port(&object, pod, target.port)
+                .ok_or_else(|| self.cluster.other(format!("{target}: the Service has no such port")))?,
+            WorkloadKind::Deployment | WorkloadKind::Pod => target.port,
+        };
+        Ok((PodRef::of(pod), port))
+    }
+
+    async fn open(&self) -> Result<Box<dyn ByteStream>, AccessError> {
+        let (pod, port) = self.resolve().await?;
+        let pods = self.cluster.pods(&pod.namespace);
+        let mut forward = self.cluster.bounded(pods.portforward(&pod.name, &[port])).await?;
+        let stream = forward.take_stream(port);
+        stream.map(|stream| Box::new(stream) as Box<dyn ByteStream>).ok_or_else(|| self.cluster.other("no stream"))
+    }
+}
+
+impl Dial for Forwarder {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async { self.open().await.map_err(io::Error::other) })
+    }
+}
+
+/// The container port behind a Service's port, by number or by name.
+fn target_port(service: &Value, pod: &Value, port: u16) -> Option<u16> {
+    let ports = service["spec"]["ports"].as_array()?;
+    let port = ports.iter().find(|one| one["port"].as_u64() == Some(u64::from(port)))?;
+    let number = |value: &Value| value.as_u64().and_then(|number| u16::try_from(number).ok());
+    match &port["targetPort"] {
+        Value::String(name) => {
+            let containers = ["containers", "initContainers"].into_iter();
+            containers
+                .flat_map(|list| pod["spec"][list].as_array().into_iter().flatten())
+                .flat_map(|container| container["ports"].as_array().into_iter().flatten())
+                .find(|one| one["name"] == name.as_str())
+                .and_then(|one| number(&one["containerPort"]))
+        }
+        value => number(value).or_else(|| number(&port["port"])),
+    }
+}

@@ -1,0 +1,19 @@
+//! Access to the clusters of a mesh: clients, exec, port-forwards, and where its gateways and monitoring are found.
+
+mod access;
+mod connect;
+mod discover;
+mod error;
+mod exec;
+mod forward;
+mod pods;
+mod world;
+
+pub use access::Cluster;
+pub use connect::{Kubeconfigs, connect};
+pub use discover::{Endpoint, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus};
+pub use error::AccessError;
+pub use exec::ExecOutput;
+pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
+pub use pods::{PodRef, owner_name, ready_pods, select_pods};
+pub use world::World;

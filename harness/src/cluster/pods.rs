@@ -1,0 +1,88 @@
+//! Pods by selector or by the workload that owns them.
+
+use serde_json::Value;
+
+use super::{AccessError, Cluster, WorkloadKind};
+
+/// A pod, by name and identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct PodRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID: names come again, UIDs do not.
+    pub uid: String,
+}
+
+impl PodRef {
+    /// Reads it from an object.
+    pub fn of(object: &Value) -> Self {
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+        Self { namespace: text("namespace"), name: text("name"), uid: text("uid") }
+    }
+}
+
+impl std::fmt::Display for PodRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The pods a selector matches, those that have ended left out.
+pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Value>, AccessError> {
+    let mut pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), Some(selector)).await?;
+    pods.retain(|pod| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")));
+    Ok(pods)
+}
+
+/// The pods a selector matches that are ready and not on their way out.
+pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Value>, AccessError> {
+    let mut pods = select_pods(cluster, namespace, selector).await?;
+    pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod));
+    Ok(pods)
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|one| one["type"] == "Ready" && one["status"] == "True")
+}
+
+/// The label selector of a workload, as `key=value,…`.
+pub(super) async fn selector_of(
+    cluster: &Cluster,
+    namespace: &str,
+    kind: WorkloadKind,
+    name: &str,
+) -> Result<(String, Value), AccessError> {
+    let path = match kind {
+        WorkloadKind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
+        WorkloadKind::Service | WorkloadKind::Pod => format!("/api/v1/namespaces/{namespace}/services/{name}"),
+    };
+    let object: Value = cluster.get(&path).await?;
+    let labels = match kind {
+        WorkloadKind::Deployment => &object["spec"]["selector"]["matchLabels"],
+        WorkloadKind::Service | WorkloadKind::Pod => &object["spec"]["selector"],
+    };
+    let pairs: Vec<String> = labels
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    if pairs.is_empty() {
+        return Err(cluster.other(format!("{namespace}/{name} selects no pods")));
+    }
+    Ok((pairs.join(","), object))
+}
+
+/// The kind and name of what owns a pod: its Deployment where a `ReplicaSet` stands between them.
+pub fn owner_name(pod: &Value) -> Option<(String, String)> {
+    let owner = pod["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)?;
+    let (kind, name) = (owner["kind"].as_str()?, owner["name"].as_str()?);
+    let hash = pod["metadata"]["labels"]["pod-template-hash"].as_str();
+    match (kind, hash.and_then(|hash| name.strip_suffix(hash)).and_then(|stem| stem.strip_suffix('-'))) {
+        ("ReplicaSet", Some(deployment)) => Some(("Deployment".to_owned(), deployment.to_owned())),
+        _ => Some((kind.to_owned(), name.to_owned())),
+    }
+}

@@ -1,0 +1,41 @@
+//! What a run has before it: the clusters it may speak to and the network it sends probes into.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{AccessError, Cluster};
+use crate::net::Net;
+use crate::spec::MeshFile;
+
+/// The clusters and the network of a run.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The mesh file; none where no cluster is needed.
+    pub mesh: Option<Arc<MeshFile>>,
+    /// The clusters by key.
+    pub clusters: IndexMap<String, Arc<Cluster>>,
+    /// The network.
+    pub net: Net,
+}
+
+impl World {
+    /// A world without clusters.
+    pub fn without_clusters(net: Net) -> Self {
+        Self { mesh: None, clusters: IndexMap::new(), net }
+    }
+
+    /// A cluster by its key.
+    pub fn cluster(&self, key: &str) -> Result<&Arc<Cluster>, AccessError> {
+        self.clusters.get(key).ok_or_else(|| AccessError::Other {
+            cluster: key.to_owned(),
+            why: "the mesh file has no such cluster".to_owned(),
+        })
+    }
+
+    /// The key of the cluster with an id in Istio; the id itself if the mesh file does not know it.
+    pub fn key_of_istio(&self, id: &str) -> String {
+        let known = self.mesh.as_ref().and_then(|mesh| mesh.spec.key_of_istio(id));
+        known.unwrap_or(id).to_owned()
+    }
+}

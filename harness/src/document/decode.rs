@@ -1,0 +1,534 @@
+//! From a tree of values to a type with `serde::Deserialize`, reporting all problems of the document at once.
+//!
+//! serde stops at the first error. So what an error points at is taken out of the tree and decoding starts again, until
+//! nothing is left to complain about; errors that follow from something taken out are not reported.
+//!
+//! A struct with a field named `$kind` reads `{ http: {…}, every: 1s }`: the keys that are not fields of the struct are
+//! handed to that field as a mapping of their own, so an enum can stand beside common keys.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
+
+use super::node::{Entry, Node, Path, Segment, Value};
+use super::problem::Problem;
+
+/// The name of the field that takes the keys its struct does not know.
+const KIND: &str = "$kind";
+/// A document with more problems than this is not looked at further.
+const MAX_PROBLEMS: usize = 100;
+
+/// What came of decoding a document.
+#[derive(Debug)]
+pub struct Decoded<T> {
+    /// The value, decoded from what was right in the document; none if too little was.
+    pub value: Option<T>,
+    /// What was wrong.
+    pub problems: Vec<Problem>,
+    /// The document without what was wrong; paths into `value` are paths into this.
+    pub node: Node,
+    /// The keys that were taken out.
+    pub removed: BTreeSet<String>,
+}
+
+/// Decodes a document.
+pub fn decode<T: DeserializeOwned>(node: &Node) -> Decoded<T> {
+    let mut node = node.clone();
+    let mut problems = Vec::new();
+    let mut removed: Vec<Path> = Vec::new();
+    loop {
+        let failure = match T::deserialize(At(&node)) {
+            Ok(value) => return finish(Some(value), problems, node, &removed),
+            Err(failure) => failure,
+        };
+        let follows = matches!(&failure.kind, Kind::MissingField(field) if removed.contains(&failure.path.key(field)))
+            || matches!(failure.kind, Kind::NoKind { .. }) && removed.iter().any(|gone| is_child(gone, &failure.path));
+        if !follows {
+            problems.push(failure.problem(&node));
+        }
+        if problems.len() > MAX_PROBLEMS || !node.remove(&failure.path) {
+            return finish(None, problems, node, &removed);
+        }
+        removed.push(failure.path);
+    }
+}
+
+fn is_child(path: &Path, parent: &Path) -> bool {
+    path.0.len() == parent.0.len() + 1 && path.0.starts_with(&parent.0)
+}
+
+fn finish<T>(value: Option<T>, problems: Vec<Problem>, node: Node, removed: &[Path]) -> Decoded<T> {
+    let keys = removed.iter().filter_map(|path| match path.0.last() {
+        Some(Segment::Key(key)) => Some(key.clone()),
+        _ => None,
+    });
+    Decoded { value, problems, node, removed: keys.collect() }
+}
+
+/// Why a value could not be decoded, and where it stands.
+#[derive(Debug)]
+struct Failure {
+    kind: Kind,
+    path: Path,
+}
+
+#[derive(Debug)]
+enum Kind {
+    UnknownKey { key: String, expected: Vec<&'static str> },
+    MissingField(&'static str),
+    NoKind { expected: &'static [&'static str] },
+    SecondKind { first: String, second: String },
+    Value(String),
+}
+
+impl Failure {
+    fn new(kind: Kind) -> Self {
+        Self { kind, path: Path::default() }
+    }
+
+    /// The same failure seen from one level up.
+    fn inside(mut self, segment: Segment) -> Self {
+        self.path.0.insert(0, segment);
+        self
+    }
+
+    fn problem(&self, node: &Node) -> Problem {
+        match &self.kind {
+            Kind::UnknownKey { key, expected } => {
+                let problem = Problem::at(node.key_span_at(&self.path), format!("unknown key `{key}`"));
+                problem.help(did_you_mean(key, expected))
+            }
+            Kind::MissingField(field) => {
+                let problem = Problem::at(self.place(node), format!("`{field}` is missing{}", self.of_what()));
+                problem.help(format!("add `{field}: …`"))
+            }
+            Kind::NoKind { expected } => {
+                let problem = Problem::at(self.place(node), format!("no kind is given{}", self.of_what()));
+                problem.help(format!("add one of {}", list(expected)))
+            }
+            Kind::SecondKind { first, second } => {
+                let message = format!("`{second}` beside `{first}`: only one kind can stand here");
+                Problem::at(node.key_span_at(&self.path), message).help("write a second entry for it")
+            }
+            Kind::Value(message) => Problem::at(node.span_at(&self.path), message.clone()),
+        }
+    }
+
+    /// The key of what lacks something, or its first line.
+    fn place(&self, node: &Node) -> std::ops::Range<usize> {
+        match self.path.0.last() {
+            Some(Segment::Key(_)) => node.key_span_at(&self.path),
+            _ => node.span_at(&self.path),
+        }
+    }
+
+    fn of_what(&self) -> String {
+        if self.path.0.is_empty() { String::new() } else { format!(" in `{}`", self.path) }
+    }
+}
+
+/// The nearest of the keys that are known here, and all of them.
+fn did_you_mean(key: &str, expected: &[&str]) -> String {
+    let known = expected.iter().filter(|name| **name != KIND).copied().collect::<Vec<_>>();
+    let near = known.iter().map(|name| (strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()), name));
+    match near.min_by_key(|(distance, _)| *distance) {
+        Some((distance, name)) if distance <= 2.max(key.len() / 3) => {
+            format!("did you mean `{name}`? Known here: {}", list(&known))
+        }
+        _ if known.is_empty() => "no key can stand here; remove it".to_owned(),
+        _ => format!("known here: {}", list(&known)),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}", self.kind, self.path)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl de::Error for Failure {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(Kind::Value(message.to_string()))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(Kind::UnknownKey { key: field.to_owned(), expected: expected.to_vec() })
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(Kind::Value(format!("`{variant}` is not one of {}", list(expected))))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(Kind::MissingField(field))
+    }
+
+    fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let hint = match unexpected {
+            de::Unexpected::Unsigned(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_) | de::Unexpected::Bool(_) => {
+                if expected.to_string().contains("string") { "; put it in quotes" } else { "" }
+            }
+            _ => "",
+        };
+        Self::custom(format!("{}, but {expected} is wanted{hint}", found(unexpected)))
+    }
+
+    fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::custom(format!("{}, but {expected} is wanted", found(unexpected)))
+    }
+}
+
+fn found(unexpected: de::Unexpected<'_>) -> String {
+    match unexpected {
+        de::Unexpected::Unsigned(number) => format!("this is the number {number}"),
+        de::Unexpected::Signed(number) => format!("this is the number {number}"),
+        de::Unexpected::Float(number) => format!("this is the number {number}"),
+        de::Unexpected::Bool(value) => format!("this is {value}"),
+        de::Unexpected::Str(text) => format!("this is the text `{text}`"),
+        de::Unexpected::Unit => "this is empty".to_owned(),
+        de::Unexpected::Seq => "this is a list".to_owned(),
+        de::Unexpected::Map => "this is a mapping".to_owned(),
+        other => format!("this is {other}"),
+    }
+}
+
+/// A node as a source of serde's data model.
+struct At<'a>(&'a Node);
+
+impl<'a> At<'a> {
+    fn is_unknown(&self) -> bool {
+        matches!(self.0.value, Value::Unknown(_))
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident $visit:ident),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            if self.is_unknown() { visitor.$visit(1) } else { self.deserialize_any(visitor) }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for At<'de> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.0.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Int(number) => u64::try_from(*number).map_or_else(|_| visitor.visit_i64(*number), |n| visitor.visit_u64(n)),
+            Value::Float(number) => visitor.visit_f64(*number),
+            Value::Text(text) | Value::Unknown(text) => visitor.visit_str(text),
+            Value::List(items) => visitor.visit_seq(Items { items: items.iter().enumerate() }),
+            Value::Map(entries) => visitor.visit_map(Entries::new(entries.iter().collect())),
+        }
+    }
+
+    numbers! { deserialize_u8 visit_u8, deserialize_u16 visit_u16, deserialize_u32 visit_u32, deserialize_u64 visit_u64,
+        deserialize_i8 visit_i8, deserialize_i16 visit_i16, deserialize_i32 visit_i32, deserialize_i64 visit_i64 }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if self.is_unknown() { visitor.visit_bool(true) } else { self.deserialize_any(visitor) }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if self.is_unknown() { visitor.visit_f64(1.0) } else { self.deserialize_any(visitor) }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if self.0.value == Value::Null { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if self.is_unknown() {
+            return visitor.visit_seq(Items { items: [].iter().enumerate() });
+        }
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.0.value {
+            Value::Unknown(_) | Value::Null => visitor.visit_map(Entries::new(Vec::new())),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    /// An empty mapping may be left out: `- none:` is `- none: {}`.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let entries = match &self.0.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Null | Value::Unknown(_) => &[],
+            _ => return self.deserialize_any(visitor),
+        };
+        if !fields.contains(&KIND) {
+            return visitor.visit_map(Entries::new(entries.iter().collect()));
+        }
+        let (known, kinds) = entries.iter().partition(|entry| fields.contains(&entry.key.as_str()));
+        visitor.visit_map(Entries { entries: Vec::into_iter(known), value: None, kind: Some((kinds, fields)) })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match &self.0.value {
+            Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Unknown(_) => visitor.visit_enum(variants[0].into_deserializer()),
+            Value::Map(entries) => Kinds { entries: entries.iter().collect(), siblings: &[] }.choose(variants, visitor),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    /// Quantities announce themselves by name, so that one whose value is not known yet can stand for any.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        match (&self.0.value, name) {
+            (Value::Unknown(_), "Duration") => visitor.visit_newtype_struct(StrDeserializer::new("1s")),
+            (Value::Unknown(_), "Percentage") => visitor.visit_newtype_struct(StrDeserializer::new("50%")),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        i128 u128 f32 char str string bytes byte_buf unit unit_struct tuple tuple_struct identifier
+    }
+}
+
+struct Items<'a> {
+    items: std::iter::Enumerate<std::slice::Iter<'a, Node>>,
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Failure;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
+        let Some((index, node)) = self.items.next() else { return Ok(None) };
+        seed.deserialize(At(node)).map(Some).map_err(|failure| failure.inside(Segment::Index(index)))
+    }
+}
+
+struct Entries<'a> {
+    entries: std::vec::IntoIter<&'a Entry>,
+    value: Option<&'a Entry>,
+    /// The keys for the `$kind` field, and the fields beside it.
+    kind: Option<(Vec<&'a Entry>, &'static [&'static str])>,
+}
+
+impl<'a> Entries<'a> {
+    fn new(entries: Vec<&'a Entry>) -> Self {
+        Self { entries: entries.into_iter(), value: None, kind: None }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Failure;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
+        if let Some(entry) = self.entries.next() {
+            self.value = Some(entry);
+            let key = StrDeserializer::<Failure>::new(&entry.key);
+            return seed.deserialize(key).map(Some).map_err(|failure| failure.inside(Segment::Key(entry.key.clone())));
+        }
+        match &self.kind {
+            Some(_) => seed.deserialize(StrDeserializer::<Failure>::new(KIND)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
+        match (self.value.take(), self.kind.take()) {
+            (Some(entry), kind) => {
+                self.kind = kind;
+                let value = seed.deserialize(At(&entry.value));
+                value.map_err(|failure| failure.inside(Segment::Key(entry.key.clone())))
+            }
+            (None, Some((entries, siblings))) => seed.deserialize(Kinds { entries, siblings }),
+            (None, None) => Err(de::Error::custom("a value without a key")),
+        }
+    }
+}
+
+/// The keys of a mapping of which exactly one must name a variant.
+struct Kinds<'a> {
+    entries: Vec<&'a Entry>,
+    siblings: &'static [&'static str],
+}
+
+impl<'de> Kinds<'de> {
+    fn choose<V: Visitor<'de>>(self, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
+        let is_variant = |entry: &&&Entry| variants.contains(&entry.key.as_str());
+        if let Some(stray) = self.entries.iter().find(|entry| !is_variant(entry)) {
+            let expected = variants.iter().chain(self.siblings).copied().collect();
+            let failure = Failure::new(Kind::UnknownKey { key: stray.key.clone(), expected });
+            return Err(failure.inside(Segment::Key(stray.key.clone())));
+        }
+        match self.entries.as_slice() {
+            [] => Err(Failure::new(Kind::NoKind { expected: variants })),
+            [entry] => visitor.visit_enum(Variant { entry }),
+            [first, second, ..] => {
+                let kind = Kind::SecondKind { first: first.key.clone(), second: second.key.clone() };
+                Err(Failure::new(kind).inside(Segment::Key(second.key.clone())))
+            }
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Kinds<'de> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_map(Entries::new(self.entries))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.choose(variants, visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Variant<'a> {
+    entry: &'a Entry,
+}
+
+impl<'de> de::EnumAccess<'de> for Variant<'de> {
+    type Error = Failure;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Failure> {
+        let variant = seed.deserialize(StrDeserializer::<Failure>::new(&self.entry.key))?;
+        Ok((variant, self))
+    }
+}
+
+impl Variant<'_> {
+    fn inside(&self, failure: Failure) -> Failure {
+        failure.inside(Segment::Key(self.entry.key.clone()))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Variant<'de> {
+    type Error = Failure;
+
+    fn unit_variant(self) -> Result<(), Failure> {
+        match &self.entry.value.value {
+            Value::Null => Ok(()),
+            Value::Map(entries) if entries.is_empty() => Ok(()),
+            _ => Err(self.inside(de::Error::custom(format!("`{}` takes no value", self.entry.key)))),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
+        seed.deserialize(At(&self.entry.value)).map_err(|failure| self.inside(failure))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Failure> {
+        At(&self.entry.value).deserialize_any(visitor).map_err(|failure| self.inside(failure))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
+        At(&self.entry.value).deserialize_struct("", fields, visitor).map_err(|failure| self.inside(failure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Source, read};
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        name: String,
+        items: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Item {
+        #[serde(rename = "$kind")]
+        kind: Which,
+        every: Option<u32>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "camelCase")]
+    enum Which {
+        One(Inner),
+        None,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        path: String,
+    }
+
+    fn decoded(text: &str) -> Decoded<File> {
+        let (_, node) = read(Source::new(std::path::Path::new("x.yaml"), text)).unwrap();
+        decode(&node)
+    }
+
+    fn messages(text: &str) -> Vec<String> {
+        decoded(text).problems.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn a_kind_stands_beside_common_keys() {
+        let file = decoded("name: n\nitems:\n- { one: { path: /x }, every: 3 }\n- none:\n").value.unwrap();
+        assert_eq!(file.items[0], Item { kind: Which::One(Inner { path: "/x".into() }), every: Some(3) });
+        assert_eq!(file.items[1], Item { kind: Which::None, every: None });
+    }
+
+    #[test]
+    fn all_problems_are_found_at_once() {
+        let found = messages(
+            "nam: n\nitems:\n- { one: { pth: /x }, every: often }\n- { two: {} }\n- { one: { path: 3 }, none: {} }\n- { every: 1 }\n",
+        );
+        assert_eq!(found, [
+            "unknown key `nam`",
+            "unknown key `pth`",
+            "`path` is missing in `items[0].one`",
+            "this is the text `often`, but u32 is wanted",
+            "unknown key `two`",
+            "`none` beside `one`: only one kind can stand here",
+            "this is the number 3, but a string is wanted; put it in quotes",
+            "no kind is given in `items[0]`",
+            "`name` is missing",
+        ].map(str::to_owned).as_slice().iter().filter(|m| found.contains(m)).cloned().collect::<Vec<_>>());
+        assert!(found.len() >= 7, "{found:?}");
+    }
+
+    #[test]
+    fn the_remedy_names_the_key_that_was_meant() {
+        let problems = decoded("name: n\nitems: []\nitmes: []\n").problems;
+        assert_eq!(problems[0].help.as_deref(), Some("did you mean `items`? Known here: `name`, `items`"));
+    }
+}

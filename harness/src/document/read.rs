@@ -1,0 +1,226 @@
+//! From the bytes of a file to a tree of values with their places.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::ops::Range;
+use std::path::Path;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::node::{Entry, Node, Value};
+use super::problem::{Problem, Problems, Source};
+
+/// The largest file that is read: a scenario has about 20 lines.
+pub const MAX_BYTES: usize = 1024 * 1024;
+/// The most values a document may hold once its aliases are followed.
+const MAX_NODES: usize = 50_000;
+/// The deepest nesting.
+const MAX_DEPTH: usize = 64;
+
+/// Reads a file: its text and its tree.
+pub fn read_file(path: &Path) -> Result<(Source, Node), Problems> {
+    let refuse = |problem| Problems::new(Source::new(path, ""), vec![problem]);
+    let file = fs::File::open(path).map_err(|error| refuse(Problem::of_file(format!("cannot be read: {error}"))))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refuse(Problem::of_file(format!("cannot be read: {error}"))))?;
+    if bytes.len() > MAX_BYTES {
+        let problem = Problem::of_file("is larger than 1 MiB, so it is not a scenario or mesh file");
+        return Err(refuse(problem.help("a scenario has about 20 lines; was another file named by mistake?")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| refuse(not_text(&error)))?;
+    read(Source::new(path, text))
+}
+
+fn not_text(error: &std::string::FromUtf8Error) -> Problem {
+    let at = error.utf8_error().valid_up_to();
+    if error.as_bytes().iter().take(1024).any(|byte| *byte == 0) {
+        Problem::of_file("is a binary file, not YAML").help("name a scenario or mesh file")
+    } else {
+        Problem::of_file(format!("is not UTF-8 text (byte {at})")).help("save it as UTF-8")
+    }
+}
+
+/// Reads a text that holds exactly one document.
+pub fn read(source: Source) -> Result<(Source, Node), Problems> {
+    let text = source.text.trim_start_matches('\u{feff}');
+    if text.contains('\0') {
+        let problem = Problem::of_file("is a binary file, not YAML").help("name a scenario or mesh file");
+        return Err(Problems::new(source, vec![problem]));
+    }
+    let offset = source.text.len() - text.len();
+    let mut builder = Builder { starts: char_starts(text, offset), ..Builder::default() };
+    let mut failure = None;
+    for event in Parser::new_from_str(text) {
+        let step = match event {
+            Ok((event, span)) => builder.take(event, span),
+            Err(error) => Err(builder.syntax(&error)),
+        };
+        if let Err(problem) = step {
+            failure = Some(problem);
+            break;
+        }
+    }
+    let mut problems = std::mem::take(&mut builder.problems);
+    problems.extend(failure);
+    match (builder.root, problems.is_empty()) {
+        (Some(root), true) => Ok((source, root)),
+        (None, true) => Err(Problems::new(source, vec![Problem::of_file("is empty")])),
+        (_, false) => Err(Problems::new(source, problems)),
+    }
+}
+
+/// The byte at which every character begins, and the end of the text.
+fn char_starts(text: &str, offset: usize) -> Vec<usize> {
+    text.char_indices().map(|(byte, _)| byte + offset).chain([text.len() + offset]).collect()
+}
+
+#[derive(Default)]
+struct Builder {
+    starts: Vec<usize>,
+    root: Option<Node>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    documents: usize,
+    problems: Vec<Problem>,
+}
+
+/// A collection whose end has not come yet.
+struct Open {
+    node: Node,
+    anchor: usize,
+    key: Option<(String, Range<usize>)>,
+}
+
+impl Builder {
+    fn span(&self, span: Span) -> Range<usize> {
+        let byte = |index: usize| self.starts.get(index).or(self.starts.last()).copied().unwrap_or(0);
+        byte(span.start.index())..byte(span.end.index())
+    }
+
+    fn syntax(&self, error: &granit_parser::ScanError) -> Problem {
+        let at = self.span(Span::empty(*error.marker()));
+        Problem::at(at, format!("not valid YAML: {}", error.info()))
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        let place = self.span(span);
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(Problem::at(place, "a second document in one file").help("write one file per document"));
+                }
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain && tag.is_none();
+                let value = if plain { core_schema(&text) } else { Value::Text(text.into_owned()) };
+                self.add(Node { value, span: place }, anchor)?;
+            }
+            Event::SequenceStart(_, anchor, _) => self.begin(Value::List(Vec::new()), place, anchor)?,
+            Event::MappingStart(_, anchor, _) => self.begin(Value::Map(Vec::new()), place, anchor)?,
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(mut open) = self.open.pop() {
+                    open.node.span.end = place.start.max(open.node.span.end);
+                    self.add(open.node, open.anchor)?;
+                }
+            }
+            Event::Alias(id) => {
+                let Some(target) = self.anchors.get(&id) else {
+                    return Err(Problem::at(place, "an alias inside of what it names"));
+                };
+                let copy = Node { span: place.clone(), ..target.clone() };
+                self.nodes += size(&copy);
+                self.add(copy, 0)?;
+            }
+            _ => {}
+        }
+        if self.nodes > MAX_NODES {
+            let problem = Problem::at(self.span(span), format!("the document holds more than {MAX_NODES} values"));
+            return Err(problem.help("aliases that repeat aliases grow without bound; write the values out"));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, value: Value, span: Range<usize>, anchor: usize) -> Result<(), Problem> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Problem::at(span, format!("nested more than {MAX_DEPTH} deep")));
+        }
+        self.open.push(Open { node: Node { value, span }, anchor, key: None });
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
+        self.nodes += 1;
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut open.node.value {
+            Value::List(items) => items.push(node),
+            Value::Map(entries) => match open.key.take() {
+                None => open.key = Some((key_text(&node)?, node.span)),
+                Some((key, key_span)) => match entries.iter().find(|entry| entry.key == key) {
+                    Some(_) => {
+                        let problem = Problem::at(key_span, format!("duplicate key `{key}`"));
+                        self.problems.push(problem.help("remove one of the two; only one value can hold"));
+                    }
+                    None => entries.push(Entry { key, key_span, value: node }),
+                },
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn key_text(node: &Node) -> Result<String, Problem> {
+    match &node.value {
+        Value::Text(text) => Ok(text.clone()),
+        Value::Int(number) => Ok(number.to_string()),
+        Value::Bool(value) => Ok(value.to_string()),
+        _ => Err(Problem::at(node.span.clone(), "a key must be text").help("put it in quotes")),
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Map(entries) => entries.iter().map(|entry| size(&entry.value)).sum(),
+        _ => 0,
+    }
+}
+
+/// The type of a plain scalar by YAML 1.2's core schema.
+fn core_schema(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+        "true" | "True" | "TRUE" => return Value::Bool(true),
+        "false" | "False" | "FALSE" => return Value::Bool(false),
+        _ => {}
+    }
+    let digits = text.trim_start_matches(['+', '-']);
+    if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        let radix = |prefix: &str, radix| {
+            digits.strip_prefix(prefix).and_then(|rest| i64::from_str_radix(rest, radix).ok())
+        };
+        if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+            return Value::Int(number);
+        }
+        if let Ok(number) = text.parse() {
+            return Value::Int(number);
+        }
+        if digits.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c))
+            && let Ok(number) = text.parse()
+        {
+            return Value::Float(number);
+        }
+    }
+    Value::Text(text.to_owned())
+}

@@ -1,0 +1,117 @@
+//! `${name}` in string scalars, replaced after parsing. A scalar that is exactly `${x}` takes the type of x; `$${` is a
+//! literal `${`.
+
+use std::collections::BTreeMap;
+
+use super::node::{Node, Value};
+use super::problem::Problem;
+
+/// The names that can be used, and whether others may become known later.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Dotted name to value.
+    pub known: BTreeMap<String, Value>,
+    /// Without a mesh file its names cannot be known: they stand for any value.
+    pub open: bool,
+}
+
+impl Names {
+    /// Adds a name whose value is text; numbers and truth values keep their type.
+    pub fn set(&mut self, name: impl Into<String>, value: Value) {
+        self.known.insert(name.into(), value);
+    }
+}
+
+/// Replaces names everywhere in a document.
+pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
+    match &mut node.value {
+        Value::Text(text) if text.contains("${") => {
+            let span = node.span.clone();
+            match replaced(text, names) {
+                Ok(value) => node.value = value,
+                Err(name) => {
+                    let known = names.known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                    let problem = Problem::at(span, format!("unknown name `${{{name}}}`"));
+                    problems.push(problem.help(format!(
+                        "known here: {known}; others come from `vars` of the mesh file and `--set`; write `$${{` for a literal `${{`"
+                    )));
+                }
+            }
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| substitute(item, names, problems)),
+        Value::Map(entries) => {
+            entries.iter_mut().for_each(|entry| substitute(&mut entry.value, names, problems));
+        }
+        _ => {}
+    }
+}
+
+/// The scalar with its names replaced, or the first name that is unknown.
+fn replaced(text: &str, names: &Names) -> Result<Value, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut unknown = false;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            out.push_str(&rest[..at]);
+            out.push('{');
+            rest = &rest[at + 2..];
+            continue;
+        }
+        out.push_str(&rest[..at]);
+        let Some(length) = rest[at..].find('}') else {
+            out.push_str(&rest[at..]);
+            return Ok(Value::Text(out));
+        };
+        let name = rest[at + 2..at + length].trim();
+        match names.known.get(name) {
+            Some(value) if at == 0 && length + 1 == text.len() => return Ok(value.clone()),
+            Some(value) => out.push_str(&scalar(value)),
+            None if names.open => {
+                unknown = true;
+                out.push_str(&rest[at..=at + length]);
+            }
+            None => return Err(name.to_owned()),
+        }
+        rest = &rest[at + length + 1..];
+    }
+    out.push_str(rest);
+    Ok(if unknown { Value::Unknown(out) } else { Value::Text(out) })
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Text(text) | Value::Unknown(text) => text.clone(),
+        Value::Null | Value::List(_) | Value::Map(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let mut names = Names::default();
+        names.set("n", Value::Int(3));
+        names.set("app", Value::Text("bookinfo".into()));
+        names
+    }
+
+    #[test]
+    fn a_whole_scalar_keeps_the_type_and_a_part_becomes_text() {
+        assert_eq!(replaced("${n}", &names()), Ok(Value::Int(3)));
+        assert_eq!(replaced("a-${n}-${app}", &names()), Ok(Value::Text("a-3-bookinfo".into())));
+        assert_eq!(replaced("$${n}", &names()), Ok(Value::Text("${n}".into())));
+        assert_eq!(replaced("cost $5 ${", &names()), Ok(Value::Text("cost $5 ${".into())));
+        assert_eq!(replaced("${missing}", &names()), Err("missing".into()));
+    }
+
+    #[test]
+    fn without_a_mesh_file_its_names_stand_for_anything() {
+        let open = Names { open: true, ..names() };
+        assert_eq!(replaced("${clusters.primary.uid}", &open), Ok(Value::Unknown("${clusters.primary.uid}".into())));
+    }
+}

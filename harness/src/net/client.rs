@@ -1,0 +1,195 @@
+//! One HTTP exchange at a time, with no retries, redirects, cookies or proxies behind the asker's back.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use meshdrill_checks::record::{Class, Series};
+use tokio::time::timeout;
+
+use super::machine::Machine;
+use super::{Dial, Failure, Net};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The method.
+    pub method: http::Method,
+    /// Scheme, host, port, path and query.
+    pub url: http::Uri,
+    /// Headers beside `host`.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The longest the whole exchange may take.
+    pub timeout: Duration,
+    /// The largest answer that is read.
+    pub limit: usize,
+}
+
+impl Exchange {
+    /// A GET with the defaults of a check: 5 s, 64 MiB.
+    pub fn get(url: http::Uri) -> Self {
+        Self {
+            method: http::Method::GET,
+            url,
+            headers: http::HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_secs(5),
+            limit: 64 << 20,
+        }
+    }
+
+    /// Host and port of the URL.
+    pub fn authority(&self) -> (String, u16) {
+        let host = self.url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = self.url.port_u16().unwrap_or(if self.url.scheme_str() == Some("https") { 443 } else { 80 });
+        (host, port)
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// How TLS is to be done where it is not done by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The name to ask for and to verify.
+    pub sni: Option<String>,
+    /// A PEM file with the only roots to trust.
+    pub ca: Option<std::path::PathBuf>,
+    /// Trust anything.
+    pub insecure: bool,
+}
+
+/// A client of one place, with connections of one series.
+#[derive(Debug)]
+pub struct HttpClient {
+    route: Route,
+}
+
+#[derive(Debug)]
+enum Route {
+    /// This machine's sockets.
+    Machine(Machine),
+    /// HTTP/1.1 over streams that something else opens.
+    Dialled { dial: Arc<dyn Dial>, idle: Option<std::sync::Mutex<Vec<SendRequest<Full<Bytes>>>>> },
+}
+
+impl HttpClient {
+    /// A client for the host of an exchange like those it will be asked for.
+    pub fn for_url(net: &Net, exchange: &Exchange, series: Series, tls: &Tls) -> Result<Self, Failure> {
+        let url = &exchange.url;
+        let (host, port) = exchange.authority();
+        if host.is_empty() {
+            return Err(Failure::new(Class::Dns, format!("{url} names no host")));
+        }
+        match net {
+            Net::Machine => Ok(Self { route: Route::Machine(Machine::new(&host, port, series, tls, exchange.timeout)?) }),
+            Net::Lab(_) if url.scheme_str() == Some("https") => {
+                Err(Failure::new(Class::Tls, "the embedded mesh does not speak TLS; use http"))
+            }
+            Net::Lab(_) => Ok(Self::over(net.dialler(&host, port), series)),
+        }
+    }
+
+    /// A client over streams that something else opens, such as a port-forward.
+    pub fn over(dial: Arc<dyn Dial>, series: Series) -> Self {
+        let idle = (series == Series::Kept).then(|| std::sync::Mutex::new(Vec::new()));
+        Self { route: Route::Dialled { dial, idle } }
+    }
+
+    /// Asks, within the exchange's timeout.
+    pub async fn send(&self, exchange: &Exchange) -> Result<Answer, Failure> {
+        match &self.route {
+            Route::Machine(machine) => machine.send(exchange).await,
+            Route::Dialled { dial, idle } => {
+                let mut connected = false;
+                let asked = dialled(dial.as_ref(), idle.as_ref(), exchange, &mut connected);
+                match timeout(exchange.timeout, asked).await {
+                    Ok(answer) => answer,
+                    Err(_) => Err(timed_out(exchange.timeout, connected)),
+                }
+            }
+        }
+    }
+}
+
+/// The failure of an exchange that took too long.
+pub(super) fn timed_out(after: Duration, connected: bool) -> Failure {
+    let class = if connected { Class::Timeout } else { Class::ConnectTimeout };
+    let what = if connected { "answer" } else { "connection" };
+    Failure::new(class, format!("no {what} within {}", meshdrill_checks::units::TimeSpan(after)))
+}
+
+type Idle = std::sync::Mutex<Vec<SendRequest<Full<Bytes>>>>;
+
+async fn dialled(
+    dial: &dyn Dial,
+    idle: Option<&Idle>,
+    exchange: &Exchange,
+    connected: &mut bool,
+) -> Result<Answer, Failure> {
+    let kept = idle.and_then(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).pop());
+    let mut sender = match kept.filter(|sender| !sender.is_closed()) {
+        Some(sender) => sender,
+        None => {
+            let stream = dial.dial().await.map_err(|error| Failure::of(&error, true))?;
+            let (sender, connection) =
+                handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of(&error, true))?;
+            tokio::spawn(connection);
+            sender
+        }
+    };
+    *connected = true;
+    let request = request(exchange)?;
+    let response = sender.send_request(request).await.map_err(|error| Failure::of(&error, false))?;
+    let (head, mut body) = response.into_parts();
+    let mut collected = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::of(&error, false))?;
+        if let Ok(data) = frame.into_data() {
+            push_limited(&mut collected, &data, exchange.limit)?;
+        }
+    }
+    if let Some(idle) = idle {
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+    }
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: collected.freeze() })
+}
+
+/// Adds to an answer that must not grow beyond its limit.
+pub(super) fn push_limited(collected: &mut BytesMut, data: &[u8], limit: usize) -> Result<(), Failure> {
+    if collected.len() + data.len() > limit {
+        return Err(Failure::new(Class::Body, format!("the answer is larger than {limit} bytes")));
+    }
+    collected.extend_from_slice(data);
+    Ok(())
+}
+
+fn request(exchange: &Exchange) -> Result<http::Request<Full<Bytes>>, Failure> {
+    let path = exchange.url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let mut builder = http::Request::builder().method(exchange.method.clone()).uri(path);
+    if let Some(headers) = builder.headers_mut() {
+        headers.extend(exchange.headers.clone());
+    }
+    if !exchange.headers.contains_key(http::header::HOST)
+        && let Some(authority) = exchange.url.authority()
+    {
+        builder = builder.header(http::header::HOST, authority.as_str());
+    }
+    builder
+        .body(Full::new(exchange.body.clone()))
+        .map_err(|error| Failure::new(Class::HttpOther, format!("the request cannot be made: {error}")))
+}

@@ -1,0 +1,72 @@
+//! Why an exchange failed, in the classes that reports count.
+
+use std::error::Error;
+use std::fmt;
+use std::io::ErrorKind;
+
+use meshdrill_checks::record::Class;
+
+/// A failed exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its class.
+    pub class: Class,
+    /// What happened, in the words of the layer that noticed.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of a known class.
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+
+    /// Reads the class from an error and its causes. `connecting` says whether a connection was still being made.
+    pub fn of(error: &(dyn Error + 'static), connecting: bool) -> Self {
+        let mut message = error.to_string();
+        let mut class = None;
+        let mut next: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            class = class_of(cause, &text, connecting).or(class);
+            next = cause.source();
+        }
+        Self { class: class.unwrap_or(if connecting { Class::Refused } else { Class::Reset }), message }
+    }
+}
+
+/// The class that one error of a chain tells, if it tells one. Causes further down decide.
+fn class_of(cause: &(dyn Error + 'static), text: &str, connecting: bool) -> Option<Class> {
+    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+        if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return Some(Class::Tls);
+        }
+        return match io.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                Some(Class::Refused)
+            }
+            ErrorKind::TimedOut => Some(if connecting { Class::ConnectTimeout } else { Class::Timeout }),
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => Some(Class::Reset),
+            _ => None,
+        };
+    }
+    if cause.is::<rustls::Error>() {
+        return Some(Class::Tls);
+    }
+    if text.contains("dns error") || text.contains("failed to lookup address") {
+        return Some(Class::Dns);
+    }
+    None
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.class, self.message)
+    }
+}

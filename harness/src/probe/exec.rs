@@ -1,0 +1,115 @@
+//! `exec`: a command in a named container of a pod.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::command::CommandExpect;
+use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::outcome::settle;
+use super::{CannotAsk, Outcome};
+use crate::cluster::{Cluster, PodRef, World, ready_pods};
+use crate::spec::{ClusterChoice, Selector};
+
+/// A command in a container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exec {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// The pod, by label; the first ready one.
+    pub selector: Selector,
+    /// The container; the first of the pod's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// The longest it may take; 10 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeSpan>,
+    /// What it must do.
+    #[serde(default)]
+    pub expect: CommandExpect,
+}
+
+impl Kind for Exec {
+    fn describe(&self) -> String {
+        format!("run {} in {}/{} of {}", self.command.join(" "), self.namespace, self.selector, self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        self.command.first().cloned().unwrap_or_default().replace('/', "-")
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn timing(&self) -> Timing {
+        let timeout = self.timeout.unwrap_or(TimeSpan::secs(10));
+        Timing { timeout, slow: timeout, ..Timing::of_api() }
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let empty = self.command.is_empty().then(|| Complaint::new("command", "no command", "write `command: [program, argument]`"));
+        empty.into_iter().chain(self.expect.complaints()).collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        exec_permissions(self.cluster.key(), &self.namespace)
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            Ok(Box::new(ExecObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+/// What exec needs: `get` for the WebSocket, and `create` as well from Kubernetes 1.35 on.
+pub(super) fn exec_permissions(cluster: &str, namespace: &str) -> Vec<Permission> {
+    let need = |resource, verb| Permission::new(cluster, namespace, "", resource, verb);
+    vec![need("pods", "list"), need("pods/exec", "get"), need("pods/exec", "create")]
+}
+
+/// The first ready pod that a selector matches, and the container a command goes to.
+pub(super) async fn exec_target(
+    cluster: &Cluster,
+    namespace: &str,
+    selector: &Selector,
+    container: Option<&str>,
+) -> Result<(PodRef, Option<String>), CannotAsk> {
+    let pods = ready_pods(cluster, namespace, selector.as_str()).await?;
+    let pod = pods.first().ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", cluster.key)))?;
+    let own = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let first = own.filter_map(|container| container["name"].as_str()).find(|name| *name != "istio-proxy");
+    Ok((PodRef::of(pod), container.or(first).map(str::to_owned)))
+}
+
+struct ExecObserver {
+    cluster: Arc<Cluster>,
+    spec: Exec,
+}
+
+impl ExecObserver {
+    async fn ask(&self, timeout: Duration) -> Result<Outcome, CannotAsk> {
+        let spec = &self.spec;
+        let (pod, container) = exec_target(&self.cluster, &spec.namespace, &spec.selector, spec.container.as_deref()).await?;
+        let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &spec.command, timeout).await?;
+        Ok(spec.expect.judge(output.exit_code, &output.stdout, &output.stderr))
+    }
+}
+
+impl Observer for ExecObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask(self.spec.timing().timeout.0).await) })
+    }
+}

@@ -1,0 +1,176 @@
+//! Expectations that several kinds share: of texts and of JSON.
+
+use jsonpath_rust::JsonPath as _;
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Complaint;
+use crate::spec::Comparison;
+
+/// What a text is expected to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TextExpect {
+    /// A text that occurs in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// A text that does not occur in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+    /// A regular expression that matches somewhere in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<String>,
+}
+
+impl TextExpect {
+    /// What a text misses; none if it is as expected.
+    pub fn missed(&self, text: &str) -> Option<String> {
+        let lacks = |wanted: &String| (!text.contains(wanted)).then(|| format!("does not contain `{wanted}`"));
+        let has = |unwanted: &String| text.contains(unwanted).then(|| format!("contains `{unwanted}`"));
+        let unmatched = |pattern: &String| match Regex::new(pattern) {
+            Ok(regex) => (!regex.is_match(text)).then(|| format!("does not match `{pattern}`")),
+            Err(error) => Some(format!("cannot be matched: {error}")),
+        };
+        let contains = self.contains.as_ref().and_then(lacks);
+        contains.or_else(|| self.lacks.as_ref().and_then(has)).or_else(|| self.matches.as_ref().and_then(unmatched))
+    }
+
+    /// What is wrong with it.
+    pub fn complaints(&self, key: &'static str) -> Vec<Complaint> {
+        bad_regex(key, self.matches.as_deref()).into_iter().collect()
+    }
+}
+
+/// The complaint about a regular expression that does not compile.
+pub(super) fn bad_regex(key: &'static str, pattern: Option<&str>) -> Option<Complaint> {
+    let error = Regex::new(pattern?).err()?;
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    Some(Complaint::new(key, format!("not a regular expression: {last}"), "the syntax is that of the Rust regex crate"))
+}
+
+/// A value in a JSON document, and what it is expected to be. Without a condition it must exist.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JsonExpect {
+    /// A `JSONPath` (RFC 9535); every value it selects must be as expected.
+    pub path: String,
+    /// Equal to this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<Value>,
+    /// A number that compares so, such as `>= 3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is: Option<Comparison>,
+    /// Text that matches this regular expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<String>,
+    /// Exactly this many values are selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// False: nothing is selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
+}
+
+impl JsonExpect {
+    /// What a document misses; none if it is as expected.
+    pub fn missed(&self, document: &Value) -> Option<String> {
+        let found = match document.query(&self.path) {
+            Ok(found) => found,
+            Err(error) => return Some(format!("{} is not a JSONPath: {error}", self.path)),
+        };
+        if let Some(count) = self.count
+            && found.len() != count
+        {
+            return Some(format!("{} selects {} values, expected {count}", self.path, found.len()));
+        }
+        match (self.exists, found.is_empty()) {
+            (Some(false), false) => return Some(format!("{} exists", self.path)),
+            (Some(false), true) => return None,
+            (_, true) if self.count != Some(0) => return Some(format!("{} does not exist", self.path)),
+            _ => {}
+        }
+        found.into_iter().find_map(|value| self.value_missed(value))
+    }
+
+    fn value_missed(&self, value: &Value) -> Option<String> {
+        let path = &self.path;
+        if let Some(wanted) = self.equals.as_ref().filter(|wanted| !alike(wanted, value)) {
+            return Some(format!("{path} is {}, expected {}", short(value), short(wanted)));
+        }
+        if let Some(comparison) = self.is {
+            let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+            if !number.is_some_and(|number| comparison.holds(number)) {
+                return Some(format!("{path} is {}, expected {comparison}", short(value)));
+            }
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let pattern = self.matches.as_ref()?;
+        (!Regex::new(pattern).is_ok_and(|regex| regex.is_match(&text)))
+            .then(|| format!("{path} is {}, expected to match `{pattern}`", short(value)))
+    }
+
+    /// What is wrong with it.
+    pub fn complaints(&self, key: &'static str) -> Vec<Complaint> {
+        let bad_path = Value::Null.query(&self.path).err().map(|_| {
+            Complaint::new(key, format!("`{}` is not a JSONPath", self.path), "write it as in RFC 9535: `$.spec.replicas`")
+        });
+        bad_path.into_iter().chain(bad_regex(key, self.matches.as_deref())).collect()
+    }
+}
+
+/// Equal, a number being equal to its text: YAML authors do not think of JSON types.
+fn alike(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found) {
+        (Value::Number(wanted), Value::Number(found)) => wanted.as_f64() == found.as_f64(),
+        (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number)) => {
+            *text == number.to_string()
+        }
+        (wanted, found) => wanted == found,
+    }
+}
+
+/// A JSON value short enough for a message.
+pub(super) fn short(value: &Value) -> String {
+    excerpt(&value.to_string())
+}
+
+/// The beginning of a text, with control characters made visible.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(160).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(160).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn expect(yaml: Value) -> JsonExpect {
+        serde_json::from_value(yaml).unwrap()
+    }
+
+    #[test]
+    fn every_selected_value_is_compared() {
+        let object = json!({ "spec": { "http": [{ "route": [{ "weight": 50 }, { "weight": 30 }] }] } });
+        assert_eq!(expect(json!({ "path": "$.spec.http[0].route[0].weight", "equals": 50 })).missed(&object), None);
+        let missed = expect(json!({ "path": "$.spec.http[*].route[*].weight", "is": ">= 40" })).missed(&object);
+        assert_eq!(missed.as_deref(), Some("$.spec.http[*].route[*].weight is 30, expected >= 40"));
+        assert_eq!(expect(json!({ "path": "$.nothing" })).missed(&object).as_deref(), Some("$.nothing does not exist"));
+        assert_eq!(expect(json!({ "path": "$.nothing", "exists": false })).missed(&object), None);
+        assert_eq!(expect(json!({ "path": "$..weight", "count": 2 })).missed(&object), None);
+        assert_eq!(expect(json!({ "path": "$[", "equals": 1 })).complaints("where").len(), 1);
+    }
+
+    #[test]
+    fn texts_are_searched() {
+        let expect = TextExpect { contains: Some("title".into()), lacks: Some("unavailable".into()), matches: None };
+        assert_eq!(expect.missed("<title>"), None);
+        assert_eq!(expect.missed("<title> unavailable").as_deref(), Some("contains `unavailable`"));
+    }
+}

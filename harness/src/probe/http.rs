@@ -1,0 +1,458 @@
+//! `http`: an exchange by URL, through an ingress gateway or through a port-forward.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use jsonpath_rust::JsonPath as _;
+use meshdrill_checks::record::{Class, Series};
+use meshdrill_checks::units::TimeSpan;
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::expect::{bad_regex, excerpt};
+use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::{Answer, CannotAsk, Outcome, Via};
+use crate::cluster::{Forwarder, World, discover_ingress};
+use crate::net::{self, Exchange, HttpClient, Net, Tls};
+use crate::spec::ClusterChoice;
+
+/// An HTTP exchange. No hidden retries, redirects, cookies or proxy environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Http {
+    /// The URL; this or `via`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The way into the mesh; this or `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+    /// The method; GET.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The path, with `via`; `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The `Host` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Other headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// How TLS is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
+    /// The longest the exchange may take; 5 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeSpan>,
+    /// The bound beyond which a right answer is `late`; 500 ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<TimeSpan>,
+    /// New connections, kept ones, or both as separate series; new, and kept through a port-forward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Connection>,
+    /// What the answer must be; any 2xx status without it.
+    #[serde(default)]
+    pub expect: HttpExpect,
+    /// How the answer tells who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responder: Option<Responder>,
+}
+
+/// TLS options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsSpec {
+    /// The name to ask for and to verify.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sni: Option<String>,
+    /// A PEM file with the only roots to trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Trust anything.
+    #[serde(default)]
+    pub insecure: bool,
+}
+
+/// Which connections a probe uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    /// One per exchange.
+    New,
+    /// Kept from one exchange to the next.
+    Kept,
+    /// Both, as separate series.
+    Both,
+}
+
+/// What an answer must be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpExpect {
+    /// The status; any 2xx without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Text contained in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A regular expression that matches somewhere in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_matches: Option<String>,
+    /// Text that must not occur in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_lacks: Option<String>,
+    /// Headers with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// How an answer tells who answered: exactly one of these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Responder {
+    /// A `JSONPath` into the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
+    /// A header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// A regular expression over the body; its first group, or the whole match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
+}
+
+const DEFAULT_TIMEOUT: TimeSpan = TimeSpan::secs(5);
+const DEFAULT_SLOW: TimeSpan = TimeSpan::millis(500);
+
+impl Kind for Http {
+    fn describe(&self) -> String {
+        let method = self.method.as_deref().unwrap_or("GET");
+        match (&self.url, &self.via) {
+            (Some(url), _) => format!("{method} {url}"),
+            (None, Some(via)) => format!("{method} {} via {via}", self.path.as_deref().unwrap_or("/")),
+            (None, None) => method.to_owned(),
+        }
+    }
+
+    fn subject(&self) -> String {
+        let path = match &self.url {
+            Some(url) => url.parse::<http::Uri>().map_or_else(|_| url.clone(), |uri| uri.path().to_owned()),
+            None => self.path.clone().unwrap_or_else(|| "/".to_owned()),
+        };
+        path.trim_matches('/').to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        self.via.iter_mut().map(Via::choice).collect()
+    }
+
+    fn timing(&self) -> Timing {
+        let forwarded = matches!(self.via, Some(Via::Forward { .. }));
+        let default = if forwarded { Connection::Kept } else { Connection::New };
+        let series = match self.connection.unwrap_or(default) {
+            Connection::New => vec![Series::New],
+            Connection::Kept => vec![Series::Kept],
+            Connection::Both => vec![Series::New, Series::Kept],
+        };
+        Timing {
+            timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            slow: self.slow.unwrap_or(DEFAULT_SLOW),
+            every: TimeSpan::millis(100),
+            series,
+            batch: None,
+        }
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut found = Vec::new();
+        match (&self.url, &self.via) {
+            (Some(_), Some(_)) => {
+                found.push(Complaint::new("via", "`via` beside `url`", "write exactly one of the two"));
+            }
+            (None, None) => found.push(Complaint::new(
+                "url",
+                "neither `url` nor `via` says what to ask",
+                "write `via: ingress/CLUSTER` and `path:`, or `url:`",
+            )),
+            (Some(url), None) => {
+                let good = url.parse::<http::Uri>().is_ok_and(|uri| {
+                    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+                });
+                if !good && !url.contains("${") {
+                    found.push(Complaint::new("url", format!("`{url}` is not a URL"), "write it with http:// or https://"));
+                }
+                if self.path.is_some() {
+                    found.push(Complaint::new("path", "`path` beside `url`", "write the path into the URL"));
+                }
+            }
+            (None, Some(Via::EastWest { .. })) => found.push(Complaint::new(
+                "via",
+                "an east-west gateway passes mutual TLS through and answers no plain HTTP",
+                "probe it with `tcp`, or ask through an ingress",
+            )),
+            (None, Some(_)) => {}
+        }
+        if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            found.push(Complaint::new("path", "a path begins with `/`", "write the `/`"));
+        }
+        if self.method.as_ref().is_some_and(|method| method.parse::<http::Method>().is_err()) {
+            found.push(Complaint::new("method", "not an HTTP method", "write GET, POST, …"));
+        }
+        if self.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
+            found.push(Complaint::new("timeout", "no answer comes within 0 s", "write a positive timeout"));
+        }
+        if self.headers.iter().any(|(name, value)| header(name, value).is_none()) {
+            found.push(Complaint::new("headers", "not a header name or value", "use printable ASCII"));
+        }
+        if let Some(responder) = &self.responder {
+            let count = [&responder.json, &responder.header, &responder.regex].iter().filter(|one| one.is_some()).count();
+            if count != 1 {
+                found.push(Complaint::new("responder", format!("{count} ways to tell the responder"), "write exactly one of json, header, regex"));
+            }
+            found.extend(bad_regex("responder", responder.regex.as_deref()));
+            if responder.json.as_ref().is_some_and(|path| Value::Null.query(path).is_err()) {
+                found.push(Complaint::new("responder", "not a JSONPath", "write it as in RFC 9535: `$.clustername`"));
+            }
+        }
+        found.extend(bad_regex("expect", self.expect.body_matches.as_deref()));
+        found
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        match &self.via {
+            Some(via @ Via::Forward { .. }) => via.forward().map_or_else(Vec::new, |target| {
+                let need = |resource, verb| Permission::new(&target.cluster, &target.namespace, "", resource, verb);
+                vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
+            }),
+            Some(Via::Ingress { cluster, .. }) => vec![Permission::new(cluster.key(), "", "", "services", "list")],
+            _ => Vec::new(),
+        }
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let targets = self.targets(world, role).await?;
+            let expect = Expectation::of(&self.expect)?;
+            let responder = self.responder.as_ref().map(ResponderReader::of).transpose()?;
+            Ok(Box::new(HttpObserver { targets, expect, responder }) as Box<dyn Observer>)
+        })
+    }
+}
+
+impl Http {
+    /// What is asked, and the clients that ask it: one target per address. A probe keeps to one address.
+    async fn targets(&self, world: &World, role: Role) -> Result<Vec<Target>, CannotAsk> {
+        let series = self.timing().series;
+        if let Some(via @ Via::Forward { .. }) = &self.via {
+            let Some(target) = via.forward() else { return Ok(Vec::new()) };
+            let exchange = self.exchange(&format!("http://{}:{}", target.name, target.port))?;
+            let forwarder = Arc::new(Forwarder::new(Arc::clone(world.cluster(&target.cluster)?), target));
+            forwarder.resolve().await?;
+            let clients = series.iter().map(|one| (*one, HttpClient::over(forwarder.clone(), *one)));
+            return Ok(vec![Target { exchange, clients: clients.collect(), name: via.to_string() }]);
+        }
+        let mut bases = match (&self.url, &self.via) {
+            (Some(url), _) => vec![url.clone()],
+            (None, Some(Via::Ingress { cluster, port })) => discover_ingress(world.cluster(cluster.key())?, *port).await?,
+            _ => return Err(CannotAsk("neither `url` nor `via` says what to ask".to_owned())),
+        };
+        if role == Role::Probe && bases.len() > 1 {
+            let first = first_connecting(&world.net, &bases).await;
+            bases = vec![bases.swap_remove(first)];
+        }
+        let tls = self.tls.as_ref().map_or_else(Tls::default, |tls| Tls {
+            sni: tls.sni.clone(),
+            ca: tls.ca.clone(),
+            insecure: tls.insecure,
+        });
+        let target = |base: String| {
+            let exchange = self.exchange(&base)?;
+            let clients = series.iter().map(|one| Ok((*one, HttpClient::for_url(&world.net, &exchange, *one, &tls)?)));
+            let clients = clients.collect::<Result<_, net::Failure>>()?;
+            Ok(Target { exchange, clients, name: base })
+        };
+        bases.into_iter().map(target).collect()
+    }
+
+    fn exchange(&self, base: &str) -> Result<Exchange, CannotAsk> {
+        let path = if self.url.is_some() { String::new() } else { self.path.clone().unwrap_or_else(|| "/".to_owned()) };
+        let text = format!("{}{path}", if self.url.is_some() { base } else { base.trim_end_matches('/') });
+        let url = text.parse().map_err(|error| CannotAsk(format!("`{text}` is not a URL: {error}")))?;
+        let mut headers = HeaderMap::new();
+        let host = self.host.iter().map(|host| ("host", host.as_str()));
+        let agent = [("user-agent", concat!("meshdrill/", env!("CARGO_PKG_VERSION")))];
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in agent.into_iter().chain(host).chain(own) {
+            let (name, value) = header(name, value).ok_or_else(|| CannotAsk(format!("`{name}: {value}` is not a header")))?;
+            headers.insert(name, value);
+        }
+        let timing = self.timing();
+        let method = self.method.as_deref().unwrap_or("GET").parse().map_err(|_| CannotAsk("not an HTTP method".to_owned()))?;
+        Ok(Exchange {
+            method,
+            headers,
+            body: self.body.clone().unwrap_or_default().into(),
+            timeout: timing.timeout.0,
+            limit: 4 << 20,
+            ..Exchange::get(url)
+        })
+    }
+}
+
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((name.parse().ok()?, value.parse().ok()?))
+}
+
+/// Of several addresses of one gateway, the first that takes a connection: private ones may not be reachable from here.
+async fn first_connecting(net: &Net, bases: &[String]) -> usize {
+    for (index, base) in bases.iter().enumerate() {
+        let Ok(uri) = base.parse() else { continue };
+        let (host, port) = Exchange::get(uri).authority();
+        let connected = tokio::time::timeout(std::time::Duration::from_secs(2), net.connect(&host, port)).await;
+        if matches!(connected, Ok(Ok(_))) {
+            return index;
+        }
+    }
+    0
+}
+
+struct Target {
+    exchange: Exchange,
+    clients: Vec<(Series, HttpClient)>,
+    name: String,
+}
+
+struct HttpObserver {
+    targets: Vec<Target>,
+    expect: Expectation,
+    responder: Option<ResponderReader>,
+}
+
+impl Observer for HttpObserver {
+    fn observe(&self, series: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            let mut last = Outcome::new(Answer::Unasked, "there is no address to ask");
+            for target in &self.targets {
+                last = self.ask(target, series).await;
+                if last.answer != Answer::Good {
+                    break;
+                }
+            }
+            last
+        })
+    }
+}
+
+impl HttpObserver {
+    async fn ask(&self, target: &Target, series: Series) -> Outcome {
+        let client = target.clients.iter().find(|(own, _)| *own == series).or_else(|| target.clients.first());
+        let Some((_, client)) = client else { return Outcome::new(Answer::Unasked, "no client") };
+        match client.send(&target.exchange).await {
+            Err(failure) => {
+                let seen = json!({ "error": excerpt(&failure.message) });
+                Outcome { seen, ..Outcome::new(Answer::Bad(failure.class), format!("{}: {failure}", target.name)) }
+            }
+            Ok(answer) => {
+                let responder = self.responder.as_ref().and_then(|reader| reader.read(&answer));
+                match self.expect.missed(&answer) {
+                    None => {
+                        let message = format!("{} from {}", answer.status, target.name);
+                        Outcome { responder, ..Outcome::new(Answer::Good, message) }
+                    }
+                    Some((class, why)) => {
+                        let body = String::from_utf8_lossy(&answer.body);
+                        let seen = json!({ "status": answer.status, "body": excerpt(&body) });
+                        let message = format!("{}: {why}", target.name);
+                        Outcome { seen, responder, ..Outcome::new(Answer::Bad(class), message) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What an answer must be, with its patterns compiled.
+struct Expectation {
+    plain: HttpExpect,
+    matches: Option<Regex>,
+}
+
+impl Expectation {
+    fn of(plain: &HttpExpect) -> Result<Self, CannotAsk> {
+        let compile = |pattern: &String| Regex::new(pattern).map_err(|error| CannotAsk(error.to_string()));
+        Ok(Self { plain: plain.clone(), matches: plain.body_matches.as_ref().map(compile).transpose()? })
+    }
+
+    /// The class and the words of what an answer misses.
+    fn missed(&self, answer: &net::Answer) -> Option<(Class, String)> {
+        let wanted = self.plain.status;
+        if !wanted.map_or((200..300).contains(&answer.status), |status| status == answer.status) {
+            let class = if (500..600).contains(&answer.status) { Class::Http5xx } else { Class::HttpOther };
+            let wanted = wanted.map_or_else(|| "2xx".to_owned(), |status| status.to_string());
+            let body = excerpt(&String::from_utf8_lossy(&answer.body));
+            return Some((class, format!("status {}, expected {wanted}: {body}", answer.status)));
+        }
+        for (name, wanted) in &self.plain.headers {
+            let found = answer.headers.get(name.as_str()).map(HeaderValue::as_bytes);
+            if found != Some(wanted.as_bytes()) {
+                let found = found.map_or_else(|| "missing".into(), String::from_utf8_lossy);
+                return Some((Class::Body, format!("header {name} is {found}, expected {wanted}")));
+            }
+        }
+        if self.plain.body.is_none() && self.matches.is_none() && self.plain.body_lacks.is_none() {
+            return None;
+        }
+        let body = String::from_utf8_lossy(&answer.body);
+        let missed = match (&self.plain.body, &self.matches, &self.plain.body_lacks) {
+            (Some(text), _, _) if !body.contains(text.as_str()) => format!("the body does not contain `{text}`"),
+            (_, Some(regex), _) if !regex.is_match(&body) => format!("the body does not match `{regex}`"),
+            (_, _, Some(text)) if body.contains(text.as_str()) => format!("the body contains `{text}`"),
+            _ => return None,
+        };
+        Some((Class::Body, format!("{missed}: {}", excerpt(&body))))
+    }
+}
+
+/// Finds out who answered.
+enum ResponderReader {
+    Json(String),
+    Header(String),
+    Pattern(Regex),
+}
+
+impl ResponderReader {
+    fn of(spec: &Responder) -> Result<Self, CannotAsk> {
+        match (&spec.json, &spec.header, &spec.regex) {
+            (Some(path), _, _) => Ok(Self::Json(path.clone())),
+            (_, Some(header), _) => Ok(Self::Header(header.clone())),
+            (_, _, Some(pattern)) => {
+                Regex::new(pattern).map(Self::Pattern).map_err(|error| CannotAsk(error.to_string()))
+            }
+            _ => Err(CannotAsk("`responder` is empty".to_owned())),
+        }
+    }
+
+    fn read(&self, answer: &net::Answer) -> Option<String> {
+        match self {
+            Self::Json(path) => {
+                let document: Value = serde_json::from_slice(&answer.body).ok()?;
+                let found = document.query(path).ok()?.into_iter().next().cloned()?;
+                Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
+            }
+            Self::Header(name) => answer.headers.get(name.as_str())?.to_str().ok().map(str::to_owned),
+            Self::Pattern(regex) => {
+                let body = String::from_utf8_lossy(&answer.body);
+                let captures = regex.captures(&body)?;
+                Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
+            }
+        }
+    }
+}

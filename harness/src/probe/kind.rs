@@ -1,0 +1,195 @@
+//! The closed set of kinds, and what each of them can tell about itself.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, MeshSync, Nodes, Outcome, Ping, Pods,
+    Promql, Resource, Service, Tcp,
+};
+use crate::cluster::World;
+use crate::spec::ClusterChoice;
+
+/// Where an observation stands: sampled, or asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Sampled on a schedule.
+    Probe,
+    /// Asked once or polled.
+    Check,
+}
+
+/// How an observation spends time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// The longest one may take.
+    pub timeout: TimeSpan,
+    /// The bound beyond which a right answer is late.
+    pub slow: TimeSpan,
+    /// The period where neither the author nor a criterion asks for one.
+    pub every: TimeSpan,
+    /// The connections it samples with.
+    pub series: Vec<Series>,
+    /// Observations made in one go, where a single one would be dearer than what it measures.
+    pub batch: Option<TimeSpan>,
+}
+
+impl Timing {
+    /// Of an observation that asks an API: once in two seconds, ten seconds at most, never late.
+    pub fn of_api() -> Self {
+        Self {
+            timeout: TimeSpan::secs(10),
+            slow: TimeSpan::secs(10),
+            every: TimeSpan::secs(2),
+            series: vec![Series::New],
+            batch: None,
+        }
+    }
+}
+
+/// Something wrong with a kind's keys that its types cannot tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The key inside the kind's mapping.
+    pub key: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+impl Complaint {
+    /// A complaint about a key.
+    pub fn new(key: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { key, message: message.into(), help: help.into() }
+    }
+}
+
+/// A permission that an observation or a fault needs in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// The cluster's key.
+    pub cluster: String,
+    /// The namespace; empty for cluster-wide.
+    pub namespace: String,
+    /// The API group; empty for core.
+    pub group: &'static str,
+    /// The resource, with its subresource after a slash.
+    pub resource: String,
+    /// The verb.
+    pub verb: &'static str,
+}
+
+impl Permission {
+    /// A permission in a namespace.
+    pub fn new(cluster: &str, namespace: &str, group: &'static str, resource: &str, verb: &'static str) -> Self {
+        Self { cluster: cluster.to_owned(), namespace: namespace.to_owned(), group, resource: resource.to_owned(), verb }
+    }
+}
+
+/// What every kind can tell about itself, and how an observer of it is made.
+pub trait Kind {
+    /// What it observes, in words.
+    fn describe(&self) -> String;
+    /// What its check ids are made of.
+    fn subject(&self) -> String;
+    /// The cluster choices in it.
+    fn choices(&mut self) -> Vec<&mut ClusterChoice>;
+    /// How it spends time.
+    fn timing(&self) -> Timing {
+        Timing::of_api()
+    }
+    /// What is wrong with its keys.
+    fn complaints(&self) -> Vec<Complaint> {
+        Vec::new()
+    }
+    /// What it must be permitted.
+    fn permissions(&self) -> Vec<Permission> {
+        Vec::new()
+    }
+    /// Finds what it observes. An error means that it cannot start.
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>>;
+}
+
+/// Makes observations of one thing.
+pub trait Observer: Send + Sync {
+    /// Makes one.
+    fn observe(&self, series: Series) -> BoxFuture<'_, Outcome>;
+    /// Makes several, `every` apart; for kinds whose timing has a batch.
+    fn observe_batch(&self, count: usize, every: Duration) -> BoxFuture<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(count);
+            for _ in 0..count {
+                outcomes.push(self.observe(Series::New).await);
+                tokio::time::sleep(every).await;
+            }
+            outcomes
+        })
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal,)*) => {
+        /// What is observed.
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub enum ProbeKind {
+            $($(#[doc = $doc])+ $variant($variant),)*
+        }
+
+        impl ProbeKind {
+            /// The kind's name in the scenario format.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            /// The kind, as what it can tell about itself.
+            pub fn as_kind(&self) -> &(dyn Kind + Send + Sync) {
+                match self { $(Self::$variant(kind) => kind,)* }
+            }
+
+            /// The cluster choices in it.
+            pub fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+                match self { $(Self::$variant(kind) => kind.choices(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An HTTP exchange: by URL, through an ingress gateway, or through a port-forward.
+    Http "http",
+    /// ICMP echo, from the runner or from a pod.
+    Ping "ping",
+    /// The time to connect, where ICMP is blocked.
+    Tcp "tcp",
+    /// The endpoints of one service as one proxy sees them: owner, health, and requests answered.
+    EnvoyEndpoints "envoyEndpoints",
+    /// A metric of a proxy's Prometheus text.
+    EnvoyStats "envoyStats",
+    /// Every istiod has synced every remote cluster, and its proxies.
+    MeshSync "meshSync",
+    /// An instant query to a cluster's Prometheus; an empty result is no data, never 0.
+    Promql "promql",
+    /// Each cluster's series at the federating Prometheus: present, fresh, and really from that cluster.
+    Federation "federation",
+    /// Pods: readiness, count, restarts, containers.
+    Pods "pods",
+    /// A Deployment or StatefulSet: its rollout is complete, by the logic of kubectl rollout status.
+    Deployment "deployment",
+    /// Nodes: count, readiness, schedulability, version.
+    Nodes "nodes",
+    /// A Service: address, ports, ready endpoints.
+    Service "service",
+    /// Any object: it exists, and values in it are as expected.
+    Resource "resource",
+    /// A command in a container.
+    Exec "exec",
+    /// A command on the runner's machine.
+    Command "command",
+}

@@ -1,0 +1,117 @@
+//! `via:` of HTTP and TCP probes: how the mesh is entered.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::ForwardTarget;
+use crate::spec::ClusterChoice;
+
+/// A way into the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// A cluster's ingress gateway, discovered.
+    Ingress {
+        /// The cluster.
+        cluster: ClusterChoice,
+        /// The port; the gateway's HTTP port without it.
+        port: Option<u16>,
+    },
+    /// A cluster's east-west gateway, discovered (TCP only).
+    EastWest {
+        /// The cluster.
+        cluster: ClusterChoice,
+        /// The port; 15443 without it.
+        port: Option<u16>,
+    },
+    /// A port-forward; `target.cluster` is replaced by the choice when it is expanded.
+    Forward {
+        /// The cluster.
+        cluster: ClusterChoice,
+        /// The rest.
+        target: ForwardTarget,
+    },
+}
+
+impl Via {
+    /// The cluster choice in it.
+    pub const fn choice(&mut self) -> &mut ClusterChoice {
+        match self {
+            Self::Ingress { cluster, .. } | Self::EastWest { cluster, .. } | Self::Forward { cluster, .. } => cluster,
+        }
+    }
+
+    /// The forward, with the cluster it was expanded to.
+    pub fn forward(&self) -> Option<ForwardTarget> {
+        match self {
+            Self::Forward { cluster, target } => Some(ForwardTarget { cluster: cluster.key().to_owned(), ..target.clone() }),
+            Self::Ingress { .. } | Self::EastWest { .. } => None,
+        }
+    }
+}
+
+impl FromStr for Via {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!("`{text}` is not a way into the mesh; write ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT")
+        };
+        let gateway = |rest: &str| -> Result<(ClusterChoice, Option<u16>), String> {
+            let (key, port) = match rest.split_once(':') {
+                Some((key, port)) => (key, Some(port.parse().map_err(|_| wrong())?)),
+                None => (rest, None),
+            };
+            if key.is_empty() || key.contains('/') { Err(wrong()) } else { Ok((ClusterChoice::One(key.to_owned()), port)) }
+        };
+        match text.split_once('/') {
+            Some(("ingress", rest)) => gateway(rest).map(|(cluster, port)| Self::Ingress { cluster, port }),
+            Some(("eastWest", rest)) => gateway(rest).map(|(cluster, port)| Self::EastWest { cluster, port }),
+            Some(("forward", rest)) => {
+                let target: ForwardTarget = rest.parse()?;
+                Ok(Self::Forward { cluster: ClusterChoice::One(target.cluster.clone()), target })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = |port: &Option<u16>| port.map_or_else(String::new, |port| format!(":{port}"));
+        match self {
+            Self::Ingress { cluster, port: number } => write!(f, "ingress/{cluster}{}", port(number)),
+            Self::EastWest { cluster, port: number } => write!(f, "eastWest/{cluster}{}", port(number)),
+            Self::Forward { .. } => match self.forward() {
+                Some(target) => write!(f, "forward/{target}"),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+impl Serialize for Via {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Via {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Via {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Via".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(ingress/|eastWest/|forward/|.*\\$\\{)",
+            "description": "ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
+        })
+    }
+}

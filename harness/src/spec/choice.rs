@@ -1,0 +1,123 @@
+//! Small shapes that several keys share.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which clusters a probe, check or fault is for: one key of the mesh file, a list of keys, or `all`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ClusterChoice {
+    /// One key, or `all`.
+    One(String),
+    /// Several keys.
+    Many(Vec<String>),
+}
+
+impl ClusterChoice {
+    /// The keys it stands for among all clusters of the mesh, in the mesh file's order, and whether it was expanded.
+    pub fn expand(&self, all: &[String]) -> (Vec<String>, bool) {
+        match self {
+            Self::One(key) if key == "all" => (all.to_vec(), true),
+            Self::One(key) => (vec![key.clone()], false),
+            Self::Many(keys) => (keys.clone(), true),
+        }
+    }
+
+    /// The key, once it was expanded to one.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::One(key) => key,
+            Self::Many(keys) => keys.first().map_or("", String::as_str),
+        }
+    }
+}
+
+impl fmt::Display for ClusterChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(key) => f.write_str(key),
+            Self::Many(keys) => f.write_str(&keys.join(", ")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ClusterChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = ClusterChoice;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a cluster's key, a list of keys or `all`")
+            }
+            fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<ClusterChoice, E> {
+                Ok(ClusterChoice::One(key.to_owned()))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<ClusterChoice, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = items.next_element()? {
+                    keys.push(key);
+                }
+                if keys.is_empty() {
+                    return Err(serde::de::Error::custom("an empty list names no cluster; write a key or `all`"));
+                }
+                Ok(ClusterChoice::Many(keys))
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}
+
+/// The word that stands for the value of the mesh file's `sla`.
+pub const DEFAULT_WORD: &str = "default";
+
+/// A target, or the word `default` for the mesh file's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OrDefault<T> {
+    /// The target.
+    Value(T),
+    /// The word `default`.
+    Default(Word),
+}
+
+/// The word `default`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// As written.
+    Default,
+}
+
+impl<'de, T: std::str::FromStr<Err: fmt::Display> + Deserialize<'de>> Deserialize<'de> for OrDefault<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: std::str::FromStr<Err: fmt::Display> + Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = OrDefault<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity with its unit, or `default`")
+            }
+            fn visit_newtype_struct<D: serde::Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+                from.deserialize_any(self)
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text == DEFAULT_WORD {
+                    return Ok(OrDefault::Default(Word::Default));
+                }
+                text.parse().map(OrDefault::Value).map_err(E::custom)
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                self.visit_str(&number.to_string())
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                self.visit_str(&number.to_string())
+            }
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+        let name = if std::any::type_name::<T>().ends_with("Ratio") { "Percentage" } else { "Duration" };
+        from.deserialize_newtype_struct(name, Visitor(std::marker::PhantomData))
+    }
+}

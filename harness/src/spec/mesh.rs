@@ -1,0 +1,204 @@
+//! A mesh file as written: which clusters, how they are told apart, and what is promised of them.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use meshdrill_checks::units::{Ratio, TimeSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Over, Quantiles};
+
+/// A mesh file.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MeshFile {
+    /// `meshdrill.io/v1`.
+    pub api_version: String,
+    /// `Mesh`.
+    pub kind: String,
+    /// Its name.
+    pub metadata: MeshMetadata,
+    /// What it says.
+    pub spec: MeshSpec,
+}
+
+/// The name of a mesh.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MeshMetadata {
+    /// The name.
+    pub name: String,
+}
+
+/// The clusters of a mesh and what is promised of them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MeshSpec {
+    /// The clusters by their key.
+    pub clusters: IndexMap<String, ClusterSpec>,
+    /// What is expected of the mesh as a whole.
+    #[serde(default)]
+    pub expect: MeshExpect,
+    /// What this environment cannot have, who says so, and until when.
+    #[serde(default)]
+    pub without: BTreeMap<String, Waiver>,
+    /// Values for `${name}` in scenarios.
+    #[serde(default)]
+    pub vars: BTreeMap<String, Scalar>,
+    /// The values that `default` stands for in scenarios.
+    #[serde(default)]
+    pub sla: SlaDefaults,
+    /// The namespace of leases and run records.
+    #[serde(default = "state_namespace")]
+    pub state_namespace: String,
+}
+
+fn state_namespace() -> String {
+    "istio-system".to_owned()
+}
+
+/// A value of `vars`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// Text.
+    Text(String),
+}
+
+/// One cluster.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// The context of the kubeconfig.
+    pub context: String,
+    /// The cluster's id in Istio; the key if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub istio_cluster: Option<String>,
+    /// Its network in Istio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Its region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The UID of its kube-system namespace: a context that leads elsewhere is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Whether faults may be injected.
+    #[serde(default)]
+    pub faults: FaultPermission,
+    /// What is expected of it.
+    #[serde(default)]
+    pub expect: ClusterExpect,
+    /// Ingress URLs, where they are not to be discovered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ingress: Vec<String>,
+    /// East-west gateway addresses (`host:port`), where they are not to be discovered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub east_west: Vec<String>,
+    /// Prometheus URLs, where they are not to be discovered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prometheus: Vec<String>,
+    /// Alertmanager URLs, where they are not to be discovered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alertmanager: Vec<String>,
+}
+
+/// Whether a cluster may be broken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultPermission {
+    /// Faults may be injected.
+    Allowed,
+    /// No request that changes anything is ever sent.
+    #[default]
+    Forbidden,
+}
+
+/// What is expected of a cluster.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterExpect {
+    /// How many nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// The version of its API server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<String>,
+    /// The version of Istio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub istio: Option<String>,
+    /// Where pod IPs lie.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pod_cidrs: Vec<String>,
+}
+
+/// What is expected of the mesh.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MeshExpect {
+    /// Istio's mesh id.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "meshID")]
+    pub mesh_id: Option<String>,
+}
+
+/// Why something is not there, who answers for that, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Waiver {
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it holds, as `2027-01-31`.
+    pub until: String,
+}
+
+/// The values that `default` stands for; they add no criterion.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SlaDefaults {
+    /// For `availability: default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Ratio>,
+    /// The window of `availability: default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Over>,
+    /// For `recoveryTime: default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_time: Option<TimeSpan>,
+    /// For `restartTime: default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_time: Option<TimeSpan>,
+    /// For `latency: default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Quantiles>,
+    /// The one-sided confidence of all bounds; 95 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Ratio>,
+}
+
+impl MeshSpec {
+    /// The keys of the clusters, in file order.
+    pub fn keys(&self) -> Vec<String> {
+        self.clusters.keys().cloned().collect()
+    }
+
+    /// The key of the cluster with an id in Istio.
+    pub fn key_of_istio(&self, id: &str) -> Option<&str> {
+        self.clusters.iter().find(|(key, cluster)| cluster.istio_id(key) == id).map(|(key, _)| key.as_str())
+    }
+}
+
+impl ClusterSpec {
+    /// Its id in Istio.
+    pub fn istio_id<'a>(&'a self, key: &'a str) -> &'a str {
+        self.istio_cluster.as_deref().unwrap_or(key)
+    }
+}

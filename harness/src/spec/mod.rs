@@ -1,0 +1,23 @@
+//! The file format: what a scenario and a mesh file say, as written. Decides nothing and contacts nothing.
+
+mod choice;
+mod comparison;
+mod load;
+mod mesh;
+mod names;
+mod scenario;
+mod schema;
+mod selector;
+mod sla;
+
+pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
+pub use comparison::Comparison;
+pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, read_scenario};
+pub use mesh::{ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshSpec, SlaDefaults, Waiver};
+pub use names::{Binding, names};
+pub use scenario::{
+    API_VERSION, CheckSpec, FaultSpec, ForEach, Metadata, ProbeSpec, Repeat, ScenarioFile, ScenarioSpec, Stage,
+};
+pub use schema::{explain, kinds, mesh_schema, scenario_schema};
+pub use selector::{Selector, SelectorError};
+pub use sla::{CriterionSpec, Over, Quantiles, SlaRow};

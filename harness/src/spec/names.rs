@@ -1,0 +1,81 @@
+//! The names that `${…}` may use: `vars`, `--set`, what `forEach` binds, and the mesh file's own values.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::MeshFile;
+use crate::document::{Names, Value};
+
+/// What `forEach` binds for one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Binding {
+    /// `${cluster}`.
+    pub cluster: Option<String>,
+    /// `${other}`.
+    pub other: Option<String>,
+}
+
+impl Binding {
+    /// `primary`, `primary-secondary`, or nothing.
+    pub fn label(&self) -> String {
+        self.cluster.iter().chain(&self.other).cloned().collect::<Vec<_>>().join("-")
+    }
+}
+
+/// The names known for one run. Without a mesh file they are open: unknown ones stand for any value.
+pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &Binding) -> Names {
+    let mut names = Names { open: mesh.is_none(), ..Names::default() };
+    if let Some(mesh) = mesh {
+        for (name, value) in &mesh.spec.vars {
+            flatten(&mut names, name, &serde_json::to_value(value).unwrap_or_default());
+        }
+        for (key, cluster) in &mesh.spec.clusters {
+            let mut value = serde_json::to_value(cluster).unwrap_or_default();
+            value["istioCluster"] = cluster.istio_id(key).into();
+            flatten(&mut names, &format!("clusters.{key}"), &value);
+        }
+        flatten(&mut names, "mesh.name", &mesh.metadata.name.as_str().into());
+        flatten(&mut names, "mesh.expect", &serde_json::to_value(&mesh.spec.expect).unwrap_or_default());
+        // ${cluster.istioCluster} reads better than a name built from a name.
+        for (bound, key) in [("cluster", &binding.cluster), ("other", &binding.other)] {
+            if let Some((key, cluster)) = key.as_ref().and_then(|key| mesh.spec.clusters.get_key_value(key)) {
+                let mut value = serde_json::to_value(cluster).unwrap_or_default();
+                value["istioCluster"] = cluster.istio_id(key).into();
+                flatten(&mut names, bound, &value);
+            }
+        }
+    }
+    for (bound, key) in [("cluster", &binding.cluster), ("other", &binding.other)] {
+        if let Some(key) = key {
+            names.set(bound, Value::Text(key.clone()));
+        }
+    }
+    for (name, value) in set {
+        names.set(name, typed(value));
+    }
+    names
+}
+
+fn flatten(names: &mut Names, prefix: &str, value: &Json) {
+    match value {
+        Json::Object(entries) => entries.iter().for_each(|(key, value)| flatten(names, &format!("{prefix}.{key}"), value)),
+        Json::Bool(value) => names.set(prefix, Value::Bool(*value)),
+        Json::Number(number) => names.set(
+            prefix,
+            number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Int),
+        ),
+        Json::String(text) => names.set(prefix, Value::Text(text.clone())),
+        Json::Array(_) | Json::Null => {}
+    }
+}
+
+/// `--set` values are read as YAML would read them.
+fn typed(text: &str) -> Value {
+    match text {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Int),
+    }
+}

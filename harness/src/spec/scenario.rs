@@ -1,0 +1,216 @@
+//! A scenario file as written.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use meshdrill_checks::units::{Ratio, TimeSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SlaRow;
+use crate::fault::FaultKind;
+use crate::probe::ProbeKind;
+
+/// The version of the file format.
+pub const API_VERSION: &str = "meshdrill.io/v1";
+
+/// One drill or validation.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// `meshdrill.io/v1`.
+    pub api_version: String,
+    /// `Scenario`.
+    pub kind: String,
+    /// Its name and labels.
+    pub metadata: Metadata,
+    /// What it does.
+    pub spec: ScenarioSpec,
+}
+
+/// Name and labels.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// Lower-case letters, digits and dashes; names runs, files and leases.
+    pub name: String,
+    /// `suite` puts it into a suite; others are for selection (`meshdrill run week=5`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a scenario does.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// One sentence: what is shown if it passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    /// Run once per cluster (`${cluster}`) or per ordered pair (`${cluster}`, `${other}`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+    /// What the environment must have; without it the scenario does not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// How long probes run before the fault; 15 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<TimeSpan>,
+    /// How long a sustained fault is held; 15 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<TimeSpan>,
+    /// How long probes run after the undo; 30 s for drills, 10 s for validations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<TimeSpan>,
+    /// The longest a validation may take; 25 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeSpan>,
+    /// Observations sampled on a fixed schedule through all phases.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub probes: IndexMap<String, ProbeSpec>,
+    /// Checks that must hold before any fault; without them, no bad sample in the last 10 s of the baseline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steady_state: Vec<CheckSpec>,
+    /// What is broken. Without faults the scenario is a validation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSpec>,
+    /// Checks polled after the fault or undo until they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovered: Vec<CheckSpec>,
+    /// Checks asked at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<CheckSpec>,
+    /// The checks of a validation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSpec>,
+    /// Criteria judged while the fault is held; a breach means undo now and verdict fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub abort_when: Vec<SlaRow>,
+    /// The criteria.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sla: Vec<SlaRow>,
+}
+
+/// What a scenario is repeated over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ForEach {
+    /// Every cluster of the mesh file.
+    Cluster,
+    /// Every ordered pair of clusters.
+    Pair,
+}
+
+/// An observation sampled on a fixed schedule.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbeSpec {
+    /// What is observed.
+    #[serde(rename = "$kind")]
+    pub kind: ProbeKind,
+    /// The period; laid out from the criteria if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<TimeSpan>,
+    /// What the environment must have for this probe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+}
+
+/// An observation asked once, or polled until it holds.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckSpec {
+    /// What is observed.
+    #[serde(rename = "$kind")]
+    pub kind: ProbeKind,
+    /// Its id in reports; made from its kind and subject if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Poll until it holds, at most this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<TimeSpan>,
+    /// What the environment must have for this check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+}
+
+/// Something that is broken on purpose.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FaultSpec {
+    /// What is broken.
+    #[serde(rename = "$kind")]
+    pub kind: FaultKind,
+    /// Offset from the start of injection; all faults start together without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<TimeSpan>,
+    /// How long a sustained fault is held; `hold` of the scenario without it.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub hold: Option<TimeSpan>,
+    /// Inject several times, selecting anew each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+    /// Proof of effect beyond the kind's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effect: Vec<CheckSpec>,
+    /// For deletePods: the grace period; the pod's own without it, `0s` is a forced deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<TimeSpan>,
+    /// Blast radius: this many of the matching objects, picked by the run's seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// Blast radius: this share of the matching objects, at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<Ratio>,
+}
+
+/// How often a fault is injected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repeat {
+    /// The period.
+    pub every: TimeSpan,
+    /// How many injections in all.
+    pub times: u32,
+}
+
+/// Where a check stands in a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// Before any fault.
+    SteadyState,
+    /// Polled after the fault or undo.
+    Recovered,
+    /// At the end.
+    Verify,
+    /// Of a validation.
+    Checks,
+    /// Proof of a fault's effect.
+    Effect,
+}
+
+impl Stage {
+    /// The key of the scenario file.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::SteadyState => "steadyState",
+            Self::Recovered => "recovered",
+            Self::Verify => "verify",
+            Self::Checks => "checks",
+            Self::Effect => "effect",
+        }
+    }
+}
+
+impl ScenarioSpec {
+    /// The checks of a stage; those of `effect` stand in their faults.
+    pub fn stage(&self, stage: Stage) -> &[CheckSpec] {
+        match stage {
+            Stage::SteadyState => &self.steady_state,
+            Stage::Recovered => &self.recovered,
+            Stage::Verify => &self.verify,
+            Stage::Checks => &self.checks,
+            Stage::Effect => &[],
+        }
+    }
+}
