@@ -5,5 +5,6 @@
 
 pub mod envoy;
 mod excerpt;
+pub mod prometheus;
 
 pub use excerpt::Excerpt;
