@@ -17,7 +17,6 @@ mod nodes;
 mod outcome;
 mod ping;
 mod pods;
-mod prometheus;
 mod promql;
 mod resource;
 mod service;

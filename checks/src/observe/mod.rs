@@ -1,0 +1,10 @@
+//! Parsers of what was observed: one folder per program that answered.
+//!
+//! They give facts and never verdicts, do no I/O, and never take an error page for an empty answer: a body that is not
+//! what was asked for is an error that says what came instead.
+
+pub mod envoy;
+mod excerpt;
+pub mod prometheus;
+
+pub use excerpt::Excerpt;

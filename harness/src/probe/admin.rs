@@ -1,0 +1,98 @@
+//! A proxy's admin interface: through a port-forward, or by `pilot-agent` inside the container where that is refused.
+//! Which way worked is remembered; that none did is never "0 endpoints".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshdrill_checks::record::Series;
+use tokio::sync::Mutex;
+
+use super::CannotAsk;
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, ready_pods};
+use crate::net::{Exchange, HttpClient};
+use crate::spec::Selector;
+
+/// The port of the admin interface; it listens on the pod's loopback only.
+pub(super) const ADMIN_PORT: u16 = 15000;
+/// A full dump of a large mesh takes seconds to render and to carry.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The admin interface of one proxy of a workload; another pod is chosen when this one is gone.
+#[derive(Debug)]
+pub(super) struct ProxyAdmin {
+    cluster: Arc<Cluster>,
+    namespace: String,
+    selector: Selector,
+    port: u16,
+    chosen: Mutex<Option<Chosen>>,
+}
+
+#[derive(Debug)]
+struct Chosen {
+    pod: PodRef,
+    client: HttpClient,
+    by_exec: bool,
+}
+
+impl ProxyAdmin {
+    /// The proxy of the first ready pod that a selector matches.
+    pub(super) fn new(cluster: Arc<Cluster>, namespace: &str, selector: &Selector, port: u16) -> Self {
+        Self { cluster, namespace: namespace.to_owned(), selector: selector.clone(), port, chosen: Mutex::new(None) }
+    }
+
+    /// The answer to a GET, and the pod that gave it.
+    pub(super) async fn get(&self, path: &str) -> Result<(Vec<u8>, PodRef), CannotAsk> {
+        let mut chosen = self.chosen.lock().await;
+        if let Some(current) = chosen.as_mut()
+            && let Ok(body) = self.ask(current, path).await
+        {
+            return Ok((body, current.pod.clone()));
+        }
+        // The pod may be gone, or its connection broken: choose again, once.
+        let mut fresh = self.choose().await?;
+        let body = match self.ask(&mut fresh, path).await {
+            Ok(body) => body,
+            Err(by_forward) => {
+                fresh.by_exec = true;
+                self.ask(&mut fresh, path).await.map_err(|by_exec| {
+                    CannotAsk(format!("the proxy of {} answers neither through a port-forward ({}) nor to pilot-agent ({})", fresh.pod, by_forward.0, by_exec.0))
+                })?
+            }
+        };
+        let pod = fresh.pod.clone();
+        *chosen = Some(fresh);
+        Ok((body, pod))
+    }
+
+    async fn choose(&self) -> Result<Chosen, CannotAsk> {
+        let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
+        let Some(pod) = pods.first().map(PodRef::of) else {
+            return Err(CannotAsk(format!("cluster `{}`: no ready pod matches {}/{}", self.cluster.key, self.namespace, self.selector)));
+        };
+        let target = ForwardTarget {
+            cluster: self.cluster.key.clone(),
+            namespace: pod.namespace.clone(),
+            kind: WorkloadKind::Pod,
+            name: pod.name.clone(),
+            port: self.port,
+        };
+        let forwarder = Arc::new(Forwarder::new(Arc::clone(&self.cluster), target));
+        Ok(Chosen { pod, client: HttpClient::over(forwarder, Series::Kept), by_exec: false })
+    }
+
+    async fn ask(&self, chosen: &mut Chosen, path: &str) -> Result<Vec<u8>, CannotAsk> {
+        if chosen.by_exec {
+            let port = self.port.to_string();
+            let command = ["pilot-agent", "request", "--debug-port", &port, "GET", path.trim_start_matches('/')].map(str::to_owned);
+            let output = self.cluster.exec(&chosen.pod.namespace, &chosen.pod.name, Some("istio-proxy"), &command, DEADLINE).await?;
+            return if output.exit_code == 0 { Ok(output.stdout.into_bytes()) } else { Err(CannotAsk(output.stderr)) };
+        }
+        let url = format!("http://localhost:{}{path}", self.port);
+        let url = url.parse().map_err(|error| CannotAsk(format!("`{url}`: {error}")))?;
+        let answer = chosen.client.send(&Exchange { timeout: DEADLINE, ..Exchange::get(url) }).await?;
+        match answer.status {
+            200 => Ok(answer.body.to_vec()),
+            status => Err(CannotAsk(format!("{path} answers {status}"))),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `federation`: each cluster's series at the federating Prometheus are there, fresh, and really that cluster's: asked at
+//! the instant of the federated sample, the cluster's own Prometheus gives the same value under the same labels.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::prometheus::{Series as Found, Vector};
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kind::{Kind, Observer, Role};
+use super::outcome::settle;
+use super::{Answer, CannotAsk, Metrics, Outcome};
+use crate::cluster::World;
+use crate::spec::ClusterChoice;
+
+/// Federation of several clusters' series at one Prometheus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Federation {
+    /// The cluster whose Prometheus federates.
+    pub hub: ClusterChoice,
+    /// The cluster whose series are looked for; `all` leaves out the hub.
+    pub of: ClusterChoice,
+    /// The label that names the cluster of a federated series; `cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The metrics compared; `up` and `istio_requests_total`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// The oldest that a series may be; two scrape intervals of the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<TimeSpan>,
+}
+
+impl Kind for Federation {
+    fn describe(&self) -> String {
+        format!("series of {} at the Prometheus of {}", self.of, self.hub)
+    }
+
+    fn subject(&self) -> String {
+        format!("{}-from-{}", self.hub, self.of)
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.hub, &mut self.of]
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let hub = Metrics::prometheus(world, self.hub.key()).await?;
+            let source = Metrics::prometheus(world, self.of.key()).await?;
+            let id = world.cluster(self.of.key())?.istio_id().to_owned();
+            let observer = FederationObserver { hub, source, id, spec: self.clone() };
+            Ok(Box::new(observer) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct FederationObserver {
+    hub: Metrics,
+    source: Metrics,
+    id: String,
+    spec: Federation,
+}
+
+impl FederationObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        if self.spec.hub.key() == self.spec.of.key() {
+            return Ok(Outcome::judged(true, "the hub's own series need no federation", Value::Null));
+        }
+        let default = ["up".to_owned(), "istio_requests_total".to_owned()];
+        let metrics = if self.spec.metrics.is_empty() { &default[..] } else { &self.spec.metrics };
+        let fresh = match self.spec.fresh {
+            Some(fresh) => fresh.as_secs_f64(),
+            None => 2.0 * self.scrape_interval().await?,
+        };
+        let mut compared = 0;
+        for metric in metrics {
+            match self.compare(metric, fresh).await? {
+                Ok(count) => compared += count,
+                Err(outcome) => return Ok(outcome),
+            }
+        }
+        let message = format!("{compared} series of {} are at {}, fresh and equal to their source", self.id, self.hub.name());
+        Ok(Outcome::judged(true, message, json!({ "series": compared, "fresh": fresh })))
+    }
+
+    /// The longest scrape interval of the hub's targets.
+    async fn scrape_interval(&self) -> Result<f64, CannotAsk> {
+        let targets = self.hub.targets().await?;
+        let intervals = targets.active.iter().filter_map(|target| target.scrape_interval);
+        intervals.max().map(|longest| longest.as_secs_f64()).ok_or_else(|| CannotAsk(format!("{}: no scrape target tells its interval; write `fresh:`", self.hub.name())))
+    }
+
+    /// How many series of a metric agree, or what is wrong with them.
+    async fn compare(&self, metric: &str, fresh: f64) -> Result<Result<usize, Outcome>, CannotAsk> {
+        let label = self.spec.label.as_deref().unwrap_or("cluster");
+        let selector = format!("{metric}{{{label}=\"{}\"}}", self.id);
+        let federated = self.hub.query(&selector, None).await?;
+        if matches!(federated, Vector::NoData) {
+            let message = format!("no series of {}: {selector} selects nothing at {}", self.id, self.hub.name());
+            return Ok(Err(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), message)));
+        }
+        let times = self.hub.query(&format!("timestamp({selector})"), None).await?;
+        let now = match self.hub.query("time()", None).await? {
+            Vector::Scalar(point) => point.value,
+            _ => return Err(CannotAsk(format!("{}: time() is not a scalar", self.hub.name()))),
+        };
+        let mut by_time: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
+        for time in times.samples() {
+            let Some(at) = time.number() else { continue };
+            if now - at > fresh {
+                let message = format!("stale: {metric} of {} is {:.0} s old, expected at most {fresh:.0} s", self.id, now - at);
+                return Ok(Err(Outcome::judged(false, message, json!({ "labels": time.labels }))));
+            }
+            let series = federated.samples().iter().find(|series| labels(series, "", true) == labels(time, "", true));
+            by_time.entry((at * 1000.0).round() as u64).or_default().extend(series);
+        }
+        let mut count = 0;
+        for (millis, series) in by_time {
+            let source = self.source.query(metric, Some(millis as f64 / 1000.0)).await?;
+            for one in series {
+                let own = labels(one, label, false);
+                let twin = source.samples().iter().find(|candidate| labels(candidate, label, false) == own);
+                match twin {
+                    Some(twin) if twin.number() == one.number() => count += 1,
+                    Some(twin) => {
+                        let message = format!("{metric} is {:?} at {} and {:?} at its source {}: it is not from there", one.number(), self.hub.name(), twin.number(), self.source.name());
+                        return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
+                    }
+                    None => {
+                        let message = format!("{} labels a series as {} that {} does not have: it comes from elsewhere", self.hub.name(), self.id, self.source.name());
+                        return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
+                    }
+                }
+            }
+        }
+        Ok(Ok(count))
+    }
+}
+
+/// The labels of a series without its name, and without the cluster label unless that is kept.
+fn labels(series: &Found, label: &str, keep: bool) -> BTreeMap<String, String> {
+    let kept = series.labels.iter().filter(|(name, _)| *name != "__name__" && (keep || *name != label));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+impl Observer for FederationObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}

@@ -1,0 +1,95 @@
+//! A Prometheus (or Alertmanager) of the mesh and how it is asked: by URL, or through a port-forward.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use meshdrill_checks::observe::prometheus::{self, PrometheusError, RuleGroup, Targets, Vector};
+use meshdrill_checks::record::Series;
+
+use super::CannotAsk;
+use crate::cluster::{Cluster, Endpoint, Forwarder, World, discover_alertmanager, discover_prometheus};
+use crate::net::{Answer, Exchange, HttpClient, Tls};
+
+/// A monitoring API.
+#[derive(Debug)]
+pub struct Metrics {
+    base: String,
+    name: String,
+    client: HttpClient,
+}
+
+impl Metrics {
+    /// The Prometheus of a cluster.
+    pub async fn prometheus(world: &World, cluster: &str) -> Result<Self, CannotAsk> {
+        let cluster = world.cluster(cluster)?;
+        Self::new(world, cluster, discover_prometheus(cluster).await?)
+    }
+
+    /// The Alertmanager of a cluster.
+    pub async fn alertmanager(world: &World, cluster: &str) -> Result<Self, CannotAsk> {
+        let cluster = world.cluster(cluster)?;
+        Self::new(world, cluster, discover_alertmanager(cluster).await?)
+    }
+
+    fn new(world: &World, cluster: &Arc<Cluster>, endpoint: Endpoint) -> Result<Self, CannotAsk> {
+        let name = endpoint.to_string();
+        match endpoint {
+            Endpoint::Url(base) => {
+                let uri = base.parse().map_err(|error| CannotAsk(format!("`{base}` is not a URL: {error}")))?;
+                let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
+                Ok(Self { base, name, client })
+            }
+            Endpoint::Forward(target) => {
+                let base = format!("http://{}.{}:{}", target.name, target.namespace, target.port);
+                let forwarder = Arc::new(Forwarder::new(Arc::clone(cluster), target));
+                Ok(Self { base, name, client: HttpClient::over(forwarder, Series::Kept) })
+            }
+        }
+    }
+
+    /// Where it is asked.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// GET of a path.
+    pub async fn get(&self, path: &str) -> Result<Answer, CannotAsk> {
+        self.send(path, None).await
+    }
+
+    async fn send(&self, path: &str, form: Option<String>) -> Result<Answer, CannotAsk> {
+        let url = format!("{}{path}", self.base);
+        let mut exchange = Exchange::get(url.parse().map_err(|error| CannotAsk(format!("`{url}` is not a URL: {error}")))?);
+        if let Some(form) = form {
+            exchange.method = http::Method::POST;
+            let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+            exchange.headers.insert(http::header::CONTENT_TYPE, kind);
+            exchange.body = Bytes::from(form);
+        }
+        self.client.send(&exchange).await.map_err(|failure| CannotAsk(format!("{}: {failure}", self.name)))
+    }
+
+    /// An instant query, now or at a Unix time.
+    pub async fn query(&self, query: &str, at: Option<f64>) -> Result<Vector, CannotAsk> {
+        let time = at.map_or_else(String::new, |at| format!("&time={at:.3}"));
+        let form = format!("query={}{time}", crate::cluster::encode(query));
+        let answer = self.send("/api/v1/query", Some(form)).await?;
+        prometheus::parse_query(answer.status, &answer.body).map(|answer| answer.data).map_err(|error| self.wrong(&error))
+    }
+
+    /// The scrape targets.
+    pub async fn targets(&self) -> Result<Targets, CannotAsk> {
+        let answer = self.get("/api/v1/targets?state=active").await?;
+        prometheus::parse_targets(answer.status, &answer.body).map(|answer| answer.data).map_err(|error| self.wrong(&error))
+    }
+
+    /// The rule groups.
+    pub async fn rules(&self) -> Result<Vec<RuleGroup>, CannotAsk> {
+        let answer = self.get("/api/v1/rules").await?;
+        prometheus::parse_rules(answer.status, &answer.body).map(|answer| answer.data).map_err(|error| self.wrong(&error))
+    }
+
+    fn wrong(&self, error: &PrometheusError) -> CannotAsk {
+        CannotAsk(format!("{}: {error}", self.name))
+    }
+}
