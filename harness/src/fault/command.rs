@@ -1,0 +1,98 @@
+//! `command`: a program that breaks something, and the program that undoes it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::World;
+use crate::probe::{Complaint, Permission, run_command};
+use crate::spec::ClusterChoice;
+
+/// Two programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandFault {
+    /// The program that breaks, and its arguments.
+    pub argv: Vec<String>,
+    /// The program that undoes it, and its arguments. It must be safe to run twice.
+    pub undo: Vec<String>,
+    /// Environment variables beside the runner's, for both.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The longest the first may take; 30 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeSpan>,
+}
+
+impl FaultRole for CommandFault {
+    fn describe(&self) -> String {
+        format!("run {} (undo: {})", self.argv.join(" "), self.undo.join(" "))
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        Vec::new()
+    }
+
+    fn cluster(&self) -> Option<String> {
+        None
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn needs_effect_check(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let empty = |argv: &[String]| argv.first().is_none_or(String::is_empty);
+        let mut found = Vec::new();
+        if empty(&self.argv) {
+            found.push(Complaint::new("argv", "no program is named", "write `argv: [program, argument]`"));
+        }
+        if empty(&self.undo) {
+            found.push(Complaint::new("undo", "no program undoes it", "write `undo: [program, argument]`"));
+        }
+        found
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        Vec::new()
+    }
+
+    fn resolve<'a>(&'a self, _: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move { Ok(Box::new(self.clone()) as Box<dyn Fault>) })
+    }
+}
+
+impl Fault for CommandFault {
+    fn targets(&self) -> Vec<String> {
+        vec![self.argv.join(" ")]
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        vec![Undo::RunCommand { argv: self.undo.clone(), env: self.env.clone() }]
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async move {
+            let deadline = self.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0);
+            match run_command(&self.argv, &self.env, deadline).await {
+                Ok(Some((0, ..))) => Ok(()),
+                Ok(Some((code, _, stderr))) => Err(FaultError::Other(format!("{} ended with exit code {code}: {}", self.argv.join(" "), stderr.trim()))),
+                Ok(None) => Err(FaultError::Other(format!("{} did not end in time", self.argv.join(" ")))),
+                Err(error) => Err(FaultError::Other(error.0)),
+            }
+        })
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async { Effect::Seen("the command ended with exit code 0".to_owned()) })
+    }
+}

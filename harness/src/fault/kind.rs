@@ -1,0 +1,157 @@
+//! The closed set of faults, and what each of them can do.
+
+use futures::future::BoxFuture;
+use meshdrill_checks::units::{Ratio, TimeSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CommandFault, DeletePods, NoFault, Scale, Undo};
+use crate::cluster::{AccessError, World};
+use crate::probe::{Complaint, Permission};
+use crate::spec::ClusterChoice;
+
+/// Why a fault could not be resolved or injected.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FaultError {
+    /// Nothing to break.
+    #[error("no target: {0}")]
+    NoTarget(String),
+    /// The target is already as the fault would make it.
+    #[error("nothing to change: {0}")]
+    NothingToChange(String),
+    /// The cluster could not be asked.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// It must not be done.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Whether a fault was seen to take hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// It did; what proves it.
+    Seen(String),
+    /// Not yet; what is looked for.
+    NotYet(String),
+    /// It cannot; why.
+    Never(String),
+}
+
+/// A removed target whose replacement is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The object removed.
+    pub target: String,
+    /// The object that took its place.
+    pub by: String,
+}
+
+/// The blast radius, and what else stands beside a kind in the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Options {
+    /// The grace period of deletions.
+    pub grace: Option<TimeSpan>,
+    /// This many of the matching objects.
+    pub count: Option<usize>,
+    /// This share of the matching objects, at least one.
+    pub percent: Option<Ratio>,
+    /// Picks objects where not all of them are meant.
+    pub seed: u64,
+}
+
+/// What a kind of fault can tell about itself before anything is contacted.
+pub trait FaultRole {
+    /// What it breaks, in words.
+    fn describe(&self) -> String;
+    /// The cluster choices in it.
+    fn choices(&mut self) -> Vec<&mut ClusterChoice>;
+    /// The cluster it touches, once its choice was expanded; none for faults outside of clusters.
+    fn cluster(&self) -> Option<String>;
+    /// Whether it lasts until it is undone.
+    fn sustained(&self) -> bool;
+    /// Whether it takes `grace`, `count` and `percent`.
+    fn selects_pods(&self) -> bool {
+        false
+    }
+    /// Whether its effect cannot be seen without a declared `effect:` check.
+    fn needs_effect_check(&self) -> bool {
+        false
+    }
+    /// What is wrong with its keys.
+    fn complaints(&self) -> Vec<Complaint>;
+    /// What it must be permitted, for the act and for the undo.
+    fn permissions(&self) -> Vec<Permission>;
+    /// Finds its targets in the live cluster. No target is an error.
+    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>>;
+}
+
+/// A fault with its targets.
+pub trait Fault: Send + Sync {
+    /// The objects it targets, as namespace/name.
+    fn targets(&self) -> Vec<String>;
+    /// How it is undone: data, known before the act.
+    fn undo(&self) -> Vec<Undo>;
+    /// Things about the target that a reader should know, such as who else scales it.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Proves that the cluster would accept it, without doing it.
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async { Ok(()) })
+    }
+    /// Does it. An attempt that timed out counts as done.
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>>;
+    /// Looks once whether it took hold.
+    fn effect(&self) -> BoxFuture<'_, Effect>;
+    /// The targets that are replaced so far. Empty for faults that remove nothing.
+    fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Whether replacements are to be waited for.
+    fn removes(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! faults {
+    ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal,)*) => {
+        /// What is broken.
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub enum FaultKind {
+            $($(#[doc = $doc])+ $variant($type),)*
+        }
+
+        impl FaultKind {
+            /// The kind's name in the scenario format.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            /// The kind, as what it can tell about itself.
+            pub fn as_role(&self) -> &(dyn FaultRole + Send + Sync) {
+                match self { $(Self::$variant(kind) => kind,)* }
+            }
+
+            /// The cluster choices in it.
+            pub fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+                match self { $(Self::$variant(kind) => kind.choices(),)* }
+            }
+        }
+    };
+}
+
+faults! {
+    /// Delete pods: gracefully, or by force with `grace: 0s` (a forced deletion, not a process crash).
+    DeletePods(DeletePods) "deletePods",
+    /// Scale a Deployment or StatefulSet; restored to what it was.
+    Scale(Scale) "scale",
+    /// Run a program that breaks something, and another that undoes it.
+    Command(CommandFault) "command",
+    /// Nothing: the negative control, which must be judged invalid.
+    None(NoFault) "none",
+}

@@ -1,0 +1,63 @@
+//! `none`: breaks nothing, and so must be judged invalid.
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::World;
+use crate::probe::{Complaint, Permission};
+use crate::spec::ClusterChoice;
+
+/// The negative control.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NoFault {}
+
+impl FaultRole for NoFault {
+    fn describe(&self) -> String {
+        "nothing (negative control)".to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        Vec::new()
+    }
+
+    fn cluster(&self) -> Option<String> {
+        None
+    }
+
+    fn sustained(&self) -> bool {
+        false
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        Vec::new()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        Vec::new()
+    }
+
+    fn resolve<'a>(&'a self, _: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async { Ok(Box::new(Self {}) as Box<dyn Fault>) })
+    }
+}
+
+impl Fault for NoFault {
+    fn targets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async { Effect::Never("`none` changes nothing".to_owned()) })
+    }
+}

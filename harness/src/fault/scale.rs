@@ -1,0 +1,189 @@
+//! `scale`: a Deployment or StatefulSet to a number of replicas, and back to what it was.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::undo::WorkloadResource;
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::{Cluster, World};
+use crate::probe::{Complaint, Permission};
+use crate::spec::ClusterChoice;
+
+/// A number of replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scale {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// The Deployment; this or `statefulSet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The `StatefulSet`; this or `deployment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<String>,
+    /// The replicas while the fault lasts.
+    pub replicas: u32,
+}
+
+impl Scale {
+    fn workload(&self) -> (WorkloadResource, &str) {
+        match (&self.deployment, &self.stateful_set) {
+            (Some(name), _) => (WorkloadResource::Deployments, name),
+            (None, name) => (WorkloadResource::StatefulSets, name.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+impl FaultRole for Scale {
+    fn describe(&self) -> String {
+        let (resource, name) = self.workload();
+        let kind = resource.plural().trim_end_matches('s');
+        format!("scale {kind} {}/{name} of {} to {}", self.namespace, self.cluster, self.replicas)
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn cluster(&self) -> Option<String> {
+        Some(self.cluster.key().to_owned())
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let one = self.deployment.is_some() != self.stateful_set.is_some();
+        let help = "write exactly one of `deployment` and `statefulSet`";
+        (!one).then(|| Complaint::new("deployment", "what is to be scaled is not clear", help)).into_iter().collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let (resource, _) = self.workload();
+        let need = |verb| Permission::new(self.cluster.key(), &self.namespace, "apps", resource.plural(), verb);
+        vec![need("get"), need("patch")]
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let (resource, name) = self.workload();
+            let path = resource.path(&self.namespace, name);
+            let object: Value = match cluster.get(&path).await {
+                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
+                found => found?,
+            };
+            let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            if found == i64::from(self.replicas) {
+                return Err(FaultError::NothingToChange(format!("{}/{name} of {} has {found} replicas already", self.namespace, cluster.key)));
+            }
+            let remarks = owners(&cluster, &self.namespace, name, &object).await?;
+            let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            Ok(Box::new(Scaling { cluster, resource, namespace: self.namespace.clone(), name: name.to_owned(), uid, found, wanted: i64::from(self.replicas), remarks }) as Box<dyn Fault>)
+        })
+    }
+}
+
+/// Who else sets the replicas of a workload.
+async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Value) -> Result<Vec<String>, FaultError> {
+    let mut remarks = Vec::new();
+    let autoscalers = cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
+    for autoscaler in autoscalers.unwrap_or_default() {
+        if autoscaler["spec"]["scaleTargetRef"]["name"] == name {
+            remarks.push(format!("HorizontalPodAutoscaler {} scales {namespace}/{name} too: it stands aside at 0 replicas and fights any other number", autoscaler["metadata"]["name"].as_str().unwrap_or_default()));
+        }
+    }
+    let marks = [
+        ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD"),
+        ("labels", "argocd.argoproj.io/instance", "Argo CD"),
+        ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux"),
+        ("labels", "helm.toolkit.fluxcd.io/name", "Flux"),
+    ];
+    for (place, key, who) in marks {
+        if object["metadata"][place][key].is_string() {
+            remarks.push(format!("{who} owns {namespace}/{name} and may revert the fault"));
+        }
+    }
+    Ok(remarks)
+}
+
+struct Scaling {
+    cluster: Arc<Cluster>,
+    resource: WorkloadResource,
+    namespace: String,
+    name: String,
+    uid: String,
+    found: i64,
+    wanted: i64,
+    remarks: Vec<String>,
+}
+
+impl Scaling {
+    fn path(&self) -> String {
+        self.resource.path(&self.namespace, &self.name)
+    }
+
+    async fn patch(&self, query: &str) -> Result<Value, FaultError> {
+        let patch = json!({ "metadata": { "uid": self.uid }, "spec": { "replicas": self.wanted } });
+        let path = format!("{}{query}", self.path());
+        Ok(self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?)
+    }
+}
+
+impl Fault for Scaling {
+    fn targets(&self) -> Vec<String> {
+        vec![format!("{}/{}", self.namespace, self.name)]
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        vec![Undo::RestoreScale {
+            cluster: self.cluster.key.clone(),
+            resource: self.resource,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            replicas: self.found,
+            wrote: self.wanted,
+        }]
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async move { self.patch("?dryRun=All").await.map(|_| ()) })
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async move { self.patch("").await.map(|_| ()) })
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let object: Value = match self.cluster.get(&self.path()).await {
+                Ok(object) => object,
+                Err(error) => return Effect::NotYet(error.to_string()),
+            };
+            let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            let status = object["status"]["replicas"].as_i64().unwrap_or(0);
+            let observed = object["status"]["observedGeneration"].as_i64() >= object["metadata"]["generation"].as_i64();
+            let target = format!("{}/{}", self.namespace, self.name);
+            if spec != self.wanted {
+                return Effect::NotYet(format!("{target} is set to {spec} replicas, not to {}: did someone revert it?", self.wanted));
+            }
+            if observed && status == self.wanted {
+                Effect::Seen(format!("{target} went from {} to {status} replicas", self.found))
+            } else {
+                Effect::NotYet(format!("{target} still has {status} replicas"))
+            }
+        })
+    }
+}

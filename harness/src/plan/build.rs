@@ -1,0 +1,302 @@
+//! Builds a plan from a decoded scenario, with every problem that can be found without contacting anything.
+
+use std::collections::BTreeSet;
+
+use meshdrill_checks::criterion::{Claim, Criterion};
+use meshdrill_checks::units::TimeSpan;
+
+use super::criteria;
+use super::expand::expand;
+use super::layout::Layout;
+use super::types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};
+use crate::document::{Path, Problem};
+use crate::fault::{FaultKind, Options};
+use crate::probe::{Complaint, ProbeKind};
+use crate::spec::{CheckSpec, ClusterChoice, FaultSpec, Loaded, MeshFile, Stage};
+
+const BASELINE: TimeSpan = TimeSpan::secs(15);
+const HOLD: TimeSpan = TimeSpan::secs(15);
+const OBSERVE_DRILL: TimeSpan = TimeSpan::secs(30);
+const OBSERVE_VALIDATION: TimeSpan = TimeSpan::secs(10);
+const TIMEOUT: TimeSpan = TimeSpan::secs(25);
+/// The deadline of recovery where no criterion names one.
+const RECOVERY: TimeSpan = TimeSpan::secs(300);
+/// A faster probe is a load test.
+const FASTEST_ALLOWED: TimeSpan = TimeSpan(std::time::Duration::from_micros(50));
+
+/// A plan in the making.
+pub(super) struct Building<'a> {
+    pub loaded: &'a Loaded,
+    pub mesh: Option<&'a MeshFile>,
+    pub probes: Vec<PlannedProbe>,
+    pub faults: Vec<PlannedFault>,
+    fixed: Vec<bool>,
+    clusters: BTreeSet<String>,
+    problems: Vec<Problem>,
+    defaults: Vec<String>,
+}
+
+impl Building<'_> {
+    pub fn is_drill(&self) -> bool {
+        !self.loaded.file.spec.faults.is_empty()
+    }
+
+    pub fn problem(&mut self, place: &Path, message: impl Into<String>, help: impl Into<String>) {
+        let problem = criteria::problem_at(self, place, message.into(), help.into());
+        self.problems.push(problem);
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.mesh.map_or_else(|| vec!["all".to_owned()], |mesh| mesh.spec.keys())
+    }
+
+    /// Reports cluster keys that the mesh file does not have, and remembers those it has.
+    fn know(&mut self, choices: Vec<&mut ClusterChoice>, place: &Path) {
+        let known = self.mesh.map(|mesh| mesh.spec.keys());
+        for choice in choices {
+            let key = choice.key().to_owned();
+            if let Some(known) = known.as_ref().filter(|known| !known.contains(&key)) {
+                let list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+                self.problem(&place.key("cluster"), format!("the mesh file has no cluster `{key}`"), format!("it has {list}; `all` stands for every one of them"));
+            }
+            self.clusters.insert(key);
+        }
+    }
+
+    fn complain(&mut self, complaints: Vec<Complaint>, place: &Path) {
+        for complaint in complaints {
+            let place = place.key(complaint.key);
+            let span = self.loaded.node.span_at(&place);
+            self.problems.push(Problem::at(span, complaint.message).help(complaint.help));
+        }
+    }
+}
+
+/// Builds the plan of one binding. Without a mesh file, what needs one is taken as given.
+pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan, Vec<Problem>> {
+    let spec = &loaded.file.spec;
+    let mut building = Building {
+        loaded,
+        mesh,
+        probes: Vec::new(),
+        faults: Vec::new(),
+        fixed: Vec::new(),
+        clusters: BTreeSet::new(),
+        problems: Vec::new(),
+        defaults: Vec::new(),
+    };
+    check_shape(&mut building);
+    build_probes(&mut building);
+    build_faults(&mut building, seed);
+    let mut checks = Vec::new();
+    for stage in [Stage::SteadyState, Stage::Recovered, Stage::Verify, Stage::Checks] {
+        let place = Path::of(&["spec", stage.key()]);
+        checks.extend(build_checks(&mut building, spec.stage(stage), stage, &place));
+    }
+    let criteria = criteria::resolve(&mut building, &spec.sla, &Path::of(&["spec", "sla"]));
+    let abort_when = criteria::resolve(&mut building, &spec.abort_when, &Path::of(&["spec", "abortWhen"]));
+    let (phases, warnings) = lay_out(&mut building, &criteria);
+    if !building.problems.is_empty() {
+        return Err(building.problems);
+    }
+    let broken = building.faults.iter().filter_map(|fault| fault.kind.as_role().cluster()).collect();
+    Ok(Plan {
+        name: loaded.file.metadata.name.clone(),
+        suite: loaded.file.metadata.labels.get("suite").cloned().unwrap_or_default(),
+        path: loaded.path.clone(),
+        objective: spec.objective.clone().unwrap_or_default(),
+        binding: loaded.binding.clone(),
+        needs: spec.needs.clone(),
+        clusters: building.clusters,
+        broken,
+        phases,
+        probes: building.probes,
+        faults: building.faults,
+        checks,
+        criteria,
+        abort_when,
+        defaults: building.defaults,
+        warnings,
+    })
+}
+
+/// The shape of the file: what belongs into a drill and what into a validation.
+fn check_shape(building: &mut Building<'_>) {
+    let file = &building.loaded.file;
+    let spec = &file.spec;
+    let at = |key: &str| Path::of(&["spec", key]);
+    let name = &file.metadata.name;
+    let named = !name.is_empty() && name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !named || name.starts_with('-') || name.ends_with('-') {
+        building.problem(&Path::of(&["metadata", "name"]), format!("`{name}` cannot be a scenario's name"), "use at most 63 lower-case letters, digits and dashes");
+    }
+    let removed = |key: &str| building.loaded.removed.contains(key);
+    if spec.faults.is_empty() && !removed("faults") {
+        let misplaced = [
+            ("steadyState", !spec.steady_state.is_empty()),
+            ("recovered", !spec.recovered.is_empty()),
+            ("verify", !spec.verify.is_empty()),
+            ("abortWhen", !spec.abort_when.is_empty()),
+            ("baseline", spec.baseline.is_some()),
+            ("hold", spec.hold.is_some()),
+        ];
+        for (key, _) in misplaced.iter().filter(|(_, present)| *present) {
+            building.problem(&at(key), format!("`{key}` belongs to a drill, and this scenario has no `faults`"), "write `checks:` for what a validation asks, or add `faults:`");
+        }
+        let nothing = spec.checks.is_empty() && spec.sla.is_empty();
+        if nothing && building.loaded.removed.is_empty() {
+            building.problem(&at("checks"), "the scenario asks nothing: no check and no criterion", "add `checks:`, or `probes:` with `sla:`");
+        }
+    } else if !spec.faults.is_empty() {
+        if !spec.checks.is_empty() {
+            building.problem(&at("checks"), "`checks` belongs to a validation, and this scenario has `faults`", "write `steadyState:`, `recovered:` or `verify:`");
+        }
+        if spec.timeout.is_some() {
+            building.problem(&at("timeout"), "`timeout` belongs to a validation", "a drill's length is that of its phases; remove it");
+        }
+        if spec.sla.is_empty() && building.loaded.removed.is_empty() {
+            building.problem(&at("sla"), "a drill without a criterion judges nothing", "add `sla:` with at least one row");
+        }
+    }
+    if !spec.sla.is_empty() && spec.probes.is_empty() && spec.faults.is_empty() && building.loaded.removed.is_empty() {
+        building.problem(&at("sla"), "criteria without a probe have nothing to judge", "add `probes:`");
+    }
+}
+
+fn build_probes(building: &mut Building<'_>) {
+    let keys = building.keys();
+    for (name, probe) in &building.loaded.file.spec.probes {
+        let place = Path::of(&["spec", "probes", name]);
+        let inside = place.key(probe.kind.name());
+        building.complain(probe.kind.as_kind().complaints(), &inside);
+        if probe.every.is_some_and(|every| every < FASTEST_ALLOWED) {
+            building.problem(&place.key("every"), "more than 20,000 observations a second is not a probe", "write at least 50us");
+        }
+        for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
+            building.know(copy.kind.choices(), &inside);
+            let timing = copy.kind.as_kind().timing();
+            building.probes.push(PlannedProbe {
+                name: format!("{name}{}", copy.suffix),
+                every: probe.every.unwrap_or(timing.every),
+                timeout: timing.timeout,
+                slow: timing.slow,
+                series: timing.series,
+                batch: timing.batch,
+                needs: probe.needs.clone(),
+                kind: copy.kind,
+            });
+            building.fixed.push(probe.every.is_some());
+        }
+    }
+}
+
+fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, place: &Path) -> Vec<PlannedCheck> {
+    let keys = building.keys();
+    let mut checks: Vec<PlannedCheck> = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        let inside = place.index(index).key(spec.kind.name());
+        building.complain(spec.kind.as_kind().complaints(), &inside);
+        for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
+            building.know(copy.kind.choices(), &inside);
+            let stem = spec.name.clone().unwrap_or_else(|| format!("{}/{}", spec.kind.name(), copy.kind.as_kind().subject()));
+            let mut id = format!("{stem}{}", copy.suffix);
+            let mut twin = 2;
+            while checks.iter().any(|known| known.id == id) {
+                id = format!("{stem}-{twin}{}", copy.suffix);
+                twin += 1;
+            }
+            checks.push(PlannedCheck { id, stage, within: spec.within, needs: spec.needs.clone(), kind: copy.kind });
+        }
+    }
+    checks
+}
+
+fn build_faults(building: &mut Building<'_>, seed: u64) {
+    let keys = building.keys();
+    let hold = building.loaded.file.spec.hold.unwrap_or(HOLD);
+    for (index, spec) in building.loaded.file.spec.faults.iter().enumerate() {
+        let place = Path::of(&["spec", "faults"]).index(index);
+        let inside = place.key(spec.kind.name());
+        building.complain(spec.kind.as_role().complaints(), &inside);
+        check_fault(building, spec, &place);
+        let effect = build_checks(building, &spec.effect, Stage::Effect, &place.key("effect"));
+        for mut copy in expand::<FaultKind>(&spec.kind, FaultKind::choices, &keys) {
+            building.know(copy.kind.choices(), &inside);
+            let id = format!("f{}{}", index + 1, copy.suffix);
+            building.faults.push(PlannedFault {
+                id,
+                after: spec.after.unwrap_or_default(),
+                hold: spec.hold.unwrap_or(hold),
+                repeat: spec.repeat,
+                effect: effect.clone(),
+                options: Options { grace: spec.grace, count: spec.count, percent: spec.percent, seed },
+                kind: copy.kind,
+            });
+        }
+    }
+}
+
+fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
+    let role = spec.kind.as_role();
+    let radius = [("grace", spec.grace.is_some()), ("count", spec.count.is_some()), ("percent", spec.percent.is_some())];
+    for (key, _) in radius.iter().filter(|(_, present)| *present && !role.selects_pods()) {
+        building.problem(&place.key(key), format!("`{key}` applies to faults that select pods"), "remove it");
+    }
+    if spec.count.is_some() && spec.percent.is_some() {
+        building.problem(&place.key("percent"), "`percent` beside `count`", "write one of the two");
+    }
+    if spec.hold.is_some() && !role.sustained() {
+        building.problem(&place.key("for"), format!("{} ends by itself; it cannot be held", spec.kind.name()), "remove `for`");
+    }
+    if spec.repeat.is_some_and(|repeat| repeat.times == 0 || repeat.every.0.is_zero()) {
+        building.problem(&place.key("repeat"), "a repetition needs a period and at least one time", "write `repeat: { every: 10s, times: 6 }`");
+    }
+    if role.needs_effect_check() && spec.effect.is_empty() {
+        building.problem(place, format!("nothing would show that {} took effect", spec.kind.name()), "add `effect:` with a check that holds only while it does");
+    }
+}
+
+/// The timeline and the periods of the probes.
+fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<String>) {
+    let spec = &building.loaded.file.spec;
+    let drill = building.is_drill();
+    let baseline = spec.baseline.unwrap_or(BASELINE);
+    let default_observe = if drill { OBSERVE_DRILL } else { OBSERVE_VALIDATION };
+    let layout = Layout { criteria, faults: &building.faults, baseline, observe: spec.observe, default_observe };
+    let mut probes: Vec<(PlannedProbe, bool)> =
+        std::mem::take(&mut building.probes).into_iter().zip(building.fixed.iter().copied()).collect();
+    let chosen = layout.choose(&mut probes);
+    building.probes = probes.into_iter().map(|(probe, _)| probe).collect();
+    let tightest = criteria.iter().filter_map(|one| match one.claim {
+        Claim::RecoveryTime { target } => Some(target),
+        _ => None,
+    });
+    let recovery = tightest.min().or_else(|| building.mesh.and_then(|mesh| mesh.spec.sla.recovery_time)).unwrap_or(RECOVERY);
+    let timeout = spec.timeout.unwrap_or(TIMEOUT);
+    if !drill && chosen.observe > timeout {
+        let place = Path::of(&["spec", "observe"]);
+        building.problem(&place, format!("its probes run for {}, longer than the {timeout} a validation may take", chosen.observe), "write a longer `timeout:`");
+    }
+    let mut filled = chosen.notes;
+    if drill {
+        if spec.baseline.is_none() {
+            filled.push(format!("baseline: {baseline}"));
+        }
+        if spec.hold.is_none() && building.faults.iter().any(|fault| fault.kind.as_role().sustained()) {
+            filled.push(format!("hold: {HOLD}"));
+        }
+        if spec.steady_state.is_empty() {
+            filled.push("steadyState: no bad sample in the last 10 s of the baseline".to_owned());
+        }
+        if spec.abort_when.is_empty() {
+            filled.push("abortWhen: none".to_owned());
+        }
+    } else if spec.timeout.is_none() {
+        filled.push(format!("timeout: {timeout}"));
+    }
+    if spec.observe.is_none() && !building.probes.is_empty() {
+        filled.push(format!("observe: {}", chosen.observe));
+    }
+    building.defaults = filled;
+    (Phases { baseline, observe: chosen.observe, recovery, timeout }, chosen.warnings)
+}

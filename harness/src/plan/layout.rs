@@ -1,0 +1,136 @@
+//! Sample sizes: where the author fixed neither period nor length, they are laid out so that a clean run is conclusive
+//! for every criterion; where the author fixed them too small, the line to change is named.
+
+use std::time::Duration;
+
+use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
+use meshdrill_checks::outage::SUSTAINED_SAMPLES;
+use meshdrill_checks::stats::Confidence;
+use meshdrill_checks::stats::proportion::samples_for_zero_failures;
+use meshdrill_checks::units::TimeSpan;
+
+use super::types::{PlannedFault, PlannedProbe};
+
+/// The highest rate that is chosen for a probe whose author named none.
+const FASTEST: Duration = Duration::from_millis(20);
+/// The longest observation that is chosen for a scenario whose author named none.
+const LONGEST: Duration = Duration::from_mins(3);
+/// A run is never exactly as long as planned: a little more than needed.
+const MARGIN: f64 = 1.02;
+/// How far an outage may eat into what is observed afterwards.
+const AFTER_OUTAGE: f64 = 1.5;
+
+/// What the author wrote, and what may still be chosen.
+pub(super) struct Layout<'a> {
+    pub criteria: &'a [Criterion],
+    pub faults: &'a [PlannedFault],
+    pub baseline: TimeSpan,
+    pub observe: Option<TimeSpan>,
+    pub default_observe: TimeSpan,
+}
+
+/// What was chosen.
+pub(super) struct Chosen {
+    pub observe: TimeSpan,
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Layout<'_> {
+    /// Chooses the periods of the probes that name none, and the observation if the scenario names none.
+    pub fn choose(&self, probes: &mut [(PlannedProbe, bool)]) -> Chosen {
+        let mut chosen = Chosen { observe: self.observe.unwrap_or(self.default_observe), notes: Vec::new(), warnings: Vec::new() };
+        for (probe, fixed) in probes.iter_mut() {
+            for criterion in self.criteria.iter().filter(|one| one.subject == Subject::Probe(probe.name.clone())) {
+                let Some(needed) = needed(criterion) else { continue };
+                let during = during(&criterion.claim);
+                let series = probe.series.len() as f64;
+                let per_second = |every: TimeSpan| series / every.as_secs_f64();
+                let wanted = (needed as f64 * MARGIN).ceil();
+                if self.window(during, chosen.observe) * per_second(probe.every) >= wanted {
+                    continue;
+                }
+                if !*fixed {
+                    let every = (self.window(during, chosen.observe) * series / wanted).max(FASTEST.as_secs_f64());
+                    let millis = ((every * 1000.0).floor() as u64).max(1);
+                    probe.every = probe.every.min(TimeSpan::millis(if millis >= 20 { millis / 5 * 5 } else { millis }));
+                }
+                let short = wanted - self.window(during, chosen.observe) * per_second(probe.every);
+                if short > 0.0 && self.observe.is_none() && during != During::Baseline {
+                    let factor = if during == During::Recovered { AFTER_OUTAGE } else { 1.0 };
+                    let more = Duration::from_secs_f64((short / per_second(probe.every) * factor).ceil());
+                    chosen.observe = TimeSpan((chosen.observe.0 + more).min(LONGEST.max(chosen.observe.0)));
+                }
+                let have = self.window(during, chosen.observe) * per_second(probe.every);
+                if have < needed as f64 {
+                    chosen.warnings.push(self.too_small(probe, *fixed, criterion, needed, have));
+                }
+            }
+            if !*fixed {
+                chosen.notes.push(format!("probes.{}.every: {}", probe.name, probe.every));
+            }
+        }
+        chosen
+    }
+
+    /// Seconds in which a part of the run is sampled.
+    fn window(&self, during: During, observe: TimeSpan) -> f64 {
+        let faulted: f64 = self.faults.iter().map(|fault| {
+            let repeats = fault.repeat.map_or(0.0, |repeat| repeat.every.as_secs_f64() * f64::from(repeat.times.saturating_sub(1)));
+            let held = if fault.kind.as_role().sustained() { fault.hold.as_secs_f64() } else { 0.0 };
+            fault.after.as_secs_f64() + repeats + held
+        }).fold(0.0, f64::max);
+        let baseline = if self.faults.is_empty() { 0.0 } else { self.baseline.as_secs_f64() };
+        match during {
+            During::All => baseline + faulted + observe.as_secs_f64(),
+            During::Baseline => baseline,
+            During::Fault => faulted.max(1.0),
+            During::Recovered => observe.as_secs_f64() / AFTER_OUTAGE,
+        }
+    }
+
+    /// Names the line that makes a clean run inconclusive.
+    fn too_small(&self, probe: &PlannedProbe, fixed: bool, criterion: &Criterion, needed: u64, have: f64) -> String {
+        let missing = (needed as f64 - have) * probe.every.as_secs_f64() / probe.series.len() as f64;
+        let seconds = match self.observe {
+            Some(observe) => (observe.as_secs_f64() + missing * MARGIN).ceil(),
+            None => (self.default_observe.as_secs_f64() + missing * MARGIN).ceil(),
+        };
+        let line = match (during(&criterion.claim), fixed, self.observe) {
+            (During::Fault, ..) => "hold the fault longer (`for:` or `hold:`)".to_owned(),
+            (During::Baseline, ..) => "make `baseline:` longer".to_owned(),
+            (_, true, Some(_)) => format!("make `observe: {}` at least {seconds:.0}s, or probes.{}.every shorter than {}", self.observe.unwrap_or_default(), probe.name, probe.every),
+            (_, true, None) => format!("make probes.{}.every shorter than {}", probe.name, probe.every),
+            (_, false, _) => format!("write `observe: {seconds:.0}s`"),
+        };
+        format!("{} cannot be conclusive: a clean run needs {needed} samples and this plan yields {have:.0}; {line}", criterion.id)
+    }
+}
+
+/// How many clean samples a criterion needs to pass; none where a few do.
+fn needed(criterion: &Criterion) -> Option<u64> {
+    let confidence = Confidence::new(criterion.confidence.get()).ok()?;
+    match &criterion.claim {
+        Claim::Availability { target } => samples_for_zero_failures(target.get(), confidence).ok(),
+        Claim::ErrorRate { target, .. } | Claim::PacketLoss { target, .. } if target.get() > 0.0 => {
+            samples_for_zero_failures(1.0 - target.get(), confidence).ok()
+        }
+        Claim::Latency { quantile, .. } | Claim::Rtt { quantile, .. } => {
+            samples_for_zero_failures(quantile.get(), confidence).ok()
+        }
+        Claim::ErrorRate { .. } | Claim::PacketLoss { .. } | Claim::RecoveryTime { .. } => Some(SUSTAINED_SAMPLES as u64),
+        Claim::ErrorBudget { .. } | Claim::MaxOutage { .. } | Claim::RestartTime { .. } | Claim::Endpoints { .. } => None,
+    }
+}
+
+fn during(claim: &Claim) -> During {
+    match claim {
+        Claim::ErrorRate { during, .. }
+        | Claim::PacketLoss { during, .. }
+        | Claim::Latency { during, .. }
+        | Claim::Rtt { during, .. }
+        | Claim::Endpoints { during, .. } => *during,
+        Claim::RecoveryTime { .. } => During::Recovered,
+        Claim::Availability { .. } | Claim::ErrorBudget { .. } | Claim::MaxOutage { .. } | Claim::RestartTime { .. } => During::All,
+    }
+}

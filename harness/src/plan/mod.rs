@@ -1,0 +1,13 @@
+//! From scenarios as written to what would happen: defaults filled in, clusters expanded, the timeline laid out, sample
+//! sizes worked out. Contacts nothing; what it cannot accept it reports with its place in the file.
+
+mod build;
+mod criteria;
+mod expand;
+mod layout;
+mod text;
+mod types;
+
+pub use build::build;
+pub use text::to_text;
+pub use types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};

@@ -1,0 +1,159 @@
+//! A plan: one run, with nothing left to decide before the clusters are asked.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use meshdrill_checks::criterion::Criterion;
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use serde::Serialize;
+
+use crate::fault::FaultKind;
+use crate::fault::Options;
+use crate::probe::ProbeKind;
+use crate::spec::{Binding, Repeat, Stage};
+
+/// One run, as it would happen.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// Its suite; empty if it has none.
+    pub suite: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What it shows if it passes.
+    pub objective: String,
+    /// What `forEach` bound.
+    pub binding: Binding,
+    /// What the environment must have.
+    pub needs: Vec<String>,
+    /// The clusters it speaks to.
+    pub clusters: BTreeSet<String>,
+    /// The clusters it breaks.
+    pub broken: BTreeSet<String>,
+    /// The timeline.
+    pub phases: Phases,
+    /// The probes.
+    pub probes: Vec<PlannedProbe>,
+    /// The faults.
+    pub faults: Vec<PlannedFault>,
+    /// The checks of all stages.
+    pub checks: Vec<PlannedCheck>,
+    /// The criteria.
+    pub criteria: Vec<Criterion>,
+    /// The criteria that end the fault when they are breached.
+    pub abort_when: Vec<Criterion>,
+    /// Every default that was filled in, in words.
+    pub defaults: Vec<String>,
+    /// What the author should know: lines that make a conclusive pass impossible, and the like.
+    pub warnings: Vec<String>,
+}
+
+/// The timeline of a run.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Phases {
+    /// Before the fault.
+    pub baseline: TimeSpan,
+    /// After the undo.
+    pub observe: TimeSpan,
+    /// The longest that recovery is waited for.
+    pub recovery: TimeSpan,
+    /// The longest a validation may take.
+    pub timeout: TimeSpan,
+}
+
+/// A probe.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedProbe {
+    /// Its key in the scenario, with `@CLUSTER` where that was expanded.
+    pub name: String,
+    /// What it observes.
+    pub kind: ProbeKind,
+    /// Its period.
+    pub every: TimeSpan,
+    /// The longest one observation may take.
+    pub timeout: TimeSpan,
+    /// The bound beyond which a right answer is late.
+    pub slow: TimeSpan,
+    /// The connections it samples with.
+    pub series: Vec<Series>,
+    /// Observations made in one go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<TimeSpan>,
+    /// What the environment must have.
+    pub needs: Vec<String>,
+}
+
+/// A check.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedCheck {
+    /// Its id.
+    pub id: String,
+    /// Where it stands.
+    pub stage: Stage,
+    /// What it observes.
+    pub kind: ProbeKind,
+    /// Poll until it holds, at most this long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<TimeSpan>,
+    /// What the environment must have.
+    pub needs: Vec<String>,
+}
+
+/// A fault.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedFault {
+    /// `f1`, `f2`, … with `@CLUSTER` where that was expanded.
+    pub id: String,
+    /// What it breaks.
+    pub kind: FaultKind,
+    /// Offset from the start of injection.
+    pub after: TimeSpan,
+    /// How long it is held, if it is sustained.
+    pub hold: TimeSpan,
+    /// Repetition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+    /// Proof of effect beyond its own.
+    pub effect: Vec<PlannedCheck>,
+    /// The blast radius.
+    #[serde(skip)]
+    pub options: Options,
+}
+
+impl Plan {
+    /// Whether something is broken.
+    pub fn is_drill(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    /// `name`, or `name@binding`.
+    pub fn title(&self) -> String {
+        let label = self.binding.label();
+        if label.is_empty() { self.name.clone() } else { format!("{}@{label}", self.name) }
+    }
+
+    /// About how long it takes if nothing goes wrong.
+    pub fn duration(&self) -> TimeSpan {
+        if !self.is_drill() {
+            let sampled = if self.probes.is_empty() { TimeSpan::secs(1) } else { self.phases.observe };
+            return sampled;
+        }
+        let held = self.faults.iter().map(|fault| {
+            let repeats = fault.repeat.map_or(std::time::Duration::ZERO, |repeat| repeat.every.0 * (repeat.times.max(1) - 1));
+            fault.after.0 + repeats + if fault.kind.as_role().sustained() { fault.hold.0 } else { std::time::Duration::from_secs(1) }
+        });
+        TimeSpan(self.phases.baseline.0 + held.max().unwrap_or_default() + self.phases.observe.0)
+    }
+
+    /// The checks of a stage.
+    pub fn stage(&self, stage: Stage) -> impl Iterator<Item = &PlannedCheck> {
+        self.checks.iter().filter(move |check| check.stage == stage)
+    }
+}

@@ -1,0 +1,302 @@
+//! `envoyEndpoints`: the endpoints of one service as one proxy sees them: who owns them, whether they are healthy, and
+//! whether requests to them were answered. Presence is not health, and health is not flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
+use meshdrill_checks::observe::envoy::{self, Clusters, HealthClass, Select, config_dump, flow};
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::admin::{ADMIN_PORT, ProxyAdmin};
+use super::kind::{Complaint, Kind, Observer, Permission, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Outcome};
+use crate::cluster::{Cluster, World, discover_east_west};
+use crate::spec::{ClusterChoice, Comparison, Selector};
+
+/// Endpoints of one service seen by one proxy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvoyEndpoints {
+    /// The cluster of the proxy.
+    pub cluster: ClusterChoice,
+    /// The namespace of the proxy.
+    pub namespace: String,
+    /// The pod of the proxy, by label; the first ready one.
+    pub selector: Selector,
+    /// The service: a name in the same namespace, or `NAME.NAMESPACE`, or a full host name.
+    pub service: String,
+    /// The port of the service.
+    pub port: u16,
+    /// The subsets to look at: `routed` (those the mesh's routes use, or none if they use none), or a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subsets: Option<Subsets>,
+    /// What must be seen.
+    #[serde(default)]
+    pub expect: EndpointsExpect,
+}
+
+/// Which subsets are looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Subsets {
+    /// The word `routed`.
+    Routed(RoutedWord),
+    /// These.
+    These(Vec<String>),
+}
+
+/// The word `routed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RoutedWord {
+    /// As written.
+    Routed,
+}
+
+/// What must be seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointsExpect {
+    /// The clusters that must own endpoints, in every subset looked at; all clusters of the mesh without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owners: Option<ClusterChoice>,
+    /// How many healthy endpoints each of them must own per subset; at least 1 without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<Comparison>,
+    /// Clusters whose endpoints must have answered a request since the observation before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<ClusterChoice>,
+}
+
+impl EnvoyEndpoints {
+    fn host(&self) -> String {
+        match self.service.matches('.').count() {
+            0 => format!("{}.{}.svc.cluster.local", self.service, self.namespace),
+            1 => format!("{}.svc.cluster.local", self.service),
+            _ => self.service.clone(),
+        }
+    }
+}
+
+impl Kind for EnvoyEndpoints {
+    fn describe(&self) -> String {
+        format!("endpoints of {}:{} as the proxy of {}/{} in {} sees them", self.host(), self.port, self.namespace, self.selector, self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        self.service.split('.').next().unwrap_or_default().to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let empty = self.service.is_empty();
+        empty.then(|| Complaint::new("service", "no service is named", "write its name")).into_iter().collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let need = |resource, verb| Permission::new(self.cluster.key(), &self.namespace, "", resource, verb);
+        vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let subsets = match &self.subsets {
+                Some(Subsets::These(subsets)) if subsets.is_empty() => vec![String::new()],
+                Some(Subsets::These(subsets)) => subsets.clone(),
+                Some(Subsets::Routed(_)) | None => routed_subsets(&cluster, &self.host()).await?,
+            };
+            let admin = ProxyAdmin::new(Arc::clone(&cluster), &self.namespace, &self.selector, ADMIN_PORT);
+            let state = Mutex::new(State { known: None, before: None });
+            let observer = EndpointsObserver { world: world.clone(), admin, spec: self.clone(), subsets, state };
+            Ok(Box::new(observer) as Box<dyn Observer>)
+        })
+    }
+}
+
+/// The subsets of a host that `VirtualServices` of the mesh route to; the empty name if routes name none.
+async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, CannotAsk> {
+    let services = cluster.list("/apis/networking.istio.io/v1/virtualservices", None).await?;
+    let mut subsets = BTreeSet::new();
+    for service in &services {
+        let namespace = service["metadata"]["namespace"].as_str().unwrap_or_default();
+        let full = |name: &str| match name.matches('.').count() {
+            0 => format!("{name}.{namespace}.svc.cluster.local"),
+            1 => format!("{name}.svc.cluster.local"),
+            _ => name.to_owned(),
+        };
+        let routes = service["spec"]["http"].as_array().into_iter().flatten();
+        let destinations = routes.flat_map(|route| route["route"].as_array().into_iter().flatten());
+        for destination in destinations.map(|weighted| &weighted["destination"]) {
+            if destination["host"].as_str().is_some_and(|name| full(name) == host) {
+                subsets.insert(destination["subset"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    if subsets.is_empty() {
+        subsets.insert(String::new());
+    }
+    Ok(subsets.into_iter().collect())
+}
+
+struct State {
+    known: Option<Known>,
+    before: Option<(String, Clusters)>,
+}
+
+struct EndpointsObserver {
+    world: World,
+    admin: ProxyAdmin,
+    spec: EnvoyEndpoints,
+    subsets: Vec<String>,
+    state: Mutex<State>,
+}
+
+/// What was counted for one owner.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+struct Count {
+    healthy: usize,
+    unhealthy: usize,
+}
+
+impl EndpointsObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let host = self.spec.host();
+        let filter = crate::cluster::encode(&regex::escape(&host));
+        let (body, pod) = self.admin.get(&format!("/clusters?format=json&filter={filter}")).await?;
+        let clusters = envoy::parse(&body, Select::Host(&host)).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+        let mut state = self.state.lock().await;
+        let unknown = |known: &Known| clusters.clusters.iter().any(|cluster| cluster.hosts.iter().any(|host| known.owner(cluster, host) == Owner::Unknown));
+        if state.known.as_ref().is_none_or(unknown) {
+            state.known = Some(self.learn().await?);
+        }
+        let Some(known) = &state.known else { return Err(CannotAsk("nothing is known of the mesh".to_owned())) };
+        let flows = state.before.as_ref().filter(|(before, _)| *before == pod.uid).map(|(_, before)| flow::between(before, &clusters));
+        let outcome = self.judge(&clusters, known, flows.as_deref(), &pod.to_string());
+        state.before = Some((pod.uid, clusters));
+        Ok(outcome)
+    }
+
+    /// What the clusters' own APIs say of gateways, localities and pods, and what the control plane told the proxy.
+    async fn learn(&self) -> Result<Known, CannotAsk> {
+        let (dump, _) = self.admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
+        let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
+        for cluster in self.world.clusters.values() {
+            let id = cluster.istio_id().to_owned();
+            for address in discover_east_west(cluster).await? {
+                let resolved = match address.parse() {
+                    Ok(socket) => vec![socket],
+                    Err(_) => tokio::net::lookup_host(&address).await.map(Iterator::collect).unwrap_or_default(),
+                };
+                for socket in resolved {
+                    known.gateways.entry(socket).or_default().insert(id.clone());
+                }
+            }
+            for node in cluster.list("/api/v1/nodes", None).await? {
+                let label = |name: &str| node["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
+                let locality = (label("topology.kubernetes.io/region"), label("topology.kubernetes.io/zone"));
+                known.localities.entry((locality.0.clone(), String::new())).or_default().insert(id.clone());
+                known.localities.entry(locality).or_default().insert(id.clone());
+            }
+            let namespace = self.spec.host().split('.').nth(1).unwrap_or_default().to_owned();
+            for pod in cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), None).await? {
+                if let Some(ip) = pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()) {
+                    known.pods.entry(ip).or_default().insert(id.clone());
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    fn judge(&self, clusters: &Clusters, known: &Known, flows: Option<&[flow::HostFlow]>, pod: &str) -> Outcome {
+        let spec = &self.spec;
+        let own = spec.cluster.key();
+        let all = self.world.clusters.keys().cloned().collect::<Vec<_>>();
+        let owners = spec.expect.owners.as_ref().map_or_else(|| all.clone(), |choice| choice.expand(&all).0);
+        let healthy = spec.expect.healthy.unwrap_or(Comparison::at_least(1.0));
+        let several_networks = self.several_networks();
+        let mut faults = Vec::new();
+        let mut table: BTreeMap<&str, BTreeMap<String, Count>> = BTreeMap::new();
+        let mut answered: BTreeMap<String, u64> = BTreeMap::new();
+        let mut answered_by_subset: BTreeMap<String, u64> = BTreeMap::new();
+        for subset in &self.subsets {
+            let name = format!("outbound|{}|{subset}|{}", spec.port, spec.host());
+            let Some(cluster) = clusters.get(&name) else {
+                faults.push(format!("the proxy has no cluster {name}"));
+                continue;
+            };
+            let counts = table.entry(subset).or_default();
+            for host in &cluster.hosts {
+                let owner = match known.owner(cluster, host) {
+                    Owner::Cluster { cluster, .. } => self.world.key_of_istio(&cluster),
+                    Owner::Disputed(opinions) => {
+                        faults.push(format!("{}: sources disagree on its owner: {}", host.address, json!(opinions)));
+                        "disputed".to_owned()
+                    }
+                    Owner::Unknown => "unknown".to_owned(),
+                };
+                let by_pod = known.reach(host) == Reach::Pod;
+                if owner != own && several_networks && by_pod && owner != "unknown" {
+                    faults.push(format!("{} of {owner} is a pod address on a mesh of several networks: {owner} has no east-west gateway with an address", host.address));
+                }
+                let class = host.health.class();
+                let count = counts.entry(owner.clone()).or_default();
+                if class == HealthClass::Healthy || class == HealthClass::Degraded { count.healthy += 1 } else { count.unhealthy += 1 }
+                let mut counted = flows.into_iter().flatten();
+                if let Some(flow) = counted.find(|flow| flow.cluster == name && flow.address == host.address) {
+                    *answered.entry(owner).or_default() += flow.success;
+                    *answered_by_subset.entry(subset.clone()).or_default() += flow.success;
+                }
+            }
+            for owner in &owners {
+                let count = counts.get(owner).cloned().unwrap_or_default();
+                if !healthy.holds(count.healthy as f64) {
+                    let of = if subset.is_empty() { String::new() } else { format!(" in subset {subset}") };
+                    let sick = if count.unhealthy > 0 { format!(" ({} ejected or unhealthy)", count.unhealthy) } else { String::new() };
+                    faults.push(format!("{} healthy endpoints of {owner}{of}{sick}, expected {healthy}", count.healthy));
+                }
+            }
+        }
+        if let Some(choice) = &spec.expect.flow {
+            for owner in choice.expand(&all).0 {
+                match (flows, answered.get(&owner)) {
+                    (None, _) => faults.push("one observation tells no flow yet".to_owned()),
+                    (_, Some(count)) if *count > 0 => {}
+                    _ => faults.push(format!("no request to endpoints of {owner} was answered since the observation before")),
+                }
+            }
+        }
+        faults.dedup();
+        let seen = json!({ "pod": pod, "endpoints": table, "flow": answered, "flowSubsets": answered_by_subset });
+        let words = table.iter().map(|(subset, counts)| {
+            let owners = counts.iter().map(|(owner, count)| format!("{owner} {}", count.healthy)).collect::<Vec<_>>().join(", ");
+            if subset.is_empty() { owners } else { format!("{subset}: {owners}") }
+        });
+        let summary = words.collect::<Vec<_>>().join("; ");
+        match faults.as_slice() {
+            [] => Outcome::judged(true, format!("healthy endpoints {summary}"), seen),
+            faults => Outcome::judged(false, format!("{} (seen by {pod}: {summary})", faults.join("; ")), seen),
+        }
+    }
+
+    fn several_networks(&self) -> bool {
+        let networks: BTreeSet<_> = self.world.clusters.values().filter_map(|cluster| cluster.spec.network.as_deref()).collect();
+        networks.len() > 1
+    }
+}
+
+impl Observer for EndpointsObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}

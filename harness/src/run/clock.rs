@@ -1,0 +1,48 @@
+//! The clock of a run: monotonic time since its start, and the wall time of that start, read once.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use meshdrill_checks::record::At;
+use tokio::time::Instant;
+
+/// The clock of one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+    wall: Timestamp,
+}
+
+impl Clock {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self { start: Instant::now(), wall: Timestamp::now() }
+    }
+
+    /// The time since the start.
+    pub fn now(&self) -> At {
+        self.at(Instant::now())
+    }
+
+    /// An instant as a time since the start.
+    pub fn at(&self, instant: Instant) -> At {
+        At::after_start(instant.saturating_duration_since(self.start))
+    }
+
+    /// The wall time of the start: RFC 3339 in UTC with milliseconds.
+    pub fn started(&self) -> String {
+        format!("{:.3}", self.wall)
+    }
+
+    /// The wall time of the start.
+    pub const fn wall(&self) -> Timestamp {
+        self.wall
+    }
+
+    /// How far the machine's wall clock has moved away from the monotonic one since the start.
+    pub fn step(&self) -> Duration {
+        let expected = self.start.elapsed();
+        let seen = Timestamp::now().duration_since(self.wall);
+        seen.checked_sub(jiff::SignedDuration::try_from(expected).unwrap_or_default()).map_or(Duration::ZERO, |difference| difference.unsigned_abs())
+    }
+}

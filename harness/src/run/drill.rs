@@ -1,0 +1,288 @@
+//! A drill's phases after preflight: baseline, inject, hold, undo, observe, verify.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use meshdrill_checks::outage::{self, SUSTAINED};
+use meshdrill_checks::record::{Event, Phase, Record, Sample};
+use meshdrill_checks::score::breached;
+use meshdrill_checks::verdict::Verdict;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::ask::Asker;
+use super::faults::FaultBench;
+use super::preflight::Ready;
+use super::sampler::{Sampler, sample};
+use super::{Interrupts, Recorder};
+use crate::fault::Fault;
+use crate::plan::{Plan, PlannedFault};
+use crate::probe::Answer;
+use crate::spec::Stage;
+
+/// The part of the baseline that must be without a bad sample.
+const STEADY: Duration = Duration::from_secs(10);
+/// The longest baseline.
+const LONGEST_BASELINE: Duration = Duration::from_secs(60);
+/// How long recovery is verified after an interruption.
+const AFTER_INTERRUPTION: Duration = Duration::from_secs(30);
+/// How often the record is looked at while something is waited for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A drill that has gone through preflight.
+pub(super) struct Drill<'a> {
+    pub plan: &'a Plan,
+    pub bench: FaultBench,
+    pub recorder: Recorder,
+    pub interrupts: Interrupts,
+}
+
+impl Drill<'_> {
+    /// Goes through all phases. Whatever happens, everything that was injected is undone before it returns.
+    pub async fn run(&self, ready: &Ready) {
+        self.phase(Phase::Baseline);
+        let samplers: Vec<Sampler> = ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), &self.recorder)).collect();
+        if let Some(faults) = self.baseline(&samplers, &ready.askers).await {
+            self.break_and_undo(faults).await;
+            self.watch_recovery(&ready.askers).await;
+        }
+        join_all(samplers.into_iter().map(Sampler::stop)).await;
+    }
+
+    fn phase(&self, phase: Phase) {
+        self.recorder.event(Event::Phase { phase });
+    }
+
+    /// Waits for the steady state and resolves the faults. None: nothing may be injected, and the record says why.
+    async fn baseline(&self, samplers: &[Sampler], askers: &[Asker]) -> Option<Vec<(PlannedFault, Box<dyn Fault>)>> {
+        match self.interrupts.or(self.steady(samplers, askers)).await {
+            Err(by) => {
+                self.recorder.event(Event::Interrupted { by, injected: false });
+                return None;
+            }
+            Ok(false) => return None,
+            Ok(true) => {}
+        }
+        let mut faults = Vec::new();
+        for planned in &self.plan.faults {
+            match self.bench.rehearse(planned).await {
+                Ok(fault) => faults.push((planned.clone(), fault)),
+                Err(error) => {
+                    self.recorder.event(Event::Refused { why: format!("fault {}: {error}", planned.id) });
+                    return None;
+                }
+            }
+        }
+        if self.interrupts.is_set() {
+            self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: false });
+            return None;
+        }
+        Some(faults)
+    }
+
+    async fn steady(&self, samplers: &[Sampler], askers: &[Asker]) -> bool {
+        let start = Instant::now();
+        join_all(samplers.iter().map(Sampler::ready)).await;
+        if let Some(why) = self.recorder.ask(dead_probe).await.flatten() {
+            self.recorder.event(Event::Refused { why });
+            return false;
+        }
+        sleep_until(start + self.plan.phases.baseline.0).await;
+        let deadline = start + LONGEST_BASELINE.max(self.plan.phases.baseline.0);
+        let checks: Vec<&Asker> = askers.iter().filter(|asker| asker.check.stage == Stage::SteadyState).collect();
+        let clock = self.recorder.clock();
+        loop {
+            let now = clock.now();
+            let length = STEADY.min(self.plan.phases.baseline.0.max(Duration::from_secs(1)));
+            let unsteady = self.recorder.ask(move |record| unsteady(record, now, length)).await.unwrap_or_else(|| Some("the recorder has ended".to_owned()));
+            let mut missed = unsteady;
+            for asker in &checks {
+                let outcome = asker.ask().await;
+                asker.record(&self.recorder, &outcome);
+                if outcome.answer != Answer::Good {
+                    missed = missed.or_else(|| Some(format!("{}: {}", asker.check.id, outcome.message)));
+                }
+            }
+            let waited = start.elapsed();
+            match missed {
+                None => {
+                    let longer = waited.saturating_sub(self.plan.phases.baseline.0);
+                    let message = if longer < Duration::from_secs(1) {
+                        format!("no bad sample in the last {} s of the baseline", length.as_secs())
+                    } else {
+                        let message = format!("held after the baseline was prolonged by {} s", longer.as_secs());
+                        self.recorder.note(format!("the steady state {message}"));
+                        message
+                    };
+                    self.recorder.event(Event::SteadyState { met: true, message });
+                    return true;
+                }
+                Some(why) if Instant::now() >= deadline => {
+                    self.recorder.event(Event::SteadyState { met: false, message: format!("{why} (waited {} s)", waited.as_secs()) });
+                    return false;
+                }
+                Some(_) => sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Injects, holds and undoes all faults in their time, and undoes what is left when the run is interrupted.
+    async fn break_and_undo(&self, faults: Vec<(PlannedFault, Box<dyn Fault>)>) {
+        self.phase(Phase::Inject);
+        let start = Instant::now();
+        let guard = self.interrupts.child();
+        let lives = faults.into_iter().map(|(planned, fault)| {
+            let bench = FaultBench { interrupts: guard.clone(), ..self.bench.clone() };
+            async move { bench.live(&planned, fault, start).await }
+        });
+        let all = join_all(lives);
+        let sustained = self.plan.faults.iter().any(|fault| fault.kind.as_role().sustained());
+        if sustained {
+            self.phase(Phase::Hold);
+        }
+        tokio::pin!(all);
+        tokio::select! {
+            _ = &mut all => {}
+            why = self.breach() => {
+                self.recorder.event(Event::Aborted { why: why.clone() });
+                guard.interrupt(why);
+                all.await;
+            }
+        }
+        self.phase(Phase::Undo);
+        self.bench.undo_all(self.plan, &self.undone().await).await;
+        if self.interrupts.is_set() {
+            let injected = self.recorder.ask(|record| record.events.iter().any(|line| matches!(line.event, Event::FaultRequested { .. }))).await;
+            self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: injected.unwrap_or(true) });
+        }
+    }
+
+    /// Waits for a breach of `abortWhen`; for ever without one.
+    async fn breach(&self) -> String {
+        if self.plan.abort_when.is_empty() {
+            return std::future::pending().await;
+        }
+        loop {
+            sleep(LOOK).await;
+            let criteria = self.plan.abort_when.clone();
+            if let Some(why) = self.recorder.ask(move |record| breached(record, &criteria)).await.flatten() {
+                return why;
+            }
+        }
+    }
+
+    /// The faults whose undo was seen.
+    async fn undone(&self) -> Vec<String> {
+        let verified = |record: &Record| {
+            let ids = record.events.iter().filter_map(|line| match &line.event {
+                Event::UndoVerified { fault, .. } => Some(fault.clone()),
+                _ => None,
+            });
+            ids.collect()
+        };
+        self.recorder.ask(verified).await.unwrap_or_default()
+    }
+
+    /// Observes until recovery is sustained, polls the recovered checks beside it, and verifies at the end.
+    async fn watch_recovery(&self, askers: &[Asker]) {
+        let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
+        let interrupted = self.interrupts.is_set();
+        let patience = if interrupted { AFTER_INTERRUPTION } else { self.plan.phases.recovery.0 };
+        let deadline = Instant::now() + patience;
+        if !interrupted {
+            self.phase(Phase::Observe);
+        }
+        let recovered = join_all(stage(Stage::Recovered).map(|asker| async move {
+            let (mut outcome, took) = asker.poll(deadline).await;
+            outcome.message = format!("{} (after {:.1} s)", outcome.message, took.as_secs_f64());
+            (asker.check.id.clone(), asker.record(&self.recorder, &outcome), outcome.message)
+        }));
+        let (recovered, ()) = tokio::join!(recovered, async {
+            if !interrupted && self.interrupts.or(self.observe(deadline)).await.is_err() {
+                self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: true });
+            }
+        });
+        self.phase(Phase::Verify);
+        for asker in stage(Stage::Verify) {
+            let outcome = match asker.check.within {
+                Some(within) => asker.poll(Instant::now() + within.0).await.0,
+                None => asker.ask().await,
+            };
+            asker.record(&self.recorder, &outcome);
+        }
+        self.verify(&recovered).await;
+    }
+
+    async fn observe(&self, deadline: Instant) {
+        let start = Instant::now();
+        sleep_until(start + self.plan.phases.observe.0).await;
+        loop {
+            let clock = self.recorder.clock();
+            let settled = self.recorder.ask(move |record| settled(record, clock.now())).await.unwrap_or(true);
+            if settled || Instant::now() >= deadline {
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Says whether everything is as it was: all undos seen, all recovered checks met.
+    async fn verify(&self, recovered: &[(String, Verdict, String)]) {
+        let mut leftovers = self.recorder.ask(failed_undos).await.unwrap_or_default();
+        let unmet = recovered.iter().filter(|(_, verdict, _)| *verdict != Verdict::Pass);
+        leftovers.extend(unmet.map(|(id, _, message)| format!("{id}: {message}")));
+        let verified = leftovers.is_empty();
+        if verified && let Err(error) = self.bench.journal.lock().await.clear(&self.bench.world).await {
+            self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
+        }
+        let message = if verified {
+            format!("all undos verified, {} recovery checks met", recovered.len())
+        } else {
+            format!("{}; damage may remain: `meshdrill recover` undoes what is recorded", leftovers.join("; "))
+        };
+        self.recorder.event(Event::Recovery { verified, leftovers, message });
+    }
+}
+
+fn failed_undos(record: &Record) -> Vec<String> {
+    let failed = record.events.iter().filter_map(|line| match &line.event {
+        Event::UndoFailed { fault, why } => Some(format!("{fault}: {why}")),
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// A probe that died or cannot ask before anything was injected.
+fn dead_probe(record: &Record) -> Option<String> {
+    record.events.iter().find_map(|line| match &line.event {
+        Event::ProbeFailed { probe, why } => Some(format!("probe {probe} cannot start: {why}")),
+        _ => None,
+    })
+}
+
+/// What is not steady in the last part of the baseline.
+fn unsteady(record: &Record, now: meshdrill_checks::record::At, length: Duration) -> Option<String> {
+    for probe in &record.header.probes {
+        let samples = record.samples(&probe.name);
+        let recent: Vec<&Sample> = samples.iter().filter(|sample| now.since(sample.scheduled) <= length).collect();
+        if samples.is_empty() {
+            return Some(format!("probe {} has made no observation", probe.name));
+        }
+        if let Some(bad) = recent.iter().rev().find(|sample| !sample.class.is_good()) {
+            let count = recent.iter().filter(|sample| !sample.class.is_good()).count();
+            let seen = bad.seen.as_ref().map_or_else(String::new, |seen| format!(", last: {seen}"));
+            return Some(format!("probe {}: {count} of the last {} samples are not good ({}{seen})", probe.name, recent.len(), bad.class));
+        }
+    }
+    None
+}
+
+/// Whether no probe is in an outage, nor was for as long as recovery must be sustained.
+fn settled(record: &Record, now: meshdrill_checks::record::At) -> bool {
+    record.header.probes.iter().all(|probe| {
+        let samples: Vec<&Sample> = record.samples(&probe.name).iter().collect();
+        match outage::find(&samples).last() {
+            Some(outage) => outage.end.is_some_and(|end| now.since(end) >= SUSTAINED),
+            None => true,
+        }
+    })
+}

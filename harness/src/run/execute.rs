@@ -1,0 +1,235 @@
+//! One run from its plan to its reports.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::join_all;
+use indexmap::IndexMap;
+use meshdrill_checks::record::{CheckHeader, Event, FaultHeader, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record};
+use meshdrill_checks::score::score;
+use meshdrill_checks::scorecard::Scorecard;
+use tokio::sync::Mutex;
+
+use super::drill::Drill;
+use super::faults::FaultBench;
+use super::lease::Held;
+use super::preflight::{Stop, preflight};
+use super::validation::validate;
+use super::{Clock, Interrupts, Journal, Progress, Recorder, RunDir};
+use crate::cluster::{AccessError, Kubeconfigs, World, connect};
+use crate::net::Net;
+use crate::plan::Plan;
+use crate::spec::{MeshFile, Stage};
+
+/// Where clusters and probes lead to.
+#[derive(Clone)]
+pub struct WorldSource {
+    /// The mesh file; none where no cluster is needed.
+    pub mesh: Option<Arc<MeshFile>>,
+    /// Where contexts come from.
+    pub kubeconfigs: Kubeconfigs,
+    /// The network of the probes.
+    pub net: Net,
+    /// Whether it is the embedded mesh.
+    pub lab: bool,
+}
+
+impl WorldSource {
+    /// Connects to some clusters of the mesh.
+    pub async fn connect(&self, keys: impl IntoIterator<Item = &str>) -> Result<World, AccessError> {
+        let Some(mesh) = &self.mesh else { return Ok(World::without_clusters(self.net.clone())) };
+        let wanted: Vec<&str> = keys.into_iter().collect();
+        let connecting = mesh.spec.clusters.iter().filter(|(key, _)| wanted.contains(&key.as_str())).map(|(key, spec)| async move {
+            connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
+        });
+        let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
+        Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone() })
+    }
+}
+
+/// How a run is carried out.
+pub struct RunOptions {
+    /// Where run directories are made.
+    pub runs: PathBuf,
+    /// Shown while it goes on.
+    pub progress: Box<dyn Progress>,
+    /// Ends it early.
+    pub interrupts: Interrupts,
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its directory.
+    pub dir: RunDir,
+    /// Its record.
+    pub record: Record,
+    /// Its judgement.
+    pub scorecard: Scorecard,
+}
+
+/// Runs a plan to its end, whatever happens, and writes record and reports. An error is one of this machine's disk.
+pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> std::io::Result<Finished> {
+    let clock = Clock::start();
+    let id = uuid::Uuid::now_v7().to_string();
+    let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let dir = RunDir::create(&options.runs, &time, &plan.title(), &id)?;
+    let header = header(plan, source, &id, &clock);
+    dir.write("plan.yaml", plan_yaml(plan).as_bytes())?;
+    // Whatever happens to this process, there is a report that is not green.
+    let skeleton = skeleton(&header);
+    super::super::reporting::write_reports(&dir, &skeleton, &score(&skeleton))?;
+    let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
+    let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts: options.interrupts, id };
+    if AssertUnwindSafe(run.go()).catch_unwind().await.is_err() {
+        recorder.event(Event::Refused { why: "the runner panicked; this is a bug of meshdrill".to_owned() });
+    }
+    recorder.event(Event::Finished);
+    drop(run);
+    let record = recorder.close().await?;
+    let _ = task.await;
+    let scorecard = score(&record);
+    super::super::reporting::write_reports(&dir, &record, &scorecard)?;
+    Ok(Finished { dir, record, scorecard })
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    source: &'a WorldSource,
+    dir: &'a RunDir,
+    recorder: Recorder,
+    interrupts: Interrupts,
+    id: String,
+}
+
+impl Run<'_> {
+    async fn go(&self) {
+        self.recorder.event(Event::Phase { phase: Phase::Preflight });
+        for warning in &self.plan.warnings {
+            self.recorder.note(warning.clone());
+        }
+        let mut leases: Vec<Held> = Vec::new();
+        let prepared = self.interrupts.or(self.prepare(&mut leases)).await;
+        match prepared {
+            Err(by) => self.recorder.event(Event::Interrupted { by, injected: false }),
+            Ok(Err(Stop::Refused(why))) => self.recorder.event(Event::Refused { why }),
+            Ok(Err(Stop::NotRun)) => {}
+            Ok(Ok((world, mut ready))) => {
+                leases.append(&mut ready.leases);
+                if self.plan.is_drill() {
+                    self.drill(world, &ready).await;
+                } else {
+                    validate(self.plan, &ready, &self.recorder, &self.interrupts).await;
+                }
+            }
+        }
+        for lease in leases {
+            if let Err(error) = lease.release().await {
+                self.recorder.note(format!("a lease could not be given back and will expire: {error}"));
+            }
+        }
+        let step = self.recorder.clock().step();
+        if !self.source.lab && step > std::time::Duration::from_secs(2) {
+            self.recorder.note(format!("the machine's wall clock moved by {} s against its monotonic clock during the run; durations are not affected", step.as_secs()));
+        }
+    }
+
+    async fn prepare(&self, leases: &mut Vec<Held>) -> Result<(World, super::preflight::Ready), Stop> {
+        let world = self.source.connect(self.plan.clusters.iter().map(String::as_str)).await?;
+        // Judging owners of endpoints needs every cluster of the mesh, not only those the scenario names.
+        let world = match self.plan.probes.iter().map(|probe| &probe.kind).chain(self.plan.checks.iter().map(|check| &check.kind)).any(crate::probe::ProbeKind::needs_all_clusters) {
+            true => match &self.source.mesh {
+                Some(mesh) => self.source.connect(mesh.spec.clusters.keys().map(String::as_str)).await?,
+                None => world,
+            },
+            false => world,
+        };
+        let holder = format!("{}@{}", self.id, hostname());
+        let ready = preflight(self.plan, &world, &self.recorder, &holder, &self.interrupts, leases).await?;
+        Ok((world, ready))
+    }
+
+    async fn drill(&self, world: World, ready: &super::preflight::Ready) {
+        let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str());
+        let journal = match Journal::open(&self.dir.file("journal.jsonl"), &self.id, &self.plan.name, namespace) {
+            Ok(journal) => journal,
+            Err(error) => {
+                let why = format!("the undo journal cannot be written: {error}");
+                return self.recorder.event(Event::Refused { why });
+            }
+        };
+        let bench = FaultBench {
+            world,
+            recorder: self.recorder.clone(),
+            journal: Arc::new(Mutex::new(journal)),
+            interrupts: self.interrupts.clone(),
+            effects: ready.askers.iter().filter(|asker| asker.check.stage == Stage::Effect).cloned().collect(),
+            recovery: self.plan.phases.recovery.0,
+        };
+        let drill = Drill { plan: self.plan, bench: bench.clone(), recorder: self.recorder.clone(), interrupts: self.interrupts.clone() };
+        if AssertUnwindSafe(drill.run(ready)).catch_unwind().await.is_err() {
+            self.recorder.note("the runner panicked; this is a bug of meshdrill. Everything is being undone.");
+            let undone = bench.undo_all(self.plan, &[]).await;
+            let message = "the runner panicked during the drill".to_owned();
+            self.recorder.event(Event::Recovery { verified: undone, leftovers: Vec::new(), message });
+            self.recorder.event(Event::Interrupted { by: "a panic of the runner".to_owned(), injected: true });
+        }
+    }
+}
+
+/// The name of this machine, for people who wonder who holds a lease.
+pub(crate) fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other));
+    name.map_or_else(|_| "unknown-host".to_owned(), |name| name.trim().to_owned())
+}
+
+fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header {
+    Header {
+        schema: RECORD_SCHEMA.to_owned(),
+        id: id.to_owned(),
+        scenario: plan.name.clone(),
+        suite: plan.suite.clone(),
+        binding: plan.binding.label(),
+        mesh: source.mesh.as_ref().filter(|_| !plan.clusters.is_empty()).map(|mesh| mesh.metadata.name.clone()),
+        lab: source.lab,
+        started: clock.started(),
+        tool: concat!("meshdrill ", env!("CARGO_PKG_VERSION")).to_owned(),
+        probes: plan
+            .probes
+            .iter()
+            .map(|probe| ProbeHeader {
+                name: probe.name.clone(),
+                kind: probe.kind.name().to_owned(),
+                what: probe.kind.as_kind().describe(),
+                every: probe.every,
+                slow: probe.slow,
+                series: probe.series.clone(),
+            })
+            .collect(),
+        faults: plan
+            .faults
+            .iter()
+            .map(|fault| FaultHeader {
+                id: fault.id.clone(),
+                kind: fault.kind.name().to_owned(),
+                what: fault.kind.as_role().describe(),
+                clusters: fault.kind.as_role().cluster().into_iter().collect(),
+                sustained: fault.kind.as_role().sustained(),
+            })
+            .collect(),
+        checks: plan.checks.iter().map(|check| CheckHeader { id: check.id.clone(), stage: check.stage.key().to_owned() }).collect(),
+        criteria: plan.criteria.clone(),
+    }
+}
+
+/// The record of a run that never got anywhere.
+fn skeleton(header: &Header) -> Record {
+    Record::begin(header.clone())
+}
+
+/// The plan with every default, as YAML.
+fn plan_yaml(plan: &Plan) -> String {
+    serde_saphyr::to_string(plan).unwrap_or_else(|error| format!("# the plan cannot be written as YAML: {error}\n"))
+}

@@ -1,0 +1,239 @@
+//! Faults in their time: intent written, injected, proven, held, undone, verified.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshdrill_checks::record::Event;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use super::ask::Asker;
+use super::{Interrupts, Journal, Recorder};
+use crate::cluster::World;
+use crate::fault::{Effect, Fault, FaultError, UndoOutcome};
+use crate::plan::{Plan, PlannedFault};
+use crate::probe::Answer;
+
+/// How long a fault may take to show its effect.
+const EFFECT_DEADLINE: Duration = Duration::from_secs(60);
+/// How often its effect is looked for.
+const EFFECT_PAUSE: Duration = Duration::from_millis(100);
+/// How often replacements are looked for; the resolution of restart times.
+const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the faults of one run share.
+#[derive(Clone)]
+pub(super) struct FaultBench {
+    pub world: World,
+    pub recorder: Recorder,
+    pub journal: Arc<Mutex<Journal>>,
+    pub interrupts: Interrupts,
+    pub effects: Vec<Asker>,
+    /// The longest that recovery is waited for.
+    pub recovery: Duration,
+}
+
+impl FaultBench {
+    /// Finds the targets of a fault and proves that the cluster would accept it.
+    pub async fn rehearse(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
+        let fault = planned.kind.as_role().resolve(&self.world, planned.options).await?;
+        fault.rehearse().await?;
+        for remark in fault.remarks() {
+            self.recorder.note(remark);
+        }
+        Ok(fault)
+    }
+
+    /// Takes one fault through its whole life. Ends early, without the undo, when the run is interrupted.
+    pub async fn live(&self, planned: &PlannedFault, first: Box<dyn Fault>, start: Instant) -> bool {
+        if self.interrupts.or(sleep_until(start + planned.after.0)).await.is_err() {
+            return true;
+        }
+        let times = planned.repeat.map_or(1, |repeat| repeat.times);
+        let every = planned.repeat.map_or(Duration::ZERO, |repeat| repeat.every.0);
+        let begun = Instant::now();
+        let mut next = Some(first);
+        for round in 0..times {
+            if self.interrupts.or(sleep_until(begun + every * round)).await.is_err() {
+                return true;
+            }
+            let fault = match next.take() {
+                Some(fault) => fault,
+                None => match self.resolve_again(planned, round).await {
+                    Some(fault) => fault,
+                    None => return false,
+                },
+            };
+            if !self.inject(planned, fault.as_ref()).await {
+                return false;
+            }
+            if fault.removes() {
+                let watch = self.clone();
+                let id = planned.id.clone();
+                tokio::spawn(async move { watch.await_replacements(&id, fault.as_ref()).await });
+            }
+            if planned.kind.as_role().sustained() {
+                let _ = self.interrupts.or(sleep(planned.hold.0)).await;
+                self.undo(&planned.id).await;
+            }
+        }
+        true
+    }
+
+    async fn resolve_again(&self, planned: &PlannedFault, round: u32) -> Option<Box<dyn Fault>> {
+        // What was deleted a moment ago may not be replaced yet.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let options = crate::fault::Options { seed: planned.options.seed.wrapping_add(u64::from(round)), ..planned.options };
+        loop {
+            match planned.kind.as_role().resolve(&self.world, options).await {
+                Ok(fault) => return Some(fault),
+                Err(error) if Instant::now() >= deadline || self.interrupts.is_set() => {
+                    let why = format!("injection {} found nothing to break: {error}", round + 1);
+                    self.recorder.event(Event::FaultIneffective { fault: planned.id.clone(), why });
+                    return None;
+                }
+                Err(_) => sleep(Duration::from_millis(500)).await,
+            }
+        }
+    }
+
+    /// Writes down the undo, acts, and looks for the effect. False if it did not take hold.
+    async fn inject(&self, planned: &PlannedFault, fault: &dyn Fault) -> bool {
+        let id = planned.id.clone();
+        if let Err(error) = self.journal.lock().await.intend(&self.world, &id, &fault.undo()).await {
+            // Not even asked for: without a durable undo there is no fault.
+            let why = format!("not injected, because its undo could not be stored: {error}");
+            self.recorder.event(Event::FaultIneffective { fault: id, why: why.clone() });
+            self.interrupts.interrupt(why);
+            return false;
+        }
+        self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
+        if let Err(error) = fault.inject().await {
+            // A call that failed may still have been carried out; whether it was, the effect tells.
+            self.recorder.note(format!("fault {id}: the request failed: {error}"));
+        }
+        match self.await_effect(planned, fault).await {
+            Ok(proof) => {
+                self.recorder.event(Event::FaultEffective { fault: id, proof });
+                true
+            }
+            Err(why) => {
+                self.recorder.event(Event::FaultIneffective { fault: id, why });
+                false
+            }
+        }
+    }
+
+    async fn await_effect(&self, planned: &PlannedFault, fault: &dyn Fault) -> Result<String, String> {
+        let deadline = Instant::now() + EFFECT_DEADLINE;
+        let mut proof = loop {
+            match fault.effect().await {
+                Effect::Seen(proof) => break proof,
+                Effect::Never(why) => return Err(why),
+                Effect::NotYet(why) if Instant::now() >= deadline => {
+                    return Err(format!("no effect within {} s: {why}", EFFECT_DEADLINE.as_secs()));
+                }
+                Effect::NotYet(why) if self.interrupts.is_set() => return Err(format!("interrupted: {why}")),
+                Effect::NotYet(_) => sleep(EFFECT_PAUSE).await,
+            }
+        };
+        for check in &planned.effect {
+            let Some(asker) = self.effects.iter().find(|asker| asker.check.id == check.id) else { continue };
+            let (outcome, _) = asker.poll(deadline.min(Instant::now() + check.within.map_or(Duration::from_secs(10), |within| within.0))).await;
+            if outcome.answer != Answer::Good {
+                return Err(format!("{}: {}", check.id, outcome.message));
+            }
+            proof = format!("{proof}; {}: {}", check.id, outcome.message);
+        }
+        Ok(proof)
+    }
+
+    /// Watches for the replacements of removed targets, at most as long as recovery is waited for.
+    async fn await_replacements(&self, id: &str, fault: &dyn Fault) {
+        let deadline = Instant::now() + self.recovery;
+        let mut known = Vec::new();
+        let expected = fault.targets().len();
+        while known.len() < expected && Instant::now() < deadline {
+            if let Ok(found) = fault.replacements().await {
+                for replacement in found {
+                    if !known.contains(&replacement.target) {
+                        known.push(replacement.target.clone());
+                        self.recorder.event(Event::TargetReplaced { fault: id.to_owned(), target: replacement.target, by: replacement.by });
+                    }
+                }
+            }
+            sleep(REPLACEMENT_PAUSE).await;
+        }
+    }
+
+    /// Undoes a fault and waits until the undo is seen. Does not listen to interruptions.
+    pub async fn undo(&self, id: &str) -> bool {
+        let undos = self.journal.lock().await.undos(id);
+        if undos.is_empty() {
+            return true;
+        }
+        let mut good = true;
+        for undo in &undos {
+            self.recorder.event(Event::UndoRequested { fault: id.to_owned(), undo: undo.to_string() });
+            let deadline = Instant::now() + self.recovery;
+            match self.apply(undo, deadline).await {
+                Ok(proof) => self.recorder.event(Event::UndoVerified { fault: id.to_owned(), proof }),
+                Err(why) => {
+                    good = false;
+                    self.recorder.event(Event::UndoFailed { fault: id.to_owned(), why });
+                }
+            }
+        }
+        if good && let Err(error) = self.journal.lock().await.done(id) {
+            self.recorder.note(error.to_string());
+        }
+        good
+    }
+
+    async fn apply(&self, undo: &crate::fault::Undo, deadline: Instant) -> Result<String, String> {
+        let mut pause = Duration::from_millis(250);
+        let outcome = loop {
+            match timeout_at(deadline, undo.apply(&self.world)).await {
+                Ok(Ok(outcome)) => break outcome,
+                Ok(Err(error)) if Instant::now() + pause >= deadline => return Err(format!("{undo}: {error}")),
+                Err(_) => return Err(format!("{undo}: no answer in time")),
+                Ok(Err(_)) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
+        };
+        let words = match &outcome {
+            UndoOutcome::Restored => format!("{undo}: done"),
+            UndoOutcome::AlreadyRight => format!("{undo}: it was so already"),
+            UndoOutcome::ChangedByOthers(what) => {
+                self.recorder.note(format!("{undo}: left alone, because someone else has changed it since: {what}"));
+                return Ok(format!("{undo}: left as others set it ({what})"));
+            }
+            UndoOutcome::Gone => format!("{undo}: the object is gone"),
+        };
+        loop {
+            match undo.missing(&self.world).await {
+                Ok(None) => return Ok(words),
+                Ok(Some(what)) if Instant::now() >= deadline => return Err(what),
+                Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
+                _ => sleep(EFFECT_PAUSE).await,
+            }
+        }
+    }
+
+    /// Undoes every fault that is not undone yet: newest first within a cluster, clusters side by side.
+    pub async fn undo_all(&self, plan: &Plan, undone: &[String]) -> bool {
+        let left = plan.faults.iter().rev().filter(|fault| !undone.contains(&fault.id));
+        let mut by_cluster: std::collections::BTreeMap<Option<String>, Vec<&str>> = std::collections::BTreeMap::new();
+        for fault in left {
+            by_cluster.entry(fault.kind.as_role().cluster()).or_default().push(&fault.id);
+        }
+        let undone = by_cluster.into_values().map(|ids| async move {
+            let mut good = true;
+            for id in ids {
+                good &= self.undo(id).await;
+            }
+            good
+        });
+        futures::future::join_all(undone).await.into_iter().all(|good| good)
+    }
+}

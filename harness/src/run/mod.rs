@@ -1,0 +1,33 @@
+//! The runner: takes a plan through its phases against a world, and writes the record. Judges nothing: the record does
+//! that, with `meshdrill-checks`.
+
+mod ask;
+mod clock;
+mod drill;
+mod environment;
+mod execute;
+mod faults;
+mod files;
+mod halt;
+mod interrupt;
+mod journal;
+mod lease;
+mod permissions;
+mod preflight;
+mod progress;
+mod recorder;
+mod recover;
+mod sampler;
+mod validation;
+
+pub use clock::Clock;
+pub use execute::{Finished, RunOptions, WorldSource, execute};
+pub use files::RunDir;
+pub(crate) use files::write_atomically;
+pub use halt::{halt, halted, resume};
+pub use interrupt::Interrupts;
+pub use journal::{Entry, Journal};
+pub use progress::{NoProgress, Progress};
+pub use recorder::Recorder;
+pub use recover::{Leftover, leftovers, recover, status};
+pub use sampler::{Sampler, sample};

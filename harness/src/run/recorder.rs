@@ -1,0 +1,144 @@
+//! The recorder: one task owns the record, its file and the progress display; everything else sends it messages.
+//!
+//! The channel is unbounded: what flows through it is bounded by the schedule of the probes, and a probe that had to
+//! wait for the disk would measure the disk.
+
+use std::io::{BufWriter, Write as _};
+use std::time::Duration;
+
+use meshdrill_checks::record::{At, Chain, Event, Header, Line, Record};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{Clock, Progress, RunDir};
+
+/// How much of the record a crash may lose, in time.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+type Question = Box<dyn FnOnce(&Record) + Send>;
+
+enum Message {
+    Line(Line),
+    Ask(Question),
+    Close(oneshot::Sender<std::io::Result<Record>>),
+}
+
+/// A handle to the recorder of a run.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    sender: mpsc::UnboundedSender<Message>,
+    clock: Clock,
+}
+
+impl Recorder {
+    /// Opens the record and writes its header.
+    pub fn open(
+        dir: &RunDir,
+        header: Header,
+        clock: Clock,
+        progress: Box<dyn Progress>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let file = std::fs::File::create(dir.file("run.jsonl"))?;
+        let mut state = State {
+            chain: Chain::default(),
+            file: BufWriter::with_capacity(1 << 16, file),
+            record: Record::begin(header.clone()),
+            progress,
+            flushed: Instant::now(),
+            failure: None,
+        };
+        state.write(&Line { at: At::ZERO, event: Event::Started(Box::new(header)) });
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let task = tokio::spawn(state.serve(receiver));
+        Ok((Self { sender, clock }, task))
+    }
+
+    /// Records what happens now.
+    pub fn event(&self, event: Event) {
+        self.event_at(self.clock.now(), event);
+    }
+
+    /// Records what happened at a time.
+    pub fn event_at(&self, at: At, event: Event) {
+        // A recorder that is gone has said so on its own; a probe cannot help it.
+        let _ = self.sender.send(Message::Line(Line { at, event }));
+    }
+
+    /// A note for the reader of the report.
+    pub fn note(&self, text: impl Into<String>) {
+        self.event(Event::Note { text: text.into() });
+    }
+
+    /// Asks something of the record so far; none once the recorder has ended.
+    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Record) -> T + Send + 'static) -> Option<T> {
+        let (answer, receiver) = oneshot::channel();
+        let question: Question = Box::new(move |record| {
+            let _ = answer.send(question(record));
+        });
+        self.sender.send(Message::Ask(question)).ok()?;
+        receiver.await.ok()
+    }
+
+    /// Writes everything out and hands the record over.
+    pub async fn close(self) -> std::io::Result<Record> {
+        let (answer, receiver) = oneshot::channel();
+        let gone = || std::io::Error::other("the recorder ended early");
+        self.sender.send(Message::Close(answer)).map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
+    /// The run's clock.
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
+struct State {
+    chain: Chain,
+    file: BufWriter<std::fs::File>,
+    record: Record,
+    progress: Box<dyn Progress>,
+    flushed: Instant,
+    failure: Option<std::io::Error>,
+}
+
+impl State {
+    async fn serve(mut self, mut receiver: mpsc::UnboundedReceiver<Message>) {
+        while let Some(message) = receiver.recv().await {
+            match message {
+                Message::Line(line) => {
+                    self.write(&line);
+                    self.progress.line(&line);
+                    self.record.push(line);
+                }
+                Message::Ask(question) => question(&self.record),
+                Message::Close(answer) => {
+                    let flushed = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+                    let result = self.failure.map_or(flushed, Err).map(|()| self.record);
+                    let _ = answer.send(result);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, line: &Line) {
+        let text = match self.chain.link(line) {
+            Ok(text) => text,
+            Err(error) => {
+                self.failure.get_or_insert(std::io::Error::other(error));
+                return;
+            }
+        };
+        let is_sample = matches!(line.event, Event::Sample { .. });
+        let mut written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
+        if !is_sample || self.flushed.elapsed() >= FLUSH_EVERY {
+            written = written.and_then(|()| self.file.flush());
+            self.flushed = Instant::now();
+        }
+        if let Err(error) = written {
+            self.failure.get_or_insert(error);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A validation: checks asked once, probes sampled for a while, nothing broken.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use meshdrill_checks::record::{Event, Phase};
+use tokio::time::{Instant, sleep};
+
+use super::preflight::Ready;
+use super::sampler::{Sampler, sample};
+use super::{Interrupts, Recorder};
+use crate::plan::Plan;
+
+/// Asks and samples everything.
+pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, interrupts: &Interrupts) {
+    let start = Instant::now();
+    recorder.event(Event::Phase { phase: Phase::Verify });
+    let deadline = start + plan.phases.timeout.0;
+    let samplers: Vec<Sampler> = ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), recorder)).collect();
+    let checks = join_all(ready.askers.iter().map(|asker| async move {
+        let outcome = match asker.check.within {
+            Some(within) => asker.poll(deadline.min(Instant::now() + within.0)).await.0,
+            None => asker.ask().await,
+        };
+        asker.record(recorder, &outcome);
+    }));
+    let observed = if samplers.is_empty() { Duration::ZERO } else { plan.phases.observe.0 };
+    let work = async {
+        tokio::join!(checks, sleep(observed));
+    };
+    tokio::select! {
+        () = work => {}
+        by = interrupts.wait() => recorder.event(Event::Interrupted { by, injected: false }),
+        () = tokio::time::sleep_until(deadline + Duration::from_secs(1)) => {
+            recorder.note(format!("cut off after {}: what was not answered by then is an error", plan.phases.timeout));
+        }
+    }
+    join_all(samplers.into_iter().map(Sampler::stop)).await;
+}
