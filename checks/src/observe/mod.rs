@@ -5,6 +5,7 @@
 
 pub mod envoy;
 mod excerpt;
+pub mod kube;
 pub mod prometheus;
 
 pub use excerpt::Excerpt;
