@@ -5,7 +5,9 @@
 
 pub mod envoy;
 mod excerpt;
+pub mod istiod;
 pub mod kube;
+pub mod ping;
 pub mod prometheus;
 
 pub use excerpt::Excerpt;
