@@ -3,6 +3,7 @@
 //! They give facts and never verdicts, do no I/O, and never take an error page for an empty answer: a body that is not
 //! what was asked for is an error that says what came instead.
 
+pub mod alertmanager;
 pub mod envoy;
 mod excerpt;
 pub mod istiod;
