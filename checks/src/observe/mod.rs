@@ -4,10 +4,12 @@
 //! what was asked for is an error that says what came instead.
 
 pub mod alertmanager;
+pub mod certs;
 pub mod envoy;
 mod excerpt;
 pub mod istiod;
 pub mod kube;
+pub mod oci;
 pub mod ping;
 pub mod prometheus;
 
