@@ -3,8 +3,14 @@
 //! They give facts and never verdicts, do no I/O, and never take an error page for an empty answer: a body that is not
 //! what was asked for is an error that says what came instead.
 
+pub mod alertmanager;
+pub mod certs;
 pub mod envoy;
 mod excerpt;
+pub mod istiod;
+pub mod kube;
+pub mod oci;
+pub mod ping;
 pub mod prometheus;
 
 pub use excerpt::Excerpt;

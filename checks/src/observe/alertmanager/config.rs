@@ -1,0 +1,226 @@
+//! The configuration an Alertmanager runs with: who is told, and how long it waits before it tells.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::AlertmanagerError;
+use crate::observe::prometheus::parse_duration;
+
+/// What of the configuration matters here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Everybody who may be told.
+    pub receivers: Vec<Receiver>,
+    /// Where alerts enter.
+    pub route: Route,
+}
+
+/// Somebody who may be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// The ways in which it is told. None means that it is never told anything.
+    pub integrations: Vec<Integration>,
+}
+
+/// One way of telling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Integration {
+    /// `webhook`, `email`, `slack`, `pagerduty` …
+    pub kind: String,
+    /// Where it goes.
+    pub destination: Destination,
+}
+
+/// Where a notification goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Destination {
+    /// This URL.
+    Url(String),
+    /// A URL that the Alertmanager keeps to itself, as newer versions do with those of webhooks.
+    Hidden,
+    /// None is written: the kind has its own, or it is taken from a file.
+    Implied,
+}
+
+/// A node of the routing tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Whom it tells; inherited where not written.
+    pub receiver: String,
+    /// Conditions as written, in whichever of the three notations.
+    pub matchers: Vec<String>,
+    /// Labels by which alerts are put together.
+    pub group_by: Vec<String>,
+    /// Wait before the first notification of a group; 30 s where not written.
+    pub group_wait: Duration,
+    /// Wait before news of a group; 5 min where not written.
+    pub group_interval: Duration,
+    /// Wait before it is repeated; 4 h where not written.
+    pub repeat_interval: Duration,
+    /// Whether siblings after it are tried as well.
+    pub carries_on: bool,
+    /// Its children, tried in order.
+    pub routes: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    route: RawRoute,
+    #[serde(default)]
+    receivers: Vec<BTreeMap<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct RawRoute {
+    receiver: Option<String>,
+    #[serde(default)]
+    group_by: Option<Vec<String>>,
+    group_wait: Option<String>,
+    group_interval: Option<String>,
+    repeat_interval: Option<String>,
+    #[serde(default, rename = "continue")]
+    carries_on: bool,
+    #[serde(default)]
+    r#match: BTreeMap<String, Value>,
+    #[serde(default)]
+    match_re: BTreeMap<String, Value>,
+    #[serde(default)]
+    matchers: Vec<String>,
+    #[serde(default)]
+    routes: Vec<RawRoute>,
+}
+
+impl Config {
+    /// Reads the YAML of `config.original`.
+    pub fn parse(yaml: &str) -> Result<Self, AlertmanagerError> {
+        let raw: RawConfig = serde_saphyr::from_str(yaml).map_err(|e| AlertmanagerError::Config(e.to_string()))?;
+        let root = Route {
+            receiver: String::new(),
+            matchers: Vec::new(),
+            group_by: Vec::new(),
+            group_wait: Duration::from_secs(30),
+            group_interval: Duration::from_mins(5),
+            repeat_interval: Duration::from_hours(4),
+            carries_on: false,
+            routes: Vec::new(),
+        };
+        Ok(Self { receivers: raw.receivers.iter().map(receiver).collect(), route: raw.route.under(&root)? })
+    }
+
+    /// The receiver of this name.
+    pub fn receiver(&self, name: &str) -> Option<&Receiver> {
+        self.receivers.iter().find(|r| r.name == name)
+    }
+}
+
+impl RawRoute {
+    /// Fills in what is inherited.
+    fn under(self, parent: &Route) -> Result<Route, AlertmanagerError> {
+        let wait = |text: Option<String>, inherited: Duration| match text {
+            None => Ok(inherited),
+            Some(text) => {
+                parse_duration(&text).ok_or_else(|| AlertmanagerError::Config(format!("`{text}` is not a duration")))
+            }
+        };
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let equal = self.r#match.iter().map(|(label, value)| format!("{label}={:?}", plain(value)));
+        let regex = self.match_re.iter().map(|(label, value)| format!("{label}=~{:?}", plain(value)));
+        let mut route = Route {
+            receiver: self.receiver.filter(|r| !r.is_empty()).unwrap_or_else(|| parent.receiver.clone()),
+            matchers: equal.chain(regex).chain(self.matchers).collect(),
+            group_by: self.group_by.unwrap_or_else(|| parent.group_by.clone()),
+            group_wait: wait(self.group_wait, parent.group_wait)?,
+            group_interval: wait(self.group_interval, parent.group_interval)?,
+            repeat_interval: wait(self.repeat_interval, parent.repeat_interval)?,
+            carries_on: self.carries_on,
+            routes: Vec::new(),
+        };
+        route.routes = self.routes.into_iter().map(|child| child.under(&route)).collect::<Result<_, _>>()?;
+        Ok(route)
+    }
+}
+
+fn receiver(raw: &BTreeMap<String, Value>) -> Receiver {
+    let integrations = raw.iter().filter_map(|(key, list)| Some((key.strip_suffix("_configs")?, list.as_array()?)));
+    Receiver {
+        name: raw.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        integrations: integrations
+            .flat_map(|(kind, list)| {
+                list.iter().map(|one| Integration { kind: kind.to_owned(), destination: destination(one) })
+            })
+            .collect(),
+    }
+}
+
+fn destination(integration: &Value) -> Destination {
+    match ["url", "api_url", "webhook_url"].into_iter().find_map(|key| integration.get(key)?.as_str()) {
+        Some("<secret>") => Destination::Hidden,
+        Some(url) => Destination::Url(url.to_owned()),
+        None => Destination::Implied,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YAML: &str = "
+route:
+  receiver: default
+  group_by: [alertname]
+  group_wait: 10s
+  routes:
+  - matchers: [ 'severity=\"critical\"' ]
+    receiver: pager
+    group_wait: 0s
+    routes:
+    - match: { team: 7 }
+      match_re: { app: 'istio.*' }
+      continue: true
+receivers:
+- name: default
+- name: pager
+  webhook_configs:
+  - url: http://localhost:9093/webhook
+  - url: <secret>
+  pagerduty_configs:
+  - routing_key: <secret>
+";
+
+    #[test]
+    fn settings_are_inherited() {
+        let config = Config::parse(YAML).unwrap();
+        let pager = &config.route.routes[0];
+        assert_eq!((pager.receiver.as_str(), pager.group_wait), ("pager", Duration::ZERO));
+        assert_eq!(
+            (pager.group_interval, &pager.group_by[..]),
+            (Duration::from_mins(5), &["alertname".to_owned()][..])
+        );
+        let deep = &pager.routes[0];
+        assert_eq!((deep.receiver.as_str(), deep.carries_on), ("pager", true));
+        assert_eq!(deep.matchers, ["team=\"7\"", "app=~\"istio.*\""]);
+    }
+
+    #[test]
+    fn destinations_are_told_as_far_as_they_are() {
+        let config = Config::parse(YAML).unwrap();
+        assert!(config.receiver("default").unwrap().integrations.is_empty());
+        let seen: Vec<_> =
+            config.receiver("pager").unwrap().integrations.iter().map(|i| (i.kind.as_str(), &i.destination)).collect();
+        let url = Destination::Url("http://localhost:9093/webhook".to_owned());
+        assert_eq!(seen, [("pagerduty", &Destination::Implied), ("webhook", &url), ("webhook", &Destination::Hidden)]);
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_an_error() {
+        for text in ["", "receivers: []", "route: { group_wait: soon }", "<html>", "route: [1]"] {
+            assert!(Config::parse(text).is_err(), "{text}");
+        }
+    }
+}
