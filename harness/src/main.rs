@@ -1,3 +1,7 @@
 //! The `meshdrill` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    meshdrill::cli::main()
+}

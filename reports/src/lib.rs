@@ -1,1 +1,63 @@
 //! Renders a judged run for people and machines. Pure: what it needs is handed in, what it makes is handed back.
+
+mod json;
+mod junit;
+mod screen;
+mod text;
+
+use meshdrill_checks::record::Record;
+use meshdrill_checks::scorecard::Scorecard;
+
+pub use screen::{headline, screen};
+
+/// A run and its judgement.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// What happened.
+    pub record: &'a Record,
+    /// What is to be said of it.
+    pub scorecard: &'a Scorecard,
+}
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// JSON.
+    #[error("the scorecard cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// XML.
+    #[error("the JUnit report cannot be written: {0}")]
+    Junit(#[from] quick_junit::SerializeError),
+}
+
+/// Makes one kind of report.
+pub trait Report {
+    /// The bytes of its file.
+    fn render(&self, run: &Run<'_>) -> Result<Vec<u8>, ReportError>;
+}
+
+/// The kinds of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `scorecard.json`.
+    Json,
+    /// `junit.xml`.
+    Junit,
+    /// The final screen of a terminal, without colour.
+    Text,
+}
+
+impl Report for Format {
+    fn render(&self, run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
+        match self {
+            Self::Json => json::render(run),
+            Self::Junit => junit::render(&[*run]),
+            Self::Text => Ok(screen(run).into_bytes()),
+        }
+    }
+}
+
+/// One JUnit file for several runs.
+pub fn junit_of_all(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
+    junit::render(runs)
+}

@@ -129,3 +129,10 @@ fn finished(record: &Record) -> String {
     let length = jiff::SignedDuration::from_micros((record.end().secs() * 1e6).round() as i64);
     started.map_or_else(|_| record.header.started.clone(), |at| format!("{:.3}", at + length))
 }
+
+/// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.
+pub fn breached(record: &Record, criteria: &[crate::criterion::Criterion]) -> Option<String> {
+    let evidence = Evidence::of(record);
+    let judged = criteria.iter().map(|one| criteria::judge(one, &evidence, &[]));
+    judged.filter(|one| one.verdict == Verdict::Fail).map(|one| format!("{}: {}", one.id, one.message)).next()
+}

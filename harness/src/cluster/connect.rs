@@ -81,7 +81,7 @@ fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, Ac
             known: known.iter().map(|cluster| cluster.context.as_str()).collect::<Vec<_>>().join(", "),
         });
     };
-    let base: http::Uri = format!("http://{}", cluster.api)
+    let base: http::Uri = format!("http://{}:{}", cluster.api_host, cluster.api_port)
         .parse()
         .map_err(|error| AccessError::Other { cluster: key.to_owned(), why: format!("{error}") })?;
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())

@@ -10,6 +10,7 @@ mod pods;
 mod world;
 
 pub use access::Cluster;
+pub(crate) use access::encode;
 pub use connect::{Kubeconfigs, connect};
 pub use discover::{Endpoint, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus};
 pub use error::AccessError;

@@ -224,7 +224,10 @@ impl<'de> Deserializer<'de> for At<'de> {
         match &self.0.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Int(number) => u64::try_from(*number).map_or_else(|_| visitor.visit_i64(*number), |n| visitor.visit_u64(n)),
+            Value::Int(number) => match u64::try_from(*number) {
+                Ok(number) => visitor.visit_u64(number),
+                Err(_) => visitor.visit_i64(*number),
+            },
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Text(text) | Value::Unknown(text) => visitor.visit_str(text),
             Value::List(items) => visitor.visit_seq(Items { items: items.iter().enumerate() }),

@@ -161,6 +161,13 @@ macro_rules! kinds {
     };
 }
 
+impl ProbeKind {
+    /// Whether it judges by every cluster of the mesh, not only by those it names.
+    pub const fn needs_all_clusters(&self) -> bool {
+        matches!(self, Self::EnvoyEndpoints(_) | Self::MeshSync(_))
+    }
+}
+
 kinds! {
     /// An HTTP exchange: by URL, through an ingress gateway, or through a port-forward.
     Http "http",

@@ -93,13 +93,13 @@ impl<'de> Deserialize<'de> for Comparison {
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Comparison, E> {
                 text.parse().map_err(E::custom)
             }
-            fn visit_u64<E>(self, number: u64) -> Result<Comparison, E> {
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Comparison, E> {
                 self.visit_f64(number as f64)
             }
-            fn visit_i64<E>(self, number: i64) -> Result<Comparison, E> {
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Comparison, E> {
                 self.visit_f64(number as f64)
             }
-            fn visit_f64<E>(self, value: f64) -> Result<Comparison, E> {
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Comparison, E> {
                 Ok(Comparison { operator: Operator::Equal, value })
             }
         }

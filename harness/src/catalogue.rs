@@ -1,0 +1,159 @@
+//! Finds scenarios: files and folders, suites, names and labels, in a folder or in the catalogue built into the binary.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+
+use crate::document::{Node, Problems, Source, read};
+use crate::spec::ScenarioSource;
+
+/// The catalogue as it was when the binary was built.
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
+/// Folders whose scenarios are proof that something is refused; no suite contains them.
+const NOT_IN_SUITES: [&str; 2] = ["must-fail", "invalid"];
+
+/// Why nothing was found.
+#[derive(Debug, thiserror::Error)]
+pub enum NotFound {
+    /// Nothing has that name.
+    #[error("no scenario, file, folder, suite or label `{0}`; `meshdrill list` shows what there is")]
+    Nothing(String),
+    /// A file that cannot be read as a scenario.
+    #[error("{0}")]
+    Unreadable(Box<Problems>),
+}
+
+/// Where scenarios are looked for.
+#[derive(Debug, Clone)]
+pub enum Catalogue {
+    /// A folder.
+    Folder(PathBuf),
+    /// What is built into the binary.
+    BuiltIn,
+}
+
+impl Catalogue {
+    /// The folder that was named, else `./scenarios`, else what is built in.
+    pub fn choose(named: Option<&Path>) -> Self {
+        match named {
+            Some(folder) => Self::Folder(folder.to_owned()),
+            None if Path::new("scenarios").is_dir() => Self::Folder("scenarios".into()),
+            None => Self::BuiltIn,
+        }
+    }
+
+    /// The scenarios that some words select; all of the catalogue's without any.
+    pub fn select(&self, words: &[String]) -> Result<Vec<ScenarioSource>, NotFound> {
+        if words.is_empty() {
+            return Ok(self.all()?.into_iter().filter(in_suites).collect());
+        }
+        let mut found: Vec<ScenarioSource> = Vec::new();
+        for word in words {
+            for scenario in self.select_one(word)? {
+                if !found.iter().any(|known| known.source.path == scenario.source.path) {
+                    found.push(scenario);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn select_one(&self, word: &str) -> Result<Vec<ScenarioSource>, NotFound> {
+        let path = Path::new(word);
+        if path.is_file() {
+            return Ok(vec![crate::spec::read_scenario(path).map_err(|problems| NotFound::Unreadable(Box::new(problems)))?]);
+        }
+        if path.is_dir() {
+            let mut files = Vec::new();
+            walk(path, &mut files);
+            if files.is_empty() {
+                return Err(NotFound::Nothing(word.to_owned()));
+            }
+            let read = files.iter().map(|file| crate::spec::read_scenario(file));
+            return read.collect::<Result<_, _>>().map_err(|problems| NotFound::Unreadable(Box::new(problems)));
+        }
+        let all = self.all()?;
+        let by_suite: Vec<_> = all.iter().filter(|one| in_suites(one) && label(&one.node, "suite") == Some(word)).cloned().collect();
+        if !by_suite.is_empty() {
+            return Ok(by_suite);
+        }
+        let stem = |scenario: &ScenarioSource| scenario.source.path.with_extension("").to_string_lossy().into_owned();
+        let by_path: Vec<_> = all.iter().filter(|one| stem(one).ends_with(&format!("/{}", word.trim_end_matches(".yaml")))).cloned().collect();
+        if word.contains('/') && !by_path.is_empty() {
+            return Ok(by_path);
+        }
+        let by_name: Vec<_> = all.iter().filter(|one| in_suites(one) && name(&one.node) == Some(word)).cloned().collect();
+        if !by_name.is_empty() {
+            return Ok(by_name);
+        }
+        if !by_path.is_empty() {
+            return Ok(by_path);
+        }
+        if let Some((key, value)) = word.split_once('=') {
+            let labelled: Vec<_> = all.into_iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).collect();
+            if !labelled.is_empty() {
+                return Ok(labelled);
+            }
+        }
+        Err(NotFound::Nothing(word.to_owned()))
+    }
+
+    /// Every scenario file of the catalogue that can be read, in the order of the folders.
+    fn all(&self) -> Result<Vec<ScenarioSource>, NotFound> {
+        let mut found = Vec::new();
+        match self {
+            Self::Folder(folder) => {
+                let mut files = Vec::new();
+                walk(folder, &mut files);
+                for file in files {
+                    match crate::spec::read_scenario(&file) {
+                        Ok(scenario) => found.push(scenario),
+                        // What is meant to be refused is not looked for by name.
+                        Err(_) if file.components().any(|part| part.as_os_str() == "invalid") => {}
+                        Err(problems) => return Err(NotFound::Unreadable(Box::new(problems))),
+                    }
+                }
+            }
+            Self::BuiltIn => built_in(&BUILT_IN, &mut found),
+        }
+        Ok(found)
+    }
+}
+
+fn built_in(dir: &Dir<'_>, found: &mut Vec<ScenarioSource>) {
+    for file in dir.files() {
+        let is_yaml = file.path().extension().is_some_and(|extension| extension == "yaml");
+        if let (true, Some(text)) = (is_yaml, file.contents_utf8()) {
+            let source = Source::new(&Path::new("built-in").join(file.path()), text);
+            found.extend(read(source).ok().map(|(source, node)| ScenarioSource { source, node }));
+        }
+    }
+    dir.dirs().for_each(|dir| built_in(dir, found));
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+}
+
+fn in_suites(scenario: &ScenarioSource) -> bool {
+    let mut parts = scenario.source.path.components();
+    !parts.any(|part| NOT_IN_SUITES.iter().any(|folder| part.as_os_str() == *folder))
+}
+
+/// The scenario's name as written.
+pub fn name(node: &Node) -> Option<&str> {
+    node.get("metadata")?.get("name")?.text()
+}
+
+fn label<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    node.get("metadata")?.get("labels")?.get(key)?.text()
+}

@@ -1,0 +1,288 @@
+//! The command line's shape.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Breaks a live multi-cluster Istio mesh in a controlled way, measures what happens, undoes it, and says what that proves.
+#[derive(Debug, Parser)]
+#[command(name = "meshdrill", version, max_term_width = 110)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run scenarios
+    #[command(after_help = "Example:\n  meshdrill run --lab drills/ingress-gateway-failover\n  meshdrill run readiness drills --mesh mesh.yaml --junit junit.xml")]
+    Run(RunArgs),
+    /// Show everything that would happen, every default and sample size; changes nothing
+    #[command(after_help = "Example:\n  meshdrill plan drills/control-plane-failover --mesh mesh.yaml")]
+    Plan(PlanArgs),
+    /// List scenarios with suite, clusters, faults and expected duration
+    #[command(after_help = "Example:\n  meshdrill list drills")]
+    List(PlanArgs),
+    /// Validate files offline: no cluster is contacted, all problems are shown at once
+    #[command(after_help = "Example:\n  meshdrill check scenarios/ mesh.yaml")]
+    Check(CheckArgs),
+    /// Print a commented scaffold
+    #[command(after_help = "Example:\n  meshdrill new drill my-drill > my-drill.yaml")]
+    New(NewArgs),
+    /// Explain a kind or section of the file format
+    #[command(after_help = "Example:\n  meshdrill explain deletePods")]
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of scenario or mesh files
+    #[command(after_help = "Example:\n  meshdrill schema scenario > scenario.schema.json")]
+    Schema(SchemaArgs),
+    /// Print shell completions
+    #[command(after_help = "Example:\n  meshdrill completions bash > /etc/bash_completion.d/meshdrill")]
+    Completions(CompletionsArgs),
+    /// Work with mesh files
+    Mesh(MeshArgs),
+    /// Serve the embedded mesh on loopback sockets until interrupted
+    #[command(after_help = "Example:\n  meshdrill lab --kubeconfig lab.kubeconfig --mesh lab.yaml\n  kubectl --kubeconfig lab.kubeconfig --context primary-cluster-context get pods -A")]
+    Lab(LabArgs),
+    /// Judge a recorded run again, offline: the same record gives the same verdict
+    #[command(after_help = "Example:\n  meshdrill score runs/20261123T020000Z-control-plane-failover-0a1b2c3d")]
+    Score(RunDirArgs),
+    /// Render a report of a recorded run
+    #[command(after_help = "Example:\n  meshdrill report runs/… --format junit --out junit.xml")]
+    Report(ReportArgs),
+    /// Show who holds which cluster and what earlier runs left behind
+    #[command(after_help = "Example:\n  meshdrill status --mesh mesh.yaml")]
+    Status(ClustersArgs),
+    /// Undo whatever any earlier run left behind, from any machine
+    #[command(after_help = "Example:\n  meshdrill recover --mesh mesh.yaml")]
+    Recover(RecoverArgs),
+    /// Stop and block all runs on these clusters
+    #[command(after_help = "Example:\n  meshdrill halt --mesh mesh.yaml")]
+    Halt(ClustersArgs),
+    /// Lift a halt
+    #[command(after_help = "Example:\n  meshdrill resume --mesh mesh.yaml")]
+    Resume(ClustersArgs),
+}
+
+/// What selects scenarios and the mesh they run against.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SelectArgs {
+    /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`); everything without one
+    #[arg(value_name = "PATH|SUITE")]
+    pub select: Vec<String>,
+    /// Mesh file; without it `mesh.yaml`, if there is one
+    #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
+    pub mesh: Option<PathBuf>,
+    /// Where suites and names are looked for: without it `./scenarios`, else the catalogue built into the binary
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+    /// Set a name that scenarios use as `${NAME}`
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Use the embedded mesh on virtual time instead of clusters
+    #[arg(long)]
+    pub lab: bool,
+    /// Plant a defect in the embedded mesh (repeatable); `meshdrill lab --list-defects` lists them
+    #[arg(long, value_name = "NAME[@CLUSTER]", requires = "lab")]
+    pub lab_defect: Vec<String>,
+    /// How many clusters the embedded mesh has
+    #[arg(long, value_name = "N", requires = "lab", default_value_t = 2)]
+    pub lab_clusters: usize,
+    /// Seed of the embedded mesh and of `count` and `percent` selections
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Where run directories are made
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    /// Also write one JUnit file for all runs
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Do not ask for confirmation on a terminal
+    #[arg(long)]
+    pub yes: bool,
+    /// Show the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Undo leftovers of earlier runs first
+    #[arg(long)]
+    pub clean: bool,
+    /// Stop after the first run that does not pass
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// How many validations run at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub jobs: usize,
+    /// Only the last line
+    #[arg(long)]
+    pub quiet: bool,
+    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub select: SelectArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CheckArgs {
+    /// Files and folders; `./scenarios`, or the built-in catalogue, without one
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Mesh file that names and clusters are checked against
+    #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
+    pub mesh: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct NewArgs {
+    /// What to begin
+    #[arg(value_enum)]
+    pub kind: NewKind,
+    /// Its name
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum NewKind {
+    /// A scenario with a fault
+    Drill,
+    /// A scenario without one
+    Validation,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ExplainArgs {
+    /// A kind (`http`, `deletePods`, `latency`, …) or section (`scenario`, `probe`, `sla`, `mesh`, …); all without one
+    pub kind: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct SchemaArgs {
+    /// Which kind of file
+    #[arg(value_enum)]
+    pub file: SchemaKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum SchemaKind {
+    /// Scenario files
+    Scenario,
+    /// Mesh files
+    Mesh,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct MeshArgs {
+    #[command(subcommand)]
+    pub command: MeshCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum MeshCommand {
+    /// Write a mesh file from live clusters
+    #[command(after_help = "Example:\n  meshdrill mesh init --context primary-cluster-context --context secondary-cluster --out mesh.yaml")]
+    Init(MeshInitArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct MeshInitArgs {
+    /// A context of the kubeconfig, in order: primary, secondary, third, …; NAME=CONTEXT names it otherwise
+    #[arg(long, value_name = "[NAME=]CONTEXT", required = true)]
+    pub context: Vec<String>,
+    /// Whether the clusters may be broken
+    #[arg(long, value_name = "allowed|forbidden", default_value = "forbidden", value_parser = ["allowed", "forbidden"])]
+    pub faults: String,
+    /// The name of the mesh
+    #[arg(long, default_value = "mesh")]
+    pub name: String,
+    /// Where to write it; stdout without it
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LabArgs {
+    /// Plant a defect (repeatable)
+    #[arg(long, value_name = "NAME[@CLUSTER]")]
+    pub defect: Vec<String>,
+    /// List the defects that can be planted
+    #[arg(long)]
+    pub list_defects: bool,
+    /// How many clusters
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub clusters: usize,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Write a kubeconfig with the lab's contexts
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Write a mesh file with the lab's addresses
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunDirArgs {
+    /// The run directory
+    pub run: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReportArgs {
+    /// The run directory
+    pub run: PathBuf,
+    /// Which report
+    #[arg(long, value_enum)]
+    pub format: ReportFormat,
+    /// Where to write it; stdout without it
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ReportFormat {
+    /// JUnit XML
+    Junit,
+    /// The scorecard
+    Json,
+    /// The final screen
+    Text,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ClustersArgs {
+    /// Mesh file; without it `mesh.yaml`
+    #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
+    pub mesh: Option<PathBuf>,
+    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RecoverArgs {
+    #[command(flatten)]
+    pub clusters: ClustersArgs,
+    /// Only list what would be undone
+    #[arg(long)]
+    pub list: bool,
+}

@@ -1,0 +1,56 @@
+//! `new`, `explain`, `schema`, `completions`: for people who write scenarios.
+
+use clap::CommandFactory as _;
+
+use super::Failure;
+use super::args::{Cli, CompletionsArgs, ExplainArgs, NewArgs, NewKind, SchemaArgs, SchemaKind};
+use crate::spec;
+
+const DRILL: &str = include_str!("scaffold/drill.yaml");
+const VALIDATION: &str = include_str!("scaffold/validation.yaml");
+
+/// Prints a scaffold.
+pub(super) fn new(args: &NewArgs) -> Result<u8, Failure> {
+    let well_formed = args.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if args.name.is_empty() || !well_formed {
+        return Err(Failure::Usage(format!("`{}` cannot be a scenario's name; use lower-case letters, digits and dashes", args.name)));
+    }
+    let scaffold = match args.kind {
+        NewKind::Drill => DRILL,
+        NewKind::Validation => VALIDATION,
+    };
+    print!("{}", scaffold.replace("NAME", &args.name));
+    Ok(0)
+}
+
+/// Explains a kind.
+pub(super) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
+    let Some(kind) = &args.kind else {
+        println!("{}", spec::kinds().join("\n"));
+        return Ok(0);
+    };
+    match spec::explain(kind) {
+        Some(text) => {
+            print!("{text}");
+            Ok(0)
+        }
+        None => Err(Failure::Usage(format!("`{kind}` is not a kind or section; known: {}", spec::kinds().join(", ")))),
+    }
+}
+
+/// Prints a schema.
+pub(super) fn schema(args: &SchemaArgs) -> Result<u8, Failure> {
+    let schema = match args.file {
+        SchemaKind::Scenario => spec::scenario_schema(),
+        SchemaKind::Mesh => spec::mesh_schema(),
+    };
+    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Internal(error.to_string()))?;
+    println!("{text}");
+    Ok(0)
+}
+
+/// Prints completions.
+pub(super) fn completions(args: &CompletionsArgs) -> Result<u8, Failure> {
+    clap_complete::generate(args.shell, &mut Cli::command(), "meshdrill", &mut std::io::stdout());
+    Ok(0)
+}

@@ -1,0 +1,60 @@
+//! `meshdrill check`: validates files offline.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::args::CheckArgs;
+use super::plans::{find_mesh, plans_of};
+use super::{Failure, USAGE};
+use crate::document::{Problems, read_file};
+use crate::spec::{ScenarioSource, load_mesh};
+
+/// Checks every file; 0 if all are valid, 2 if not.
+pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
+    let mesh = match &args.mesh {
+        Some(path) => find_mesh(Some(path))?,
+        None => None,
+    };
+    let paths = if args.paths.is_empty() { vec!["scenarios".to_owned()] } else { args.paths.clone() };
+    let mut files = Vec::new();
+    for path in &paths {
+        let path = Path::new(path);
+        if path.is_dir() { walk(path, &mut files) } else { files.push(path.to_owned()) }
+    }
+    if files.is_empty() {
+        return Err(Failure::Usage(format!("no YAML file in {}", paths.join(", "))));
+    }
+    let mut invalid = 0;
+    for file in &files {
+        if let Err(problems) = check_one(file, mesh.as_ref()) {
+            invalid += 1;
+            eprint!("{}", problems.render(super::colour()));
+        }
+    }
+    println!("{} of {} files are valid", files.len() - invalid, files.len());
+    Ok(if invalid == 0 { 0 } else { USAGE })
+}
+
+fn check_one(file: &Path, mesh: Option<&crate::spec::MeshFile>) -> Result<(), Problems> {
+    let (source, node) = read_file(file)?;
+    if node.get("kind").and_then(crate::document::Node::text) == Some("Mesh") {
+        return load_mesh(file).map(|_| ());
+    }
+    plans_of(&ScenarioSource { source, node }, mesh, &BTreeMap::new(), 1).map(|_| ())
+}
+
+/// Every YAML file below a folder; those of a folder named `invalid` are wrong on purpose.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            if path.file_name().is_none_or(|name| name != "invalid") {
+                walk(&path, files);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+}

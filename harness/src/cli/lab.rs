@@ -1,0 +1,123 @@
+//! `meshdrill lab`: the embedded mesh on real sockets, and the mesh file that describes it.
+
+use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+use meshdrill_checks::units::TimeSpan;
+use meshdrill_lab::{Defect, Lab, LabConfig, Served};
+
+use super::Failure;
+use super::args::LabArgs;
+use crate::spec::{API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Over, Quantiles, SlaDefaults};
+
+/// Serves until interrupted.
+pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
+    if args.list_defects {
+        for defect in Defect::all() {
+            let scope = if defect.scoped { format!(" (@{})", defect.default_cluster) } else { String::new() };
+            println!("{}{scope}\n    {}", defect.name, defect.what);
+        }
+        return Ok(0);
+    }
+    let defects = args.defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
+    let defects = defects.map_err(|error| Failure::Usage(format!("{error}; `meshdrill lab --list-defects` lists them")))?;
+    super::runtime()?.block_on(async {
+        let config = LabConfig { clusters: args.clusters, seed: args.seed, defects, ..LabConfig::default() };
+        let lab = Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))?;
+        let served = lab.serve().await?;
+        if let Some(path) = &args.kubeconfig {
+            std::fs::write(path, &served.kubeconfig)?;
+        }
+        if let Some(path) = &args.mesh {
+            std::fs::write(path, mesh_yaml(&lab, &served)?)?;
+        }
+        for address in &served.addresses {
+            println!("{:<10} {:<40} {}", address.cluster, address.what, address.url());
+        }
+        println!("ready");
+        wait_for_signal().await?;
+        Ok(0)
+    })
+}
+
+async fn wait_for_signal() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done?,
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// The mesh file of an embedded mesh.
+pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
+    let cluster = |cluster: meshdrill_lab::LabCluster| {
+        let spec = ClusterSpec {
+            context: cluster.context,
+            istio_cluster: Some(cluster.istio_cluster),
+            network: Some(cluster.network),
+            region: Some(cluster.region),
+            uid: Some(cluster.uid),
+            faults: FaultPermission::Allowed,
+            expect: ClusterExpect {
+                nodes: Some(3),
+                kubernetes: Some("v1.34.1".to_owned()),
+                istio: Some("1.28.3".to_owned()),
+                pod_cidrs: vec![cluster.pod_cidr],
+            },
+            ingress: Vec::new(),
+            east_west: Vec::new(),
+            prometheus: Vec::new(),
+            alertmanager: Vec::new(),
+        };
+        (cluster.key, spec)
+    };
+    let clusters: IndexMap<String, ClusterSpec> = lab.clusters().into_iter().map(cluster).collect();
+    MeshFile {
+        api_version: API_VERSION.to_owned(),
+        kind: "Mesh".to_owned(),
+        metadata: MeshMetadata { name: "lab".to_owned() },
+        spec: MeshSpec {
+            clusters,
+            expect: MeshExpect { mesh_id: Some("oke-mesh".to_owned()) },
+            without: std::collections::BTreeMap::new(),
+            vars: std::collections::BTreeMap::new(),
+            sla: SlaDefaults {
+                availability: "99.95%".parse().ok(),
+                over: Some(Over::Window(TimeSpan::secs(30 * 86_400))),
+                recovery_time: Some(TimeSpan::secs(300)),
+                restart_time: Some(TimeSpan::secs(120)),
+                latency: Some(Quantiles::Limits([("p99".to_owned(), TimeSpan::millis(500))].into())),
+                confidence: "95%".parse().ok(),
+            },
+            state_namespace: "istio-system".to_owned(),
+        },
+    }
+}
+
+/// The mesh file of a served mesh: its gateways and monitoring are loopback ports.
+fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, Failure> {
+    let mut mesh = lab_mesh(lab);
+    for address in &served.addresses {
+        let Some(cluster) = mesh.spec.clusters.get_mut(&address.cluster) else { continue };
+        match address.what.as_str() {
+            "ingress" => cluster.ingress.push(address.url()),
+            "east-west" => cluster.east_west.push(address.local.to_string()),
+            "prometheus" => cluster.prometheus.push(address.url()),
+            "alertmanager" => cluster.alertmanager.push(address.url()),
+            _ => {}
+        }
+    }
+    mesh_to_yaml(&mesh)
+}
+
+/// A mesh file as text.
+pub(super) fn mesh_to_yaml(mesh: &MeshFile) -> Result<String, Failure> {
+    let mut text = String::new();
+    let body = serde_saphyr::to_string(mesh).map_err(|error| Failure::Internal(error.to_string()))?;
+    let _ = write!(text, "{body}");
+    Ok(text)
+}

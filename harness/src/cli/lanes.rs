@@ -1,0 +1,171 @@
+//! What a person sees while a run goes on: live lanes on a terminal, plain lines everywhere else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use meshdrill_checks::record::{At, Class, Event, Line};
+use meshdrill_checks::units::{percent, seconds};
+
+use crate::plan::Plan;
+use crate::run::Progress;
+
+/// How often a lane is redrawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// One line of text per thing worth telling.
+pub(super) struct Lines {
+    title: String,
+    outages: BTreeMap<String, (At, usize)>,
+}
+
+impl Lines {
+    pub fn new(plan: &Plan) -> Self {
+        Self { title: plan.title(), outages: BTreeMap::new() }
+    }
+
+    fn say(&self, at: At, text: &str) {
+        eprintln!("{:>8.2}s  {}  {text}", at.secs(), self.title);
+    }
+}
+
+impl Progress for Lines {
+    fn line(&mut self, line: &Line) {
+        if let Event::Sample { probe, sample } = &line.event {
+            match (sample.class, self.outages.get_mut(probe)) {
+                (class, Some((_, bad))) if class.is_bad() => *bad += 1,
+                (Class::Good, Some((since, bad))) if line.at.since(*since) >= Duration::from_secs(1) => {
+                    let text = format!("{probe}: good again after {bad} bad samples");
+                    self.outages.remove(probe);
+                    self.say(line.at, &text);
+                }
+                (class, None) if class.is_bad() => {
+                    self.say(line.at, &format!("{probe}: {class}"));
+                    self.outages.insert(probe.clone(), (line.at, 1));
+                }
+                _ => {}
+            }
+            return;
+        }
+        if let Some(text) = words(&line.event) {
+            self.say(line.at, &text);
+        }
+    }
+}
+
+/// An event in words; none for those that only fill the record.
+fn words(event: &Event) -> Option<String> {
+    match event {
+        Event::Started(header) => Some(format!("started, run {}", header.id)),
+        Event::Phase { phase } => Some(format!("-- {}", phase.word())),
+        Event::Refused { why } => Some(format!("refused: {why}")),
+        Event::ProbeFailed { probe, why } => Some(format!("{probe} cannot measure: {why}")),
+        Event::Check { id, stage, verdict, message, .. } => Some(format!("{stage} {id}: {verdict}: {message}")),
+        Event::NotRun { id, reason, .. } => Some(format!("{id}: not run: {reason}")),
+        Event::SteadyState { met: true, message } => Some(format!("steady state: {message}")),
+        Event::SteadyState { met: false, message } => Some(format!("NO steady state: {message}")),
+        Event::FaultRequested { fault, targets } => Some(format!("{fault} requested: {}", targets.join(", "))),
+        Event::FaultEffective { fault, proof } => Some(format!("{fault} effective: {proof}")),
+        Event::FaultIneffective { fault, why } => Some(format!("{fault} WITHOUT EFFECT: {why}")),
+        Event::TargetReplaced { target, by, .. } => Some(format!("{target} replaced by {by}")),
+        Event::UndoRequested { undo, .. } => Some(format!("undo: {undo}")),
+        Event::UndoVerified { proof, .. } => Some(format!("undo verified: {proof}")),
+        Event::UndoFailed { fault, why } => Some(format!("UNDO of {fault} FAILED: {why}")),
+        Event::Aborted { why } => Some(format!("aborted: {why}")),
+        Event::Interrupted { by, .. } => Some(format!("interrupted by {by}")),
+        Event::Recovery { message, .. } => Some(format!("recovery: {message}")),
+        Event::Note { text } => Some(format!("note: {text}")),
+        Event::ProbeReady { .. } | Event::ProbeStopped { .. } | Event::Sample { .. } | Event::Finished => None,
+    }
+}
+
+/// A lane per probe, with counts, success ratio, p99 and the current outage; a line for everything else.
+pub(super) struct Lanes {
+    screen: MultiProgress,
+    title: ProgressBar,
+    lanes: Vec<(String, Lane)>,
+}
+
+struct Lane {
+    bar: ProgressBar,
+    good: u64,
+    bad: u64,
+    recent: Vec<Duration>,
+    since: Option<At>,
+    drawn: At,
+}
+
+impl Lanes {
+    pub fn new(plan: &Plan) -> Self {
+        let screen = MultiProgress::new();
+        let plain = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = |text: String| {
+            let bar = screen.add(ProgressBar::new(0).with_style(plain.clone()));
+            bar.set_message(text);
+            bar
+        };
+        let title = bar(plan.title());
+        let lanes = plan.probes.iter().map(|probe| {
+            let lane = Lane { bar: bar(format!("  {}", probe.name)), good: 0, bad: 0, recent: Vec::new(), since: None, drawn: At::ZERO };
+            (probe.name.clone(), lane)
+        });
+        let lanes = lanes.collect();
+        Self { screen, title, lanes }
+    }
+}
+
+impl Progress for Lanes {
+    fn line(&mut self, line: &Line) {
+        match &line.event {
+            Event::Sample { probe, sample } => {
+                if let Some((name, lane)) = self.lanes.iter_mut().find(|(name, _)| name == probe) {
+                    lane.take(sample.class, sample.latency(), line.at);
+                    if line.at.since(lane.drawn) >= REDRAW {
+                        lane.draw(name, line.at);
+                    }
+                }
+            }
+            Event::Phase { phase } => self.title.set_message(format!("{:>8.1}s  {}", line.at.secs(), phase.word())),
+            Event::Finished => {
+                self.title.finish_and_clear();
+                self.lanes.iter().for_each(|(_, lane)| lane.bar.finish_and_clear());
+            }
+            event => {
+                if let Some(text) = words(event) {
+                    let _ = self.screen.println(format!("{:>8.2}s  {text}", line.at.secs()));
+                }
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn take(&mut self, class: Class, latency: Duration, at: At) {
+        match class {
+            Class::Good => {
+                self.good += 1;
+                self.since = None;
+            }
+            class if class.is_bad() => {
+                self.bad += 1;
+                self.since.get_or_insert(at);
+            }
+            _ => {}
+        }
+        self.recent.push(latency);
+        if self.recent.len() > 1000 {
+            self.recent.drain(..500);
+        }
+    }
+
+    fn draw(&mut self, name: &str, at: At) {
+        self.drawn = at;
+        let all = self.good + self.bad;
+        let share = if all == 0 { "-".to_owned() } else { percent(self.good as f64 / all as f64) };
+        let mut sorted = self.recent.clone();
+        sorted.sort_unstable();
+        let p99 = sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).map_or_else(String::new, |latency| seconds(latency.as_secs_f64()));
+        let outage = self.since.map_or_else(String::new, |since| format!("  DOWN for {}", seconds(at.since(since).as_secs_f64())));
+        self.bar.set_message(format!("  {name:<28} {all:>6} samples  {share:>9} good  p99 {p99}{outage}"));
+    }
+}

@@ -1,0 +1,102 @@
+//! What people type. Results on stdout, everything else on stderr; exit codes as documented.
+
+mod args;
+mod authoring;
+mod check;
+mod lab;
+mod lanes;
+mod mesh_init;
+mod plans;
+mod results;
+mod rescue;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+/// Exit code for wrong usage and invalid files.
+const USAGE: u8 = 2;
+/// Exit code for a bug of ours, or a machine that does not let us work.
+const INTERNAL: u8 = 1;
+
+/// Why a command ends without having done its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Wrong usage or an invalid file: nothing was contacted.
+    #[error("{0}")]
+    Usage(String),
+    /// The environment does not allow it.
+    #[error("{0}")]
+    Environment(String),
+    /// This machine does not allow it.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Environment(_) => 3,
+            Self::Internal(_) => INTERNAL,
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+/// Parses the command line, does what it says, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with success; everything else is wrong usage.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plans::plan(&args),
+        Command::List(args) => plans::list(&args),
+        Command::Check(args) => check::check(&args),
+        Command::New(args) => authoring::new(&args),
+        Command::Explain(args) => authoring::explain(&args),
+        Command::Schema(args) => authoring::schema(&args),
+        Command::Completions(args) => authoring::completions(&args),
+        Command::Mesh(args) => mesh_init::mesh(&args),
+        Command::Lab(args) => lab::lab(&args),
+        Command::Score(args) => results::score(&args),
+        Command::Report(args) => results::report(&args),
+        Command::Status(args) => rescue::status(&args),
+        Command::Recover(args) => rescue::recover(&args),
+        Command::Halt(args) => rescue::halt(&args),
+        Command::Resume(args) => rescue::resume(&args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("meshdrill: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// A runtime for one thread of work: a probe's timing does not profit from more.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::from)
+}
+
+/// Whether stderr takes colour.
+fn colour() -> bool {
+    use std::io::IsTerminal as _;
+    std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal()
+}

@@ -1,0 +1,143 @@
+//! From the words of the command line to plans; `plan` and `list`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use meshdrill_lab::{Defect, Lab, LabConfig};
+
+use super::Failure;
+use super::args::{PlanArgs, SelectArgs};
+use super::lab::lab_mesh;
+use crate::catalogue::{Catalogue, NotFound};
+use crate::document::{Problem, Problems};
+use crate::plan::{Plan, build, to_text};
+use crate::spec::{MeshFile, ScenarioSource, load_mesh, load_scenario};
+
+/// What a command works on.
+pub(super) struct Selected {
+    pub mesh: Option<Arc<MeshFile>>,
+    pub plans: Vec<Plan>,
+    pub defects: Vec<Defect>,
+}
+
+/// Selects scenarios and builds their plans. All problems of all files are shown at once.
+pub(super) fn select(args: &SelectArgs) -> Result<Selected, Failure> {
+    let defects = args.lab_defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
+    let defects = defects.map_err(|error| Failure::Usage(error.to_string()))?;
+    let mesh = if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
+    let set = assignments(&args.set)?;
+    let sources = Catalogue::choose(args.scenarios.as_deref()).select(&args.select).map_err(|error| match error {
+        NotFound::Unreadable(problems) => {
+            eprint!("{}", problems.render(super::colour()));
+            Failure::Usage("the scenario is not valid; nothing was contacted".to_owned())
+        }
+        NotFound::Nothing(_) => Failure::Usage(error.to_string()),
+    })?;
+    let mut plans = Vec::new();
+    let mut invalid = 0;
+    for source in &sources {
+        match plans_of(source, mesh.as_deref(), &set, args.seed) {
+            Ok(found) => plans.extend(found),
+            Err(problems) => {
+                invalid += 1;
+                eprint!("{}", problems.render(super::colour()));
+            }
+        }
+    }
+    if invalid > 0 {
+        return Err(Failure::Usage(format!("{invalid} of {} scenario files are not valid; nothing was contacted", sources.len())));
+    }
+    if mesh.is_none() && let Some(plan) = plans.iter().find(|plan| !plan.clusters.is_empty()) {
+        return Err(Failure::Usage(format!("{} names clusters, and there is no mesh file: give --mesh FILE, write mesh.yaml with `meshdrill mesh init`, or try it with --lab", plan.name)));
+    }
+    Ok(Selected { mesh, plans, defects })
+}
+
+/// The plans of one file, one per binding.
+pub(super) fn plans_of(
+    source: &ScenarioSource,
+    mesh: Option<&MeshFile>,
+    set: &BTreeMap<String, String>,
+    seed: u64,
+) -> Result<Vec<Plan>, Problems> {
+    let (loaded, mut problems) = load_scenario(source, mesh, set);
+    let mut plans = Vec::new();
+    for one in &loaded {
+        match build(one, mesh, seed) {
+            Ok(plan) => plans.push(plan),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(plans) } else { Err(Problems::new(source.source.clone(), unique(problems))) }
+}
+
+/// The same problem in several bindings is one problem.
+fn unique(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut kept: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !kept.contains(&problem) {
+            kept.push(problem);
+        }
+    }
+    kept
+}
+
+/// The mesh file that was named, else `mesh.yaml` if there is one.
+pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, Failure> {
+    let default = Path::new("mesh.yaml");
+    let path = match named {
+        Some(path) => path,
+        None if default.is_file() => default,
+        None => return Ok(None),
+    };
+    load_mesh(path).map(Some).map_err(|problems| {
+        eprint!("{}", problems.render(super::colour()));
+        Failure::Usage("the mesh file is not valid; nothing was contacted".to_owned())
+    })
+}
+
+/// The mesh file of an embedded mesh like the one that will be started.
+fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, Failure> {
+    let runtime = super::run::virtual_runtime()?;
+    let config = LabConfig { clusters: args.lab_clusters, seed: args.seed, ..LabConfig::default() };
+    runtime.block_on(async { Lab::start(config).map(|lab| lab_mesh(&lab)) }).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty())?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    set.iter().map(|text| pair(text).ok_or_else(|| Failure::Usage(format!("--set {text}: write NAME=VALUE")))).collect()
+}
+
+/// `meshdrill plan`.
+pub(super) fn plan(args: &PlanArgs) -> Result<u8, Failure> {
+    for plan in select(&args.select)?.plans {
+        println!("{}", to_text(&plan));
+    }
+    Ok(0)
+}
+
+/// `meshdrill list`: without a mesh file, scenarios are listed as they would be for two clusters.
+pub(super) fn list(args: &PlanArgs) -> Result<u8, Failure> {
+    let mut select_args = args.select.clone();
+    if !select_args.lab && select_args.mesh.is_none() && !PathBuf::from("mesh.yaml").is_file() {
+        select_args.lab = true;
+    }
+    let selected = select(&select_args)?;
+    let rows: Vec<[String; 5]> = selected.plans.iter().map(|plan| {
+        let faults = plan.faults.iter().map(|fault| fault.kind.name()).collect::<Vec<_>>().join(",");
+        let clusters = plan.clusters.iter().cloned().collect::<Vec<_>>().join(",");
+        let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        [plan.title(), dash(plan.suite.clone()), dash(clusters), dash(faults), format!("~{}", plan.duration())]
+    }).collect();
+    let header = ["NAME", "SUITE", "CLUSTERS", "FAULTS", "DURATION"].map(str::to_owned);
+    let widths: Vec<usize> = (0..5).map(|column| std::iter::once(&header).chain(&rows).map(|row| row[column].len()).max().unwrap_or(0)).collect();
+    for row in std::iter::once(&header).chain(&rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("{}", cells.join("  ").trim_end());
+    }
+    Ok(0)
+}

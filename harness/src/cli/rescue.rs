@@ -1,0 +1,129 @@
+//! `status`, `recover`, `halt`, `resume`: for when something was left behind, or must stop.
+
+use std::sync::Arc;
+
+use super::Failure;
+use super::args::{ClustersArgs, RecoverArgs};
+use super::plans::find_mesh;
+use crate::cluster::{AccessError, Kubeconfigs, World};
+use crate::net::Net;
+use crate::run::{self, WorldSource};
+
+/// Exit code when damage may remain.
+const DAMAGE: u8 = 12;
+
+fn environment(error: impl std::fmt::Display) -> Failure {
+    Failure::Environment(error.to_string())
+}
+
+/// Where the mesh file leads.
+fn source(args: &ClustersArgs) -> Result<WorldSource, Failure> {
+    let mesh = find_mesh(args.mesh.as_deref())?;
+    let mesh = mesh.ok_or_else(|| Failure::Usage("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`".to_owned()))?;
+    Ok(WorldSource { mesh: Some(Arc::new(mesh)), kubeconfigs: Kubeconfigs::File(args.kubeconfig.clone()), net: Net::Machine, lab: false })
+}
+
+/// Every cluster of the mesh that can be reached, and what stands in the way of the others.
+async fn reachable(source: &WorldSource) -> (World, Vec<(String, AccessError)>) {
+    let mut world = World::without_clusters(source.net.clone());
+    world.mesh.clone_from(&source.mesh);
+    let mut away = Vec::new();
+    let keys: Vec<String> = source.mesh.iter().flat_map(|mesh| mesh.spec.keys()).collect();
+    for key in keys {
+        match source.connect([key.as_str()]).await {
+            Ok(one) => world.clusters.extend(one.clusters),
+            Err(error) => away.push((key, error)),
+        }
+    }
+    (world, away)
+}
+
+fn namespace(world: &World) -> String {
+    world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str()).to_owned()
+}
+
+/// Who holds what, and what is left over.
+pub(super) fn status(args: &ClustersArgs) -> Result<u8, Failure> {
+    let source = source(args)?;
+    super::runtime()?.block_on(async {
+        let (world, away) = reachable(&source).await;
+        for cluster in world.clusters.values() {
+            for line in run::status(cluster, &namespace(&world)).await.map_err(environment)? {
+                println!("{}: {line}", cluster.key);
+            }
+        }
+        for (key, error) in &away {
+            println!("{key}: {error}");
+        }
+        Ok(if away.is_empty() { 0 } else { 3 })
+    })
+}
+
+/// Undoes everything that is recorded; exit 0 means that nothing is left.
+pub(super) fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
+    let source = source(&args.clusters)?;
+    super::runtime()?.block_on(async {
+        let (world, away) = reachable(&source).await;
+        let namespace = namespace(&world);
+        let mut all = true;
+        for cluster in world.clusters.values() {
+            if args.list {
+                for leftover in run::leftovers(cluster, &namespace).await.map_err(environment)? {
+                    println!("{}: {} (run {}, {})", cluster.key, leftover.undo, leftover.run, leftover.scenario);
+                }
+                continue;
+            }
+            let holder = format!("recover@{}", run::hostname());
+            match run::recover(&world, cluster, &namespace, &holder).await {
+                Ok((lines, good)) => {
+                    all &= good;
+                    if lines.is_empty() {
+                        println!("{}: nothing is left", cluster.key);
+                    }
+                    lines.iter().for_each(|line| println!("{}: {line}", cluster.key));
+                }
+                Err(error) => {
+                    all = false;
+                    eprintln!("{}: {error}", cluster.key);
+                }
+            }
+        }
+        for (key, error) in &away {
+            all = false;
+            eprintln!("{key}: {error}; what was left there is still there");
+        }
+        Ok(if all { 0 } else { DAMAGE })
+    })
+}
+
+/// Stops and blocks all runs.
+pub(super) fn halt(args: &ClustersArgs) -> Result<u8, Failure> {
+    let source = source(args)?;
+    super::runtime()?.block_on(async {
+        let (world, away) = reachable(&source).await;
+        let by = format!("{}@{}", std::env::var("USER").unwrap_or_else(|_| "someone".to_owned()), run::hostname());
+        for cluster in world.clusters.values() {
+            run::halt(cluster, &namespace(&world), &by).await.map_err(environment)?;
+            println!("{}: halted; runs on it stop within seconds", cluster.key);
+        }
+        finish(&away)
+    })
+}
+
+/// Lifts the halt.
+pub(super) fn resume(args: &ClustersArgs) -> Result<u8, Failure> {
+    let source = source(args)?;
+    super::runtime()?.block_on(async {
+        let (world, away) = reachable(&source).await;
+        for cluster in world.clusters.values() {
+            run::resume(cluster, &namespace(&world)).await.map_err(environment)?;
+            println!("{}: free", cluster.key);
+        }
+        finish(&away)
+    })
+}
+
+fn finish(away: &[(String, AccessError)]) -> Result<u8, Failure> {
+    away.iter().for_each(|(key, error)| eprintln!("{key}: {error}"));
+    Ok(if away.is_empty() { 0 } else { 3 })
+}

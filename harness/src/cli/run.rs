@@ -1,0 +1,237 @@
+//! `meshdrill run`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use futures::StreamExt as _;
+use meshdrill_checks::score::merge_exit_codes;
+use meshdrill_checks::verdict::Verdict;
+use meshdrill_lab::{Defect, Lab, LabConfig};
+use meshdrill_reports::{Run, headline, junit_of_all, screen};
+
+use super::Failure;
+use super::args::RunArgs;
+use super::lanes::{Lanes, Lines};
+use super::plans::{Selected, select};
+use super::signals::listen;
+use crate::cluster::Kubeconfigs;
+use crate::net::Net;
+use crate::plan::{Plan, to_text};
+use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
+
+/// Runs everything that was selected and gives the exit code of all of it.
+pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    let selected = select(&args.select)?;
+    if args.dry_run {
+        for plan in &selected.plans {
+            println!("{}", to_text(plan));
+        }
+        return Ok(0);
+    }
+    std::fs::create_dir_all(&args.runs).map_err(|error| Failure::Internal(format!("{}: {error}", args.runs.display())))?;
+    if let Some(path) = &args.junit {
+        // A path that cannot be written fails now, not after the drill.
+        std::fs::File::options().create(true).append(true).open(path).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+    }
+    if !confirmed(args, &selected.plans)? {
+        return Err(Failure::Usage("not confirmed; nothing was done".to_owned()));
+    }
+    for warning in selected.plans.iter().flat_map(|plan| &plan.warnings) {
+        eprintln!("warning: {warning}");
+    }
+    let finished = if args.select.lab { run_on_lab(args, &selected)? } else { run_on_clusters(args, &selected)? };
+    finish(args, &finished)
+}
+
+/// Breaking something needs a yes, where someone is there to give it.
+fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, Failure> {
+    let drills: Vec<&Plan> = plans.iter().filter(|plan| !plan.broken.is_empty()).collect();
+    let unattended = std::env::var_os("CI").is_some() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal();
+    if drills.is_empty() || args.yes || args.select.lab || unattended {
+        return Ok(true);
+    }
+    for plan in &drills {
+        for fault in &plan.faults {
+            eprintln!("{}: {}", plan.title(), fault.kind.as_role().describe());
+        }
+    }
+    eprint!("Break these? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// A runtime whose clock is virtual: waiting costs nothing.
+pub(super) fn virtual_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().map_err(Failure::from)
+}
+
+/// Every run has an embedded mesh and a virtual clock of its own.
+fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Failure> {
+    let mut finished = Vec::new();
+    for plan in &selected.plans {
+        let runtime = virtual_runtime()?;
+        let one = runtime.block_on(async {
+            let interrupts = Interrupts::default();
+            listen(&interrupts)?;
+            let lab = start_lab(args, &selected.defects)?;
+            let source = WorldSource {
+                mesh: selected.mesh.clone(),
+                kubeconfigs: Kubeconfigs::Lab(lab.clone()),
+                net: Net::Lab(lab),
+                lab: true,
+            };
+            let options = RunOptions { runs: args.runs.clone(), progress: progress(args, plan, false), interrupts };
+            execute(plan, &source, options).await.map_err(Failure::from)
+        })?;
+        show(args, &one);
+        let stop = args.fail_fast && one.scorecard.exit_code != 0;
+        finished.push(one);
+        if stop {
+            break;
+        }
+    }
+    Ok(finished)
+}
+
+fn start_lab(args: &RunArgs, defects: &[Defect]) -> Result<Lab, Failure> {
+    let config = LabConfig { clusters: args.select.lab_clusters, seed: args.select.seed, defects: defects.to_vec(), ..LabConfig::default() };
+    Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Validations run side by side; drills one after the other.
+fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Failure> {
+    super::runtime()?.block_on(async {
+        let interrupts = Interrupts::default();
+        listen(&interrupts)?;
+        let source = WorldSource {
+            mesh: selected.mesh.clone(),
+            kubeconfigs: Kubeconfigs::File(args.kubeconfig.clone()),
+            net: Net::Machine,
+            lab: false,
+        };
+        if args.clean {
+            clean(&source, &selected.plans).await?;
+        }
+        let (drills, validations): (Vec<&Plan>, Vec<&Plan>) = selected.plans.iter().partition(|plan| plan.is_drill());
+        let alone = validations.len() == 1;
+        let mut running = futures::stream::iter(validations)
+            .map(|plan| {
+                let options = RunOptions { runs: args.runs.clone(), progress: progress(args, plan, alone), interrupts: interrupts.clone() };
+                execute(plan, &source, options)
+            })
+            .buffered(args.jobs.max(1));
+        let mut finished = Vec::new();
+        while let Some(one) = running.next().await {
+            let one = one?;
+            show(args, &one);
+            let stop = args.fail_fast && one.scorecard.exit_code != 0;
+            finished.push(one);
+            if stop {
+                return Ok(finished);
+            }
+        }
+        for plan in drills {
+            if interrupts.is_set() {
+                eprintln!("{}: not run, because of {}", plan.title(), interrupts.by());
+                continue;
+            }
+            let options = RunOptions { runs: args.runs.clone(), progress: progress(args, plan, true), interrupts: interrupts.clone() };
+            let one = execute(plan, &source, options).await?;
+            show(args, &one);
+            let stop = args.fail_fast && one.scorecard.exit_code != 0;
+            finished.push(one);
+            if stop {
+                break;
+            }
+        }
+        Ok(finished)
+    })
+}
+
+/// Undoes what earlier runs left in the clusters that are to be broken.
+async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), Failure> {
+    let environment = |error: &dyn std::fmt::Display| Failure::Environment(error.to_string());
+    let keys: std::collections::BTreeSet<&str> = plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
+    let world = source.connect(keys).await.map_err(|error| environment(&error))?;
+    let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str()).to_owned();
+    for cluster in world.clusters.values() {
+        let holder = format!("clean@{}", crate::run::hostname());
+        let (lines, good) = crate::run::recover(&world, cluster, &namespace, &holder).await.map_err(|error| environment(&error))?;
+        lines.iter().for_each(|line| eprintln!("{}: {line}", cluster.key));
+        if !good {
+            return Err(Failure::Environment(format!("leftovers of cluster `{}` could not be undone", cluster.key)));
+        }
+    }
+    Ok(())
+}
+
+fn progress(args: &RunArgs, plan: &Plan, alone: bool) -> Box<dyn Progress> {
+    if args.quiet {
+        return Box::new(NoProgress);
+    }
+    let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    if terminal && alone { Box::new(Lanes::new(plan)) } else { Box::new(Lines::new(plan)) }
+}
+
+/// The final screen of one run.
+fn show(args: &RunArgs, one: &Finished) {
+    if !args.quiet {
+        print!("{}", screen(&Run { record: &one.record, scorecard: &one.scorecard }));
+        println!();
+    }
+}
+
+/// The reports of all runs together, the last line, and the exit code.
+fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, Failure> {
+    if let Some(path) = &args.junit {
+        let runs: Vec<Run<'_>> = finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
+        let bytes = junit_of_all(&runs).map_err(|error| Failure::Internal(error.to_string()))?;
+        write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+    }
+    if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == 12) {
+        eprintln!("damage may remain after {}; undo what is recorded with: {}", one.scorecard.run.scenario, recover_command(args));
+    }
+    match finished {
+        [] => {
+            println!("NOT-RUN  nothing ran  {}", args.runs.display());
+            Ok(11)
+        }
+        [one] => {
+            println!("{}", headline(&one.scorecard, &one.dir.path().display().to_string()));
+            Ok(one.scorecard.exit_code)
+        }
+        many => {
+            println!("{}", suite_line(many, &args.runs));
+            Ok(suite_code(many))
+        }
+    }
+}
+
+fn recover_command(args: &RunArgs) -> String {
+    let mesh = args.select.mesh.as_ref().map_or_else(String::new, |path| format!(" --mesh {}", path.display()));
+    let kubeconfig = args.kubeconfig.as_ref().map_or_else(String::new, |path| format!(" --kubeconfig {}", path.display()));
+    format!("meshdrill recover{mesh}{kubeconfig}")
+}
+
+/// Waived runs weigh nothing, unless there is nothing else.
+fn suite_code(finished: &[Finished]) -> u8 {
+    let waived = |one: &&Finished| {
+        let card = &one.scorecard;
+        card.verdict == Verdict::NotRun && !card.not_run.is_empty() && card.not_run.iter().all(|missing| missing.waived)
+    };
+    merge_exit_codes(finished.iter().filter(|one| !waived(one)).map(|one| one.scorecard.exit_code))
+}
+
+fn suite_line(finished: &[Finished], runs: &Path) -> String {
+    let count = |verdict| finished.iter().filter(|one| one.scorecard.verdict == verdict).count();
+    let parts = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive, Verdict::Error, Verdict::NotRun];
+    let words = parts.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict)));
+    let worst = Verdict::all(finished.iter().map(|one| one.scorecard.verdict));
+    let worst = if suite_code(finished) == 0 { Verdict::Pass } else { worst };
+    let mut suites: Vec<&str> = finished.iter().map(|one| one.scorecard.run.suite.as_str()).filter(|suite| !suite.is_empty()).collect();
+    suites.dedup();
+    let name = if suites.is_empty() { "scenarios".to_owned() } else { suites.join("+") };
+    format!("{}  {name}  {} of {} runs: {}  {}", worst.word().to_uppercase(), finished.len(), finished.len(), words.collect::<Vec<_>>().join(", "), runs.display())
+}

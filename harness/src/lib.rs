@@ -1,0 +1,18 @@
+//! meshdrill: breaks a live multi-cluster Istio mesh in a controlled way, probes it the whole time, undoes the damage,
+//! and judges what it measured.
+//!
+//! Data flows one way, one type per stage: `spec` (as written) -> `plan` (nothing left to decide) -> `run` (against
+//! `cluster` and `net`, with `probe` and `fault`) -> record -> scorecard (crate `meshdrill-checks`) -> `reporting`
+//! (crate `meshdrill-reports`). `cli` is what people type.
+
+pub mod catalogue;
+pub mod cli;
+pub mod cluster;
+pub mod document;
+pub mod fault;
+pub mod net;
+pub mod plan;
+pub mod probe;
+pub mod reporting;
+pub mod run;
+pub mod spec;

@@ -1,0 +1,132 @@
+//! `deployment`: a Deployment or StatefulSet whose rollout is complete, by the full logic of `kubectl rollout status`.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::kube::{Rollout, Workload, WorkloadKind};
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kind::{Complaint, Kind, Observer, Permission, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Outcome};
+use crate::cluster::{Cluster, World};
+use crate::spec::{ClusterChoice, Comparison};
+
+/// A Deployment or `StatefulSet`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deployment {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// The Deployment; this or `statefulSet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The `StatefulSet`; this or `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<String>,
+    /// What it must be; completely rolled out, with at least one pod, without it.
+    #[serde(default)]
+    pub expect: DeploymentExpect,
+}
+
+/// What a workload must be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeploymentExpect {
+    /// Its rollout is complete; true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    /// How many replicas it desires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Comparison>,
+    /// How many of its pods are available.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<Comparison>,
+}
+
+impl Deployment {
+    fn object(&self) -> (WorkloadKind, &'static str, &str) {
+        match (&self.name, &self.stateful_set) {
+            (Some(name), _) => (WorkloadKind::Deployment, "deployments", name),
+            (None, name) => (WorkloadKind::StatefulSet, "statefulsets", name.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+impl Kind for Deployment {
+    fn describe(&self) -> String {
+        let (_, plural, name) = self.object();
+        format!("{} {}/{name} in {}", plural.trim_end_matches('s'), self.namespace, self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        self.object().2.to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let one = self.name.is_some() != self.stateful_set.is_some();
+        (!one).then(|| Complaint::new("name", "which workload is meant is not clear", "write exactly one of `name` and `statefulSet`")).into_iter().collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        vec![Permission::new(self.cluster.key(), &self.namespace, "apps", self.object().1, "get")]
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            Ok(Box::new(DeploymentObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct DeploymentObserver {
+    cluster: Arc<Cluster>,
+    spec: Deployment,
+}
+
+impl DeploymentObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let (kind, plural, name) = self.spec.object();
+        let path = format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", self.spec.namespace);
+        let object: Value = match self.cluster.get(&path).await {
+            Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
+            found => found?,
+        };
+        let workload = Workload::read(&object, kind).map_err(|error| CannotAsk(error.to_string()))?;
+        let expect = &self.spec.expect;
+        let mut missed = Vec::new();
+        let complete = workload.rollout == Rollout::Complete;
+        if expect.complete.unwrap_or(true) != complete {
+            missed.push(format!("rollout {}", workload.rollout));
+        }
+        if let Some(comparison) = expect.replicas.filter(|one| !one.holds(workload.desired as f64)) {
+            missed.push(format!("{} replicas desired, expected {comparison}", workload.desired));
+        }
+        if let Some(comparison) = expect.available.filter(|one| !one.holds(workload.available as f64)) {
+            missed.push(format!("{} pods available, expected {comparison}", workload.available));
+        }
+        let seen = json!({ "desired": workload.desired, "updated": workload.updated, "available": workload.available, "rollout": workload.rollout });
+        let place = format!("{}/{name} in {}", self.spec.namespace, self.cluster.key);
+        let message = match missed.as_slice() {
+            [] => format!("{} of {} available, rollout {} ({place})", workload.available, workload.desired, workload.rollout),
+            missed => format!("{} ({place})", missed.join("; ")),
+        };
+        Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+}
+
+impl Observer for DeploymentObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}

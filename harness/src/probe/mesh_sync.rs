@@ -1,0 +1,159 @@
+//! `meshSync`: what each istiod says of the clusters it watches and of its proxies. A secret that exists proves nothing;
+//! istiod's own view tells.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::istiod::{SyncStatus, parse_clusterz, parse_syncz};
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kind::{Kind, Observer, Permission, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Outcome};
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, World, ready_pods};
+use crate::net::{Exchange, HttpClient};
+use crate::spec::{ClusterChoice, Selector};
+
+/// The view of a cluster's istiods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MeshSync {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace of istiod; istio-system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its pods; app=istiod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
+    /// What must be so; both without it.
+    #[serde(default)]
+    pub expect: MeshSyncExpect,
+}
+
+/// What must be so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MeshSyncExpect {
+    /// Every other cluster of the mesh file is known and synced; true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remotes: Option<bool>,
+    /// Every connected proxy has acknowledged what it was sent; true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxies: Option<bool>,
+}
+
+/// istiod answers its debug pages to callers on its own loopback only, so a port-forward is the way.
+const DEBUG_PORT: u16 = 15014;
+
+impl Kind for MeshSync {
+    fn describe(&self) -> String {
+        format!("clusters and proxies as istiod of {} sees them", self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        "istiod".to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let namespace = self.namespace.as_deref().unwrap_or("istio-system");
+        let need = |resource, verb| Permission::new(self.cluster.key(), namespace, "", resource, verb);
+        vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let others = world.clusters.values().filter(|other| other.key != cluster.key).map(|other| other.istio_id().to_owned());
+            Ok(Box::new(SyncObserver { others: others.collect(), cluster, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct SyncObserver {
+    cluster: Arc<Cluster>,
+    others: Vec<String>,
+    spec: MeshSync,
+}
+
+impl SyncObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let namespace = self.spec.namespace.as_deref().unwrap_or("istio-system");
+        let selector = self.spec.selector.as_ref().map_or("app=istiod", Selector::as_str);
+        let pods = ready_pods(&self.cluster, namespace, selector).await?;
+        if pods.is_empty() {
+            return Ok(Outcome::judged(false, format!("no ready istiod ({namespace}/{selector}) in {}", self.cluster.key), Value::Null));
+        }
+        let mut missed = Vec::new();
+        let mut proxies = 0;
+        for pod in pods.iter().map(PodRef::of) {
+            let client = self.debug(&pod);
+            if self.spec.expect.remotes.unwrap_or(true) {
+                let body = get(&client, "/debug/clusterz").await?;
+                let known = parse_clusterz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+                for id in &self.others {
+                    match known.iter().find(|cluster| cluster.id == *id) {
+                        None => missed.push(format!("{pod} does not know cluster {id}: no remote secret for it?")),
+                        Some(cluster) if cluster.status != SyncStatus::Synced => {
+                            missed.push(format!("{pod} has not synced cluster {id}: {:?} (secret {})", cluster.status, cluster.secret));
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+            if self.spec.expect.proxies.unwrap_or(true) {
+                let body = get(&client, "/debug/syncz").await?;
+                let seen = parse_syncz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+                proxies += seen.len();
+                for proxy in seen.iter().filter(|proxy| !proxy.is_synced()) {
+                    let stale: Vec<&str> = proxy.stale().map(|(resource, _)| resource).collect();
+                    missed.push(format!("proxy {} has not acknowledged {}", proxy.name, stale.join(", ")));
+                }
+            }
+        }
+        if self.spec.expect.proxies.unwrap_or(true) && proxies == 0 {
+            missed.push(format!("no proxy is connected to istiod of {}", self.cluster.key));
+        }
+        let seen = json!({ "istiods": pods.len(), "proxies": proxies, "remotes": self.others });
+        let message = match missed.as_slice() {
+            [] => format!("{} remote clusters synced, {proxies} proxies in sync ({})", self.others.len(), self.cluster.key),
+            missed => missed.join("; "),
+        };
+        Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+
+    fn debug(&self, pod: &PodRef) -> HttpClient {
+        let target = ForwardTarget {
+            cluster: self.cluster.key.clone(),
+            namespace: pod.namespace.clone(),
+            kind: WorkloadKind::Pod,
+            name: pod.name.clone(),
+            port: DEBUG_PORT,
+        };
+        HttpClient::over(Arc::new(Forwarder::new(Arc::clone(&self.cluster), target)), Series::Kept)
+    }
+}
+
+async fn get(client: &HttpClient, path: &str) -> Result<Vec<u8>, CannotAsk> {
+    let url = format!("http://localhost:{DEBUG_PORT}{path}");
+    let url = url.parse().map_err(|error| CannotAsk(format!("`{url}`: {error}")))?;
+    let answer = client.send(&Exchange { timeout: Duration::from_secs(10), ..Exchange::get(url) }).await?;
+    match answer.status {
+        200 => Ok(answer.body.to_vec()),
+        status => Err(CannotAsk(format!("{path} answers {status}"))),
+    }
+}
+
+impl Observer for SyncObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}

@@ -1,0 +1,112 @@
+//! `nodes`: count, readiness, schedulability, version.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::kube::Node;
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::kind::{Kind, Observer, Permission, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Outcome};
+use crate::cluster::{Cluster, World};
+use crate::spec::{ClusterChoice, Comparison};
+
+/// The nodes of a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Nodes {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// What they must be; all ready and schedulable without it.
+    #[serde(default)]
+    pub expect: NodesExpect,
+}
+
+/// What nodes must be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodesExpect {
+    /// How many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Comparison>,
+    /// How many are ready and schedulable; all of them without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Comparison>,
+    /// All kubelets have one version.
+    #[serde(default)]
+    pub same_version: bool,
+}
+
+impl Kind for Nodes {
+    fn describe(&self) -> String {
+        format!("nodes of {}", self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        "all".to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        vec![Permission::new(self.cluster.key(), "", "", "nodes", "list")]
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            Ok(Box::new(NodesObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct NodesObserver {
+    cluster: Arc<Cluster>,
+    spec: Nodes,
+}
+
+impl NodesObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let objects = self.cluster.list("/api/v1/nodes", None).await?;
+        let nodes = objects.iter().map(Node::read).collect::<Result<Vec<_>, _>>().map_err(|error| CannotAsk(error.to_string()))?;
+        let usable = nodes.iter().filter(|node| node.ready && node.schedulable).count();
+        let expect = &self.spec.expect;
+        let mut missed = Vec::new();
+        if let Some(comparison) = expect.count.filter(|one| !one.holds(nodes.len() as f64)) {
+            missed.push(format!("{} nodes, expected {comparison}", nodes.len()));
+        }
+        match expect.ready {
+            Some(comparison) if !comparison.holds(usable as f64) => missed.push(format!("{usable} nodes ready and schedulable, expected {comparison}")),
+            Some(_) => {}
+            None if nodes.is_empty() => missed.push("no nodes".to_owned()),
+            None => {
+                let unusable = nodes.iter().filter(|node| !(node.ready && node.schedulable));
+                missed.extend(unusable.map(|node| format!("node {} is {}", node.name, if node.ready { "cordoned" } else { "not ready" })));
+            }
+        }
+        let mut versions: Vec<&str> = nodes.iter().map(|node| node.kubelet.as_str()).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        if expect.same_version && versions.len() > 1 {
+            missed.push(format!("kubelet versions differ: {}", versions.join(", ")));
+        }
+        let seen = json!({ "nodes": nodes.len(), "ready": usable, "versions": versions });
+        let message = match missed.as_slice() {
+            [] => format!("{usable} of {} nodes ready and schedulable in {}", nodes.len(), self.cluster.key),
+            missed => format!("{} ({})", missed.join("; "), self.cluster.key),
+        };
+        Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+}
+
+impl Observer for NodesObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}

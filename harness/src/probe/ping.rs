@@ -1,0 +1,274 @@
+//! `ping`: ICMP echo, from the runner or from a pod. The mesh does not carry ICMP: this measures the network below it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::ping::{self, PingError};
+use meshdrill_checks::record::{Class, Series};
+use meshdrill_checks::units::TimeSpan;
+use meshdrill_lab::Lab;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence};
+
+use super::exec::{exec_permissions, exec_target};
+use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::{Answer, CannotAsk, Outcome};
+use crate::cluster::{Cluster, World, ready_pods};
+use crate::net::Net;
+use crate::spec::{ClusterChoice, Selector};
+
+/// ICMP echo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ping {
+    /// The pod that asks; the runner without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PodPlace>,
+    /// Who is asked.
+    pub to: Destination,
+    /// The longest an answer may take; 1 s. A packet without one is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeSpan>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodPlace {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// The pod, by label; the first ready one.
+    pub selector: Selector,
+    /// The container that has `ping`; the first of the pod's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+}
+
+/// A pod, or a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Destination {
+    /// A pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodPlace>,
+    /// An address or host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// How many echoes one exec sends: a second's worth.
+const BATCH: TimeSpan = TimeSpan::secs(1);
+
+impl Kind for Ping {
+    fn describe(&self) -> String {
+        let pod = |place: &PodPlace| format!("{}/{} in {}", place.namespace, place.selector, place.cluster);
+        let to = self.to.pod.as_ref().map(pod).or_else(|| self.to.host.clone()).unwrap_or_default();
+        format!("ping from {} to {to}", self.from.as_ref().map_or_else(|| "the runner".to_owned(), pod))
+    }
+
+    fn subject(&self) -> String {
+        let to = self.to.pod.as_ref().map(|place| place.cluster.to_string());
+        to.or_else(|| self.to.host.clone()).unwrap_or_default()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        let from = self.from.iter_mut().map(|place| &mut place.cluster);
+        from.chain(self.to.pod.iter_mut().map(|place| &mut place.cluster)).collect()
+    }
+
+    fn timing(&self) -> Timing {
+        let timeout = self.timeout.unwrap_or(TimeSpan::secs(1));
+        Timing {
+            timeout,
+            slow: timeout,
+            every: TimeSpan::millis(50),
+            series: vec![Series::New],
+            batch: self.from.is_some().then_some(BATCH),
+        }
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let one = self.to.pod.is_some() != self.to.host.is_some();
+        (!one).then(|| Complaint::new("to", "whom to ask is not clear", "write `to: { pod: {…} }` or `to: { host: ADDRESS }`")).into_iter().collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let from = self.from.iter().flat_map(|place| exec_permissions(place.cluster.key(), &place.namespace));
+        let to = self.to.pod.iter().map(|place| Permission::new(place.cluster.key(), &place.namespace, "", "pods", "list"));
+        from.chain(to).collect()
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let address = self.address(world).await?;
+            let timeout = self.timing().timeout.0;
+            let Some(place) = &self.from else {
+                return match &world.net {
+                    Net::Lab(lab) => Ok(Box::new(LabPing { lab: lab.clone(), address, timeout }) as Box<dyn Observer>),
+                    Net::Machine => Ok(Box::new(RunnerPing::open(address, timeout).await?) as Box<dyn Observer>),
+                };
+            };
+            let cluster = Arc::clone(world.cluster(place.cluster.key())?);
+            let observer = PodPing { cluster, place: place.clone(), address, timeout };
+            observer.batch(1, Duration::from_millis(200)).await?;
+            Ok(Box::new(observer) as Box<dyn Observer>)
+        })
+    }
+}
+
+impl Ping {
+    async fn address(&self, world: &World) -> Result<IpAddr, CannotAsk> {
+        if let Some(place) = &self.to.pod {
+            let cluster = world.cluster(place.cluster.key())?;
+            let pods = ready_pods(cluster, &place.namespace, place.selector.as_str()).await?;
+            let address = pods.first().and_then(|pod| pod["status"]["podIP"].as_str()?.parse().ok());
+            return address.ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod with an address matches {}/{}", cluster.key, place.namespace, place.selector)));
+        }
+        let host = self.to.host.as_deref().unwrap_or_default();
+        if let Ok(address) = host.parse() {
+            return Ok(address);
+        }
+        let found = tokio::net::lookup_host((host, 0)).await.ok().and_then(|mut addresses| addresses.next());
+        found.map(|address| address.ip()).ok_or_else(|| CannotAsk(format!("`{host}` does not resolve")))
+    }
+}
+
+/// From the runner, with a raw socket or an unprivileged datagram socket, whichever is allowed.
+struct RunnerPing {
+    client: Client,
+    address: IpAddr,
+    timeout: Duration,
+    identifier: PingIdentifier,
+    sequence: AtomicU16,
+}
+
+impl RunnerPing {
+    async fn open(address: IpAddr, timeout: Duration) -> Result<Self, CannotAsk> {
+        let kind = if address.is_ipv4() { ICMP::V4 } else { ICMP::V6 };
+        let mut refusals = Vec::new();
+        for (socket, name) in [(socket2::Type::DGRAM, "datagram"), (socket2::Type::RAW, "raw")] {
+            let config = Config::builder().kind(kind).sock_type_hint(socket).build();
+            match Client::new(&config) {
+                Ok(client) => {
+                    let identifier = PingIdentifier(std::process::id() as u16);
+                    return Ok(Self { client, address, timeout, identifier, sequence: AtomicU16::new(0) });
+                }
+                Err(error) => refusals.push(format!("{name} socket: {error}")),
+            }
+        }
+        Err(CannotAsk(format!(
+            "this machine does not allow ICMP ({}); allow it with `sysctl net.ipv4.ping_group_range=\"0 2147483647\"` or `setcap cap_net_raw+ep` on meshdrill, or probe with `tcp`",
+            refusals.join("; ")
+        )))
+    }
+
+    async fn echo(&self) -> Outcome {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        // Each echo has a pinger of its own, so that slow answers do not queue behind each other.
+        let mut pinger = self.client.pinger(self.address, PingIdentifier(self.identifier.0.wrapping_add(sequence >> 8))).await;
+        pinger.timeout(self.timeout);
+        match pinger.ping(PingSequence(sequence), &[0; 56]).await {
+            Ok((_, rtt)) if rtt.is_zero() => Outcome::new(Answer::NoData, "a round-trip time of exactly 0 is an error of measurement"),
+            Ok((_, rtt)) => answered(self.address, rtt),
+            Err(surge_ping::SurgeError::Timeout { .. }) => lost(self.address, self.timeout),
+            Err(error) => Outcome::new(Answer::Bad(Class::Refused), format!("{}: {error}", self.address)),
+        }
+    }
+}
+
+impl Observer for RunnerPing {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(self.echo())
+    }
+}
+
+/// From the runner into the embedded mesh.
+struct LabPing {
+    lab: Lab,
+    address: IpAddr,
+    timeout: Duration,
+}
+
+impl Observer for LabPing {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            match tokio::time::timeout(self.timeout, self.lab.echo(self.address)).await {
+                Ok(Some(rtt)) => answered(self.address, rtt),
+                _ => lost(self.address, self.timeout),
+            }
+        })
+    }
+}
+
+/// From a pod, by exec: one exec for a second's worth of echoes, the times by ping's own clock.
+struct PodPing {
+    cluster: Arc<Cluster>,
+    place: PodPlace,
+    address: IpAddr,
+    timeout: Duration,
+}
+
+impl PodPing {
+    async fn batch(&self, count: usize, every: Duration) -> Result<Vec<Outcome>, CannotAsk> {
+        let place = &self.place;
+        let (pod, container) = exec_target(&self.cluster, &place.namespace, &place.selector, place.container.as_deref()).await?;
+        let seconds = self.timeout.as_secs_f64().ceil().max(1.0);
+        let command = ["ping".to_owned(), "-n".to_owned(), "-c".to_owned(), count.to_string(), "-i".to_owned(), format!("{:.3}", every.as_secs_f64()), "-W".to_owned(), format!("{seconds:.0}"), self.address.to_string()];
+        let deadline = every * u32::try_from(count).unwrap_or(u32::MAX) + self.timeout + Duration::from_secs(10);
+        let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &command, deadline).await?;
+        match ping::parse(&format!("{}\n{}", output.stdout, output.stderr)) {
+            Ok(found) => Ok((0..count).map(|index| self.outcome(&found, index)).collect()),
+            Err(PingError::GaveUp(complaint)) => Err(CannotAsk(format!("ping in {pod} gave up: {}", complaint.line))),
+            Err(error) => Err(CannotAsk(format!("ping in {pod}: {error} (exit code {})", output.exit_code))),
+        }
+    }
+
+    /// Of one echo of a batch: busybox counts from 0, iputils from 1.
+    fn outcome(&self, found: &ping::Ping, index: usize) -> Outcome {
+        let from_zero = found.replies.iter().any(|reply| reply.seq == 0);
+        let sequence = index as u64 + u64::from(!from_zero);
+        match found.replies.iter().find(|reply| reply.seq == sequence) {
+            Some(reply) => match reply.rtt {
+                Some(rtt) if rtt <= self.timeout => answered(self.address, rtt),
+                Some(_) => lost(self.address, self.timeout),
+                None => Outcome::new(Answer::NoData, "an answer without a time"),
+            },
+            None => lost(self.address, self.timeout),
+        }
+    }
+}
+
+impl Observer for PodPing {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            match self.batch(1, Duration::from_millis(200)).await {
+                Ok(mut outcomes) if !outcomes.is_empty() => outcomes.swap_remove(0),
+                Ok(_) => Outcome::new(Answer::NoData, "no outcome"),
+                Err(error) => error.into(),
+            }
+        })
+    }
+
+    fn observe_batch(&self, count: usize, every: Duration) -> BoxFuture<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            match self.batch(count, every).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => vec![Outcome::from(error); count],
+            }
+        })
+    }
+}
+
+fn answered(address: IpAddr, rtt: Duration) -> Outcome {
+    Outcome { took: Some(rtt), ..Outcome::new(Answer::Good, format!("{address} answered in {:.1} ms", rtt.as_secs_f64() * 1e3)) }
+}
+
+fn lost(address: IpAddr, timeout: Duration) -> Outcome {
+    Outcome { took: Some(timeout), ..Outcome::new(Answer::Bad(Class::Timeout), format!("no answer from {address} within {}", TimeSpan(timeout))) }
+}

@@ -1,0 +1,219 @@
+//! `pods`: readiness, count, restarts, containers, of the pods a selector matches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::kube::Pod;
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kind::{Kind, Observer, Permission, Role};
+use super::outcome::settle;
+use super::{Answer, CannotAsk, Outcome};
+use crate::cluster::{Cluster, World, owner_name, select_pods};
+use crate::spec::{ClusterChoice, Comparison, Selector};
+
+/// Pods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pods {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// Which pods.
+    pub selector: Selector,
+    /// What they must be; `ready: all` without it.
+    #[serde(default)]
+    pub expect: PodsExpect,
+}
+
+/// What pods must be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodsExpect {
+    /// `all`: as many ready pods, none of them terminating, as their owners desire, and those desire at least one; or a
+    /// comparison with the number of ready pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<ReadyExpect>,
+    /// How many pods there are, terminating ones left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Comparison>,
+    /// How many container restarts there were since the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<Comparison>,
+    /// Containers that every pod must have, native sidecars included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+}
+
+/// `all`, or a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ReadyExpect {
+    /// The word `all`.
+    All(AllWord),
+    /// So many.
+    Count(Comparison),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AllWord {
+    /// As written.
+    All,
+}
+
+impl<'de> Deserialize<'de> for ReadyExpect {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        if value == "all" {
+            return Ok(Self::All(AllWord::All));
+        }
+        let comparison = serde_json::from_value(value).map(Self::Count);
+        comparison.map_err(|_| serde::de::Error::custom("write `all`, a number, or a comparison such as `>= 1`"))
+    }
+}
+
+impl Kind for Pods {
+    fn describe(&self) -> String {
+        format!("pods {}/{} in {}", self.namespace, self.selector, self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        let value = self.selector.as_str().rsplit('=').next().unwrap_or_default();
+        value.trim_matches(['(', ')', ' ']).replace([',', ' '], "-")
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let need = |group, resource| Permission::new(self.cluster.key(), &self.namespace, group, resource, "list");
+        vec![need("", "pods"), Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", "get")]
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let before = if self.expect.restarts.is_some() {
+                restarts(&select_pods(&cluster, &self.namespace, self.selector.as_str()).await?)?
+            } else {
+                BTreeMap::new()
+            };
+            Ok(Box::new(PodsObserver { cluster, spec: self.clone(), before }) as Box<dyn Observer>)
+        })
+    }
+}
+
+/// Restarts by the pod's UID.
+fn restarts(pods: &[Value]) -> Result<BTreeMap<String, u64>, CannotAsk> {
+    let read = pods.iter().map(|pod| Pod::read(pod).map(|pod| (pod.uid, pod.restarts)));
+    read.collect::<Result<_, _>>().map_err(|error| CannotAsk(error.to_string()))
+}
+
+struct PodsObserver {
+    cluster: Arc<Cluster>,
+    spec: Pods,
+    before: BTreeMap<String, u64>,
+}
+
+impl PodsObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let spec = &self.spec;
+        let objects = select_pods(&self.cluster, &spec.namespace, spec.selector.as_str()).await?;
+        let pods = objects.iter().map(Pod::read).collect::<Result<Vec<_>, _>>().map_err(|error| CannotAsk(error.to_string()))?;
+        let live: Vec<&Pod> = pods.iter().filter(|pod| !pod.terminating).collect();
+        let ready = live.iter().filter(|pod| pod.ready).count();
+        let expect = &spec.expect;
+        let wanted = match expect.ready {
+            None if expect.count.is_none() && expect.restarts.is_none() && expect.containers.is_empty() => Some(ReadyExpect::All(AllWord::All)),
+            ready => ready,
+        };
+        let mut missed = Vec::new();
+        match wanted {
+            Some(ReadyExpect::All(_)) => {
+                let desired = self.desired(&objects).await?;
+                if desired == 0 || (ready as u64) < desired || live.iter().any(|pod| !pod.ready) {
+                    missed.push(format!("{ready} of {desired} desired pods ready"));
+                }
+            }
+            Some(ReadyExpect::Count(comparison)) if !comparison.holds(ready as f64) => {
+                missed.push(format!("{ready} pods ready, expected {comparison}"));
+            }
+            _ => {}
+        }
+        if let Some(comparison) = expect.count.filter(|comparison| !comparison.holds(live.len() as f64)) {
+            missed.push(format!("{} pods, expected {comparison}", live.len()));
+        }
+        let restarted: u64 = pods.iter().map(|pod| pod.restarts.saturating_sub(self.before.get(&pod.uid).copied().unwrap_or(0))).sum();
+        if let Some(comparison) = expect.restarts.filter(|comparison| !comparison.holds(restarted as f64)) {
+            missed.push(format!("{restarted} container restarts since the run began, expected {comparison}"));
+        }
+        for pod in &live {
+            for name in expect.containers.iter().filter(|name| pod.container(name).is_none()) {
+                missed.push(format!("pod {} has no container {name}", pod.name));
+            }
+            let trouble = pod.containers.iter().find_map(|container| Some((&container.name, container.trouble.as_ref()?)));
+            if let Some((name, trouble)) = trouble.filter(|_| !pod.ready && !missed.is_empty()) {
+                missed.push(format!("pod {} container {name}: {} {}", pod.name, trouble.reason, trouble.message));
+            }
+        }
+        let seen = json!({ "ready": ready, "pods": pods.iter().map(|pod| json!({ "name": pod.name, "ready": pod.ready_column(), "status": pod.status, "restarts": pod.restarts })).collect::<Vec<_>>() });
+        if pods.is_empty() && missed.is_empty() && expect.count.is_none() && expect.ready.is_none() {
+            let message = format!("no pod in {}/{} matches {}", self.cluster.key, spec.namespace, spec.selector);
+            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
+        }
+        let place = format!("{}/{} in {}", spec.namespace, spec.selector, self.cluster.key);
+        let columns = live.iter().map(|pod| pod.ready_column()).collect::<Vec<_>>().join(" ");
+        let message = if missed.is_empty() { format!("{ready} ready ({columns}) of {place}") } else { format!("{} ({place})", missed.join("; ")) };
+        Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+
+    /// How many pods the owners of the matching pods desire; those of the selector's Deployments if there is no pod.
+    async fn desired(&self, pods: &[Value]) -> Result<u64, CannotAsk> {
+        let mut desired = 0;
+        let mut seen = Vec::new();
+        for pod in pods {
+            match owner_name(pod) {
+                Some((kind, name)) if !seen.contains(&(kind.clone(), name.clone())) => {
+                    desired += self.desired_by(&kind, &name).await?;
+                    seen.push((kind, name));
+                }
+                Some(_) => {}
+                None => desired += 1,
+            }
+        }
+        if seen.is_empty() && desired == 0 {
+            let path = format!("/apis/apps/v1/namespaces/{}/deployments", self.spec.namespace);
+            for object in self.cluster.list(&path, Some(self.spec.selector.as_str())).await? {
+                desired += object["spec"]["replicas"].as_u64().unwrap_or(1);
+            }
+        }
+        Ok(desired)
+    }
+
+    async fn desired_by(&self, kind: &str, name: &str) -> Result<u64, CannotAsk> {
+        let namespace = &self.spec.namespace;
+        let (path, field) = match kind {
+            "Deployment" => (format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "/spec/replicas"),
+            "StatefulSet" => (format!("/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"), "/spec/replicas"),
+            "ReplicaSet" => (format!("/apis/apps/v1/namespaces/{namespace}/replicasets/{name}"), "/spec/replicas"),
+            "DaemonSet" => (format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"), "/status/desiredNumberScheduled"),
+            _ => return Ok(1),
+        };
+        let object: Value = self.cluster.get(&path).await?;
+        Ok(object.pointer(field).and_then(Value::as_u64).unwrap_or(1))
+    }
+}
+
+impl Observer for PodsObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}

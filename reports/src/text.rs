@@ -1,0 +1,37 @@
+//! Texts from outside made harmless: a pod's log, a label or a response may hold anything.
+
+/// Without control characters, escape sequences and what no XML may hold; `[[` cannot start an attachment.
+pub(super) fn inert(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\n' | '\t' => out.push(c),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out.replace("[[", "[ [")
+}
+
+/// Drops the rest of a terminal escape sequence.
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    if chars.next_if_eq(&'[').is_some() {
+        while chars.next_if(|c| !('@'..='~').contains(c)).is_some() {}
+        chars.next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn hostile_texts_become_harmless() {
+        assert_eq!(inert("a\u{1b}[31mred\u{1b}[0m\u{0}b"), "ared\u{fffd}b");
+        assert_eq!(inert("[[ATTACHMENT|/etc/passwd]]"), "[ [ATTACHMENT|/etc/passwd]]");
+        assert_eq!(inert("x\u{fffe}y"), "x\u{fffd}y");
+    }
+}
