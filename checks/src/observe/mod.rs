@@ -12,5 +12,6 @@ pub mod kube;
 pub mod oci;
 pub mod ping;
 pub mod prometheus;
+pub mod promql;
 
 pub use excerpt::Excerpt;

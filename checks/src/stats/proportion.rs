@@ -2,12 +2,12 @@
 //!
 //! Trials are taken as independent. Probes are not quite; the outage-based bound of [`super::poisson`] stands beside.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Confidence, Interval, StatsError, binomial};
 
 /// `hits` events in `trials` trials. What counts as a hit is the caller's: bad samples for an error rate, good for availability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Proportion {
     hits: u64,
     trials: u64,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Confidence, StatsError, binomial};
 
 /// A quantile as an exact fraction between 0 and 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Quantile {
     numerator: u32,
     denominator: u32,

@@ -214,6 +214,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_bytes_are_survived(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(parse(&body).is_err());
+        }
+
+        #[test]
         fn a_damaged_dump_is_survived(at in 0usize..30_000, byte in any::<u8>()) {
             let mut body = DUMP.to_vec();
             body[at] = byte;

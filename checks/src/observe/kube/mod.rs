@@ -3,13 +3,13 @@
 //! Works on `serde_json::Value`, so live objects, recorded ones and custom resources are read alike. What an API server
 //! leaves out is zero, as it is for kubectl; what makes an object unrecognisable is an error.
 
-mod endpoints;
+pub mod endpoints;
 mod field;
-mod image;
-mod node;
-mod pod;
-mod rollout;
-mod service;
+pub mod image;
+pub mod node;
+pub mod pod;
+pub mod rollout;
+pub mod service;
 
 pub use endpoints::{Endpoint, Endpoints};
 pub use field::{KubeError, items};

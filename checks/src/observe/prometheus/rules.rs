@@ -150,6 +150,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_bytes_are_survived(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(parse_rules(200, &body).is_err());
+        }
+
+        #[test]
         fn a_damaged_capture_is_survived(at in 0usize..6_000, byte in any::<u8>()) {
             let mut body = include_bytes!("../../../tests/captures/prometheus/api_v1_rules.json").to_vec();
             body[at] = byte;

@@ -144,6 +144,9 @@ pub fn samples_to_tell(share: f64, other: f64, confidence: Confidence) -> Option
 }
 
 /// Answers needed to tell the share from one [`RESOLUTION`] away, in the direction that is harder to see.
+///
+/// Counted for a one-sided test of this share alone, 244 for 70/30. [`compare`] tests all shares at once and in both
+/// directions, which is a little blunter: at this many answers it still misses such a difference up to once in eleven.
 pub fn samples_to_confirm(share: f64, confidence: Confidence) -> u64 {
     if share >= 1.0 {
         // Any answer from elsewhere contradicts; see how many it takes to meet one if a tenth goes elsewhere.
