@@ -64,13 +64,13 @@ pub(crate) fn deliver<'a>(
         };
         let who = match look() {
             Found::Gone => return None,
-            Found::Closed => return Some(refused()),
+            Found::Closed => return Some(closed(lab)),
             Found::Open(who) => who,
         };
         sleep(latency::wait(noise + who.far / 2.0 + who.work)).await;
         let answer = match look() {
             Found::Gone => return None,
-            Found::Closed => return Some(refused()),
+            Found::Closed => return Some(closed(lab)),
             Found::Open(_) => serve(lab, c, uid, &who, port, call).await,
         };
         if remote {
@@ -78,6 +78,18 @@ pub(crate) fn deliver<'a>(
         }
         lab.with(|world| world.clusters[c].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
     })
+}
+
+/// How often an application that ends takes an answer down with it that had begun.
+const CUT: f64 = 0.5;
+
+/// What a caller gets from a pod whose application has ended before its sidecar.
+fn closed(lab: &Lab) -> Answer {
+    if lab.with(|world| world.rng.chance(CUT)) {
+        Answer { cut: true, ..Answer::new(500, JSON, SORRY) }
+    } else {
+        refused()
+    }
 }
 
 fn refused() -> Answer {

@@ -36,6 +36,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// Ask the client to close.
     pub(crate) close: bool,
+    /// Broke off after it had begun: no proxy can try again.
+    pub(crate) cut: bool,
 }
 
 pub(crate) const TEXT: &str = "text/plain";
@@ -43,12 +45,12 @@ pub(crate) const JSON: &str = "application/json";
 
 impl Answer {
     pub(crate) fn new(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status, kind, body: body.into(), close: false }
+        Self { status, kind, body: body.into(), close: false, cut: false }
     }
 
     /// An answer a proxy makes up itself.
     pub(crate) fn local(status: u16, text: &'static str) -> Self {
-        Self { status, kind: TEXT, body: Bytes::from_static(text.as_bytes()), close: false }
+        Self { status, kind: TEXT, body: Bytes::from_static(text.as_bytes()), close: false, cut: false }
     }
 
     pub(crate) fn json(status: u16, value: &serde_json::Value) -> Self {

@@ -1,13 +1,16 @@
 //! A proxy's connection to an endpoint: straight to a pod, or through another cluster's east-west gateway.
 //!
-//! When an east-west Service has no endpoint, nothing comes back from the other cluster: the refusal its node would send is
-//! lost between the clusters, so the caller waits in SYN retries, as behind a load balancer without healthy backends.
+//! When an east-west Service has no endpoint, what comes back from the other cluster is as measured on a real mesh: a
+//! gateway's requests wait in SYN retries, a sidecar's are mostly refused at once and now and then wait too.
 
 use std::net::Ipv4Addr;
 
 use crate::kube::policy::{self, End};
 use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Upstream};
 use crate::world::{Uid, World};
+
+/// How often a sidecar's SYN to a Service without endpoints in another cluster stays unanswered.
+const UNANSWERED: f64 = 0.15;
 
 /// How an attempt to connect went.
 #[derive(Debug, Clone)]
@@ -34,7 +37,8 @@ pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid, upstream: &Upstrea
         return Connected::Dropped;
     }
     if endpoint.gateway {
-        return through_gateway(world, c, upstream, endpoint);
+        let patient = own.gateway();
+        return through_gateway(world, c, upstream, endpoint, patient);
     }
     let from = End { pod: (there == c).then_some(own), ip: own_ip };
     arrive(world, there, from, endpoint.ip, endpoint.port, there != c)
@@ -48,11 +52,13 @@ fn arrive(world: &World, c: usize, from: End<'_>, ip: Ipv4Addr, port: u16, remot
     Connected::Pod { c, uid: target.uid.clone(), port, remote }
 }
 
-fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &Endpoint) -> Connected {
+fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &Endpoint, patient: bool) -> Connected {
     let d = endpoint.owner;
     let Some(backends) = world.clusters[d].rules.service_at(endpoint.ip) else { return Connected::Dropped };
     let (usable, target) = (backends.usable().to_vec(), backends.target(PASSTHROUGH));
-    let (Some(port), false) = (target, usable.is_empty()) else { return Connected::Dropped };
+    let (Some(port), false) = (target, usable.is_empty()) else {
+        return if patient || world.rng.chance(UNANSWERED) { Connected::Dropped } else { Connected::Refused };
+    };
     let chosen = usable[world.rng.index(usable.len())];
     let trusted = world.clusters[c].istiod.root == world.clusters[d].istiod.root;
     let cluster = &world.clusters[d];

@@ -164,7 +164,7 @@ async fn attempts(
             Outcome::Reset => retries.on_reset,
             Outcome::Error | Outcome::Timeout => retries.on_5xx,
         };
-        if !again || tried >= retries.attempts {
+        if !again || answer.cut || tried >= retries.attempts {
             return answer;
         }
         tried += 1;

@@ -153,7 +153,7 @@ mod tests {
         near("scalar(up) + 1", 2.0);
         near("quantile(0.5, req)", 330.0);
         near(r#"(sum(rate(nothing[5m])) or vector(0)) / 4"#, 0.0);
-        near("max_over_time(req{code=\"200\"}[1m]) offset 0s", 600.0);
+        near("max_over_time(req{code=\"200\"}[1m] offset 5s)", 590.0);
     }
 
     #[test]
