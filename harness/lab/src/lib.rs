@@ -1,1 +1,33 @@
 //! An embedded mesh of several clusters that speaks the same HTTP as a real one.
+//!
+//! [`Lab::start`] gives a settled, healthy multi-cluster Istio mesh inside the process: Kubernetes API servers, gateways,
+//! proxies, applications, Prometheus and Alertmanager, all on tokio's clock, paused or not. Clients reach it through
+//! [`Lab::dial`], which opens byte streams as the runner's machine would, or on real sockets through [`Lab::serve`].
+//!
+//! The lab knows nothing of scenarios, faults or probes: what a deleted pod or a scaled gateway leads to follows from the
+//! model. [`Defect`]s change the model, so that a harness can be shown to notice.
+//!
+//! What it does not do: TLS on the wire, scheduling by resources, persistent volumes, authorization, ambient mode, and any
+//! traffic of its own once it has started.
+
+mod alerts;
+mod api;
+mod clock;
+mod defects;
+mod envoy;
+mod exec;
+mod kube;
+mod lab;
+mod mesh;
+mod plane;
+mod prom;
+mod rng;
+mod seed;
+mod serve;
+mod store;
+mod world;
+
+pub use defects::{Defect, DefectError, DefectInfo};
+pub use lab::{Lab, LabCluster, LabConfig, LabError};
+pub use plane::stream::LabStream;
+pub use serve::{Served, ServedAddress};

@@ -1,0 +1,29 @@
+//! `pods/log`: one honest line per container.
+
+use super::Request;
+use super::body::{Body, with_type};
+use super::failure::Failure;
+use crate::lab::Lab;
+use crate::store::{object, resources};
+
+pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+    let target = &request.target;
+    lab.with(|world| {
+        let Some(value) = world.clusters[c].store.get(resources::pods(), &target.namespace, &target.name) else {
+            return Err(Failure::not_found(resources::pods(), &target.name));
+        };
+        let container =
+            request.query.get("container").map_or_else(|| object::text(value, "/spec/containers/0/name"), |n| n);
+        let known = ["/spec/containers", "/spec/initContainers"]
+            .iter()
+            .any(|list| object::items(value, list).iter().any(|x| object::text(x, "/name") == container));
+        if !known {
+            return Err(Failure::bad_request(format!("container {container} is not valid for pod {}", target.name)));
+        }
+        let started = world.clusters[c].pods.get(object::uid(value)).map_or(0, |pod| pod.started);
+        let stamp =
+            if request.query.flag("timestamps") { format!("{} ", world.dates.micros(started)) } else { String::new() };
+        let line = format!("{stamp}{} {container} of {} started\n", world.dates.seconds(started), target.name);
+        Ok(with_type(200, "text/plain", line))
+    })
+}

@@ -1,0 +1,137 @@
+//! `status`, `scale`, `eviction` and `finalize`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Request;
+use super::body::{Body, json as json_response};
+use super::delete::pod_gracefully;
+use super::failure::Failure;
+use super::read::shown;
+use super::write::{changed, check_current};
+use crate::kube::controllers::pdb;
+use crate::lab::Lab;
+use crate::store::{object, resources};
+use crate::world::World;
+
+pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+    let target = &request.target;
+    if !target.resource.subresources.contains(&target.sub.as_str()) {
+        return Err(Failure::unknown_path());
+    }
+    lab.with(|world| {
+        let Some(old) = world.clusters[c].store.get(target.resource, &target.namespace, &target.name).cloned() else {
+            return Err(Failure::not_found(target.resource, &target.name));
+        };
+        let value = match (target.sub.as_str(), request.method.as_str()) {
+            ("scale", "GET") => scale_of(&old),
+            ("scale", _) => return scale(world, c, request, &old),
+            ("eviction", "POST") => return evict(world, c, request, &old),
+            ("status" | "finalize" | "ephemeralcontainers", "GET") => shown(&old, target),
+            ("status", _) => shown(&status(world, c, request, &old)?, target),
+            ("finalize", _) => shown(&old, target),
+            _ => return Err(Failure::method_not_allowed()),
+        };
+        Ok(json_response(200, &value))
+    })
+}
+
+fn scale_of(value: &Value) -> Value {
+    let labels = value.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let selector: Vec<String> =
+        labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or(""))).collect();
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {"name": object::name(value), "namespace": object::namespace(value), "uid": object::uid(value),
+            "resourceVersion": object::text(value, "/metadata/resourceVersion"),
+            "creationTimestamp": object::text(value, "/metadata/creationTimestamp")},
+        "spec": {"replicas": object::int(value, "/spec/replicas").unwrap_or(0)},
+        "status": {"replicas": object::int(value, "/status/replicas").unwrap_or(0), "selector": selector.join(",")}})
+}
+
+fn scale(world: &mut World, c: usize, request: &Request, old: &Value) -> Result<http::Response<Body>, Failure> {
+    let resource = request.target.resource;
+    let body = request.json()?;
+    check_current(resource, old, &body)?;
+    let wanted = if request.method == http::Method::PUT {
+        body
+    } else {
+        changed(&scale_of(old), &body, &request.content_type, resource)?
+    };
+    let replicas = object::int(&wanted, "/spec/replicas").unwrap_or(0);
+    if replicas < 0 {
+        return Err(Failure::invalid(
+            resource,
+            object::name(old),
+            "spec.replicas",
+            "Invalid value: must be greater than or equal to 0",
+        ));
+    }
+    if world.clusters[c].quirks.scale_up_blocked(old, replicas) {
+        let message =
+            format!("admission webhook \"quota.lab\" denied the request: {} may not be scaled up", object::name(old));
+        return Err(Failure::new(403, "Forbidden", message));
+    }
+    let mut value = old.clone();
+    object::set(&mut value, "/spec/replicas", json!(replicas));
+    if request.dry_run() || world.clusters[c].quirks.inert {
+        return Ok(json_response(200, &scale_of(&value)));
+    }
+    let stored = world.clusters[c].store.replace(resource, value);
+    let answer = scale_of(&stored);
+    world.settle();
+    Ok(json_response(200, &answer))
+}
+
+fn status(world: &mut World, c: usize, request: &Request, old: &Value) -> Result<Arc<Value>, Failure> {
+    let resource = request.target.resource;
+    let body = request.json()?;
+    check_current(resource, old, &body)?;
+    let wanted =
+        if request.method == http::Method::PUT { body } else { changed(old, &body, &request.content_type, resource)? };
+    let mut value = old.clone();
+    object::set(&mut value, "/status", wanted.get("status").cloned().unwrap_or_default());
+    // Conditions are patched together with nothing else; labels and annotations go along.
+    for part in ["labels", "annotations"] {
+        if let Some(given) = wanted.pointer(&format!("/metadata/{part}")) {
+            object::set(&mut value, &format!("/metadata/{part}"), given.clone());
+        }
+    }
+    if request.dry_run() {
+        return Ok(Arc::new(value));
+    }
+    let stored = world.clusters[c].store.replace(resource, value);
+    world.settle();
+    Ok(stored)
+}
+
+fn evict(world: &mut World, c: usize, request: &Request, pod: &Value) -> Result<http::Response<Body>, Failure> {
+    let body: Value = if request.body.is_empty() { json!({}) } else { request.json()? };
+    let wanted = object::text(&body, "/deleteOptions/preconditions/uid");
+    if !wanted.is_empty() && wanted != object::uid(pod) {
+        return Err(Failure::precondition(resources::pods(), object::name(pod), "UID", wanted, object::uid(pod)));
+    }
+    if let Some((budget, status)) = pdb::forbids(world, c, pod) {
+        let (needs, has) = (
+            object::int(&status, "/desiredHealthy").unwrap_or(0),
+            object::int(&status, "/currentHealthy").unwrap_or(0),
+        );
+        let text = format!("The disruption budget {budget} needs {needs} healthy pods and has {has} currently");
+        return Err(Failure::new(
+            429,
+            "TooManyRequests",
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+        )
+        .with_details(json!({"causes": [{"reason": "DisruptionBudget", "message": text}]})));
+    }
+    let dry = request.dry_run() || object::items(&body, "/deleteOptions/dryRun").iter().any(|d| d == "All");
+    if !dry && !world.clusters[c].quirks.inert {
+        let grace = object::int(&body, "/deleteOptions/gracePeriodSeconds");
+        pod_gracefully(world, c, pod, grace);
+        world.settle();
+    }
+    Ok(json_response(
+        201,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    ))
+}

@@ -1,0 +1,120 @@
+//! The lab's clock: tokio time for everything that passes, one reading of the wall clock for everything that is dated.
+//!
+//! Nothing else in the lab asks for the time of day, so a paused tokio clock moves the whole mesh.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// Milliseconds since the lab started; what happened before the start is negative.
+pub(crate) type Ms = i64;
+
+/// Start instant and the date it had.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+    epoch_ms: i64,
+}
+
+impl Clock {
+    /// A clock that starts now; `epoch` is the date of that instant, the machine's own when absent.
+    pub(crate) fn start(epoch: Option<SystemTime>) -> Self {
+        let epoch = epoch.unwrap_or_else(SystemTime::now);
+        let since = epoch.duration_since(UNIX_EPOCH).unwrap_or(Duration::from_secs(1_700_000_000));
+        Self { start: Instant::now(), epoch_ms: i64::try_from(since.as_millis()).unwrap_or(0) }
+    }
+
+    pub(crate) fn now(&self) -> Ms {
+        i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The tokio instant of a lab time; times before the start are the start.
+    pub(crate) fn instant(&self, at: Ms) -> Instant {
+        self.start + Duration::from_millis(u64::try_from(at).unwrap_or(0))
+    }
+
+    pub(crate) fn dates(&self) -> Dates {
+        Dates { epoch_ms: self.epoch_ms }
+    }
+}
+
+/// Turns lab times into dates; free of any clock, so the world can hold it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dates {
+    pub(crate) epoch_ms: i64,
+}
+
+impl Dates {
+    /// Unix milliseconds of a lab time.
+    pub(crate) fn unix_ms(self, at: Ms) -> i64 {
+        self.epoch_ms + at
+    }
+
+    fn timestamp(self, at: Ms) -> Timestamp {
+        Timestamp::from_millisecond(self.unix_ms(at)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// `2026-11-23T02:13:42Z`, as `creationTimestamp` has it.
+    pub(crate) fn seconds(self, at: Ms) -> String {
+        self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// `2026-11-23T02:13:42.170Z`, as Prometheus and Alertmanager write it.
+    pub(crate) fn millis(self, at: Ms) -> String {
+        self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    }
+
+    /// `2026-11-23T02:13:42.170000Z`, Kubernetes' `MicroTime`.
+    pub(crate) fn micros(self, at: Ms) -> String {
+        self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    }
+
+    /// `Mon, 23 Nov 2026 02:13:42 GMT`, the `Date` header.
+    pub(crate) fn http(self, at: Ms) -> String {
+        self.timestamp(at).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
+    /// Year, month and day.
+    pub(crate) fn ymd(self, at: Ms) -> (i32, u8, u8) {
+        let date = self.timestamp(at).to_zoned(jiff::tz::TimeZone::UTC).date();
+        (i32::from(date.year()), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
+    }
+
+    /// The lab time of a date that [`Dates::seconds`], [`Dates::millis`] or a client wrote.
+    pub(crate) fn parse(self, text: &str) -> Option<Ms> {
+        text.parse::<Timestamp>().ok().map(|at| at.as_millisecond() - self.epoch_ms)
+    }
+}
+
+/// A span as kubectl prints an age: `45s`, `3m20s`, `57m`, `5h1m`, `4d`.
+pub(crate) fn age(ms: i64) -> String {
+    let s = ms.max(0) / 1000;
+    match s {
+        0..120 => format!("{s}s"),
+        120..600 if s % 60 != 0 => format!("{}m{}s", s / 60, s % 60),
+        120..10_800 => format!("{}m", s / 60),
+        10_800..28_800 if (s / 60) % 60 != 0 => format!("{}h{}m", s / 3600, (s / 60) % 60),
+        10_800..172_800 => format!("{}h", s / 3600),
+        _ => format!("{}d", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_round_trip() {
+        let dates = Dates { epoch_ms: 1_795_399_000_123 };
+        assert_eq!(dates.parse(&dates.millis(-5)), Some(-5));
+        assert_eq!(dates.seconds(0), "2026-11-23T02:03:20Z".replace("02:03:20", &dates.seconds(0)[11..19]));
+        assert_eq!(dates.parse(&dates.micros(1000)), Some(1000));
+    }
+
+    #[test]
+    fn ages_read_as_kubectl_prints_them() {
+        assert_eq!((age(45_000), age(200_000), age(3_420_000)), ("45s".into(), "3m20s".into(), "57m".into()));
+        assert_eq!((age(5 * 3_600_000 + 60_000), age(4 * 86_400_000)), ("5h1m".into(), "4d".into()));
+    }
+}

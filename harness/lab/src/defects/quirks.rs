@@ -1,0 +1,234 @@
+//! How a cluster differs from a healthy one, in terms of the model.
+
+use std::net::Ipv4Addr;
+
+use serde_json::Value;
+
+use crate::api::failure::Failure;
+use crate::clock::Ms;
+use crate::store::object;
+use crate::world::{Broken, Ident, Pod};
+
+/// How the API server treats requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Api {
+    #[default]
+    Normal,
+    /// Nothing listens.
+    Down,
+    /// Accepts connections and never answers.
+    Hangs,
+    /// The credentials are not known.
+    Unauthorized,
+    /// The user may do nothing.
+    Forbidden,
+    /// The user may read only.
+    ReadOnly,
+    /// The user may not exec into pods or forward ports.
+    NoExec,
+}
+
+impl Api {
+    pub(crate) fn listens(self) -> bool {
+        self != Self::Down
+    }
+
+    pub(crate) fn hangs(self) -> bool {
+        self == Self::Hangs
+    }
+
+    /// Whether another cluster's istiod gets answers.
+    pub(crate) fn answers(self) -> bool {
+        !matches!(self, Self::Down | Self::Hangs)
+    }
+
+    /// Whether an access review says no.
+    pub(crate) fn denies(self, verb: &str, resource: &str, sub: &str) -> bool {
+        match self {
+            Self::Forbidden => true,
+            Self::ReadOnly => {
+                !matches!(verb, "get" | "list" | "watch")
+                    || resource == "pods" && (sub == "exec" || sub == "portforward")
+            }
+            Self::NoExec => resource == "pods" && (sub == "exec" || sub == "portforward"),
+            _ => false,
+        }
+    }
+
+    /// The refusal a request meets before anything else is looked at.
+    pub(crate) fn turns_away(self, method: &http::Method, path: &str) -> Option<Failure> {
+        let streams = path.ends_with("/exec") || path.ends_with("/portforward");
+        let reviews = path.starts_with("/apis/authorization.k8s.io") || path.starts_with("/apis/authentication.k8s.io");
+        let forbidden = match self {
+            Self::Unauthorized => return Some(Failure::new(401, "Unauthorized", "Unauthorized")),
+            Self::Forbidden => path.starts_with("/api") && path.contains("/v1/") && !reviews,
+            Self::ReadOnly => !reviews && (streams || method != http::Method::GET && method != http::Method::HEAD),
+            Self::NoExec => streams,
+            _ => false,
+        };
+        forbidden.then(|| {
+            let what = path.rsplit('/').find(|p| !p.is_empty()).unwrap_or("");
+            let text = format!(
+                "{what} is forbidden: User \"lab-user\" cannot {} resource \"{what}\"",
+                method.as_str().to_lowercase()
+            );
+            Failure::new(403, "Forbidden", text)
+        })
+    }
+}
+
+/// What the hub federates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Federation {
+    /// The other clusters' Prometheus.
+    #[default]
+    Peers,
+    /// Itself, relabelled as the other cluster.
+    Itself,
+    /// A Service without endpoints.
+    Nobody,
+    /// The peers, until a minute before the lab started.
+    Stopped,
+}
+
+/// Which pods do not become ready as they should.
+#[derive(Debug, Clone)]
+pub(crate) struct PodQuirk {
+    pub(crate) app: &'static str,
+    /// Empty for every version.
+    pub(crate) version: &'static str,
+    /// Also the pods that are there from the start.
+    pub(crate) from_start: bool,
+    pub(crate) broken: Option<Broken>,
+    pub(crate) slow_ms: Ms,
+}
+
+impl PodQuirk {
+    pub(crate) fn applies(&self, pod: &Pod, booting: bool) -> bool {
+        (self.from_start || !booting)
+            && (pod.label("app") == self.app || pod.label("app.kubernetes.io/name") == self.app)
+            && (self.version.is_empty() || pod.version == self.version)
+    }
+}
+
+/// Everything that is not as it should be in one cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Quirks {
+    pub(crate) api: Api,
+    /// The API address leads to this cluster instead.
+    pub(crate) api_alias: Option<usize>,
+    /// How far the API server's clock is ahead.
+    pub(crate) skew: Ms,
+    pub(crate) nodes: usize,
+    pub(crate) unready_nodes: Vec<usize>,
+    pub(crate) cordoned_nodes: Vec<usize>,
+    pub(crate) kubernetes_version: Option<String>,
+    pub(crate) kubelet_version: Option<(usize, &'static str)>,
+    pub(crate) istio_version: Option<String>,
+    /// Pods have addresses of an overlay network.
+    pub(crate) overlay: bool,
+    /// Pods have addresses from the first cluster's network.
+    pub(crate) overlapping: bool,
+    pub(crate) pods: Vec<PodQuirk>,
+    pub(crate) missing_deployments: Vec<String>,
+    pub(crate) without_sidecar: Vec<String>,
+    pub(crate) pending_balancers: Vec<String>,
+    pub(crate) foreign_root: bool,
+    pub(crate) expired_intermediate: bool,
+    /// Requests to change workloads are accepted and change nothing.
+    pub(crate) inert: bool,
+    /// Deployments that may not be scaled up again.
+    pub(crate) no_scale_up: Vec<String>,
+    pub(crate) ignore_policies: bool,
+    /// Share of the ingress gateway's answers that are 503.
+    pub(crate) gateway_errors: f64,
+    /// The data plane fails when istiod is gone.
+    pub(crate) needs_istiod: bool,
+    /// East-west gateway pods created later do not pass anything through.
+    pub(crate) deaf_gateways: bool,
+    /// Proxies keep an injected fault after its removal.
+    pub(crate) sticky_faults: bool,
+    /// Extra time every application takes, milliseconds.
+    pub(crate) slow_apps: f64,
+    pub(crate) title: String,
+    pub(crate) federation: Federation,
+    /// Prometheus answers every path with an HTML page.
+    pub(crate) prometheus_html: bool,
+    /// Prometheus has stopped scraping when the lab starts.
+    pub(crate) prometheus_frozen: bool,
+    pub(crate) rules_unloaded: bool,
+    pub(crate) rule_error: bool,
+    pub(crate) never_firing_istiod_rule: bool,
+    pub(crate) alertmanager_detached: bool,
+    pub(crate) alertmanager_loop: bool,
+    /// productpage does not count calls that leave the cluster.
+    pub(crate) silent_cross_metrics: bool,
+    /// Autoscalers that do not stand aside at zero.
+    pub(crate) restless: Vec<String>,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            api: Api::Normal,
+            api_alias: None,
+            skew: 0,
+            nodes: 3,
+            unready_nodes: Vec::new(),
+            cordoned_nodes: Vec::new(),
+            kubernetes_version: None,
+            kubelet_version: None,
+            istio_version: None,
+            overlay: false,
+            overlapping: false,
+            pods: Vec::new(),
+            missing_deployments: Vec::new(),
+            without_sidecar: Vec::new(),
+            pending_balancers: Vec::new(),
+            foreign_root: false,
+            expired_intermediate: false,
+            inert: false,
+            no_scale_up: Vec::new(),
+            ignore_policies: false,
+            gateway_errors: 0.0,
+            needs_istiod: false,
+            deaf_gateways: false,
+            sticky_faults: false,
+            slow_apps: 0.0,
+            title: "Simple Bookstore App".into(),
+            federation: Federation::Peers,
+            prometheus_html: false,
+            prometheus_frozen: false,
+            rules_unloaded: false,
+            rule_error: false,
+            never_firing_istiod_rule: false,
+            alertmanager_detached: false,
+            alertmanager_loop: false,
+            silent_cross_metrics: false,
+            restless: Vec::new(),
+        }
+    }
+}
+
+impl Quirks {
+    /// The address of a pod's `slot` on a node.
+    pub(crate) fn pod_ip(&self, ident: &Ident, node: usize, slot: u16) -> Ipv4Addr {
+        if self.overlay {
+            let third = u8::try_from(node).unwrap_or(1) + 10 * ident.number;
+            return Ipv4Addr::new(10, 244, third, u8::try_from(slot % 250).unwrap_or(0) + 2);
+        }
+        if self.overlapping {
+            return Ident::new(0).pod_ip(node, slot + 100);
+        }
+        ident.pod_ip(node, slot)
+    }
+
+    pub(crate) fn kubelet(&self, node: usize) -> Option<String> {
+        self.kubelet_version.filter(|(n, _)| *n == node).map(|(_, v)| v.to_owned())
+    }
+
+    pub(crate) fn scale_up_blocked(&self, old: &Value, replicas: i64) -> bool {
+        let name = object::name(old);
+        self.no_scale_up.iter().any(|n| n == name) && replicas > object::int(old, "/spec/replicas").unwrap_or(0)
+    }
+}

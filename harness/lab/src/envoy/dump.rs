@@ -1,0 +1,210 @@
+//! `/config_dump`, `/server_info`, `/listeners` and `/certs`: the parts a harness reads.
+
+use serde_json::{Value, json};
+
+use super::clusters::shown;
+use super::pretty;
+use crate::api::query::Query;
+use crate::mesh::config::Route;
+use crate::store::{object, resources};
+use crate::world::{Pod, Role, World};
+
+const VERSION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23/1.36.3/Clean/RELEASE/BoringSSL";
+
+fn node(world: &World, c: usize, pod: &Pod) -> Value {
+    let ident = &world.clusters[c].ident;
+    let kind = if pod.gateway() { "router" } else { "sidecar" };
+    let ip = pod.ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let version =
+        world.clusters[c].quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
+    json!({"id": format!("{kind}~{ip}~{}.{}~{}.svc.cluster.local", pod.name, pod.namespace, pod.namespace),
+        "cluster": format!("{}.{}", pod.label("app"), pod.namespace),
+        "metadata": {"CLUSTER_ID": ident.istio, "NETWORK": ident.network, "MESH_ID": "oke-mesh", "ISTIO_VERSION": version, "NAMESPACE": pod.namespace, "NAME": pod.name,
+            "LABELS": pod.labels},
+        "locality": {"region": ident.region, "zone": ident.zone}, "user_agent_name": "envoy"})
+}
+
+/// `/server_info`.
+pub(super) fn server_info(world: &World, c: usize, pod: &Pod) -> Value {
+    let up = (world.now - pod.started) / 1000;
+    let state = if pod.terminating() {
+        "DRAINING"
+    } else if pod.proxy.as_ref().is_some_and(|p| p.snapshot.is_some()) {
+        "LIVE"
+    } else {
+        "PRE_INITIALIZING"
+    };
+    json!({"version": VERSION, "state": state, "uptime_current_epoch": format!("{up}s"), "uptime_all_epochs": format!("{up}s"),
+        "hot_restart_version": "11.104", "command_line_options": {"concurrency": 2, "config_path": "etc/istio/proxy/envoy-rev.json"}, "node": node(world, c, pod)})
+}
+
+/// `/listeners`.
+pub(super) fn listeners(pod: &Pod) -> Value {
+    let mut ports: Vec<(String, u16)> = vec![("0.0.0.0_15021".into(), 15021), ("0.0.0.0_15090".into(), 15090)];
+    if pod.gateway() {
+        let servers =
+            pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()).map(|s| s.servers.clone()).unwrap_or_default();
+        for server in servers.iter().filter(|s| s.selector.matches(Some(&pod.labels))) {
+            let port = if server.port == 80 { 8080 } else { server.port };
+            ports.push((format!("0.0.0.0_{port}"), port));
+        }
+    } else {
+        ports.extend([
+            ("virtualOutbound".into(), 15001),
+            ("virtualInbound".into(), 15006),
+            ("0.0.0.0_9080".into(), 9080),
+        ]);
+    }
+    let list: Vec<Value> = ports
+        .iter()
+        .map(|(name, port)| json!({"name": name, "local_address": {"socket_address": {"address": "0.0.0.0", "port_value": port}}}))
+        .collect();
+    json!({"listener_statuses": list})
+}
+
+/// `/certs`.
+pub(super) fn certs(world: &World, c: usize) -> Value {
+    let valid = json!({"valid_from": world.dates.seconds(-3_600_000), "expiration_time": world.dates.seconds(82_800_000), "days_until_expiration": "0"});
+    let root = world.clusters[c]
+        .store
+        .get(resources::secrets(), "istio-system", "cacerts")
+        .map(|s| crate::rng::hash_name(object::text(s, "/data/root-cert.pem"), 32));
+    json!({"certificates": [{"ca_cert": [{"path": "<inline>", "serial_number": root, "days_until_expiration": "3650"}], "cert_chain": [valid]}]})
+}
+
+/// `/config_dump`, narrowed by `resource` and with endpoints where `include_eds` is given.
+pub(super) fn config(world: &World, c: usize, pod: &Pod, query: &Query) -> String {
+    let resource = query.get("resource").unwrap_or("");
+    let eds = query.get("include_eds").is_some();
+    let dynamic = shown(c, pod, None);
+    let clusters: Vec<Value> = dynamic
+        .iter()
+        .map(|s| {
+            let mut cluster = json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": s.name, "type": "EDS",
+                "eds_cluster_config": {"eds_config": {"ads": {}}, "service_name": s.name}, "connect_timeout": "10s", "lb_policy": "LEAST_REQUEST"});
+            if let Some(o) = s.upstream.policy.outlier {
+                cluster["outlier_detection"] = json!({"consecutive_5xx": o.consecutive, "interval": format!("{}s", o.interval / 1000),
+                    "base_ejection_time": format!("{}s", o.base / 1000), "max_ejection_percent": o.max_percent});
+            }
+            if !s.upstream.policy.rule.is_empty() {
+                let (namespace, name) = s.upstream.policy.rule.split_once('/').unwrap_or_default();
+                cluster["metadata"] = json!({"filter_metadata": {"istio": {"config": format!("/apis/networking.istio.io/v1/namespaces/{namespace}/destination-rule/{name}")}}});
+            }
+            json!({"version_info": version(pod), "cluster": cluster})
+        })
+        .collect();
+    let endpoints: Vec<Value> = dynamic.iter().map(assignment).collect();
+    let routes = routes(pod);
+    let mut configs = Vec::new();
+    let wanted = |name: &str| resource.is_empty() || resource == name;
+    if resource.is_empty() {
+        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": {"node": node(world, c, pod)}}));
+    }
+    if resource == "bootstrap" {
+        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": {"node": node(world, c, pod)}}));
+    }
+    if wanted("dynamic_active_clusters") {
+        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "version_info": version(pod), "dynamic_active_clusters": clusters}));
+    }
+    if eds && wanted("dynamic_endpoint_configs") {
+        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs": endpoints}));
+    }
+    if wanted("dynamic_route_configs") {
+        configs.push(
+            json!({"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": routes}),
+        );
+    }
+    pretty(&json!({"configs": configs}))
+}
+
+fn version(pod: &Pod) -> String {
+    let snapshot = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref());
+    format!("lab/{}", snapshot.map_or(0, |s| s.version))
+}
+
+fn assignment(s: &super::clusters::Shown) -> Value {
+    let mut groups: Vec<(&str, &str, Option<u32>, u32, Vec<Value>)> = Vec::new();
+    for e in &s.endpoints {
+        let lb = json!({"endpoint": {"address": {"socket_address": {"address": e.ip.to_string(), "port_value": e.port}}, "health_check_config": {}},
+            "health_status": "HEALTHY", "load_balancing_weight": e.weight,
+            "metadata": {"filter_metadata": {"istio": {"workload": e.workload}, "envoy.transport_socket_match": {"tlsMode": "istio"}}}});
+        match groups.iter_mut().find(|g| g.0 == e.region && g.3 == e.priority) {
+            Some(group) => group.4.push(lb),
+            None => groups.push((e.region, &e.zone, e.share, e.priority, vec![lb])),
+        }
+    }
+    let endpoints: Vec<Value> = groups
+        .into_iter()
+        .map(|(region, zone, share, priority, list)| {
+            let weight = share.unwrap_or_else(|| u32::try_from(list.len()).unwrap_or(1));
+            let mut group = json!({"locality": {"region": region, "zone": zone}, "lb_endpoints": list, "load_balancing_weight": weight});
+            if priority > 0 {
+                group["priority"] = json!(priority);
+            }
+            group
+        })
+        .collect();
+    json!({"endpoint_config": {"@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name": s.name,
+        "endpoints": endpoints, "policy": {"overprovisioning_factor": 140}}})
+}
+
+fn routes(pod: &Pod) -> Vec<Value> {
+    let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return Vec::new() };
+    let mut hosts = Vec::new();
+    if pod.role == Role::IngressGateway {
+        for server in snapshot.servers.iter().filter(|s| !s.passthrough && s.selector.matches(Some(&pod.labels))) {
+            let routes: Vec<Value> = server.routes.iter().map(|r| route(r)).collect();
+            hosts.push(json!({"name": format!("*:{}", server.port), "domains": ["*"], "routes": routes}));
+        }
+    } else {
+        for (host, list) in &snapshot.routes {
+            let port = snapshot.hosts.get(host).and_then(|p| p.first()).copied().unwrap_or(80);
+            let routes: Vec<Value> = list.iter().map(|r| route(r)).collect();
+            hosts.push(json!({"name": format!("{host}:{port}"), "domains": [host, host.split('.').next().unwrap_or(host)], "routes": routes}));
+        }
+        hosts.sort_by_key(|h| h["name"].as_str().unwrap_or("").to_owned());
+    }
+    let name = if pod.gateway() { "http.8080" } else { "9080" };
+    vec![
+        json!({"version_info": version(pod), "route_config": {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": name, "virtual_hosts": hosts}}),
+    ]
+}
+
+fn route(route: &Route) -> Value {
+    let name = |d: &crate::mesh::config::Destination| {
+        crate::mesh::snapshot::upstream_name(d.port.unwrap_or(9080), &d.subset, &d.host)
+    };
+    let weighted: Vec<Value> =
+        route.destinations.iter().map(|d| json!({"name": name(d), "weight": d.weight})).collect();
+    let mut action = if let [one] = route.destinations.as_slice() {
+        json!({"cluster": name(one)})
+    } else {
+        json!({"weighted_clusters": {"clusters": weighted}})
+    };
+    action["timeout"] = json!(format!("{}s", route.timeout.unwrap_or(0) as f64 / 1000.0));
+    let r = &route.retries;
+    let mut on = vec![];
+    for (yes, word) in [(r.on_5xx, "5xx"), (r.on_reset, "reset"), (r.on_connect, "connect-failure")] {
+        if yes {
+            on.push(word);
+        }
+    }
+    on.push("refused-stream");
+    action["retry_policy"] = json!({"retry_on": on.join(","), "num_retries": r.attempts});
+    if let Some(per_try) = r.per_try {
+        action["retry_policy"]["per_try_timeout"] = json!(format!("{}s", per_try as f64 / 1000.0));
+    }
+    let mut value = json!({"match": {"prefix": "/"}, "route": action});
+    let fault = &route.fault;
+    if fault.delay.is_some() || fault.abort.is_some() {
+        let mut filter = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"});
+        if let Some((ms, share)) = fault.delay {
+            filter["delay"] = json!({"fixed_delay": format!("{}s", ms as f64 / 1000.0), "percentage": {"numerator": (share * 1_000_000.0) as u64, "denominator": "MILLION"}});
+        }
+        if let Some((status, share)) = fault.abort {
+            filter["abort"] = json!({"http_status": status, "percentage": {"numerator": (share * 1_000_000.0) as u64, "denominator": "MILLION"}});
+        }
+        value["typed_per_filter_config"] = json!({"envoy.filters.http.fault": filter});
+    }
+    value
+}

@@ -1,0 +1,111 @@
+//! istiod's debug pages and metrics.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::TEXT;
+use crate::kube::admission::ISTIO;
+use crate::mesh::istiod::Sync;
+use crate::plane::call::{Answer, Call, JSON};
+use crate::world::{Pod, World};
+
+/// Answers one request to istiod's HTTP port.
+pub(crate) fn answer(world: &World, c: usize, call: &Call) -> Answer {
+    let version = world.clusters[c].quirks.istio_version.clone().unwrap_or_else(|| ISTIO.into());
+    match call.bare_path() {
+        "/debug/clusterz" => Answer::new(200, JSON, clusterz(world, c).to_string()),
+        "/debug/syncz" => Answer::new(200, JSON, super::pretty(&syncz(world, c, &version)).trim_end().to_owned()),
+        "/debug/registryz" => Answer::new(200, JSON, registryz(world, c).to_string()),
+        "/debug" | "/debug/" => Answer::new(
+            200,
+            "text/html; charset=utf-8",
+            "<html><body>/debug/clusterz /debug/registryz /debug/syncz</body></html>\n",
+        ),
+        "/version" => Answer::new(200, TEXT, format!("{version}-93248f9ae092f571eb870b7664c534bfc7d00f03-Clean")),
+        "/ready" | "/healthz/ready" => Answer::new(200, TEXT, ""),
+        "/metrics" => Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics(world, c, &version)),
+        _ => Answer::new(404, TEXT, "404 page not found\n"),
+    }
+}
+
+fn clusterz(world: &World, c: usize) -> Value {
+    let cluster = &world.clusters[c];
+    let mut list = vec![json!({"id": cluster.ident.istio, "secretName": "", "syncStatus": "synced"})];
+    for (d, state) in cluster.istiod.sync.iter().enumerate().filter(|(d, _)| *d != c) {
+        let id = &world.clusters[d].ident.istio;
+        let status = match state {
+            Sync::Unknown => continue,
+            Sync::Synced => "synced",
+            Sync::Syncing => "syncing",
+        };
+        list.push(
+            json!({"id": id, "secretName": format!("istio-system/istio-remote-secret-{id}"), "syncStatus": status}),
+        );
+    }
+    json!(list)
+}
+
+fn proxies(world: &World, c: usize) -> impl Iterator<Item = &Pod> {
+    world.clusters[c].pods.values().filter(|p| p.proxy.as_ref().is_some_and(|x| x.snapshot.is_some()) && p.network)
+}
+
+fn syncz(world: &World, c: usize, version: &str) -> Value {
+    let cluster = &world.clusters[c];
+    let latest = cluster.istiod.snapshot.as_ref().map_or((0, 0), |s| (s.version, s.at));
+    let mut list: Vec<(String, Value)> = proxies(world, c)
+        .map(|pod| {
+            let acked = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()).map_or((0, 0), |s| (s.version, s.at));
+            let mut entry = json!({"cluster_id": cluster.ident.istio, "proxy": format!("{}.{}", pod.name, pod.namespace),
+                "proxy_type": if pod.gateway() { "router" } else { "sidecar" }, "istio_version": version});
+            let mut resources = serde_json::Map::new();
+            for (short, url) in [
+                ("cluster", "envoy.config.cluster.v3.Cluster"),
+                ("listener", "envoy.config.listener.v3.Listener"),
+                ("route", "envoy.config.route.v3.RouteConfiguration"),
+                ("endpoint", "envoy.config.endpoint.v3.ClusterLoadAssignment"),
+            ] {
+                let nonce = |(version, at): (u64, i64)| {
+                    let mut rng = crate::rng::Rng::new(version ^ short.len() as u64);
+                    format!("{}/{}", world.dates.seconds(at), rng.uuid())
+                };
+                entry[format!("{short}_sent")] = json!(nonce(latest));
+                entry[format!("{short}_acked")] = json!(nonce(acked));
+                let at = world.dates.millis(latest.1);
+                resources.insert(format!("type.googleapis.com/{url}"), json!({"sent": nonce(latest), "acked": nonce(acked), "sentTime": at}));
+            }
+            entry["resources"] = Value::Object(resources);
+            (pod.name.clone(), entry)
+        })
+        .collect();
+    list.sort_by(|a, b| a.0.cmp(&b.0));
+    json!(list.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>())
+}
+
+fn registryz(world: &World, c: usize) -> Value {
+    let snapshot = world.clusters[c].istiod.snapshot.as_ref();
+    let mut hosts: Vec<&String> = snapshot.map(|s| s.hosts.keys().collect()).unwrap_or_default();
+    hosts.sort();
+    json!(
+        hosts
+            .iter()
+            .map(|h| json!({"hostname": h, "Attributes": {"ServiceRegistry": "Kubernetes"}}))
+            .collect::<Vec<_>>()
+    )
+}
+
+fn metrics(world: &World, c: usize, version: &str) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "# TYPE istio_build gauge\nistio_build{{component=\"pilot\",tag=\"{version}\"}} 1");
+    let _ = writeln!(out, "# TYPE pilot_info gauge\npilot_info{{version=\"{version}\"}} 1");
+    let _ = writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, c).count());
+    let pushes = world.clusters[c].istiod.snapshot.as_ref().map_or(0, |s| s.version);
+    let _ = writeln!(out, "# TYPE pilot_xds_pushes counter\npilot_xds_pushes{{type=\"eds\"}} {pushes}");
+    let synced = world.clusters[c].istiod.sync.iter().filter(|s| **s == Sync::Synced).count();
+    let _ = writeln!(
+        out,
+        "# TYPE istiod_managed_clusters gauge\nistiod_managed_clusters{{cluster_type=\"remote\"}} {}",
+        synced.saturating_sub(1)
+    );
+    out
+}

@@ -1,0 +1,60 @@
+//! A proxy's statistics: those Istio's default inclusion list keeps.
+
+use std::fmt::Write as _;
+
+use crate::world::{Pod, World};
+
+fn list(world: &World, c: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
+    let cluster = &world.clusters[c];
+    let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
+    let up = (world.now - pod.started) as f64 / 1000.0;
+    let proxy = pod.proxy.as_ref();
+    let clusters = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.upstreams.len());
+    let pushed = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.version);
+    let xds = "{cluster_name=\"xds-grpc\"}".to_owned();
+    let connected = f64::from(cluster.istiod_serving());
+    vec![
+        ("envoy_cluster_upstream_cx_active".into(), "gauge", xds.clone(), connected),
+        ("envoy_cluster_upstream_cx_total".into(), "counter", xds.clone(), 1.0),
+        ("envoy_cluster_upstream_cx_connect_fail".into(), "counter", xds, 0.0),
+        ("envoy_cluster_manager_active_clusters".into(), "gauge", String::new(), clusters as f64),
+        ("envoy_cluster_manager_cds_update_success".into(), "counter", String::new(), pushed as f64),
+        ("envoy_listener_manager_total_listeners_active".into(), "gauge", String::new(), 5.0),
+        ("envoy_server_live".into(), "gauge", String::new(), f64::from(!pod.terminating())),
+        ("envoy_server_uptime".into(), "gauge", String::new(), up),
+        ("istio_build".into(), "gauge", format!("{{component=\"proxy\",tag=\"{version}\"}}"), 1.0),
+        (
+            "istio_agent_process_start_time_seconds".into(),
+            "gauge",
+            String::new(),
+            world.dates.unix_ms(pod.started) as f64 / 1000.0,
+        ),
+    ]
+}
+
+/// The Prometheus text; a productpage's own metrics come along, as the agent merges them.
+pub(super) fn prometheus(world: &World, c: usize, pod: &Pod, filter: &str) -> String {
+    let keep = regex::Regex::new(filter).ok();
+    let mut out = String::new();
+    for (name, kind, labels, value) in list(world, c, pod) {
+        if filter.is_empty() || keep.as_ref().is_some_and(|f| f.is_match(&name)) {
+            let _ = writeln!(out, "# TYPE {name} {kind}\n{name}{labels} {value}");
+        }
+    }
+    if pod.role == crate::world::Role::Productpage && filter.is_empty() {
+        out.push_str(&pod.metrics.text(&world.clusters[c].ident.istio));
+    }
+    out
+}
+
+/// The plain text of `/stats`.
+pub(super) fn plain(world: &World, c: usize, pod: &Pod, filter: &str) -> String {
+    let keep = regex::Regex::new(filter).ok();
+    let lines = list(world, c, pod)
+        .into_iter()
+        .map(|(name, _, _, value)| (name.replacen("envoy_", "", 1).replace('_', "."), value));
+    lines
+        .filter(|(name, _)| filter.is_empty() || keep.as_ref().is_some_and(|f| f.is_match(name)))
+        .map(|(n, v)| format!("{n}: {v}\n"))
+        .collect()
+}

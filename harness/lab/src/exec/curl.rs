@@ -1,0 +1,249 @@
+//! `curl` and busybox `wget`: one request each, through the pod's sidecar unless the caller is the proxy itself.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::channels::{Exit, Output};
+use super::command::Cx;
+use crate::plane::apps;
+use crate::plane::call::{Answer, Call};
+use crate::plane::resolve;
+
+#[derive(Default)]
+struct Options {
+    silent: bool,
+    show_errors: bool,
+    fail: bool,
+    head: bool,
+    include: bool,
+    discard: bool,
+    format: String,
+    limit: Option<f64>,
+    url: String,
+    method: Option<String>,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+fn options(args: &[String]) -> Result<Options, String> {
+    let mut o = Options::default();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let mut value =
+            |inline: &str| if inline.is_empty() { rest.next().cloned().unwrap_or_default() } else { inline.to_owned() };
+        if let Some(long) = arg.strip_prefix("--") {
+            match long {
+                "silent" => o.silent = true,
+                "show-error" => o.show_errors = true,
+                "fail" | "fail-with-body" => o.fail = true,
+                "head" => o.head = true,
+                "include" => o.include = true,
+                "max-time" => o.limit = value("").parse().ok(),
+                "connect-timeout" => drop(value("")),
+                "write-out" => o.format = value(""),
+                "output" => o.discard = value("") != "-",
+                "header" => header(&mut o, &value("")),
+                "request" => o.method = Some(value("")),
+                "data" | "data-urlencode" => o.body = value(""),
+                "retry" | "resolve" | "user" => drop(value("")),
+                "insecure" | "location" | "compressed" | "http1.1" | "no-keepalive" | "get" => {}
+                other => return Err(format!("curl: option --{other}: is unknown\n")),
+            }
+            continue;
+        }
+        let Some(flags) = arg.strip_prefix('-').filter(|f| !f.is_empty()) else {
+            o.url.clone_from(arg);
+            continue;
+        };
+        for (at, letter) in flags.char_indices() {
+            let inline = &flags[at + 1..];
+            match letter {
+                's' => o.silent = true,
+                'S' => o.show_errors = true,
+                'f' => o.fail = true,
+                'I' => o.head = true,
+                'i' => o.include = true,
+                'k' | 'L' | 'v' | 'g' | 'G' | 'N' | '4' => {}
+                'm' | 'w' | 'o' | 'H' | 'X' | 'd' | 'u' | 'A' => {
+                    let given = value(inline);
+                    match letter {
+                        'm' => o.limit = given.parse().ok(),
+                        'w' => o.format = given,
+                        'o' => o.discard = given != "-",
+                        'H' => header(&mut o, &given),
+                        'X' => o.method = Some(given),
+                        'd' => o.body = given,
+                        _ => {}
+                    }
+                    break;
+                }
+                other => return Err(format!("curl: option -{other}: is unknown\n")),
+            }
+        }
+    }
+    if o.url.is_empty() { Err("curl: (2) no URL specified\n".into()) } else { Ok(o) }
+}
+
+fn header(o: &mut Options, text: &str) {
+    if let Some((name, value)) = text.split_once(':') {
+        o.headers.push((name.trim().to_lowercase(), value.trim().to_owned()));
+    }
+}
+
+/// Host, port and path of a URL; the scheme may be missing.
+fn split(url: &str) -> (String, u16, String) {
+    let (secure, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (scheme == "https", rest),
+        None => (false, url),
+    };
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| (&rest[..at], &rest[at..]));
+    let default = if secure { 443 } else { 80 };
+    let (host, port) =
+        authority.rsplit_once(':').map_or((authority, default), |(h, p)| (h, p.parse().unwrap_or(default)));
+    (host.to_owned(), port, path.to_owned())
+}
+
+enum Got {
+    Answer(Answer),
+    Unresolved,
+    NoConnection,
+    TimedOut,
+}
+
+async fn fetch(cx: &Cx, host: &str, port: u16, call: &Call, limit: Option<f64>) -> Got {
+    let known = cx.lab.with(|world| {
+        let namespace = world.clusters[cx.c].pods.get(&cx.place.uid)?.namespace.clone();
+        resolve::pod(world, cx.c, &namespace, host)
+    });
+    if known.is_none() {
+        return Got::Unresolved;
+    }
+    let asking = async {
+        if cx.place.proxy {
+            apps::direct(&cx.lab, cx.c, &cx.place.uid, host, port, call, 0.3).await
+        } else {
+            apps::request(&cx.lab, cx.c, &cx.place.uid, host, port, call).await
+        }
+    };
+    let limit = Duration::from_secs_f64(limit.unwrap_or(1e6).clamp(0.0, 1e9));
+    match timeout(limit, asking).await {
+        Ok(Some(answer)) => Got::Answer(answer),
+        Ok(None) => Got::NoConnection,
+        Err(_) => Got::TimedOut,
+    }
+}
+
+/// Runs `curl`.
+pub(super) async fn curl(cx: &Cx, args: &[String], output: &Output) -> Exit {
+    let o = match options(args) {
+        Ok(options) => options,
+        Err(why) => {
+            output.err(why).await;
+            return Exit::Code(2);
+        }
+    };
+    let (host, port, path) = split(&o.url);
+    let method = if o.head {
+        "HEAD"
+    } else if o.body.is_empty() {
+        "GET"
+    } else {
+        "POST"
+    };
+    let mut call = Call::get(&path);
+    call.method = o.method.as_deref().unwrap_or(method).parse().unwrap_or(http::Method::GET);
+    call.headers.clone_from(&o.headers);
+    call.body = o.body.clone().into();
+    let begun = Instant::now();
+    let got = fetch(cx, &host, port, &call, o.limit).await;
+    let took = begun.elapsed();
+    let (code, status, why) = match got {
+        Got::Answer(answer) => {
+            let failed = o.fail && answer.status >= 400;
+            if o.head || o.include {
+                output
+                    .out(format!(
+                        "HTTP/1.1 {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
+                        answer.status,
+                        answer.kind,
+                        answer.body.len()
+                    ))
+                    .await;
+            }
+            if !failed && !o.discard && !o.head {
+                output.out(answer.body.clone()).await;
+            }
+            let text = format!("curl: (22) The requested URL returned error: {}\n", answer.status);
+            (if failed { 22 } else { 0 }, answer.status, text)
+        }
+        Got::Unresolved => (6, 0, format!("curl: (6) Could not resolve host: {host}\n")),
+        Got::NoConnection => (
+            7,
+            0,
+            format!(
+                "curl: (7) Failed to connect to {host} port {port} after {} ms: Couldn't connect to server\n",
+                took.as_millis()
+            ),
+        ),
+        Got::TimedOut => (28, 0, format!("curl: (28) Connection timed out after {} milliseconds\n", took.as_millis())),
+    };
+    if code != 0 && (!o.silent || o.show_errors) {
+        output.err(why).await;
+    }
+    if !o.format.is_empty() {
+        let text = o
+            .format
+            .replace("%{http_code}", &format!("{status:03}"))
+            .replace("%{response_code}", &format!("{status:03}"))
+            .replace("%{time_total}", &format!("{:.6}", took.as_secs_f64()))
+            .replace("%{exitcode}", &code.to_string())
+            .replace("\\n", "\n")
+            .replace("\\t", "\t");
+        output.out(text).await;
+    }
+    Exit::Code(code)
+}
+
+/// Runs `wget`.
+pub(super) async fn wget(cx: &Cx, args: &[String], output: &Output) -> Exit {
+    let (mut url, mut limit, mut discard) = (String::new(), None, false);
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "-T" | "--timeout" => limit = rest.next().and_then(|v| v.parse().ok()),
+            "-O" => discard = rest.next().is_none_or(|v| v != "-"),
+            "-qO" => discard = rest.next().is_none_or(|v| v != "-"),
+            a if a.starts_with("-T") => limit = a[2..].parse().ok(),
+            a if a.starts_with("--timeout=") => limit = a["--timeout=".len()..].parse().ok(),
+            "--header" => drop(rest.next()),
+            a if a.starts_with('-') => {}
+            other => url = other.to_owned(),
+        }
+    }
+    let (host, port, path) = split(&url);
+    match fetch(cx, &host, port, &Call::get(&path), limit).await {
+        Got::Answer(answer) if answer.status >= 400 => {
+            output.err(format!("wget: server returned error: HTTP/1.1 {}\n", answer.status)).await;
+            Exit::Code(1)
+        }
+        Got::Answer(answer) => {
+            if !discard {
+                output.out(answer.body).await;
+            }
+            Exit::Code(0)
+        }
+        Got::Unresolved => {
+            output.err(format!("wget: bad address '{host}'\n")).await;
+            Exit::Code(1)
+        }
+        Got::NoConnection => {
+            output.err(format!("wget: can't connect to remote host ({host}): Connection refused\n")).await;
+            Exit::Code(1)
+        }
+        Got::TimedOut => {
+            output.err("wget: download timed out\n").await;
+            Exit::Code(1)
+        }
+    }
+}

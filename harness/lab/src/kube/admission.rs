@@ -1,0 +1,173 @@
+//! What the API server does to an object before it is stored: defaults, and the webhooks istiod serves.
+
+use serde_json::{Value, json};
+
+use crate::store::{Resource, object, resources};
+use crate::world::World;
+
+/// The version of Istio everything in the lab is.
+pub(crate) const ISTIO: &str = "1.28.3";
+
+/// Why admission turned an object away: an internal error of the API server, as a failing webhook gives.
+pub(crate) type Refused = String;
+
+/// Fills defaults and calls the webhooks that apply to a new object.
+pub(crate) fn admit(world: &mut World, c: usize, resource: &Resource, value: &mut Value) -> Result<(), Refused> {
+    match (resource.group, resource.plural) {
+        ("", "pods") => {
+            pod_defaults(value, "/spec");
+            object::default(value, "/status/phase", json!("Pending"));
+            inject(world, c, value)?;
+        }
+        ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") => {
+            if resource.plural != "daemonsets" {
+                object::default(value, "/spec/replicas", json!(1));
+            }
+            if resource.plural == "deployments" {
+                deployment_defaults(value);
+            }
+            pod_defaults(value, "/spec/template/spec");
+        }
+        ("batch", "jobs") => pod_defaults(value, "/spec/template/spec"),
+        ("", "services") => service_defaults(world, c, value),
+        ("", "namespaces") => {
+            object::default(value, "/spec/finalizers", json!(["kubernetes"]));
+            object::default(value, "/status/phase", json!("Active"));
+            let name = object::name(value).to_owned();
+            object::set(value, "/metadata/labels/kubernetes.io~1metadata.name", json!(name));
+        }
+        ("networking.istio.io" | "security.istio.io" | "telemetry.istio.io", _) => validate(world, c)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// istiod validates Istio configuration, and fails closed.
+pub(crate) fn validate(world: &World, c: usize) -> Result<(), Refused> {
+    if world.booting || world.clusters[c].istiod_serving() {
+        return Ok(());
+    }
+    Err("Internal error occurred: failed calling webhook \"rev.validation.istio.io\": failed to call webhook: Post \
+         \"https://istiod.istio-system.svc:443/validate?timeout=10s\": no endpoints available for service \"istiod\""
+        .into())
+}
+
+/// Adds the sidecar where the namespace or the pod asks for it; without a running istiod no such pod is created.
+fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
+    let cluster = &world.clusters[c];
+    let space = cluster.store.get(resources::namespaces(), "", object::namespace(pod)).cloned();
+    let enabled = space.as_deref().and_then(|n| object::label(n, "istio-injection")) == Some("enabled");
+    let asked =
+        object::label(pod, "sidecar.istio.io/inject").or_else(|| object::annotation(pod, "sidecar.istio.io/inject"));
+    if !(asked == Some("true") || enabled && asked != Some("false")) || has(pod, "istio-proxy") {
+        return Ok(());
+    }
+    if !world.booting && !cluster.istiod_serving() {
+        return Err("Internal error occurred: failed calling webhook \"namespace.sidecar-injector.istio.io\": failed to call \
+                    webhook: Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": no endpoints available for service \
+                    \"istiod\""
+            .into());
+    }
+    let network = cluster.ident.network.clone();
+    let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| ISTIO.to_owned());
+    let image = format!("registry.local/proxyv2:{version}");
+    let proxy = json!({
+        "name": "istio-proxy", "image": image, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
+        "args": ["proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel=warning"],
+        "env": [{"name": "ISTIO_META_CLUSTER_ID", "value": cluster.ident.istio}, {"name": "ISTIO_META_NETWORK", "value": network},
+            {"name": "ISTIO_META_MESH_ID", "value": "oke-mesh"}, {"name": "PILOT_CERT_PROVIDER", "value": "istiod"}],
+        "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
+        "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "periodSeconds": 15, "failureThreshold": 4},
+        "startupProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "periodSeconds": 1, "failureThreshold": 600},
+        "securityContext": {"runAsUser": 1337, "runAsGroup": 1337, "runAsNonRoot": true, "capabilities": {"drop": ["ALL"]}},
+        "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}},
+    });
+    let init = json!({"name": "istio-init", "image": image, "imagePullPolicy": "IfNotPresent",
+        "args": ["istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*"]});
+    let mut list = vec![init, proxy];
+    list.extend(object::items(pod, "/spec/initContainers").iter().cloned());
+    object::set(pod, "/spec/initContainers", json!(list));
+    object::set(pod, "/metadata/labels/security.istio.io~1tlsMode", json!("istio"));
+    object::set(pod, "/metadata/labels/topology.istio.io~1network", json!(network));
+    let app = object::label(pod, "app").unwrap_or("").to_owned();
+    object::set(pod, "/metadata/labels/service.istio.io~1canonical-name", json!(app));
+    let revision = object::label(pod, "version").unwrap_or("latest").to_owned();
+    object::set(pod, "/metadata/labels/service.istio.io~1canonical-revision", json!(revision));
+    object::set(pod, "/metadata/annotations/istio.io~1rev", json!("default"));
+    let status = json!({"initContainers": ["istio-init", "istio-proxy"], "containers": null, "volumes": ["istio-envoy"], "revision": "default"});
+    object::set(pod, "/metadata/annotations/sidecar.istio.io~1status", json!(status.to_string()));
+    Ok(())
+}
+
+fn has(pod: &Value, container: &str) -> bool {
+    ["/spec/containers", "/spec/initContainers"]
+        .iter()
+        .any(|list| object::items(pod, list).iter().any(|c| object::text(c, "/name") == container))
+}
+
+fn pod_defaults(value: &mut Value, spec: &str) {
+    for (field, default) in [
+        ("restartPolicy", json!("Always")),
+        ("terminationGracePeriodSeconds", json!(30)),
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("schedulerName", json!("default-scheduler")),
+        ("securityContext", json!({})),
+    ] {
+        object::default(value, &format!("{spec}/{field}"), default);
+    }
+    let Some(containers) = value.pointer_mut(&format!("{spec}/containers")).and_then(Value::as_array_mut) else {
+        return;
+    };
+    for container in containers {
+        object::default(container, "/imagePullPolicy", json!("IfNotPresent"));
+        object::default(container, "/resources", json!({}));
+        if let Some(ports) = container.get_mut("ports").and_then(Value::as_array_mut) {
+            ports.iter_mut().for_each(|port| object::default(port, "/protocol", json!("TCP")));
+        }
+    }
+}
+
+fn deployment_defaults(value: &mut Value) {
+    object::default(value, "/spec/strategy/type", json!("RollingUpdate"));
+    if object::text(value, "/spec/strategy/type") == "RollingUpdate" {
+        object::default(value, "/spec/strategy/rollingUpdate/maxSurge", json!("25%"));
+        object::default(value, "/spec/strategy/rollingUpdate/maxUnavailable", json!("25%"));
+    }
+    object::default(value, "/spec/progressDeadlineSeconds", json!(600));
+    object::default(value, "/spec/revisionHistoryLimit", json!(10));
+}
+
+fn service_defaults(world: &mut World, c: usize, value: &mut Value) {
+    object::default(value, "/spec/type", json!("ClusterIP"));
+    object::default(value, "/spec/sessionAffinity", json!("None"));
+    object::default(value, "/spec/internalTrafficPolicy", json!("Cluster"));
+    object::default(value, "/spec/ipFamilies", json!(["IPv4"]));
+    object::default(value, "/spec/ipFamilyPolicy", json!("SingleStack"));
+    object::default(value, "/status", json!({"loadBalancer": {}}));
+    let cluster = &mut world.clusters[c];
+    if object::text(value, "/spec/clusterIP").is_empty() && object::text(value, "/spec/type") != "ExternalName" {
+        cluster.next_service = cluster.next_service.wrapping_add(1);
+        let ip = cluster.ident.service_ip(cluster.next_service).to_string();
+        object::set(value, "/spec/clusterIP", json!(ip));
+    }
+    let ip = object::text(value, "/spec/clusterIP").to_owned();
+    object::set(value, "/spec/clusterIPs", json!([ip]));
+    let balanced = object::text(value, "/spec/type") != "ClusterIP";
+    let base = 30_000 + i64::from(cluster.next_service) * 10;
+    let Some(ports) = value.pointer_mut("/spec/ports").and_then(Value::as_array_mut) else { return };
+    for (i, port) in ports.iter_mut().enumerate() {
+        object::default(port, "/protocol", json!("TCP"));
+        let number = port.get("port").cloned().unwrap_or(Value::Null);
+        object::default(port, "/targetPort", number);
+        if balanced {
+            object::default(port, "/nodePort", json!(base + i as i64));
+        }
+    }
+}
+
+impl crate::world::Cluster {
+    /// Whether a webhook call or a proxy would reach an istiod of this cluster.
+    pub(crate) fn istiod_serving(&self) -> bool {
+        self.ready(crate::world::Role::Istiod).is_some()
+    }
+}

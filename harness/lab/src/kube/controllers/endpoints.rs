@@ -1,0 +1,92 @@
+//! `EndpointSlices` and Endpoints of Services with a selector: ready, serving and terminating as the pods are.
+
+use serde_json::{Value, json};
+
+use crate::rng::hash_name;
+use crate::store::selector::Selector;
+use crate::store::{object, resources};
+use crate::world::{Stage, World};
+
+/// The number a Service's port leads to in the pod; named target ports get the port they have in the lab's manifests.
+pub(crate) fn target_port(port: &Value) -> u16 {
+    let number = |value: Option<&Value>| value.and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
+    match port.get("targetPort") {
+        Some(Value::String(name)) => match name.as_str() {
+            "http2" => 8080,
+            "https" => 8443,
+            "http" => number(port.get("port")).unwrap_or(80),
+            _ => number(port.get("port")).unwrap_or(0),
+        },
+        Some(value) => number(Some(value)).unwrap_or(0),
+        None => number(port.get("port")).unwrap_or(0),
+    }
+}
+
+/// Brings the slices of every Service of a namespace up to date.
+pub(crate) fn sync(world: &mut World, c: usize, namespace: &str) {
+    let services: Vec<_> = world.clusters[c].store.list(resources::services(), Some(namespace)).cloned().collect();
+    for service in services {
+        if service.pointer("/spec/selector").is_some_and(|s| !s.is_null()) {
+            one(world, c, &service);
+        }
+    }
+}
+
+fn one(world: &mut World, c: usize, service: &Value) {
+    let (namespace, name) = (object::namespace(service), object::name(service));
+    let selector = Selector::map(service.pointer("/spec/selector"));
+    let cluster = &world.clusters[c];
+    let mut endpoints = Vec::new();
+    let (mut ready_addresses, mut unready_addresses) = (Vec::new(), Vec::new());
+    let mut pods: Vec<_> =
+        cluster.pods.values().filter(|p| p.namespace == namespace && selector.matches(Some(&p.labels))).collect();
+    pods.sort_by_key(|p| (p.created, p.name.clone()));
+    for pod in pods {
+        let (Some(ip), Some(node)) = (pod.ip, pod.node) else { continue };
+        if pod.stage == Stage::Done {
+            continue;
+        }
+        let terminating = pod.terminating();
+        let reference = json!({"kind": "Pod", "namespace": namespace, "name": pod.name, "uid": &*pod.uid});
+        let node = cluster.ident.node_name(node);
+        let address = json!({"ip": ip.to_string(), "nodeName": node, "targetRef": reference});
+        if pod.ready && !terminating {
+            ready_addresses.push(address);
+        } else if !terminating {
+            unready_addresses.push(address);
+        }
+        endpoints.push(json!({
+            "addresses": [ip.to_string()], "nodeName": node, "targetRef": reference, "zone": cluster.ident.zone,
+            "conditions": {"ready": pod.ready && !terminating, "serving": pod.ready, "terminating": terminating},
+        }));
+    }
+    let ports: Vec<Value> = object::items(service, "/spec/ports")
+        .iter()
+        .map(|p| json!({"name": object::text(p, "/name"), "port": target_port(p), "protocol": "TCP"}))
+        .collect();
+    let slice_name = format!("{name}-{}", hash_name(object::uid(service), 5));
+    let owner = json!([{"apiVersion": "v1", "kind": "Service", "name": name, "uid": object::uid(service), "controller": true, "blockOwnerDeletion": true}]);
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+        "metadata": {"name": slice_name, "namespace": namespace, "generateName": format!("{name}-"), "ownerReferences": owner,
+            "labels": {"kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}},
+    });
+    let mut subset = json!({"ports": ports});
+    let mut subsets = Vec::new();
+    if !(ready_addresses.is_empty() && unready_addresses.is_empty()) {
+        for (field, list) in [("addresses", ready_addresses), ("notReadyAddresses", unready_addresses)] {
+            if !list.is_empty() {
+                subset[field] = json!(list);
+            }
+        }
+        subsets.push(subset);
+    }
+    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace, "ownerReferences": owner}, "subsets": subsets});
+    for (resource, value) in [(resources::endpointslices(), slice), (resources::endpoints(), endpoints)] {
+        if world.clusters[c].store.get(resource, namespace, object::name(&value)).is_some() {
+            world.clusters[c].store.replace(resource, value);
+        } else {
+            world.create(c, resource, value);
+        }
+    }
+}

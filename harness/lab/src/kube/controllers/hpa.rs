@@ -1,0 +1,43 @@
+//! `HorizontalPodAutoscalers`: they stand aside at zero replicas; with no metrics they say so and change nothing.
+
+use serde_json::json;
+
+use crate::store::{object, resources};
+use crate::world::World;
+
+/// Writes the status of every autoscaler of a namespace.
+pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
+    let all: Vec<_> = world.clusters[c].store.list(resources::hpas(), Some(namespace)).cloned().collect();
+    for hpa in all {
+        let target = object::text(&hpa, "/spec/scaleTargetRef/name");
+        let Some(deployment) = world.clusters[c].store.get(resources::deployments(), namespace, target).cloned() else {
+            continue;
+        };
+        let replicas = object::int(&deployment, "/spec/replicas").unwrap_or(1);
+        let minimum = object::int(&hpa, "/spec/minReplicas").unwrap_or(1);
+        let maximum = object::int(&hpa, "/spec/maxReplicas").unwrap_or(5);
+        let date = world.date();
+        let active = if replicas == 0 {
+            json!({"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled",
+                "message": "scaling is disabled since the replica count of the target is zero", "lastTransitionTime": date})
+        } else {
+            json!({"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound",
+                "message": "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)",
+                "lastTransitionTime": date})
+        };
+        let old =
+            object::items(&hpa, "/status/conditions").iter().find(|x| object::text(x, "/type") == "ScalingActive");
+        let same = old.is_some_and(|o| object::text(o, "/status") == object::text(&active, "/status"));
+        if !same || object::int(&hpa, "/status/currentReplicas") != Some(replicas) {
+            let status = json!({"currentReplicas": replicas, "desiredReplicas": replicas, "conditions": [
+                {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "recommended size matches current size", "lastTransitionTime": date}, active]});
+            world.edit(c, resources::hpas(), namespace, object::name(&hpa), |h| object::set(h, "/status", status));
+        }
+        // With metrics an autoscaler brings any other count than zero back into its bounds.
+        let restless = world.clusters[c].quirks.restless.iter().any(|n| n == object::name(&hpa));
+        if (replicas > 0 || restless) && !(minimum..=maximum).contains(&replicas) && !world.booting {
+            let to = replicas.clamp(minimum, maximum);
+            world.edit(c, resources::deployments(), namespace, target, |d| object::set(d, "/spec/replicas", json!(to)));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The controllers: each change of an object is shown to those that care, and they bring the rest in line.
+
+pub(crate) mod deployment;
+pub(crate) mod endpoints;
+pub(crate) mod garbage;
+pub(crate) mod hpa;
+pub(crate) mod job;
+pub(crate) mod pdb;
+pub(crate) mod replicaset;
+pub(crate) mod service;
+
+use serde_json::Value;
+
+use super::{kubelet, policy, proxy_rules, scheduler};
+use crate::mesh::istiod;
+use crate::store::{Change, ChangeKind, object};
+use crate::world::World;
+
+/// Shows one change to every controller.
+pub(crate) fn on_change(world: &mut World, c: usize, change: &Change) {
+    let value = &*change.object;
+    let (namespace, name) = (object::namespace(value), object::name(value));
+    let deleted = change.kind == ChangeKind::Deleted;
+    if deleted {
+        garbage::collect(world, c, value);
+    }
+    match (change.resource.group, change.resource.plural) {
+        ("", "pods") => pod(world, c, change),
+        ("apps", "deployments") => {
+            if !deleted {
+                deployment::reconcile(world, c, namespace, name);
+            }
+            hpa::refresh(world, c, namespace);
+        }
+        ("apps", "replicasets" | "statefulsets") => {
+            if !deleted {
+                replicaset::reconcile_any(world, c, change.resource, namespace, name);
+            }
+            if let Some(("Deployment", _)) = object::controller(value) {
+                deployment::reconcile_owner(world, c, value);
+            }
+        }
+        ("", "services") => {
+            if change.kind == ChangeKind::Added {
+                service::added(world, c, value);
+            }
+            endpoints::sync(world, c, namespace);
+            proxy_rules::schedule(world, c);
+            istiod::schedule_everywhere(world);
+        }
+        ("discovery.k8s.io", "endpointslices") => {
+            proxy_rules::schedule(world, c);
+            istiod::schedule_everywhere(world);
+        }
+        ("networking.istio.io" | "security.istio.io", _) => istiod::schedule(world, c),
+        ("networking.k8s.io", "networkpolicies") => policy::refresh(world, c),
+        ("", "secrets") if name.starts_with("istio-remote-secret-") || name == "cacerts" => {
+            istiod::secrets_changed(world, c)
+        }
+        ("", "configmaps") => {}
+        ("", "nodes") => scheduler::retry(world, c),
+        ("", "namespaces") if object::deleting(value) && !deleted => garbage::empty_namespace(world, c, name),
+        ("batch", "jobs") if change.kind == ChangeKind::Added => job::start(world, c, value),
+        ("autoscaling", _) if change.kind == ChangeKind::Added => hpa::refresh(world, c, namespace),
+        ("policy", _) if !deleted => pdb::refresh(world, c, namespace),
+        _ => {}
+    }
+}
+
+fn pod(world: &mut World, c: usize, change: &Change) {
+    let value = &*change.object;
+    let uid = object::uid(value);
+    match change.kind {
+        ChangeKind::Added => kubelet::admit(world, c, value),
+        ChangeKind::Modified => modified(world, c, change.previous.as_deref(), value),
+        ChangeKind::Deleted => kubelet::vanish(world, c, uid),
+    }
+    match object::controller(value) {
+        Some(("ReplicaSet", owner)) => {
+            replicaset::reconcile_owner(world, c, "replicasets", object::namespace(value), owner)
+        }
+        Some(("StatefulSet", owner)) => {
+            replicaset::reconcile_owner(world, c, "statefulsets", object::namespace(value), owner)
+        }
+        Some(("Job", owner)) => job::refresh(world, c, object::namespace(value), owner),
+        _ => {}
+    }
+    endpoints::sync(world, c, object::namespace(value));
+    pdb::refresh(world, c, object::namespace(value));
+}
+
+fn modified(world: &mut World, c: usize, previous: Option<&Value>, value: &Value) {
+    let uid: crate::world::Uid = object::uid(value).into();
+    if let Some(pod) = world.clusters[c].pods.get_mut(&uid)
+        && object::labels(value) != Some(&pod.labels)
+    {
+        pod.labels = object::labels(value).cloned().unwrap_or_default();
+    }
+    if object::deleting(value) && !previous.is_some_and(object::deleting) {
+        let grace = object::int(value, "/metadata/deletionGracePeriodSeconds").unwrap_or(30);
+        kubelet::terminate(world, c, &uid, grace);
+    }
+}

@@ -1,0 +1,45 @@
+//! `PodDisruptionBudgets`: how many pods may still be evicted.
+
+use serde_json::{Value, json};
+
+use super::replicaset::is_ready;
+use crate::store::selector::Selector;
+use crate::store::{object, resources};
+use crate::world::World;
+
+/// Writes the status of every budget of a namespace.
+pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
+    let budgets: Vec<_> = world.clusters[c].store.list(resources::pdbs(), Some(namespace)).cloned().collect();
+    for budget in budgets {
+        let selector = budget.pointer("/spec/selector").map(Selector::object).unwrap_or_default();
+        let pods: Vec<_> = world.clusters[c]
+            .store
+            .list(resources::pods(), Some(namespace))
+            .filter(|p| selector.matches(object::labels(p)))
+            .collect();
+        let expected = pods.iter().filter(|p| !object::deleting(p)).count() as i64;
+        let healthy = pods.iter().filter(|p| is_ready(p) && !object::deleting(p)).count() as i64;
+        let resolve = |value: &Value| match value {
+            Value::String(s) => (expected * s.trim_end_matches('%').parse::<i64>().unwrap_or(0) + 99) / 100,
+            other => other.as_i64().unwrap_or(0),
+        };
+        let desired = match (budget.pointer("/spec/minAvailable"), budget.pointer("/spec/maxUnavailable")) {
+            (Some(minimum), _) => resolve(minimum),
+            (None, Some(maximum)) => expected - resolve(maximum),
+            (None, None) => 0,
+        };
+        let generation = object::int(&budget, "/metadata/generation");
+        let status = json!({"currentHealthy": healthy, "desiredHealthy": desired, "expectedPods": expected,
+            "disruptionsAllowed": (healthy - desired).max(0), "observedGeneration": generation});
+        world.edit(c, resources::pdbs(), namespace, object::name(&budget), |b| object::set(b, "/status", status));
+    }
+}
+
+/// The budget that forbids evicting a pod now.
+pub(crate) fn forbids(world: &World, c: usize, pod: &Value) -> Option<(String, Value)> {
+    let budgets = world.clusters[c].store.list(resources::pdbs(), Some(object::namespace(pod)));
+    budgets
+        .filter(|b| b.pointer("/spec/selector").map(Selector::object).unwrap_or_default().matches(object::labels(pod)))
+        .find(|b| object::int(b, "/status/disruptionsAllowed").unwrap_or(0) < 1)
+        .map(|b| (object::name(b).to_owned(), b.pointer("/status").cloned().unwrap_or_default()))
+}

@@ -1,0 +1,208 @@
+//! Starts, probes and ends pods. Every step is an event of its own, so that what a pod serves and what the API says of it
+//! can differ for as long as they do in a real cluster.
+
+use serde_json::{Value, json};
+
+use super::{events, pod_status};
+use crate::clock::Ms;
+use crate::defects::PodQuirk;
+use crate::store::{object, resources};
+use crate::world::{Event, Life, Pod, Role, Stage, Uid, World};
+
+/// Envoy's `terminationDrainDuration`.
+const DRAIN: Ms = 5_000;
+
+/// Takes in a new pod.
+pub(crate) fn admit(world: &mut World, c: usize, value: &Value) {
+    let mut pod = Pod::new(value, world.now);
+    let quirks: Vec<PodQuirk> =
+        world.clusters[c].quirks.pods.iter().filter(|q| q.applies(&pod, world.booting)).cloned().collect();
+    for quirk in quirks {
+        pod.broken = quirk.broken.or(pod.broken);
+        pod.slow = pod.slow.max(quirk.slow_ms);
+    }
+    if object::items(value, "/spec/containers").iter().any(|x| !pullable(object::text(x, "/image"))) {
+        pod.broken = Some(crate::world::Broken::Image);
+    }
+    let uid = pod.uid.clone();
+    world.clusters[c].pods.insert(uid.clone(), pod);
+    if world.booting {
+        super::scheduler::bind(world, c, &uid);
+    } else {
+        let delay = world.rng.between(10, 60);
+        world.after(delay, Event::Bind(c, uid));
+    }
+}
+
+/// Images of the lab's own registry exist in known versions; foreign images are taken to exist.
+fn pullable(image: &str) -> bool {
+    match image.strip_prefix("registry.local/") {
+        Some(own) => !own.ends_with(":missing") && !own.contains("nonexistent") && !own.contains("does-not-exist"),
+        None => !image.contains("nonexistent") && !image.contains("does-not-exist"),
+    }
+}
+
+/// The containers run: the pod has an address and its processes begin.
+pub(crate) fn start(world: &mut World, c: usize, uid: &Uid) {
+    let (now, booting) = (world.now, world.booting);
+    let cluster = &mut world.clusters[c];
+    let Some(pod) = cluster.pods.get_mut(uid) else { return };
+    if pod.stage != Stage::Starting {
+        return;
+    }
+    let node = pod.node.unwrap_or(1);
+    let slot = &mut cluster.next_pod[node.min(15)];
+    *slot += 1;
+    let ip = cluster.quirks.pod_ip(&cluster.ident, node, *slot);
+    pod.ip = Some(ip);
+    pod.network = true;
+    pod.stage = Stage::Running;
+    pod.started = now;
+    if let Some(proxy) = pod.proxy.as_mut() {
+        proxy.started = now;
+    }
+    let (role, slow) = (pod.role, pod.slow);
+    cluster.ips.insert(ip, uid.clone());
+    pod_status::write(world, c, uid);
+    if let Some(value) = world.pod_object(c, uid).cloned() {
+        events::record(world, c, &value, "Pod", false, "Started", "Started container");
+    }
+    if booting {
+        probe(world, c, uid);
+        return;
+    }
+    let delay = match role {
+        Role::IngressGateway | Role::EastWestGateway => world.rng.between(1500, 2100),
+        Role::Istiod => world.rng.between(1800, 2600),
+        Role::Prometheus => world.rng.between(1500, 2200),
+        _ => world.rng.between(1100, 1700),
+    };
+    world.after(delay + slow, Event::Probe(c, uid.clone()));
+}
+
+/// The readiness probe: proxies are ready once istiod has configured them, the rest once it serves.
+pub(crate) fn probe(world: &mut World, c: usize, uid: &Uid) {
+    let istiod = world.booting || world.clusters[c].istiod_serving();
+    let now = world.now;
+    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+    if pod.stage != Stage::Running || pod.ready {
+        return;
+    }
+    let waits = pod.proxy.as_ref().is_some_and(|proxy| proxy.snapshot.is_none()) && !istiod;
+    if pod.broken.is_some() || waits {
+        let message = match pod.broken {
+            Some(crate::world::Broken::CrashLoop) => "Back-off restarting failed container",
+            Some(crate::world::Broken::Image) => "Back-off pulling image",
+            _ => "Readiness probe failed: HTTP probe failed with statuscode: 503",
+        };
+        if pod.broken == Some(crate::world::Broken::CrashLoop) {
+            pod.restarts += 1;
+        }
+        let again = if waits { 1000 } else { 10_000 };
+        pod_status::write(world, c, uid);
+        if let Some(value) = world.pod_object(c, uid).cloned() {
+            events::record(world, c, &value, "Pod", true, "Unhealthy", message);
+        }
+        if !world.booting {
+            world.after(again, Event::Probe(c, uid.clone()));
+        }
+        return;
+    }
+    pod.ready = true;
+    pod.serving = true;
+    pod.ready_since = now;
+    let role = pod.role;
+    if pod.proxy.is_some() {
+        crate::mesh::istiod::connect(world, c, uid);
+    }
+    pod_status::write(world, c, uid);
+    if role == Role::Istiod {
+        crate::mesh::istiod::schedule(world, c);
+    }
+}
+
+/// Someone asked for the pod to end: its object has a deletion date.
+pub(crate) fn terminate(world: &mut World, c: usize, uid: &Uid, grace: i64) {
+    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+    if pod.terminating() {
+        return;
+    }
+    let started = pod.ip.is_some();
+    pod.stage = Stage::Terminating;
+    let grace = grace.max(0) * 1000;
+    let role = pod.role;
+    if pod.gateway() {
+        pod.life.send_replace(Life::Draining);
+    }
+    if let Some(value) = world.pod_object(c, uid).cloned() {
+        events::record(world, c, &value, "Pod", false, "Killing", "Stopping container");
+    }
+    let wait = match role {
+        _ if !started => 0,
+        Role::IngressGateway | Role::EastWestGateway => DRAIN.min(grace),
+        Role::Sleep | Role::Other => grace.min(30_000),
+        Role::Prometheus | Role::Alertmanager => grace.min(400),
+        _ => grace.min(world.rng.between(30, 90)),
+    };
+    pod_status::write(world, c, uid);
+    world.after(wait, Event::Exit(c, uid.clone()));
+}
+
+/// The processes are gone; a sidecar may outlive the application for the rest of the grace period.
+pub(crate) fn exit(world: &mut World, c: usize, uid: &Uid) {
+    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+    pod.serving = false;
+    pod.ready = false;
+    let lingers = pod.proxy.is_some() && !pod.gateway();
+    if !lingers {
+        pod.life.send_replace(Life::Closed);
+    }
+    let rest = if lingers { (pod.grace * 1000).min(DRAIN) } else { 0 };
+    pod_status::write(world, c, uid);
+    let wait = rest + world.rng.between(120, 380);
+    world.after(wait, Event::Remove(c, uid.clone()));
+}
+
+/// The kubelet confirms the end to the API server.
+pub(crate) fn remove(world: &mut World, c: usize, uid: &Uid) {
+    let Some(pod) = world.clusters[c].pods.get(uid) else { return };
+    pod.life.send_replace(Life::Closed);
+    let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+    let held = world.pod_object(c, uid).is_some_and(|v| !object::items(v, "/metadata/finalizers").is_empty());
+    if held {
+        world.edit(c, resources::pods(), &namespace, &name, |pod| {
+            object::set(pod, "/metadata/deletionGracePeriodSeconds", json!(0))
+        });
+        return;
+    }
+    if world.pod_object(c, uid).is_some() {
+        world.clusters[c].store.remove(resources::pods(), &namespace, &name);
+    } else {
+        vanish(world, c, uid);
+    }
+}
+
+/// The object is gone: without an orderly end, connections break and packets are lost from now on.
+pub(crate) fn vanish(world: &mut World, c: usize, uid: &str) {
+    let cluster = &mut world.clusters[c];
+    let Some(pod) = cluster.pods.remove(uid) else { return };
+    if pod.serving {
+        pod.life.send_replace(Life::Reset);
+    } else {
+        pod.life.send_replace(Life::Closed);
+    }
+    if let Some(ip) = pod.ip {
+        cluster.ips.remove(&ip);
+    }
+}
+
+/// The work of a Job's pod is done.
+pub(crate) fn complete(world: &mut World, c: usize, uid: &Uid) {
+    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+    if pod.stage == Stage::Running {
+        pod.stage = Stage::Done;
+        pod.ready = false;
+        pod.serving = false;
+        pod_status::write(world, c, uid);
+    }
+}

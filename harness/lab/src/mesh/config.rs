@@ -1,0 +1,246 @@
+//! `VirtualServices` and `DestinationRules`, read from their JSON into what a proxy needs.
+//!
+//! Mirroring, rewriting, header manipulation and TLS routes are not read.
+
+use serde_json::Value;
+
+use crate::clock::Ms;
+use crate::store::object;
+
+/// How a path has to look.
+#[derive(Debug, Clone)]
+pub(crate) enum PathMatch {
+    Exact(String),
+    Prefix(String),
+    Regex(regex::Regex),
+    Any,
+}
+
+/// One destination with its weight.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) subset: String,
+    pub(crate) weight: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Retries {
+    pub(crate) attempts: u32,
+    pub(crate) per_try: Option<Ms>,
+    /// Answers of 5xx are tried again, not only failed connections.
+    pub(crate) on_5xx: bool,
+    pub(crate) on_connect: bool,
+    pub(crate) on_reset: bool,
+}
+
+impl Default for Retries {
+    /// What Istio gives a route that says nothing.
+    fn default() -> Self {
+        Self { attempts: 2, per_try: None, on_5xx: false, on_connect: true, on_reset: false }
+    }
+}
+
+/// An injected fault.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fault {
+    pub(crate) delay: Option<(Ms, f64)>,
+    pub(crate) abort: Option<(u16, f64)>,
+}
+
+/// One entry of `spec.http`.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub(crate) paths: Vec<PathMatch>,
+    /// Header equality a match asks for, all of them: lower-case name and value.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) timeout: Option<Ms>,
+    pub(crate) retries: Retries,
+    pub(crate) fault: Fault,
+}
+
+impl Route {
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let path = path.split('?').next().unwrap_or(path);
+        self.paths.is_empty()
+            || self.paths.iter().any(|p| match p {
+                PathMatch::Exact(x) => x == path,
+                PathMatch::Prefix(x) => path.starts_with(x.as_str()),
+                PathMatch::Regex(x) => x.find(path).is_some_and(|m| m.start() == 0 && m.end() == path.len()),
+                PathMatch::Any => true,
+            })
+    }
+}
+
+/// `90s`, `1.5s`, `100ms`, `5m`, `1h`.
+pub(crate) fn duration(text: &str) -> Option<Ms> {
+    let split = text.find(|x: char| x.is_ascii_alphabetic())?;
+    let number: f64 = text[..split].parse().ok()?;
+    let unit = match &text[split..] {
+        "ms" => 1.0,
+        "s" => 1000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return None,
+    };
+    Some((number * unit).round() as Ms)
+}
+
+/// The full name of a host as an object in `namespace` may abbreviate it.
+pub(crate) fn full_host(host: &str, namespace: &str) -> String {
+    if host.contains('*') || host.parse::<std::net::IpAddr>().is_ok() {
+        return host.to_owned();
+    }
+    match host.split('.').collect::<Vec<_>>().as_slice() {
+        [one] => format!("{one}.{namespace}.svc.cluster.local"),
+        [a, b] => format!("{a}.{b}.svc.cluster.local"),
+        [a, b, "svc"] => format!("{a}.{b}.svc.cluster.local"),
+        _ => host.to_owned(),
+    }
+}
+
+/// The HTTP routes of a `VirtualService`.
+pub(crate) fn routes(value: &Value) -> Vec<Route> {
+    object::items(value, "/spec/http").iter().map(|http| route(http, object::namespace(value))).collect()
+}
+
+fn route(http: &Value, namespace: &str) -> Route {
+    let mut paths = Vec::new();
+    let mut headers = Vec::new();
+    for one in object::items(http, "/match") {
+        let uri = |kind: &str| one.pointer(&format!("/uri/{kind}")).and_then(Value::as_str);
+        paths.push(if let Some(x) = uri("exact") {
+            PathMatch::Exact(x.into())
+        } else if let Some(x) = uri("prefix") {
+            PathMatch::Prefix(x.into())
+        } else if let Some(x) = uri("regex").and_then(|x| regex::Regex::new(x).ok()) {
+            PathMatch::Regex(x)
+        } else {
+            PathMatch::Any
+        });
+        for (name, value) in one.get("headers").and_then(Value::as_object).into_iter().flatten() {
+            headers.push((name.to_lowercase(), object::text(value, "/exact").to_owned()));
+        }
+    }
+    let destinations = object::items(http, "/route")
+        .iter()
+        .map(|r| Destination {
+            host: full_host(object::text(r, "/destination/host"), namespace),
+            port: object::int(r, "/destination/port/number").and_then(|p| u16::try_from(p).ok()),
+            subset: object::text(r, "/destination/subset").to_owned(),
+            weight: object::int(r, "/weight").and_then(|w| u32::try_from(w).ok()).unwrap_or(1),
+        })
+        .collect();
+    let retries = http.get("retries").map_or_else(Retries::default, |r| {
+        let on = object::text(r, "/retryOn");
+        let has = |what: &str| on.split(',').any(|x| x.trim() == what);
+        Retries {
+            attempts: object::int(r, "/attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
+            per_try: duration(object::text(r, "/perTryTimeout")),
+            on_5xx: has("5xx") || has("gateway-error"),
+            on_connect: on.is_empty() || has("connect-failure") || has("5xx"),
+            on_reset: has("reset") || has("5xx"),
+        }
+    });
+    let percent = |x: &Value| x.pointer("/percentage/value").and_then(Value::as_f64).unwrap_or(100.0) / 100.0;
+    let fault = Fault {
+        delay: http.pointer("/fault/delay").and_then(|d| Some((duration(object::text(d, "/fixedDelay"))?, percent(d)))),
+        abort: http
+            .pointer("/fault/abort")
+            .and_then(|a| Some((u16::try_from(object::int(a, "/httpStatus")?).ok()?, percent(a)))),
+    };
+    Route { paths, headers, destinations, timeout: duration(object::text(http, "/timeout")), retries, fault }
+}
+
+/// Outlier detection of a `DestinationRule`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlier {
+    pub(crate) consecutive: u32,
+    pub(crate) interval: Ms,
+    pub(crate) base: Ms,
+    pub(crate) max_percent: u32,
+}
+
+/// Circuit breaker limits as `/clusters` prints them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connections: u32,
+    pub(crate) pending: u32,
+    pub(crate) requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: u32::MAX, pending: u32::MAX, requests: u32::MAX }
+    }
+}
+
+/// What a `DestinationRule` says about a host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Policy {
+    pub(crate) outlier: Option<Outlier>,
+    pub(crate) limits: Limits,
+    /// From-locality and its distribution.
+    pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
+    pub(crate) subsets: Vec<(String, Value)>,
+    pub(crate) rule: String,
+}
+
+/// Reads a `DestinationRule`.
+pub(crate) fn policy(value: &Value) -> Policy {
+    let traffic = value.pointer("/spec/trafficPolicy").cloned().unwrap_or_default();
+    let number = |pointer: &str| object::int(&traffic, pointer).and_then(|n| u32::try_from(n).ok());
+    let outlier = traffic.get("outlierDetection").map(|o| Outlier {
+        consecutive: object::int(o, "/consecutive5xxErrors").and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
+        interval: duration(object::text(o, "/interval")).unwrap_or(10_000).max(1),
+        base: duration(object::text(o, "/baseEjectionTime")).unwrap_or(30_000),
+        max_percent: object::int(o, "/maxEjectionPercent").and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
+    });
+    let enabled = traffic.pointer("/loadBalancer/localityLbSetting/enabled").and_then(Value::as_bool).unwrap_or(true);
+    let distribute = object::items(&traffic, "/loadBalancer/localityLbSetting/distribute")
+        .iter()
+        .filter(|_| enabled)
+        .map(|d| {
+            let to = d.get("to").and_then(Value::as_object).into_iter().flatten();
+            let to =
+                to.map(|(k, v)| (k.clone(), v.as_u64().and_then(|w| u32::try_from(w).ok()).unwrap_or(0))).collect();
+            (object::text(d, "/from").to_owned(), to)
+        })
+        .collect();
+    Policy {
+        outlier,
+        limits: Limits {
+            connections: number("/connectionPool/tcp/maxConnections").unwrap_or(u32::MAX),
+            pending: number("/connectionPool/http/http1MaxPendingRequests").unwrap_or(u32::MAX),
+            requests: number("/connectionPool/http/http2MaxRequests").unwrap_or(u32::MAX),
+        },
+        distribute,
+        subsets: object::items(value, "/spec/subsets")
+            .iter()
+            .map(|s| (object::text(s, "/name").to_owned(), s.get("labels").cloned().unwrap_or_default()))
+            .collect(),
+        rule: format!("{}/{}", object::namespace(value), object::name(value)),
+    }
+}
+
+/// Whether a locality pattern such as `us-sanjose-1/*` covers a region and zone.
+pub(crate) fn locality_matches(pattern: &str, region: &str, zone: &str) -> bool {
+    let mut parts = pattern.split('/');
+    let part = |given: Option<&str>, actual: &str| given.is_none_or(|g| g == "*" || g == actual);
+    part(parts.next(), region) && part(parts.next(), zone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_hosts_and_localities() {
+        assert_eq!((duration("2s"), duration("1.5s"), duration("x")), (Some(2000), Some(1500), None));
+        assert_eq!(full_host("reviews", "bookinfo"), "reviews.bookinfo.svc.cluster.local");
+        assert_eq!(full_host("a.b.svc.cluster.local", "c"), "a.b.svc.cluster.local");
+        assert!(locality_matches("us-sanjose-1/*", "us-sanjose-1", "z") && !locality_matches("phx/*", "iad", "z"));
+    }
+}

@@ -1,0 +1,61 @@
+//! One Envoy: the configuration it runs with and the state it keeps per cluster.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::balance::{Address, Balancer, Outcome};
+use super::snapshot::{Endpoint, Snapshot, Upstream};
+use crate::clock::Ms;
+use crate::rng::Rng;
+
+/// A sidecar or gateway proxy.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    pub(crate) started: Ms,
+    /// What istiod last sent; none before the first push.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// Does not take pushes any more.
+    pub(crate) stale: bool,
+    pub(crate) balancers: HashMap<Arc<str>, Balancer>,
+    pub(crate) downstream: u64,
+}
+
+impl Proxy {
+    pub(crate) fn new(started: Ms) -> Self {
+        Self { started, snapshot: None, stale: false, balancers: HashMap::new(), downstream: 0 }
+    }
+
+    /// Takes a push, unless it is stuck; endpoints that left are forgotten with their counters.
+    pub(crate) fn accept(&mut self, snapshot: &Arc<Snapshot>) {
+        if self.stale && self.snapshot.is_some() {
+            return;
+        }
+        self.snapshot = Some(snapshot.clone());
+        self.balancers.retain(|name, balancer| {
+            let Some(upstream) = snapshot.upstreams.get(&**name) else { return false };
+            balancer.hosts.retain(|address, _| upstream.endpoints.iter().any(|e| (e.ip, e.port) == *address));
+            true
+        });
+    }
+
+    /// Picks an endpoint for an attempt and counts it as begun.
+    pub(crate) fn pick<'a>(
+        &mut self,
+        upstream: &'a Upstream,
+        now: Ms,
+        retry: bool,
+        rng: &mut Rng,
+    ) -> Option<&'a Endpoint> {
+        let balancer = self.balancers.entry(upstream.name.clone()).or_default();
+        let endpoint = balancer.pick(upstream, now, retry, rng)?;
+        balancer.begin((endpoint.ip, endpoint.port));
+        Some(endpoint)
+    }
+
+    pub(crate) fn report(&mut self, upstream: &Upstream, address: Address, outcome: Outcome, now: Ms) {
+        let since = self.started;
+        if let Some(balancer) = self.balancers.get_mut(&upstream.name) {
+            balancer.report(upstream, address, outcome, now, since);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What one istiod last pushed to the proxies of its cluster: clusters with endpoints, routes and gateways.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::config::{self, Policy, Route};
+use super::registry::{Member, View};
+use crate::clock::Ms;
+use crate::store::selector::Selector;
+use crate::store::{object, resources};
+use crate::world::{Ident, World};
+
+/// The port every east-west gateway passes mutual TLS through on.
+pub(crate) const PASSTHROUGH: u16 = 15443;
+
+/// One endpoint of a cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) port: u16,
+    pub(crate) weight: u32,
+    /// The lab's number of the owning cluster.
+    pub(crate) owner: usize,
+    pub(crate) region: &'static str,
+    pub(crate) zone: String,
+    /// Through the owner's east-west gateway.
+    pub(crate) gateway: bool,
+    pub(crate) priority: u32,
+    /// `workload;namespace;service;revision;cluster`, as the metadata has it.
+    pub(crate) workload: String,
+    /// Locality weight where the `DestinationRule` distributes.
+    pub(crate) share: Option<u32>,
+}
+
+/// One Envoy cluster: `outbound|9080|v1|reviews.bookinfo.svc.cluster.local`.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) name: Arc<str>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) subset: String,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) policy: Arc<Policy>,
+}
+
+/// A server of a Gateway object.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) selector: Selector,
+    pub(crate) port: u16,
+    pub(crate) passthrough: bool,
+    pub(crate) routes: Vec<Arc<Route>>,
+}
+
+/// Everything pushed at once.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) version: u64,
+    pub(crate) at: Ms,
+    pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
+    /// Routes of the mesh's `VirtualServices` by host.
+    pub(crate) routes: HashMap<String, Vec<Arc<Route>>>,
+    pub(crate) servers: Vec<Server>,
+    /// Ports of every host.
+    pub(crate) hosts: HashMap<String, Vec<u16>>,
+}
+
+impl Snapshot {
+    /// Keeps the faults an older state injected, whatever the objects say now.
+    pub(crate) fn keep_faults(&mut self, old: &Self) {
+        for (host, routes) in &old.routes {
+            if routes.iter().any(|r| r.fault.delay.is_some() || r.fault.abort.is_some()) {
+                self.routes.insert(host.clone(), routes.clone());
+            }
+        }
+    }
+}
+
+/// The name istiod gives a cluster.
+pub(crate) fn upstream_name(port: u16, subset: &str, host: &str) -> String {
+    format!("outbound|{port}|{subset}|{host}")
+}
+
+/// Computes what istiod of cluster `c` would push now, given what it knows of every cluster.
+pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], version: u64) -> Snapshot {
+    let store = &world.clusters[c].store;
+    let mut policies: HashMap<String, Arc<Policy>> = HashMap::new();
+    for rule in store.list(resources::destinationrules(), None) {
+        let host = config::full_host(object::text(rule, "/spec/host"), object::namespace(rule));
+        policies.entry(host).or_insert_with(|| Arc::new(config::policy(rule)));
+    }
+    let none = Arc::new(Policy::default());
+    let mut upstreams = BTreeMap::new();
+    let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
+    let local = views.get(c).and_then(Option::as_ref);
+    for ((namespace, name), entry) in local.into_iter().flat_map(|v| &v.services) {
+        let host = format!("{name}.{namespace}.svc.cluster.local");
+        let policy = policies.get(&host).unwrap_or(&none);
+        hosts.insert(host.clone(), entry.ports.iter().map(|p| p.0).collect());
+        for (port, _) in &entry.ports {
+            let all = std::iter::once((String::new(), Selector::default()));
+            let subsets = policy.subsets.iter().map(|(name, labels)| (name.clone(), Selector::map(Some(labels))));
+            for (subset, selector) in all.chain(subsets) {
+                let endpoints = endpoints(world, c, views, namespace, name, *port, &selector, policy);
+                let id = upstream_name(*port, &subset, &host);
+                let upstream = Upstream {
+                    name: id.as_str().into(),
+                    host: host.clone(),
+                    port: *port,
+                    subset,
+                    endpoints,
+                    policy: policy.clone(),
+                };
+                upstreams.insert(id, Arc::new(upstream));
+            }
+        }
+    }
+    let (routes, servers) = routing(world, c);
+    Snapshot { version, at: world.now, upstreams, routes, servers, hosts }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
+fn endpoints(
+    world: &World,
+    c: usize,
+    views: &[Option<Arc<View>>],
+    namespace: &str,
+    name: &str,
+    port: u16,
+    selector: &Selector,
+    policy: &Policy,
+) -> Vec<Endpoint> {
+    let here = &world.clusters[c].ident;
+    let distribution =
+        policy.distribute.iter().find(|(from, _)| config::locality_matches(from, here.region, &here.zone));
+    let mut found = Vec::new();
+    for (d, view) in views.iter().enumerate() {
+        let Some(view) = view else { continue };
+        let Some(entry) = view.services.get(&(namespace.to_owned(), name.to_owned())) else { continue };
+        let Some((_, target)) = entry.ports.iter().find(|p| p.0 == port) else { continue };
+        let members: Vec<&Member> = entry.members.iter().filter(|m| selector.matches(Some(&m.labels))).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let there = &world.clusters[d].ident;
+        let share = match distribution {
+            Some((_, to)) => {
+                match to.iter().find(|(pattern, _)| config::locality_matches(pattern, there.region, &there.zone)) {
+                    Some((_, weight)) => Some(*weight),
+                    None => continue,
+                }
+            }
+            None => None,
+        };
+        let priority = u32::from(distribution.is_none() && policy.outlier.is_some() && d != c);
+        let one = |ip, port, weight, gateway, workload| Endpoint {
+            ip,
+            port,
+            weight,
+            owner: d,
+            region: there.region,
+            zone: there.zone.clone(),
+            gateway,
+            priority,
+            workload,
+            share,
+        };
+        if d == c || view.gateways.is_empty() {
+            found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
+        } else {
+            let weight = u32::try_from(members.len()).unwrap_or(1);
+            found.extend(
+                view.gateways.iter().map(|ip| one(*ip, PASSTHROUGH, weight, true, format!(";;;;{}", there.istio))),
+            );
+        }
+    }
+    found
+}
+
+fn workload(member: &Member, namespace: &str, there: &Ident) -> String {
+    let deployment = member.name.rsplitn(3, '-').nth(2).unwrap_or(&member.name);
+    let label = |key: &str| member.labels.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+    format!("{deployment};{namespace};{};{};{}", label("app"), label("version"), there.istio)
+}
+
+fn routing(world: &World, c: usize) -> (HashMap<String, Vec<Arc<Route>>>, Vec<Server>) {
+    let store = &world.clusters[c].store;
+    let mut routes: HashMap<String, Vec<Arc<Route>>> = HashMap::new();
+    let mut bound: Vec<(String, Vec<Arc<Route>>)> = Vec::new();
+    let mut services: Vec<_> = store.list(resources::virtualservices(), None).collect();
+    // Of two for one host the older wins.
+    services.sort_by_key(|v| object::text(v, "/metadata/creationTimestamp").to_owned());
+    for service in services {
+        let parsed: Vec<Arc<Route>> = config::routes(service).into_iter().map(Arc::new).collect();
+        let gateways: Vec<&str> = object::items(service, "/spec/gateways").iter().filter_map(Value::as_str).collect();
+        if gateways.is_empty() || gateways.contains(&"mesh") {
+            for host in object::items(service, "/spec/hosts").iter().filter_map(Value::as_str) {
+                routes.entry(config::full_host(host, object::namespace(service))).or_insert_with(|| parsed.clone());
+            }
+        }
+        for gateway in gateways.into_iter().filter(|g| *g != "mesh") {
+            let id = if gateway.contains('/') {
+                gateway.to_owned()
+            } else {
+                format!("{}/{gateway}", object::namespace(service))
+            };
+            bound.push((id, parsed.clone()));
+        }
+    }
+    let mut servers = Vec::new();
+    for gateway in store.list(resources::gateways(), None) {
+        let id = format!("{}/{}", object::namespace(gateway), object::name(gateway));
+        for server in object::items(gateway, "/spec/servers") {
+            servers.push(Server {
+                selector: Selector::map(gateway.pointer("/spec/selector")),
+                port: object::int(server, "/port/number").and_then(|p| u16::try_from(p).ok()).unwrap_or(0),
+                passthrough: object::text(server, "/tls/mode") == "AUTO_PASSTHROUGH",
+                routes: bound.iter().filter(|(g, _)| *g == id).flat_map(|(_, r)| r.clone()).collect(),
+            });
+        }
+    }
+    (routes, servers)
+}

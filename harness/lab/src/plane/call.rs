@@ -1,0 +1,59 @@
+//! A request and its answer as they travel inside the lab; bodies are whole, only the edges stream.
+
+use bytes::Bytes;
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: http::Method,
+    /// Path and query.
+    pub(crate) path: String,
+    /// Header names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    pub(crate) fn get(path: &str) -> Self {
+        Self { method: http::Method::GET, path: path.into(), headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The path without its query.
+    pub(crate) fn bare_path(&self) -> &str {
+        self.path.split('?').next().unwrap_or("")
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) kind: &'static str,
+    pub(crate) body: Bytes,
+    /// Ask the client to close.
+    pub(crate) close: bool,
+    /// Broke off after it had begun: no proxy can try again.
+    pub(crate) cut: bool,
+}
+
+pub(crate) const TEXT: &str = "text/plain";
+pub(crate) const JSON: &str = "application/json";
+
+impl Answer {
+    pub(crate) fn new(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status, kind, body: body.into(), close: false, cut: false }
+    }
+
+    /// An answer a proxy makes up itself.
+    pub(crate) fn local(status: u16, text: &'static str) -> Self {
+        Self { status, kind: TEXT, body: Bytes::from_static(text.as_bytes()), close: false, cut: false }
+    }
+
+    pub(crate) fn json(status: u16, value: &serde_json::Value) -> Self {
+        Self::new(status, JSON, format!("{value}\n"))
+    }
+}

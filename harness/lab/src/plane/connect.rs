@@ -1,0 +1,97 @@
+//! A proxy's connection to an endpoint: straight to a pod, or through another cluster's east-west gateway.
+//!
+//! When an east-west Service has no endpoint, what comes back from the other cluster is as measured on a real mesh: a
+//! gateway's requests wait in SYN retries, a sidecar's are mostly refused at once and now and then wait too.
+
+use std::net::Ipv4Addr;
+
+use crate::kube::policy::{self, End};
+use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Upstream};
+use crate::world::{Uid, World};
+
+/// How often a sidecar's SYN to a Service without endpoints in another cluster stays unanswered.
+const UNANSWERED: f64 = 0.15;
+
+/// How an attempt to connect went.
+#[derive(Debug, Clone)]
+pub(crate) enum Connected {
+    /// To the pod's port; `remote` when another cluster's.
+    Pod {
+        c: usize,
+        uid: Uid,
+        port: u16,
+        remote: bool,
+    },
+    Refused,
+    Dropped,
+}
+
+/// Connects once from a pod's proxy.
+pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid, upstream: &Upstream, endpoint: &Endpoint) -> Connected {
+    let Some(own) = world.clusters[c].pods.get(uid) else { return Connected::Refused };
+    let own_ip = own.ip.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let there = endpoint.owner;
+    // Going out is judged by the policies of the caller's cluster, coming in by those of the callee's.
+    let leaving = End { pod: Some(own), ip: own_ip };
+    if there != c && !policy::allows(world, c, leaving, End { pod: None, ip: endpoint.ip }, endpoint.port) {
+        return Connected::Dropped;
+    }
+    if endpoint.gateway {
+        let patient = own.gateway();
+        return through_gateway(world, c, upstream, endpoint, patient);
+    }
+    let from = End { pod: (there == c).then_some(own), ip: own_ip };
+    arrive(world, there, from, endpoint.ip, endpoint.port, there != c)
+}
+
+fn arrive(world: &World, c: usize, from: End<'_>, ip: Ipv4Addr, port: u16, remote: bool) -> Connected {
+    let Some(target) = world.clusters[c].pod_at(ip).filter(|pod| pod.network) else { return Connected::Dropped };
+    if !policy::allows(world, c, from, End { pod: Some(target), ip }, port) {
+        return Connected::Dropped;
+    }
+    Connected::Pod { c, uid: target.uid.clone(), port, remote }
+}
+
+fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &Endpoint, patient: bool) -> Connected {
+    let d = endpoint.owner;
+    let Some(backends) = world.clusters[d].rules.service_at(endpoint.ip) else { return Connected::Dropped };
+    let (usable, target) = (backends.usable().to_vec(), backends.target(PASSTHROUGH));
+    let (Some(port), false) = (target, usable.is_empty()) else {
+        return if patient || world.rng.chance(UNANSWERED) { Connected::Dropped } else { Connected::Refused };
+    };
+    let chosen = usable[world.rng.index(usable.len())];
+    let trusted = world.clusters[c].istiod.root == world.clusters[d].istiod.root;
+    let cluster = &world.clusters[d];
+    let Some(gateway) = cluster.pod_at(chosen).filter(|pod| pod.network) else { return Connected::Dropped };
+    let outside = End { pod: None, ip: Ipv4Addr::new(198, 18, 0, 1) };
+    if !policy::allows(world, d, outside, End { pod: Some(gateway), ip: chosen }, port) {
+        return Connected::Dropped;
+    }
+    let snapshot = gateway.proxy.as_ref().and_then(|proxy| proxy.snapshot.as_ref()).filter(|_| gateway.serving);
+    let Some(snapshot) = snapshot else { return Connected::Refused };
+    let passes = |s: &&crate::mesh::snapshot::Server| {
+        s.passthrough && s.port == port && s.selector.matches(Some(&gateway.labels))
+    };
+    let deaf = cluster.quirks.deaf_gateways && gateway.created >= 0;
+    if deaf || !trusted || !snapshot.servers.iter().any(|s| passes(&s)) {
+        return Connected::Refused;
+    }
+    let Some(there) = snapshot
+        .upstreams
+        .get(&*upstream.name)
+        .or_else(|| snapshot.upstreams.get(&crate::mesh::snapshot::upstream_name(upstream.port, "", &upstream.host)))
+    else {
+        return Connected::Refused;
+    };
+    // The requested network view: a gateway hands on to its own cluster only.
+    let local: Vec<&Endpoint> = there.endpoints.iter().filter(|e| e.owner == d).collect();
+    if local.is_empty() {
+        return Connected::Refused;
+    }
+    let (ip, port) = {
+        let chosen = local[(world.now as usize).wrapping_add(usize::from(chosen.octets()[3])) % local.len()];
+        (chosen.ip, chosen.port)
+    };
+    let from = End { pod: Some(gateway), ip: chosen };
+    arrive(world, d, from, ip, port, true)
+}

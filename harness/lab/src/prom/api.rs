@@ -1,0 +1,84 @@
+//! Prometheus' HTTP API.
+
+use serde_json::{Value, json};
+
+use super::{config, federate, query_api, rules_api};
+use crate::api::query::Query;
+use crate::plane::call::{Answer, Call, JSON, TEXT};
+use crate::world::World;
+
+/// `{"status":"success","data":…}`.
+pub(crate) fn success(data: &Value) -> Answer {
+    Answer::new(200, JSON, format!("{{\"status\":\"success\",\"data\":{data}}}"))
+}
+
+/// `{"status":"error",…}`.
+pub(crate) fn error(status: u16, kind: &str, message: &str) -> Answer {
+    Answer::new(status, JSON, json!({"status": "error", "errorType": kind, "error": message}).to_string())
+}
+
+/// Answers one request.
+pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {
+    if world.clusters[c].quirks.prometheus_html {
+        return Answer::new(
+            200,
+            "text/html",
+            "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n",
+        );
+    }
+    let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+    let form = call.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
+    let posted = if form { String::from_utf8_lossy(&call.body).into_owned() } else { String::new() };
+    let query = Query::parse(&format!("{posted}&{query}"));
+    let read = matches!(call.method, http::Method::GET | http::Method::HEAD);
+    let ask = read || call.method == http::Method::POST;
+    match path {
+        "/api/v1/query" if ask => query_api::instant(world, c, &query),
+        "/api/v1/query_range" if ask => query_api::range(world, c, &query),
+        "/api/v1/series" if ask => query_api::series(world, c, &query),
+        "/api/v1/labels" if ask => query_api::labels(world, c),
+        "/api/v1/targets" if read => rules_api::targets(world, c),
+        "/api/v1/rules" if read => rules_api::rules(world, c, query.get("type")),
+        "/api/v1/alerts" if read => rules_api::alerts(world, c),
+        "/api/v1/alertmanagers" if read => alertmanagers(world, c),
+        "/api/v1/status/config" if read => success(&json!({"yaml": config::text(world, c)})),
+        "/api/v1/status/buildinfo" if read => {
+            success(&json!({"version": "3.5.0", "revision": "8be3a9560fbdd18a94dedec4b747c35178177202",
+            "branch": "HEAD", "buildUser": "", "buildDate": "", "goVersion": "go1.24.4"}))
+        }
+        "/api/v1/status/runtimeinfo" if read => {
+            success(&json!({"startTime": world.dates.millis(-3_600_000), "reloadConfigSuccess": true,
+            "lastConfigTime": world.dates.millis(-3_600_000), "storageRetention": "15d"}))
+        }
+        "/federate" if read => {
+            let selectors: Vec<&str> = query.all("match[]").collect();
+            federate::answer(world, c, &selectors)
+        }
+        "/-/ready" if read => Answer::new(200, "text/plain; charset=utf-8", "Prometheus Server is Ready.\n"),
+        "/-/healthy" if read => Answer::new(200, "text/plain; charset=utf-8", "Prometheus Server is Healthy.\n"),
+        "/" | "/graph" | "/query" if read => Answer::new(
+            200,
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html><html><head><title>Prometheus Time Series Collection and Processing Server</title></head></html>\n",
+        ),
+        path if path.starts_with("/api/v1/label/") && path.ends_with("/values") && read => {
+            let name = path.trim_start_matches("/api/v1/label/").trim_end_matches("/values").to_owned();
+            query_api::values(world, c, &name)
+        }
+        _ if !read && known(path) => Answer::new(405, TEXT, "Method Not Allowed\n"),
+        _ => Answer::new(404, TEXT, "404 page not found\n"),
+    }
+}
+
+fn known(path: &str) -> bool {
+    path.starts_with("/api/v1/") || path.starts_with("/-/") || path == "/federate"
+}
+
+fn alertmanagers(world: &World, c: usize) -> Answer {
+    let active = if world.clusters[c].quirks.alertmanager_detached {
+        json!([])
+    } else {
+        json!([{"url": "http://alertmanager.istio-system:9093/api/v2/alerts"}])
+    };
+    success(&json!({"activeAlertmanagers": active, "droppedAlertmanagers": []}))
+}

@@ -1,0 +1,44 @@
+//! Prometheus' configuration as its `ConfigMap` and `/api/v1/status/config` show it.
+
+use crate::defects::Federation;
+use crate::world::World;
+
+/// The peers a cluster's Prometheus federates, by number: the first cluster's is the hub of all others.
+pub(crate) fn peers(world: &World, c: usize) -> Vec<usize> {
+    if c == 0 { (1..world.clusters.len()).collect() } else { Vec::new() }
+}
+
+/// The address federation is scraped from.
+pub(crate) fn peer_address(world: &World, c: usize, peer: usize) -> String {
+    match world.clusters[c].quirks.federation {
+        Federation::Peers | Federation::Stopped => format!("{}:9090", world.clusters[peer].ident.lb_ip(20)),
+        Federation::Itself => "prometheus.istio-system.svc:9090".into(),
+        Federation::Nobody => "prometheus-federation.istio-system.svc:9090".into(),
+    }
+}
+
+/// The configuration file.
+pub(crate) fn text(world: &World, c: usize) -> String {
+    let cluster = &world.clusters[c];
+    let id = &cluster.ident.istio;
+    let alerting = if cluster.quirks.alertmanager_detached {
+        String::new()
+    } else {
+        "alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:\n      - alertmanager.istio-system:9093\n"
+            .into()
+    };
+    let rules = if cluster.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
+    let mut out = format!(
+        "global:\n  scrape_interval: 5s\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n    cluster: {id}\n{alerting}{rules}\
+         scrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets:\n    - localhost:9090\n- job_name: kubernetes-pods\n  \
+         kubernetes_sd_configs:\n  - role: pod\n"
+    );
+    for peer in peers(world, c) {
+        out.push_str(&format!(
+            "- job_name: federate-peer\n  honor_labels: true\n  honor_timestamps: true\n  metrics_path: /federate\n  params:\n    match[]:\n    - '{{__name__=~\"istio_.*\"}}'\n    \
+             - up{{job=\"kubernetes-pods\"}}\n  static_configs:\n  - targets:\n    - {}\n",
+            peer_address(world, c, peer)
+        ));
+    }
+    out
+}

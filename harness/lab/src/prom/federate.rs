@@ -1,0 +1,54 @@
+//! `/federate`: the latest samples of selected series, with timestamps and external labels.
+
+use std::fmt::Write as _;
+
+use promql_parser::parser::Expr;
+
+use super::labels::{Labels, NAME};
+use super::promql::{self, number};
+use super::tsdb::Tsdb;
+use crate::plane::call::{Answer, TEXT};
+use crate::world::World;
+
+/// What a peer's federation job asks for: the mesh's metrics and the pods' `up`. What was federated before is not handed on.
+pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, f64)> {
+    db.all()
+        .filter(|s| s.labels.get("cluster").is_empty())
+        .filter(|s| {
+            let name = s.labels.get(NAME);
+            name.starts_with("istio_") || name == "up" && s.labels.get("job") == "kubernetes-pods"
+        })
+        .filter_map(move |s| s.at(now).map(|(at, value)| (s.labels.clone(), at, value)))
+}
+
+/// Answers a request for the given selectors.
+pub(crate) fn answer(world: &World, c: usize, selectors: &[&str]) -> Answer {
+    let now = world.dates.unix_ms(world.now);
+    let cluster = &world.clusters[c];
+    let mut found: Vec<(Labels, i64, f64)> = Vec::new();
+    for text in selectors {
+        match promql::parse(text) {
+            Ok(Expr::VectorSelector(selector)) => {
+                let series = cluster.prometheus.db.select(selector.name.as_deref(), &selector.matchers);
+                found.extend(series.filter_map(|s| s.at(now).map(|(at, v)| (s.labels.clone(), at, v))));
+            }
+            Ok(_) => return Answer::new(400, TEXT, "parse error: unexpected expression, expected a selector\n"),
+            Err(why) => return Answer::new(400, TEXT, format!("{}\n", why.message)),
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found.dedup_by(|a, b| a.0 == b.0);
+    let mut out = String::new();
+    let mut last = String::new();
+    for (labels, at, value) in found {
+        let name = labels.get(NAME).to_owned();
+        if name != last {
+            let _ = writeln!(out, "# TYPE {name} untyped");
+            last.clone_from(&name);
+        }
+        let labels =
+            if labels.get("cluster").is_empty() { labels.with("cluster", &cluster.ident.istio) } else { labels };
+        let _ = writeln!(out, "{name}{} {} {at}", labels.braces(), number(value));
+    }
+    Answer::new(200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", out)
+}

@@ -1,0 +1,89 @@
+//! Rules, alerts and targets over HTTP.
+
+use serde_json::{Value, json};
+
+use super::api::success;
+use super::labels::Labels;
+use super::rules::{Active, Rule};
+use crate::plane::call::Answer;
+use crate::world::World;
+
+/// A value as alerts carry it: `1e+00`.
+fn exponent(value: f64) -> String {
+    if !value.is_finite() {
+        return super::promql::number(value);
+    }
+    let text = format!("{value:e}");
+    let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, digits) = power.strip_prefix('-').map_or(('+', power), |d| ('-', d));
+    format!("{mantissa}e{sign}{digits:0>2}")
+}
+
+fn alert(world: &World, rule: &Rule, labels: &Labels, active: &Active) -> Value {
+    let state = if active.fired.is_some() { "firing" } else { "pending" };
+    json!({"labels": labels.json(), "annotations": {"summary": rule.summary}, "state": state,
+        "activeAt": world.dates.millis(active.since), "value": exponent(active.value)})
+}
+
+fn live<'a>(world: &'a World, rule: &'a Rule) -> impl Iterator<Item = Value> + 'a {
+    rule.active.iter().filter(|(_, a)| a.resolved.is_none()).map(move |(labels, a)| alert(world, rule, labels, a))
+}
+
+pub(super) fn rules(world: &World, c: usize, kind: Option<&str>) -> Answer {
+    let prometheus = &world.clusters[c].prometheus;
+    let one = |rule: &Rule| {
+        let alerts: Vec<Value> = live(world, rule).collect();
+        let state = if alerts.iter().any(|a| a["state"] == "firing") {
+            "firing"
+        } else if alerts.is_empty() {
+            "inactive"
+        } else {
+            "pending"
+        };
+        let mut value = json!({"state": state, "name": rule.name, "query": rule.query, "duration": rule.wait / 1000, "keepFiringFor": 0,
+            "labels": {"severity": rule.severity}, "annotations": {"summary": rule.summary}, "alerts": alerts,
+            "health": if rule.error.is_some() { "err" } else { "ok" }, "evaluationTime": 0.000_412,
+            "lastEvaluation": world.dates.millis(rule.evaluated), "type": "alerting"});
+        if let Some(error) = &rule.error {
+            value["lastError"] = json!(error);
+        }
+        value
+    };
+    let list: Vec<Value> = if kind == Some("record") { Vec::new() } else { prometheus.rules.iter().map(one).collect() };
+    let groups = if prometheus.rules.is_empty() {
+        json!([])
+    } else {
+        json!([{"name": "mesh", "file": "/etc/rules/mesh.yml", "rules": list, "interval": 5, "limit": 0, "evaluationTime": 0.002,
+            "lastEvaluation": world.dates.millis(prometheus.evaluated)}])
+    };
+    success(&json!({"groups": groups}))
+}
+
+pub(super) fn alerts(world: &World, c: usize) -> Answer {
+    let list: Vec<Value> = world.clusters[c].prometheus.rules.iter().flat_map(|rule| live(world, rule)).collect();
+    success(&json!({"alerts": list}))
+}
+
+pub(super) fn targets(world: &World, c: usize) -> Answer {
+    let list: Vec<Value> = world.clusters[c]
+        .prometheus
+        .targets
+        .iter()
+        .map(|t| {
+            json!({"discoveredLabels": {"__address__": t.labels.get("instance"), "__scheme__": "http", "job": t.job}, "labels": t.labels.json(),
+                "scrapePool": t.job, "scrapeUrl": t.url, "globalUrl": t.url, "lastError": t.error, "lastScrape": world.dates.millis(t.scraped),
+                "lastScrapeDuration": 0.004_1, "health": if t.up { "up" } else { "down" }, "scrapeInterval": "5s", "scrapeTimeout": "5s"})
+        })
+        .collect();
+    success(&json!({"activeTargets": list, "droppedTargets": [], "droppedTargetCounts": {}}))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_are_written_with_an_exponent() {
+        assert_eq!(super::exponent(0.0), "0e+00");
+        assert_eq!(super::exponent(0.4617), "4.617e-01");
+        assert_eq!(super::exponent(f64::INFINITY), "+Inf");
+    }
+}

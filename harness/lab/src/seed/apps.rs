@@ -1,0 +1,141 @@
+//! The sample workloads: helloworld and sleep, and the bookstore with the guide's traffic rules.
+
+use serde_json::{Value, json};
+
+use super::put;
+use crate::store::resources;
+use crate::world::World;
+
+pub(crate) fn seed(world: &mut World, c: usize) {
+    let hello = if c == 0 { "v1" } else { "v2" };
+    let mut service = service("sample", "helloworld", 5000);
+    service["metadata"]["labels"] = json!({"app": "helloworld"});
+    put(world, c, resources::services(), service);
+    let container = json!({"name": "helloworld", "image": "registry.local/app:1", "args": ["helloworld", "-port", "5000", "-version", hello]});
+    put(
+        world,
+        c,
+        resources::deployments(),
+        deployment(
+            "sample",
+            &format!("helloworld-{hello}"),
+            &json!({"app": "helloworld", "version": hello}),
+            container,
+            2,
+        ),
+    );
+    let container = json!({"name": "sleep", "image": "registry.local/app:1", "command": ["/bin/sleep", "2147483647"]});
+    put(world, c, resources::deployments(), deployment("sample", "sleep", &json!({"app": "sleep"}), container, 0));
+    bookinfo(world, c);
+}
+
+fn service(namespace: &str, name: &str, port: u16) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name, "service": name}},
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port}]}})
+}
+
+fn deployment(namespace: &str, name: &str, labels: &Value, container: Value, grace: i64) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"terminationGracePeriodSeconds": grace, "containers": [container]}}}})
+}
+
+fn bookinfo(world: &mut World, c: usize) {
+    let istio = world.clusters[c].ident.istio.clone();
+    for name in ["productpage", "details", "ratings", "reviews"] {
+        put(world, c, resources::services(), service("bookinfo", name, 9080));
+    }
+    for (app, version) in [
+        ("productpage", "v1"),
+        ("details", "v1"),
+        ("ratings", "v1"),
+        ("reviews", "v1"),
+        ("reviews", "v2"),
+        ("reviews", "v3"),
+    ] {
+        let name = format!("{app}-{version}");
+        if world.clusters[c].quirks.missing_deployments.contains(&name) {
+            continue;
+        }
+        let container = json!({"name": app, "image": "registry.local/app:1", "args": [app, "-version", version],
+            "env": [{"name": "CLUSTER_NAME", "value": istio}], "ports": [{"containerPort": 9080}],
+            "readinessProbe": {"httpGet": {"path": "/", "port": 9080}, "periodSeconds": 1}});
+        let mut value = deployment("bookinfo", &name, &json!({"app": app, "version": version}), container, 2);
+        if app == "productpage" {
+            value["spec"]["template"]["metadata"]["annotations"] = json!({"prometheus.io/scrape": "true", "prometheus.io/port": "9091",
+                "prometheus.io/path": "/metrics", "traffic.sidecar.istio.io/excludeInboundPorts": "9091"});
+        }
+        if world.clusters[c].quirks.without_sidecar.contains(&name) {
+            value["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
+        }
+        put(world, c, resources::deployments(), value);
+    }
+    put(
+        world,
+        c,
+        resources::gateways(),
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
+        "metadata": {"name": "bookinfo-gateway", "namespace": "bookinfo"},
+        "spec": {"selector": {"istio": "ingressgateway"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}}),
+    );
+    put(
+        world,
+        c,
+        resources::virtualservices(),
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "bookinfo", "namespace": "bookinfo"},
+        "spec": {"hosts": ["*"], "gateways": ["bookinfo-gateway"], "http": [{"match": [{"uri": {"exact": "/productpage"}}, {"uri": {"prefix": "/api/v1/products"}}],
+            "route": [{"destination": {"host": "productpage", "port": {"number": 9080}}}]}]}}),
+    );
+    put(
+        world,
+        c,
+        resources::destinationrules(),
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+        "metadata": {"name": "reviews", "namespace": "bookinfo"},
+        "spec": {"host": "reviews", "trafficPolicy": {
+            "connectionPool": {"tcp": {"maxConnections": 100}, "http": {"http1MaxPendingRequests": 50, "http2MaxRequests": 100}},
+            "loadBalancer": {"localityLbSetting": {"enabled": true, "distribute": distribution(world)}},
+            "outlierDetection": {"consecutive5xxErrors": 3, "interval": "10s", "baseEjectionTime": "30s", "maxEjectionPercent": 50}},
+            "subsets": [{"name": "v1", "labels": {"version": "v1"}}, {"name": "v2", "labels": {"version": "v2"}}, {"name": "v3", "labels": {"version": "v3"}}]}}),
+    );
+    put(
+        world,
+        c,
+        resources::virtualservices(),
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "reviews-traffic-split", "namespace": "bookinfo"},
+        "spec": {"hosts": ["reviews"], "http": [{"timeout": "10s",
+            "retries": {"attempts": 3, "perTryTimeout": "2s", "retryOn": "5xx,reset,connect-failure,refused-stream"},
+            "route": [{"destination": {"host": "reviews", "subset": "v1"}, "weight": 50}, {"destination": {"host": "reviews", "subset": "v2"}, "weight": 30},
+                {"destination": {"host": "reviews", "subset": "v3"}, "weight": 20}]}]}}),
+    );
+}
+
+/// 70 % at home and 30 % shared by the other clusters.
+fn distribution(world: &World) -> Value {
+    let regions: Vec<&str> = world.clusters.iter().map(|c| c.ident.region).collect();
+    let others = i64::try_from(regions.len()).unwrap_or(1) - 1;
+    let rules: Vec<Value> = regions
+        .iter()
+        .filter(|_| others > 0)
+        .map(|from| {
+            let mut to = serde_json::Map::new();
+            let (mut given, mut seen) = (0, 0);
+            for region in &regions {
+                let weight = if region == from {
+                    70
+                } else {
+                    seen += 1;
+                    if seen == others { 30 - given } else { 30 / others }
+                };
+                if region != from {
+                    given += weight;
+                }
+                to.insert(format!("{region}/*"), json!(weight));
+            }
+            json!({"from": format!("{from}/*"), "to": to})
+        })
+        .collect();
+    json!(rules)
+}

@@ -1,0 +1,110 @@
+//! What every cluster has before a mesh is installed: nodes, namespaces, DNS.
+
+use serde_json::{Value, json};
+
+use super::put;
+use crate::api::KUBERNETES;
+use crate::store::resources::{self, RESOURCES};
+use crate::world::World;
+
+pub(crate) fn seed(world: &mut World, c: usize) {
+    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+        put(
+            world,
+            c,
+            resources::namespaces(),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        );
+    }
+    for (name, label) in [("istio-system", None), ("sample", Some("enabled")), ("bookinfo", Some("enabled"))] {
+        let mut labels = json!({});
+        if let Some(enabled) = label {
+            labels["istio-injection"] = json!(enabled);
+        } else {
+            labels["topology.istio.io/network"] = json!(world.clusters[c].ident.network);
+        }
+        put(
+            world,
+            c,
+            resources::namespaces(),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
+        );
+    }
+    for n in 1..=world.clusters[c].quirks.nodes {
+        put(world, c, resources::nodes(), node(world, c, n));
+    }
+    for resource in RESOURCES.iter().filter(|r| r.custom) {
+        put(world, c, resources::crds(), definition(resource));
+    }
+    for namespace in ["default", "kube-system", "istio-system", "sample", "bookinfo"] {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
+        put(world, c, resources::serviceaccounts(), account);
+    }
+    let api = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kubernetes", "namespace": "default",
+        "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {"clusterIP": world.clusters[c].ident.service_ip(1).to_string(), "ports": [{"name": "https", "port": 443, "targetPort": 6443}]}});
+    put(world, c, resources::services(), api);
+    let dns = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
+        "spec": {"clusterIP": world.clusters[c].ident.service_ip(10).to_string(), "selector": {"k8s-app": "kube-dns"},
+            "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}]}});
+    put(world, c, resources::services(), dns);
+    let coredns = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coredns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}, "template": {"metadata": {"labels": {"k8s-app": "kube-dns"}},
+            "spec": {"containers": [{"name": "coredns", "image": "registry.local/coredns:1"}]}}}});
+    put(world, c, resources::deployments(), coredns);
+}
+
+fn node(world: &World, c: usize, n: usize) -> Value {
+    let cluster = &world.clusters[c];
+    let ident = &cluster.ident;
+    let quirks = &cluster.quirks;
+    let version =
+        quirks.kubelet(n).unwrap_or_else(|| quirks.kubernetes_version.clone().unwrap_or_else(|| KUBERNETES.into()));
+    let ready = !quirks.unready_nodes.contains(&n);
+    let date = world.date();
+    let condition = |kind: &str, on: bool, reason: &str, message: &str| {
+        json!({"type": kind, "status": if on { "True" } else { "False" }, "reason": reason, "message": message,
+            "lastHeartbeatTime": date, "lastTransitionTime": date})
+    };
+    let readiness = if ready {
+        condition("Ready", true, "KubeletReady", "kubelet is posting ready status")
+    } else {
+        condition("Ready", false, "KubeletNotReady", "container runtime network not ready: NetworkReady=false")
+    };
+    let pressure = ["MemoryPressure", "DiskPressure", "PIDPressure"];
+    let pressure = pressure.map(|kind| condition(kind, false, "KubeletHasNoPressure", "kubelet has no pressure"));
+    let mut spec = json!({"podCIDR": format!("198.18.{}.0/24", 64 + 16 * ident.number + n as u8 - 1)});
+    if quirks.cordoned_nodes.contains(&n) {
+        spec["unschedulable"] = json!(true);
+        spec["taints"] =
+            json!([{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": date}]);
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": ident.node_name(n), "labels": {
+            "kubernetes.io/hostname": ident.node_name(n), "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+            "topology.kubernetes.io/region": ident.region, "topology.kubernetes.io/zone": ident.zone}},
+        "spec": spec,
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": ident.node_ip(n).to_string()}, {"type": "Hostname", "address": ident.node_name(n)}],
+            "capacity": {"cpu": "4", "memory": "32Gi", "pods": "110"}, "allocatable": {"cpu": "3900m", "memory": "30Gi", "pods": "110"},
+            "conditions": [pressure[0], pressure[1], pressure[2], readiness],
+            "nodeInfo": {"kubeletVersion": version, "kubeProxyVersion": version, "osImage": "Debian GNU/Linux 13 (trixie)", "architecture": "amd64",
+                "operatingSystem": "linux", "kernelVersion": "6.12.0", "containerRuntimeVersion": "containerd://1.6.20", "machineID": "", "systemUUID": "", "bootID": ""},
+        },
+    })
+}
+
+fn definition(resource: &crate::store::Resource) -> Value {
+    let versions: Vec<Value> = resource
+        .versions
+        .iter()
+        .map(|v| json!({"name": v, "served": true, "storage": *v == resource.versions[0], "schema": {"openAPIV3Schema": {"type": "object"}}}))
+        .collect();
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": resource.qualified(), "labels": {"app": "istio-pilot", "istio": "security"}},
+        "spec": {"group": resource.group, "scope": "Namespaced", "versions": versions,
+            "names": {"plural": resource.plural, "singular": resource.singular(), "kind": resource.kind, "listKind": format!("{}List", resource.kind), "shortNames": resource.short}},
+        "status": {"conditions": [{"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"}],
+            "acceptedNames": {"plural": resource.plural, "kind": resource.kind}, "storedVersions": [resource.versions[0]]}})
+}

@@ -1,0 +1,60 @@
+//! The mesh as it is when the lab starts: the objects the quick-start guide's set-up leaves behind, and an hour of history.
+
+mod apps;
+mod cluster;
+mod istio;
+mod observability;
+mod pki;
+
+use serde_json::Value;
+
+use crate::defects;
+use crate::lab::{LabConfig, LabError};
+use crate::store::Resource;
+use crate::world::{Cluster, World};
+
+/// How long the mesh has been up.
+const UP: i64 = 3_600_000;
+
+/// Fills an empty world.
+pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError> {
+    world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
+    let placed = defects::place(world, &config.defects)?;
+    world.now = -UP;
+    world.booting = true;
+    defects::before(world, &placed);
+    let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
+    for c in 0..world.clusters.len() {
+        cluster::seed(world, c);
+        istio::seed(world, c, &pki[c]);
+        apps::seed(world, c);
+        observability::seed(world, c);
+    }
+    world.settle();
+    defects::objects(world, &placed);
+    world.settle();
+    for c in 0..world.clusters.len() {
+        crate::kube::proxy_rules::sync(world, c);
+    }
+    crate::mesh::istiod::connect_all(world);
+    world.clear_queue();
+    defects::after(world, &placed);
+    world.settle();
+    crate::prom::history::rehearse(world);
+    world.booting = false;
+    world.now = 0;
+    defects::running(world, &placed);
+    world.settle();
+    for c in 0..world.clusters.len() {
+        crate::prom::scrape::begin(world, c);
+    }
+    Ok(())
+}
+
+/// Creates an object as the API server would, admission included.
+pub(crate) fn put(world: &mut World, c: usize, resource: &'static Resource, mut value: Value) {
+    if crate::kube::admission::admit(world, c, resource, &mut value).is_ok() {
+        world.create(c, resource, value);
+        world.settle();
+    }
+}

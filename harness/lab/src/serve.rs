@@ -1,0 +1,169 @@
+//! The lab on real loopback sockets, so that kubectl, curl and any other client can use it.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::lab::Lab;
+use crate::plane::listen::{Kind, Place};
+use crate::plane::stream::{LabStream, dial, open};
+use crate::store::{object, resources};
+use crate::world::{Role, World};
+
+/// One address of the lab's world and the loopback address it is served on.
+#[derive(Debug, Clone)]
+pub struct ServedAddress {
+    /// Key of the cluster.
+    pub cluster: String,
+    /// What it is: `api`, `istio-ingressgateway http2`, `prometheus`, `productpage envoy admin`, ….
+    pub what: String,
+    /// The address on this machine.
+    pub local: SocketAddr,
+    /// The address in the lab's world: `198.18.1.10:80`.
+    pub lab: String,
+}
+
+impl ServedAddress {
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.local)
+    }
+}
+
+/// A lab that is being served; dropping it closes the sockets.
+#[derive(Debug)]
+pub struct Served {
+    /// Everything that is served.
+    pub addresses: Vec<ServedAddress>,
+    /// A kubeconfig with the guide's contexts.
+    pub kubeconfig: String,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// What a loopback socket leads to.
+#[derive(Debug, Clone)]
+enum To {
+    /// An address, as the runner would dial it.
+    Dial(String, u16),
+    /// A ready pod of a role, whichever it is when the connection comes, on a port only its own loopback has.
+    Admin(usize, Role),
+    /// A Service, by the rules of its cluster.
+    Service(usize, &'static str, u16),
+}
+
+struct Entry {
+    cluster: String,
+    what: String,
+    lab: String,
+    to: To,
+}
+
+/// Binds and serves everything.
+pub(crate) async fn serve(lab: &Lab) -> std::io::Result<Served> {
+    let entries = lab.with(|world| entries(world));
+    let mut addresses = Vec::new();
+    let mut tasks = Vec::new();
+    for entry in entries {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let local = listener.local_addr()?;
+        addresses.push(ServedAddress { cluster: entry.cluster, what: entry.what, local, lab: entry.lab });
+        tasks.push(tokio::spawn(accept(lab.clone(), listener, entry.to)));
+    }
+    let contexts: Vec<(String, String)> = lab
+        .clusters()
+        .into_iter()
+        .filter_map(|c| {
+            let api = addresses.iter().find(|a| a.cluster == c.key && a.what == "api")?;
+            Some((c.context, api.url()))
+        })
+        .collect();
+    Ok(Served { addresses, kubeconfig: kubeconfig(&contexts), tasks })
+}
+
+fn entries(world: &World) -> Vec<Entry> {
+    let mut list = Vec::new();
+    for (c, cluster) in world.clusters.iter().enumerate() {
+        let key = cluster.ident.key.to_owned();
+        let mut add = |what: String, lab: String, to: To| list.push(Entry { cluster: key.clone(), what, lab, to });
+        let host = cluster.ident.api_host();
+        add("api".into(), format!("{host}:6443"), To::Dial(host, 6443));
+        for service in cluster.store.list(resources::services(), None) {
+            for ip in object::items(service, "/status/loadBalancer/ingress").iter().map(|i| object::text(i, "/ip")) {
+                for port in object::items(service, "/spec/ports") {
+                    let number = object::int(port, "/port").and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
+                    let what = format!("{} {}", object::name(service), object::text(port, "/name"));
+                    add(what, format!("{ip}:{number}"), To::Dial(ip.to_owned(), number));
+                }
+            }
+        }
+        for (name, port) in [
+            ("prometheus", 9090),
+            ("alertmanager", 9093),
+            ("grafana", 3000),
+            ("kiali", 20001),
+            ("tracing", 80),
+            ("oncall", 8080),
+        ] {
+            add(name.into(), format!("{name}.istio-system:{port}"), To::Service(c, name, port));
+        }
+        for (name, role) in [
+            ("productpage", Role::Productpage),
+            ("istio-ingressgateway", Role::IngressGateway),
+            ("istio-eastwestgateway", Role::EastWestGateway),
+        ] {
+            add(format!("{name} envoy admin"), format!("{name}:15000"), To::Admin(c, role));
+        }
+    }
+    list
+}
+
+async fn accept(lab: Lab, listener: TcpListener, to: To) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(carry(lab.clone(), stream, to.clone()));
+    }
+}
+
+async fn carry(lab: Lab, mut outside: TcpStream, to: To) {
+    let inside = match &to {
+        To::Dial(host, port) => dial(&lab, host, *port).await.ok(),
+        To::Admin(c, role) => admin(&lab, *c, *role),
+        To::Service(c, name, port) => match lab.with(|world| {
+            let service = world.clusters[*c].store.get(resources::services(), "istio-system", name)?;
+            Some(object::text(service, "/spec/clusterIP").to_owned())
+        }) {
+            Some(ip) => dial(&lab, &ip, *port).await.ok(),
+            None => None,
+        },
+    };
+    if let Some(mut inside) = inside {
+        let _ = copy_bidirectional(&mut outside, &mut inside).await;
+    }
+}
+
+fn admin(lab: &Lab, c: usize, role: Role) -> Option<LabStream> {
+    let uid = lab.with(|world| world.clusters[c].ready(role).map(|pod| pod.uid.clone()))?;
+    Some(open(lab, Place { c, uid: Some(uid), kind: Kind::EnvoyAdmin, port: 15000 }))
+}
+
+fn kubeconfig(contexts: &[(String, String)]) -> String {
+    let current = contexts.first().map_or("", |(name, _)| name);
+    let mut out = format!("apiVersion: v1\nkind: Config\ncurrent-context: {current}\nclusters:\n");
+    for (name, url) in contexts {
+        let _ = write!(out, "- name: {name}\n  cluster:\n    server: {url}\n");
+    }
+    out.push_str("contexts:\n");
+    for (name, _) in contexts {
+        let _ = write!(out, "- name: {name}\n  context:\n    cluster: {name}\n    user: lab\n");
+    }
+    out.push_str("users:\n- name: lab\n  user:\n    token: lab\n");
+    out
+}

@@ -1,0 +1,104 @@
+//! Reading and writing parts of a Kubernetes object held as JSON.
+
+use serde_json::{Map, Value};
+
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+pub(crate) fn int(object: &Value, pointer: &str) -> Option<i64> {
+    object.pointer(pointer).and_then(Value::as_i64)
+}
+
+pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
+    object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// The array at a pointer, empty when there is none.
+pub(crate) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+pub(crate) fn name(object: &Value) -> &str {
+    text(object, "/metadata/name")
+}
+
+pub(crate) fn namespace(object: &Value) -> &str {
+    text(object, "/metadata/namespace")
+}
+
+pub(crate) fn uid(object: &Value) -> &str {
+    text(object, "/metadata/uid")
+}
+
+pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("labels")?.get(key)?.as_str()
+}
+
+pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
+pub(crate) fn labels(object: &Value) -> Option<&Map<String, Value>> {
+    object.get("metadata")?.get("labels")?.as_object()
+}
+
+pub(crate) fn deleting(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+/// The owner that controls the object: kind and uid.
+pub(crate) fn controller(object: &Value) -> Option<(&str, &str)> {
+    let owner = items(object, "/metadata/ownerReferences").iter().find(|o| flag(o, "/controller"))?;
+    Some((text(owner, "/kind"), text(owner, "/uid")))
+}
+
+/// Sets the value at a `/`-separated path, making the objects on the way.
+pub(crate) fn set(object: &mut Value, pointer: &str, value: Value) {
+    let mut at = object;
+    for part in pointer.split('/').skip(1) {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        let key = part.replace("~1", "/").replace("~0", "~");
+        at = match at {
+            Value::Object(map) => map.entry(key).or_insert(Value::Null),
+            _ => return,
+        };
+    }
+    *at = value;
+}
+
+/// Removes the value at a pointer, if it is there.
+pub(crate) fn unset(object: &mut Value, pointer: &str) {
+    if let Some((parent, key)) = pointer.rsplit_once('/') {
+        let parent = if parent.is_empty() { Some(object) } else { object.pointer_mut(parent) };
+        if let Some(Value::Object(map)) = parent {
+            map.remove(&key.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+}
+
+/// The value at a pointer where the object has one and it is not null, else the given default is written there.
+pub(crate) fn default(object: &mut Value, pointer: &str, value: Value) {
+    if object.pointer(pointer).is_none_or(Value::is_null) {
+        set(object, pointer, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn set_and_unset_follow_pointers() {
+        let mut object = json!({});
+        set(&mut object, "/metadata/labels/a~1b", json!("x"));
+        assert_eq!(object, json!({"metadata": {"labels": {"a/b": "x"}}}));
+        default(&mut object, "/metadata/labels/a~1b", json!("y"));
+        assert_eq!(label(&object, "a/b"), Some("x"));
+        unset(&mut object, "/metadata/labels/a~1b");
+        assert_eq!(object, json!({"metadata": {"labels": {}}}));
+    }
+}

@@ -1,0 +1,154 @@
+//! What the tests share: an HTTP client over `Lab::dial`, a kube client, and an open-loop prober.
+#![allow(dead_code, reason = "every test binary uses its part")]
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use meshdrill_lab::{Lab, LabConfig};
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A lab of two clusters with defects.
+pub fn lab(defects: &[&str]) -> Lab {
+    let defects = defects.iter().map(|d| d.parse().expect("a known defect")).collect();
+    Lab::start(LabConfig { defects, ..LabConfig::default() }).expect("the lab starts")
+}
+
+/// One request on a connection of its own: status and body.
+pub async fn ask(
+    lab: &Lab,
+    method: &str,
+    host: &str,
+    port: u16,
+    path: &str,
+    body: Option<(&str, Value)>,
+) -> std::io::Result<(u16, String)> {
+    let stream = lab.dial(host, port).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+    tokio::spawn(connection);
+    let mut request = http::Request::builder().method(method).uri(path).header("host", host);
+    if let Some((kind, _)) = &body {
+        request = request.header("content-type", *kind);
+    }
+    let bytes = body.map(|(_, value)| value.to_string()).unwrap_or_default();
+    let request = request.body(Full::new(bytes::Bytes::from(bytes))).expect("a request");
+    let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+pub async fn get(lab: &Lab, host: &str, port: u16, path: &str) -> (u16, String) {
+    ask(lab, "GET", host, port, path, None).await.expect("an answer")
+}
+
+/// A GET to the API server of a cluster.
+pub async fn api(lab: &Lab, cluster: &str, path: &str) -> Value {
+    let (_, body) = get(lab, &format!("api.{cluster}.lab"), 6443, path).await;
+    serde_json::from_str(&body).unwrap_or(Value::Null)
+}
+
+/// A write to the API server of a cluster.
+pub async fn write(lab: &Lab, cluster: &str, method: &str, path: &str, kind: &str, body: Value) -> (u16, Value) {
+    let (status, body) =
+        ask(lab, method, &format!("api.{cluster}.lab"), 6443, path, Some((kind, body))).await.expect("an answer");
+    (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+}
+
+pub const MERGE: &str = "application/merge-patch+json";
+
+/// Names of the pods that match a selector.
+pub async fn pods(lab: &Lab, cluster: &str, namespace: &str, selector: &str) -> Vec<String> {
+    let list = api(lab, cluster, &format!("/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")).await;
+    list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|p| p["metadata"]["name"].as_str().map(str::to_owned))
+        .collect()
+}
+
+pub async fn scale(lab: &Lab, cluster: &str, namespace: &str, name: &str, replicas: i64) {
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale");
+    let (status, _) =
+        write(lab, cluster, "PATCH", &path, MERGE, serde_json::json!({"spec": {"replicas": replicas}})).await;
+    assert_eq!(status, 200);
+}
+
+pub async fn delete(lab: &Lab, cluster: &str, namespace: &str, pod: &str, grace: Option<i64>) {
+    let options = grace.map_or_else(|| serde_json::json!({}), |g| serde_json::json!({"gracePeriodSeconds": g}));
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
+    let (status, _) = write(lab, cluster, "DELETE", &path, "application/json", options).await;
+    assert_eq!(status, 200);
+}
+
+/// One sample of the prober.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// When it was due, from the prober's start.
+    pub at: Duration,
+    pub took: Duration,
+    /// 0 for no answer.
+    pub status: u16,
+    pub body: String,
+}
+
+impl Sample {
+    pub fn good(&self) -> bool {
+        self.status == 200 && self.took < Duration::from_millis(500)
+    }
+}
+
+/// Asks `path` at a steady rate, whatever the answers do, until dropped samples are collected with `finish`.
+pub struct Prober {
+    task: tokio::task::JoinHandle<Vec<tokio::task::JoinHandle<Sample>>>,
+}
+
+impl Prober {
+    pub fn start(lab: &Lab, host: &str, path: &'static str, every: Duration, count: u32) -> Self {
+        let (lab, host) = (lab.clone(), host.to_owned());
+        let task = tokio::spawn(async move {
+            let begun = Instant::now();
+            let mut samples = Vec::new();
+            for i in 0..count {
+                let due = begun + every * i;
+                sleep_until(due).await;
+                let (lab, host) = (lab.clone(), host.clone());
+                samples.push(tokio::spawn(async move {
+                    let asked = timeout(Duration::from_secs(5), ask(&lab, "GET", &host, 80, path, None)).await;
+                    let (status, body) = asked.ok().and_then(Result::ok).unwrap_or((0, String::new()));
+                    Sample { at: due - begun, took: due.elapsed(), status, body }
+                }));
+            }
+            samples
+        });
+        Self { task }
+    }
+
+    pub async fn finish(self) -> Vec<Sample> {
+        let mut out = Vec::new();
+        for sample in self.task.await.expect("the prober") {
+            out.push(sample.await.expect("a sample"));
+        }
+        out
+    }
+}
+
+/// Number of bad samples, and the time from the first to the last of them.
+pub fn outage(samples: &[Sample]) -> (usize, Duration) {
+    let bad: Vec<_> = samples.iter().filter(|s| !s.good()).collect();
+    let span = match (bad.first(), bad.last()) {
+        (Some(first), Some(last)) => last.at - first.at,
+        _ => Duration::ZERO,
+    };
+    (bad.len(), span)
+}
+
+pub const REVIEWS: &str = "/api/v1/products/0/reviews";
+
+/// Waits on the lab's clock.
+pub async fn pass(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
