@@ -61,7 +61,9 @@ impl Catalogue {
     fn select_one(&self, word: &str) -> Result<Vec<ScenarioSource>, NotFound> {
         let path = Path::new(word);
         if path.is_file() {
-            return Ok(vec![crate::spec::read_scenario(path).map_err(|problems| NotFound::Unreadable(Box::new(problems)))?]);
+            return Ok(vec![
+                crate::spec::read_scenario(path).map_err(|problems| NotFound::Unreadable(Box::new(problems)))?,
+            ]);
         }
         if path.is_dir() {
             let mut files = Vec::new();
@@ -73,16 +75,22 @@ impl Catalogue {
             return read.collect::<Result<_, _>>().map_err(|problems| NotFound::Unreadable(Box::new(problems)));
         }
         let all = self.all()?;
-        let by_suite: Vec<_> = all.iter().filter(|one| in_suites(one) && label(&one.node, "suite") == Some(word)).cloned().collect();
+        let by_suite: Vec<_> =
+            all.iter().filter(|one| in_suites(one) && label(&one.node, "suite") == Some(word)).cloned().collect();
         if !by_suite.is_empty() {
             return Ok(by_suite);
         }
         let stem = |scenario: &ScenarioSource| scenario.source.path.with_extension("").to_string_lossy().into_owned();
-        let by_path: Vec<_> = all.iter().filter(|one| stem(one).ends_with(&format!("/{}", word.trim_end_matches(".yaml")))).cloned().collect();
+        let by_path: Vec<_> = all
+            .iter()
+            .filter(|one| stem(one).ends_with(&format!("/{}", word.trim_end_matches(".yaml"))))
+            .cloned()
+            .collect();
         if word.contains('/') && !by_path.is_empty() {
             return Ok(by_path);
         }
-        let by_name: Vec<_> = all.iter().filter(|one| in_suites(one) && name(&one.node) == Some(word)).cloned().collect();
+        let by_name: Vec<_> =
+            all.iter().filter(|one| in_suites(one) && name(&one.node) == Some(word)).cloned().collect();
         if !by_name.is_empty() {
             return Ok(by_name);
         }
@@ -90,7 +98,8 @@ impl Catalogue {
             return Ok(by_path);
         }
         if let Some((key, value)) = word.split_once('=') {
-            let labelled: Vec<_> = all.into_iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).collect();
+            let labelled: Vec<_> =
+                all.into_iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).collect();
             if !labelled.is_empty() {
                 return Ok(labelled);
             }

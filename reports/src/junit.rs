@@ -14,10 +14,19 @@ pub(super) fn render(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
 }
 
 fn suite(card: &Scorecard) -> TestSuite {
-    let title = if card.run.binding.is_empty() { card.run.scenario.clone() } else { format!("{}@{}", card.run.scenario, card.run.binding) };
+    let title = if card.run.binding.is_empty() {
+        card.run.scenario.clone()
+    } else {
+        format!("{}@{}", card.run.scenario, card.run.binding)
+    };
     let class = if card.run.suite.is_empty() { title.clone() } else { format!("{}.{title}", card.run.suite) };
     let mut suite = TestSuite::new(inert(&title));
-    for (name, value) in [("run", &card.run.id), ("started", &card.run.started), ("finished", &card.run.finished), ("message", &card.message)] {
+    for (name, value) in [
+        ("run", &card.run.id),
+        ("started", &card.run.started),
+        ("finished", &card.run.finished),
+        ("message", &card.message),
+    ] {
         suite.add_property(Property::new(name, inert(value)));
     }
     for (name, verdict, message) in standing_cases(card) {
@@ -47,14 +56,24 @@ fn suite(card: &Scorecard) -> TestSuite {
 /// The cases that every run has.
 fn standing_cases(card: &Scorecard) -> Vec<(&'static str, Verdict, String)> {
     let refused = card.exit_code == 3;
-    let preflight = if refused { (Verdict::Error, card.message.clone()) } else { (Verdict::Pass, "everything that must be true before anything is touched was".to_owned()) };
+    let preflight = if refused {
+        (Verdict::Error, card.message.clone())
+    } else {
+        (Verdict::Pass, "everything that must be true before anything is touched was".to_owned())
+    };
     let faults = if card.faults.is_empty() {
         (Verdict::NotRun, "a validation breaks nothing".to_owned())
     } else if card.faults.iter().any(|fault| fault.requested.is_none()) {
         (Verdict::NotRun, "nothing was injected".to_owned())
     } else {
-        let bad: Vec<String> = card.faults.iter().filter(|fault| !fault.took_effect).map(|fault| format!("{}: {}", fault.id, fault.message)).collect();
-        let words = card.faults.iter().map(|fault| format!("{}: {}", fault.id, fault.message)).collect::<Vec<_>>().join("; ");
+        let bad: Vec<String> = card
+            .faults
+            .iter()
+            .filter(|fault| !fault.took_effect)
+            .map(|fault| format!("{}: {}", fault.id, fault.message))
+            .collect();
+        let words =
+            card.faults.iter().map(|fault| format!("{}: {}", fault.id, fault.message)).collect::<Vec<_>>().join("; ");
         if bad.is_empty() { (Verdict::Pass, words) } else { (Verdict::Error, bad.join("; ")) }
     };
     let valid = if card.exit_code == 13 {

@@ -16,8 +16,16 @@ pub fn screen(run: &Run<'_>) -> String {
     let title = title(card);
     let _ = writeln!(out, "{title}  {} to {}", card.run.started, card.run.finished);
     for fault in &card.faults {
-        let when = fault.effective.map_or_else(|| "never took effect".to_owned(), |at| format!("effective at {at:.2} s"));
-        let _ = writeln!(out, "  fault {:<4} {} {}: {when}; undo {}", fault.id, fault.kind, inert(&fault.targets.join(", ")), fault.undo);
+        let when =
+            fault.effective.map_or_else(|| "never took effect".to_owned(), |at| format!("effective at {at:.2} s"));
+        let _ = writeln!(
+            out,
+            "  fault {:<4} {} {}: {when}; undo {}",
+            fault.id,
+            fault.kind,
+            inert(&fault.targets.join(", ")),
+            fault.undo
+        );
     }
     for probe in &card.probes {
         probe_lines(&mut out, probe);
@@ -50,14 +58,35 @@ pub fn screen(run: &Run<'_>) -> String {
 
 fn probe_lines(out: &mut String, probe: &ProbeResult) {
     let all = &probe.all;
-    let latency = all.latency.as_ref().map_or_else(String::new, |latency| format!(", p50 {}, p99 {}", seconds(latency.p50), seconds(latency.p99)));
-    let measured = if all.good + all.bad == 0 { "nothing measured".to_owned() } else { format!("{} good", percent(all.good as f64 / (all.good + all.bad) as f64)) };
-    let _ = writeln!(out, "  probe {}: {measured}, {} bad of {} (coverage {}){latency}", probe.name, all.bad, all.good + all.bad, percent(all.coverage));
+    let latency = all
+        .latency
+        .as_ref()
+        .map_or_else(String::new, |latency| format!(", p50 {}, p99 {}", seconds(latency.p50), seconds(latency.p99)));
+    let measured = if all.good + all.bad == 0 {
+        "nothing measured".to_owned()
+    } else {
+        format!("{} good", percent(all.good as f64 / (all.good + all.bad) as f64))
+    };
+    let _ = writeln!(
+        out,
+        "  probe {}: {measured}, {} bad of {} (coverage {}){latency}",
+        probe.name,
+        all.bad,
+        all.good + all.bad,
+        percent(all.coverage)
+    );
     for outage in &all.outages {
         let end = outage.end.map_or_else(|| "not ended".to_owned(), |end| format!("{end:.2} s"));
         let between = outage.high.map_or_else(|| "not ended".to_owned(), seconds);
-        let classes = outage.classes.iter().map(|(class, count)| format!("{class} {count}")).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(out, "         outage from {:.2} s to {end} (between {} and {between}), down {}: {classes}", outage.start, seconds(outage.low), seconds(outage.down));
+        let classes =
+            outage.classes.iter().map(|(class, count)| format!("{class} {count}")).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            out,
+            "         outage from {:.2} s to {end} (between {} and {between}), down {}: {classes}",
+            outage.start,
+            seconds(outage.low),
+            seconds(outage.down)
+        );
     }
 }
 
@@ -72,7 +101,11 @@ const fn mark(verdict: Verdict) -> &'static str {
 }
 
 fn title(card: &Scorecard) -> String {
-    if card.run.binding.is_empty() { card.run.scenario.clone() } else { format!("{}@{}", card.run.scenario, card.run.binding) }
+    if card.run.binding.is_empty() {
+        card.run.scenario.clone()
+    } else {
+        format!("{}@{}", card.run.scenario, card.run.binding)
+    }
 }
 
 /// The last line: `VERDICT  scenario  measured-headline  run-directory`.

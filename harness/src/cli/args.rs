@@ -15,7 +15,9 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run scenarios
-    #[command(after_help = "Example:\n  meshdrill run --lab drills/ingress-gateway-failover\n  meshdrill run readiness drills --mesh mesh.yaml --junit junit.xml")]
+    #[command(
+        after_help = "Example:\n  meshdrill run --lab drills/ingress-gateway-failover\n  meshdrill run readiness drills --mesh mesh.yaml --junit junit.xml"
+    )]
     Run(RunArgs),
     /// Show everything that would happen, every default and sample size; changes nothing
     #[command(after_help = "Example:\n  meshdrill plan drills/control-plane-failover --mesh mesh.yaml")]
@@ -41,7 +43,9 @@ pub(super) enum Command {
     /// Work with mesh files
     Mesh(MeshArgs),
     /// Serve the embedded mesh on loopback sockets until interrupted
-    #[command(after_help = "Example:\n  meshdrill lab --kubeconfig lab.kubeconfig --mesh lab.yaml\n  kubectl --kubeconfig lab.kubeconfig --context primary-cluster-context get pods -A")]
+    #[command(
+        after_help = "Example:\n  meshdrill lab --kubeconfig lab.kubeconfig --mesh lab.yaml\n  kubectl --kubeconfig lab.kubeconfig --context primary-cluster-context get pods -A"
+    )]
     Lab(LabArgs),
     /// Judge a recorded run again, offline: the same record gives the same verdict
     #[command(after_help = "Example:\n  meshdrill score runs/20261123T020000Z-control-plane-failover-0a1b2c3d")]
@@ -195,7 +199,9 @@ pub(super) struct MeshArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum MeshCommand {
     /// Write a mesh file from live clusters
-    #[command(after_help = "Example:\n  meshdrill mesh init --context primary-cluster-context --context secondary-cluster --out mesh.yaml")]
+    #[command(
+        after_help = "Example:\n  meshdrill mesh init --context primary-cluster-context --context secondary-cluster --out mesh.yaml"
+    )]
     Init(MeshInitArgs),
 }
 

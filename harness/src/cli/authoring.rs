@@ -13,7 +13,10 @@ const VALIDATION: &str = include_str!("scaffold/validation.yaml");
 pub(super) fn new(args: &NewArgs) -> Result<u8, Failure> {
     let well_formed = args.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if args.name.is_empty() || !well_formed {
-        return Err(Failure::Usage(format!("`{}` cannot be a scenario's name; use lower-case letters, digits and dashes", args.name)));
+        return Err(Failure::Usage(format!(
+            "`{}` cannot be a scenario's name; use lower-case letters, digits and dashes",
+            args.name
+        )));
     }
     let scaffold = match args.kind {
         NewKind::Drill => DRILL,

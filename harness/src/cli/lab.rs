@@ -8,7 +8,10 @@ use meshdrill_lab::{Defect, Lab, LabConfig, Served};
 
 use super::Failure;
 use super::args::LabArgs;
-use crate::spec::{API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Over, Quantiles, SlaDefaults};
+use crate::spec::{
+    API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Over,
+    Quantiles, SlaDefaults,
+};
 
 /// Serves until interrupted.
 pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
@@ -20,7 +23,8 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let defects = args.defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
-    let defects = defects.map_err(|error| Failure::Usage(format!("{error}; `meshdrill lab --list-defects` lists them")))?;
+    let defects =
+        defects.map_err(|error| Failure::Usage(format!("{error}; `meshdrill lab --list-defects` lists them")))?;
     super::runtime()?.block_on(async {
         let config = LabConfig { clusters: args.clusters, seed: args.seed, defects, ..LabConfig::default() };
         let lab = Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))?;

@@ -106,7 +106,14 @@ impl Lanes {
         };
         let title = bar(plan.title());
         let lanes = plan.probes.iter().map(|probe| {
-            let lane = Lane { bar: bar(format!("  {}", probe.name)), good: 0, bad: 0, recent: Vec::new(), since: None, drawn: At::ZERO };
+            let lane = Lane {
+                bar: bar(format!("  {}", probe.name)),
+                good: 0,
+                bad: 0,
+                recent: Vec::new(),
+                since: None,
+                drawn: At::ZERO,
+            };
             (probe.name.clone(), lane)
         });
         let lanes = lanes.collect();
@@ -164,8 +171,12 @@ impl Lane {
         let share = if all == 0 { "-".to_owned() } else { percent(self.good as f64 / all as f64) };
         let mut sorted = self.recent.clone();
         sorted.sort_unstable();
-        let p99 = sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).map_or_else(String::new, |latency| seconds(latency.as_secs_f64()));
-        let outage = self.since.map_or_else(String::new, |since| format!("  DOWN for {}", seconds(at.since(since).as_secs_f64())));
+        let p99 = sorted
+            .get((sorted.len() * 99).div_ceil(100).saturating_sub(1))
+            .map_or_else(String::new, |latency| seconds(latency.as_secs_f64()));
+        let outage = self
+            .since
+            .map_or_else(String::new, |since| format!("  DOWN for {}", seconds(at.since(since).as_secs_f64())));
         self.bar.set_message(format!("  {name:<28} {all:>6} samples  {share:>9} good  p99 {p99}{outage}"));
     }
 }

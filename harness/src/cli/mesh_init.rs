@@ -17,7 +17,9 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
     let text = super::runtime()?.block_on(describe(init))?;
     match &init.out {
         None => print!("{text}"),
-        Some(path) if path.exists() => return Err(Failure::Usage(format!("{} exists already; remove it or name another --out", path.display()))),
+        Some(path) if path.exists() => {
+            return Err(Failure::Usage(format!("{} exists already; remove it or name another --out", path.display())));
+        }
         Some(path) => {
             std::fs::write(path, text)?;
             eprintln!("wrote {}; confirm the lines marked `# seen`", path.display());
@@ -28,14 +30,18 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
 
 async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
     let kubeconfigs = Kubeconfigs::File(args.kubeconfig.clone());
-    let mut text = format!("apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: {{ name: {} }}\nspec:\n  clusters:\n", args.name);
+    let mut text =
+        format!("apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: {{ name: {} }}\nspec:\n  clusters:\n", args.name);
     let mut mesh_id = None;
     let mut has_oci = false;
     let mut enforces = false;
     for (index, context) in args.context.iter().enumerate() {
         let (key, context) = match context.split_once('=') {
             Some((key, context)) => (key.to_owned(), context),
-            None => (KEYS.get(index).map_or_else(|| format!("cluster-{}", index + 1), |key| (*key).to_owned()), context.as_str()),
+            None => (
+                KEYS.get(index).map_or_else(|| format!("cluster-{}", index + 1), |key| (*key).to_owned()),
+                context.as_str(),
+            ),
         };
         let spec = ClusterSpec {
             context: context.to_owned(),
@@ -50,7 +56,8 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
             prometheus: Vec::new(),
             alertmanager: Vec::new(),
         };
-        let cluster = connect(&kubeconfigs, &key, &spec).await.map_err(|error| Failure::Environment(error.to_string()))?;
+        let cluster =
+            connect(&kubeconfigs, &key, &spec).await.map_err(|error| Failure::Environment(error.to_string()))?;
         let seen = Seen::of(&cluster).await.map_err(|error| Failure::Environment(error.to_string()))?;
         mesh_id = mesh_id.or_else(|| seen.mesh_id.clone());
         has_oci |= seen.oci;
@@ -64,7 +71,11 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
         line("istioCluster", &seen.istio_cluster);
         line("network", &seen.network);
         line("region", &seen.region);
-        let _ = writeln!(text, "      uid: {}\n      faults: {}\n      expect:\n        nodes: {}  # seen, confirm", seen.uid, args.faults, seen.nodes);
+        let _ = writeln!(
+            text,
+            "      uid: {}\n      faults: {}\n      expect:\n        nodes: {}  # seen, confirm",
+            seen.uid, args.faults, seen.nodes
+        );
         if let Some(version) = &seen.kubernetes {
             let _ = writeln!(text, "        kubernetes: {version}  # seen, confirm");
         }
@@ -81,10 +92,16 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
     let until = jiff::Zoned::now().date().saturating_add(jiff::Span::new().months(3));
     let mut without = String::new();
     if !has_oci {
-        let _ = writeln!(without, "    oci: {{ reason: no node has an OCI provider id, owner: mesh init, until: {until} }}");
+        let _ = writeln!(
+            without,
+            "    oci: {{ reason: no node has an OCI provider id, owner: mesh init, until: {until} }}"
+        );
     }
     if !enforces {
-        let _ = writeln!(without, "    networkPolicy: {{ reason: no enforcing CNI was found, owner: mesh init, until: {until} }}");
+        let _ = writeln!(
+            without,
+            "    networkPolicy: {{ reason: no enforcing CNI was found, owner: mesh init, until: {until} }}"
+        );
     }
     if !without.is_empty() {
         let _ = write!(text, "  without:\n{without}");
@@ -139,12 +156,17 @@ impl Seen {
             kubernetes: version["gitVersion"].as_str().map(str::to_owned),
             istio: image.and_then(|image| image.rsplit_once(':')).map(|(_, tag)| tag.to_owned()),
             istio_cluster: env("CLUSTER_ID"),
-            network: system["metadata"]["labels"]["topology.istio.io/network"].as_str().map(str::to_owned).or_else(|| {
-                gateways.first().and_then(|gateway| label(gateway, "topology.istio.io/network"))
-            }),
+            network: system["metadata"]["labels"]["topology.istio.io/network"]
+                .as_str()
+                .map(str::to_owned)
+                .or_else(|| gateways.first().and_then(|gateway| label(gateway, "topology.istio.io/network"))),
             mesh_id: proxy_env("ISTIO_META_MESH_ID"),
             pod_cidrs: nodes.iter().filter_map(|node| node["spec"]["podCIDR"].as_str().map(str::to_owned)).collect(),
-            oci: nodes.iter().any(|node| node["spec"]["providerID"].as_str().is_some_and(|id| id.starts_with("ocid1.") || id.starts_with("oci://"))),
+            oci: nodes.iter().any(|node| {
+                node["spec"]["providerID"]
+                    .as_str()
+                    .is_some_and(|id| id.starts_with("ocid1.") || id.starts_with("oci://"))
+            }),
             enforces_policies: names.into_iter().any(|name| enforcing.iter().any(|agent| name.contains(agent))),
         })
     }

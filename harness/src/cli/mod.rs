@@ -7,8 +7,8 @@ mod lab;
 mod lanes;
 mod mesh_init;
 mod plans;
-mod results;
 mod rescue;
+mod results;
 mod run;
 mod signals;
 

@@ -25,7 +25,8 @@ pub(super) struct Selected {
 pub(super) fn select(args: &SelectArgs) -> Result<Selected, Failure> {
     let defects = args.lab_defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
     let defects = defects.map_err(|error| Failure::Usage(error.to_string()))?;
-    let mesh = if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
+    let mesh =
+        if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
     let set = assignments(&args.set)?;
     let sources = Catalogue::choose(args.scenarios.as_deref()).select(&args.select).map_err(|error| match error {
         NotFound::Unreadable(problems) => {
@@ -46,10 +47,18 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, Failure> {
         }
     }
     if invalid > 0 {
-        return Err(Failure::Usage(format!("{invalid} of {} scenario files are not valid; nothing was contacted", sources.len())));
+        return Err(Failure::Usage(format!(
+            "{invalid} of {} scenario files are not valid; nothing was contacted",
+            sources.len()
+        )));
     }
-    if mesh.is_none() && let Some(plan) = plans.iter().find(|plan| !plan.clusters.is_empty()) {
-        return Err(Failure::Usage(format!("{} names clusters, and there is no mesh file: give --mesh FILE, write mesh.yaml with `meshdrill mesh init`, or try it with --lab", plan.name)));
+    if mesh.is_none()
+        && let Some(plan) = plans.iter().find(|plan| !plan.clusters.is_empty())
+    {
+        return Err(Failure::Usage(format!(
+            "{} names clusters, and there is no mesh file: give --mesh FILE, write mesh.yaml with `meshdrill mesh init`, or try it with --lab",
+            plan.name
+        )));
     }
     Ok(Selected { mesh, plans, defects })
 }
@@ -101,7 +110,9 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, Failur
 fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, Failure> {
     let runtime = super::run::virtual_runtime()?;
     let config = LabConfig { clusters: args.lab_clusters, seed: args.seed, ..LabConfig::default() };
-    runtime.block_on(async { Lab::start(config).map(|lab| lab_mesh(&lab)) }).map_err(|error| Failure::Usage(error.to_string()))
+    runtime
+        .block_on(async { Lab::start(config).map(|lab| lab_mesh(&lab)) })
+        .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {
@@ -127,14 +138,20 @@ pub(super) fn list(args: &PlanArgs) -> Result<u8, Failure> {
         select_args.lab = true;
     }
     let selected = select(&select_args)?;
-    let rows: Vec<[String; 5]> = selected.plans.iter().map(|plan| {
-        let faults = plan.faults.iter().map(|fault| fault.kind.name()).collect::<Vec<_>>().join(",");
-        let clusters = plan.clusters.iter().cloned().collect::<Vec<_>>().join(",");
-        let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-        [plan.title(), dash(plan.suite.clone()), dash(clusters), dash(faults), format!("~{}", plan.duration())]
-    }).collect();
+    let rows: Vec<[String; 5]> = selected
+        .plans
+        .iter()
+        .map(|plan| {
+            let faults = plan.faults.iter().map(|fault| fault.kind.name()).collect::<Vec<_>>().join(",");
+            let clusters = plan.clusters.iter().cloned().collect::<Vec<_>>().join(",");
+            let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+            [plan.title(), dash(plan.suite.clone()), dash(clusters), dash(faults), format!("~{}", plan.duration())]
+        })
+        .collect();
     let header = ["NAME", "SUITE", "CLUSTERS", "FAULTS", "DURATION"].map(str::to_owned);
-    let widths: Vec<usize> = (0..5).map(|column| std::iter::once(&header).chain(&rows).map(|row| row[column].len()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..5)
+        .map(|column| std::iter::once(&header).chain(&rows).map(|row| row[column].len()).max().unwrap_or(0))
+        .collect();
     for row in std::iter::once(&header).chain(&rows) {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("{}", cells.join("  ").trim_end());

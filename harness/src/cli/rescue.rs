@@ -19,8 +19,15 @@ fn environment(error: impl std::fmt::Display) -> Failure {
 /// Where the mesh file leads.
 fn source(args: &ClustersArgs) -> Result<WorldSource, Failure> {
     let mesh = find_mesh(args.mesh.as_deref())?;
-    let mesh = mesh.ok_or_else(|| Failure::Usage("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`".to_owned()))?;
-    Ok(WorldSource { mesh: Some(Arc::new(mesh)), kubeconfigs: Kubeconfigs::File(args.kubeconfig.clone()), net: Net::Machine, lab: false })
+    let mesh = mesh.ok_or_else(|| {
+        Failure::Usage("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`".to_owned())
+    })?;
+    Ok(WorldSource {
+        mesh: Some(Arc::new(mesh)),
+        kubeconfigs: Kubeconfigs::File(args.kubeconfig.clone()),
+        net: Net::Machine,
+        lab: false,
+    })
 }
 
 /// Every cluster of the mesh that can be reached, and what stands in the way of the others.

@@ -13,7 +13,8 @@ use crate::run::write_atomically;
 /// Reads the record of a run directory.
 fn record(run: &Path) -> Result<Record, Failure> {
     let path = if run.is_dir() { run.join("run.jsonl") } else { run.to_owned() };
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     Record::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
@@ -36,9 +37,13 @@ pub(super) fn report(args: &ReportArgs) -> Result<u8, Failure> {
         ReportFormat::Json => Format::Json,
         ReportFormat::Text => Format::Text,
     };
-    let bytes = format.render(&Run { record: &record, scorecard: &scorecard }).map_err(|error| Failure::Internal(error.to_string()))?;
+    let bytes = format
+        .render(&Run { record: &record, scorecard: &scorecard })
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     match &args.out {
-        Some(path) => write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?,
+        Some(path) => {
+            write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?
+        }
         None => {
             use std::io::Write as _;
             std::io::stdout().write_all(&bytes)?;

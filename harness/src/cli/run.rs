@@ -28,10 +28,15 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
-    std::fs::create_dir_all(&args.runs).map_err(|error| Failure::Internal(format!("{}: {error}", args.runs.display())))?;
+    std::fs::create_dir_all(&args.runs)
+        .map_err(|error| Failure::Internal(format!("{}: {error}", args.runs.display())))?;
     if let Some(path) = &args.junit {
         // A path that cannot be written fails now, not after the drill.
-        std::fs::File::options().create(true).append(true).open(path).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+        std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
     }
     if !confirmed(args, &selected.plans)? {
         return Err(Failure::Usage("not confirmed; nothing was done".to_owned()));
@@ -46,7 +51,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
 /// Breaking something needs a yes, where someone is there to give it.
 fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, Failure> {
     let drills: Vec<&Plan> = plans.iter().filter(|plan| !plan.broken.is_empty()).collect();
-    let unattended = std::env::var_os("CI").is_some() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal();
+    let unattended =
+        std::env::var_os("CI").is_some() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal();
     if drills.is_empty() || args.yes || args.select.lab || unattended {
         return Ok(true);
     }
@@ -96,7 +102,12 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
 }
 
 fn start_lab(args: &RunArgs, defects: &[Defect]) -> Result<Lab, Failure> {
-    let config = LabConfig { clusters: args.select.lab_clusters, seed: args.select.seed, defects: defects.to_vec(), ..LabConfig::default() };
+    let config = LabConfig {
+        clusters: args.select.lab_clusters,
+        seed: args.select.seed,
+        defects: defects.to_vec(),
+        ..LabConfig::default()
+    };
     Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
 }
 
@@ -118,7 +129,11 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         let alone = validations.len() == 1;
         let mut running = futures::stream::iter(validations)
             .map(|plan| {
-                let options = RunOptions { runs: args.runs.clone(), progress: progress(args, plan, alone), interrupts: interrupts.clone() };
+                let options = RunOptions {
+                    runs: args.runs.clone(),
+                    progress: progress(args, plan, alone),
+                    interrupts: interrupts.clone(),
+                };
                 execute(plan, &source, options)
             })
             .buffered(args.jobs.max(1));
@@ -137,7 +152,11 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
                 eprintln!("{}: not run, because of {}", plan.title(), interrupts.by());
                 continue;
             }
-            let options = RunOptions { runs: args.runs.clone(), progress: progress(args, plan, true), interrupts: interrupts.clone() };
+            let options = RunOptions {
+                runs: args.runs.clone(),
+                progress: progress(args, plan, true),
+                interrupts: interrupts.clone(),
+            };
             let one = execute(plan, &source, options).await?;
             show(args, &one);
             let stop = args.fail_fast && one.scorecard.exit_code != 0;
@@ -153,12 +172,14 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
 /// Undoes what earlier runs left in the clusters that are to be broken.
 async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), Failure> {
     let environment = |error: &dyn std::fmt::Display| Failure::Environment(error.to_string());
-    let keys: std::collections::BTreeSet<&str> = plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
+    let keys: std::collections::BTreeSet<&str> =
+        plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
     let world = source.connect(keys).await.map_err(|error| environment(&error))?;
     let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str()).to_owned();
     for cluster in world.clusters.values() {
         let holder = format!("clean@{}", crate::run::hostname());
-        let (lines, good) = crate::run::recover(&world, cluster, &namespace, &holder).await.map_err(|error| environment(&error))?;
+        let (lines, good) =
+            crate::run::recover(&world, cluster, &namespace, &holder).await.map_err(|error| environment(&error))?;
         lines.iter().for_each(|line| eprintln!("{}: {line}", cluster.key));
         if !good {
             return Err(Failure::Environment(format!("leftovers of cluster `{}` could not be undone", cluster.key)));
@@ -186,12 +207,17 @@ fn show(args: &RunArgs, one: &Finished) {
 /// The reports of all runs together, the last line, and the exit code.
 fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, Failure> {
     if let Some(path) = &args.junit {
-        let runs: Vec<Run<'_>> = finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
+        let runs: Vec<Run<'_>> =
+            finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
         let bytes = junit_of_all(&runs).map_err(|error| Failure::Internal(error.to_string()))?;
         write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
     }
     if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == 12) {
-        eprintln!("damage may remain after {}; undo what is recorded with: {}", one.scorecard.run.scenario, recover_command(args));
+        eprintln!(
+            "damage may remain after {}; undo what is recorded with: {}",
+            one.scorecard.run.scenario,
+            recover_command(args)
+        );
     }
     match finished {
         [] => {
@@ -211,7 +237,8 @@ fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, Failure> {
 
 fn recover_command(args: &RunArgs) -> String {
     let mesh = args.select.mesh.as_ref().map_or_else(String::new, |path| format!(" --mesh {}", path.display()));
-    let kubeconfig = args.kubeconfig.as_ref().map_or_else(String::new, |path| format!(" --kubeconfig {}", path.display()));
+    let kubeconfig =
+        args.kubeconfig.as_ref().map_or_else(String::new, |path| format!(" --kubeconfig {}", path.display()));
     format!("meshdrill recover{mesh}{kubeconfig}")
 }
 
@@ -227,11 +254,20 @@ fn suite_code(finished: &[Finished]) -> u8 {
 fn suite_line(finished: &[Finished], runs: &Path) -> String {
     let count = |verdict| finished.iter().filter(|one| one.scorecard.verdict == verdict).count();
     let parts = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive, Verdict::Error, Verdict::NotRun];
-    let words = parts.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict)));
+    let words =
+        parts.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict)));
     let worst = Verdict::all(finished.iter().map(|one| one.scorecard.verdict));
     let worst = if suite_code(finished) == 0 { Verdict::Pass } else { worst };
-    let mut suites: Vec<&str> = finished.iter().map(|one| one.scorecard.run.suite.as_str()).filter(|suite| !suite.is_empty()).collect();
+    let mut suites: Vec<&str> =
+        finished.iter().map(|one| one.scorecard.run.suite.as_str()).filter(|suite| !suite.is_empty()).collect();
     suites.dedup();
     let name = if suites.is_empty() { "scenarios".to_owned() } else { suites.join("+") };
-    format!("{}  {name}  {} of {} runs: {}  {}", worst.word().to_uppercase(), finished.len(), finished.len(), words.collect::<Vec<_>>().join(", "), runs.display())
+    format!(
+        "{}  {name}  {} of {} runs: {}  {}",
+        worst.word().to_uppercase(),
+        finished.len(),
+        finished.len(),
+        words.collect::<Vec<_>>().join(", "),
+        runs.display()
+    )
 }

@@ -6,7 +6,9 @@ use crate::run::Interrupts;
 
 /// Listens for signals for as long as the runtime lives.
 pub(super) fn listen(interrupts: &Interrupts) -> std::io::Result<()> {
-    for (kind, name) in [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")] {
+    for (kind, name) in
+        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")]
+    {
         let mut stream = signal(kind)?;
         let interrupts = interrupts.clone();
         tokio::spawn(async move {

@@ -134,7 +134,11 @@ impl AsyncRead for LabConnection {
 }
 
 impl AsyncWrite for LabConnection {
-    fn poll_write(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         std::pin::Pin::new(&mut self.0).poll_write(cx, data)
     }
 

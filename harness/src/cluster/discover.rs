@@ -31,7 +31,9 @@ pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Ve
     let services = services(cluster, "istio=ingressgateway").await?;
     let found = services.iter().flat_map(|service| {
         let port = port.or_else(|| http_port(service));
-        addresses(service).into_iter().filter_map(move |address| Some(format!("http://{}:{}", bracketed(&address), port?)))
+        addresses(service)
+            .into_iter()
+            .filter_map(move |address| Some(format!("http://{}:{}", bracketed(&address), port?)))
     });
     let found: Vec<String> = found.collect();
     if found.is_empty() {
@@ -40,7 +42,9 @@ pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Ve
         } else {
             format!("{} has no load-balancer address (pending?) or no HTTP port", names(&services))
         };
-        return Err(cluster.other(format!("no ingress: {what}; or name it in the mesh file: clusters.{}.ingress", cluster.key)));
+        return Err(
+            cluster.other(format!("no ingress: {what}; or name it in the mesh file: clusters.{}.ingress", cluster.key))
+        );
     }
     Ok(found)
 }
@@ -52,7 +56,8 @@ pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, Access
     }
     let services = services(cluster, "topology.istio.io/network").await?;
     let found = services.iter().flat_map(|service| {
-        let port = service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str().unwrap_or("15443").to_owned();
+        let port =
+            service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str().unwrap_or("15443").to_owned();
         addresses(service).into_iter().map(move |address| format!("{}:{port}", bracketed(&address)))
     });
     Ok(found.collect())
@@ -81,11 +86,16 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
     let by_name = all.iter().find(|service| service["metadata"]["name"] == name);
     let found = by_name.or_else(|| all.iter().find(|service| label(service)));
     let Some(service) = found else {
-        return Err(cluster.other(format!("no Service named {name}; or name it in the mesh file: clusters.{}.{name}", cluster.key)));
+        return Err(cluster
+            .other(format!("no Service named {name}; or name it in the mesh file: clusters.{}.{name}", cluster.key)));
     };
     let ports = service["spec"]["ports"].as_array().cloned().unwrap_or_default();
     let of_service = |one: &Value| one["port"].as_u64().and_then(|port| u16::try_from(port).ok());
-    let port = ports.iter().find_map(|one| of_service(one).filter(|found| *found == port)).or_else(|| ports.first().and_then(of_service)).unwrap_or(port);
+    let port = ports
+        .iter()
+        .find_map(|one| of_service(one).filter(|found| *found == port))
+        .or_else(|| ports.first().and_then(of_service))
+        .unwrap_or(port);
     match addresses(service).first() {
         Some(address) => Ok(Endpoint::Url(format!("http://{}:{port}", bracketed(address)))),
         None => Ok(Endpoint::Forward(ForwardTarget {
@@ -111,7 +121,10 @@ fn addresses(service: &Value) -> Vec<String> {
 
 fn http_port(service: &Value) -> Option<u16> {
     let ports = service["spec"]["ports"].as_array()?;
-    let named = |one: &&Value| one["port"] == 80 || one["name"].as_str().is_some_and(|name| name.starts_with("http") && !name.starts_with("https"));
+    let named = |one: &&Value| {
+        one["port"] == 80
+            || one["name"].as_str().is_some_and(|name| name.starts_with("http") && !name.starts_with("https"))
+    };
     ports.iter().find(named).and_then(|one| u16::try_from(one["port"].as_u64()?).ok())
 }
 

@@ -7,7 +7,9 @@ pub enum AccessError {
     #[error("no kubeconfig: {0}; set KUBECONFIG or give --kubeconfig FILE")]
     Kubeconfig(String),
     /// The kubeconfig has no such context.
-    #[error("cluster `{cluster}`: the kubeconfig has no context `{context}` (it has {known}); correct `context` in the mesh file")]
+    #[error(
+        "cluster `{cluster}`: the kubeconfig has no context `{context}` (it has {known}); correct `context` in the mesh file"
+    )]
     NoContext {
         /// The mesh file's key.
         cluster: String,
@@ -25,7 +27,9 @@ pub enum AccessError {
         why: String,
     },
     /// The credentials are not accepted.
-    #[error("cluster `{cluster}`: the API server does not accept the credentials (401): {why}; log in again or renew the certificate of the context")]
+    #[error(
+        "cluster `{cluster}`: the API server does not accept the credentials (401): {why}; log in again or renew the certificate of the context"
+    )]
     Unauthorized {
         /// The mesh file's key.
         cluster: String,
@@ -67,7 +71,9 @@ pub enum AccessError {
         seconds: u64,
     },
     /// It is not the cluster it should be.
-    #[error("cluster `{cluster}`: context `{context}` leads to another cluster (kube-system UID {found}, the mesh file pins {pinned}); nothing was sent to it but this question")]
+    #[error(
+        "cluster `{cluster}`: context `{context}` leads to another cluster (kube-system UID {found}, the mesh file pins {pinned}); nothing was sent to it but this question"
+    )]
     WrongCluster {
         /// The mesh file's key.
         cluster: String,
@@ -106,7 +112,11 @@ impl AccessError {
             kube::Error::Auth(_) => Self::Unauthorized { cluster, why: chain(error) },
             other => {
                 let why = chain(other);
-                if why.contains("certificate") { Self::Unauthorized { cluster, why } } else { Self::Other { cluster, why } }
+                if why.contains("certificate") {
+                    Self::Unauthorized { cluster, why }
+                } else {
+                    Self::Other { cluster, why }
+                }
             }
         }
     }

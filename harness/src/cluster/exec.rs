@@ -81,5 +81,7 @@ fn exit_code(
     let code = causes
         .filter(|cause| cause.reason.as_deref() == Some("ExitCode"))
         .find_map(|cause| cause.message.as_deref()?.parse().ok());
-    code.ok_or_else(|| cluster.other(format!("exec failed: {}", status.message.as_deref().unwrap_or("no reason given"))))
+    code.ok_or_else(|| {
+        cluster.other(format!("exec failed: {}", status.message.as_deref().unwrap_or("no reason given")))
+    })
 }

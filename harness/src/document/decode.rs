@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Visitor,
+};
 
 use super::node::{Entry, Node, Path, Segment, Value};
 use super::problem::Problem;
@@ -173,8 +175,15 @@ impl de::Error for Failure {
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         let hint = match unexpected {
-            de::Unexpected::Unsigned(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_) | de::Unexpected::Bool(_) => {
-                if expected.to_string().contains("string") { "; put it in quotes" } else { "" }
+            de::Unexpected::Unsigned(_)
+            | de::Unexpected::Signed(_)
+            | de::Unexpected::Float(_)
+            | de::Unexpected::Bool(_) => {
+                if expected.to_string().contains("string") {
+                    "; put it in quotes"
+                } else {
+                    ""
+                }
             }
             _ => "",
         };
@@ -236,7 +245,7 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     numbers! { deserialize_u8 visit_u8, deserialize_u16 visit_u16, deserialize_u32 visit_u32, deserialize_u64 visit_u64,
-        deserialize_i8 visit_i8, deserialize_i16 visit_i16, deserialize_i32 visit_i32, deserialize_i64 visit_i64 }
+    deserialize_i8 visit_i8, deserialize_i16 visit_i16, deserialize_i32 visit_i32, deserialize_i64 visit_i64 }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if self.is_unknown() { visitor.visit_bool(true) } else { self.deserialize_any(visitor) }
@@ -515,17 +524,26 @@ mod tests {
         let found = messages(
             "nam: n\nitems:\n- { one: { pth: /x }, every: often }\n- { two: {} }\n- { one: { path: 3 }, none: {} }\n- { every: 1 }\n",
         );
-        assert_eq!(found, [
-            "unknown key `nam`",
-            "unknown key `pth`",
-            "`path` is missing in `items[0].one`",
-            "this is the text `often`, but u32 is wanted",
-            "unknown key `two`",
-            "`none` beside `one`: only one kind can stand here",
-            "this is the number 3, but a string is wanted; put it in quotes",
-            "no kind is given in `items[0]`",
-            "`name` is missing",
-        ].map(str::to_owned).as_slice().iter().filter(|m| found.contains(m)).cloned().collect::<Vec<_>>());
+        assert_eq!(
+            found,
+            [
+                "unknown key `nam`",
+                "unknown key `pth`",
+                "`path` is missing in `items[0].one`",
+                "this is the text `often`, but u32 is wanted",
+                "unknown key `two`",
+                "`none` beside `one`: only one kind can stand here",
+                "this is the number 3, but a string is wanted; put it in quotes",
+                "no kind is given in `items[0]`",
+                "`name` is missing",
+            ]
+            .map(str::to_owned)
+            .as_slice()
+            .iter()
+            .filter(|m| found.contains(m))
+            .cloned()
+            .collect::<Vec<_>>()
+        );
         assert!(found.len() >= 7, "{found:?}");
     }
 

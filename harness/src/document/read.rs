@@ -207,9 +207,8 @@ fn core_schema(text: &str) -> Value {
     }
     let digits = text.trim_start_matches(['+', '-']);
     if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        let radix = |prefix: &str, radix| {
-            digits.strip_prefix(prefix).and_then(|rest| i64::from_str_radix(rest, radix).ok())
-        };
+        let radix =
+            |prefix: &str, radix| digits.strip_prefix(prefix).and_then(|rest| i64::from_str_radix(rest, radix).ok());
         if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
             return Value::Int(number);
         }

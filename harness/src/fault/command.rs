@@ -85,7 +85,11 @@ impl Fault for CommandFault {
             let deadline = self.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0);
             match run_command(&self.argv, &self.env, deadline).await {
                 Ok(Some((0, ..))) => Ok(()),
-                Ok(Some((code, _, stderr))) => Err(FaultError::Other(format!("{} ended with exit code {code}: {}", self.argv.join(" "), stderr.trim()))),
+                Ok(Some((code, _, stderr))) => Err(FaultError::Other(format!(
+                    "{} ended with exit code {code}: {}",
+                    self.argv.join(" "),
+                    stderr.trim()
+                ))),
                 Ok(None) => Err(FaultError::Other(format!("{} did not end in time", self.argv.join(" ")))),
                 Err(error) => Err(FaultError::Other(error.0)),
             }

@@ -66,7 +66,11 @@ impl FaultRole for DeletePods {
     fn complaints(&self) -> Vec<Complaint> {
         let mut found = Vec::new();
         if self.namespace == "kube-system" {
-            found.push(Complaint::new("namespace", "kube-system is never broken", "name the namespace of a workload of the mesh"));
+            found.push(Complaint::new(
+                "namespace",
+                "kube-system is never broken",
+                "name the namespace of a workload of the mesh",
+            ));
         }
         if self.count.is_some() && self.percent.is_some() {
             found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
@@ -87,19 +91,37 @@ impl FaultRole for DeletePods {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let matching = select_pods(&cluster, &self.namespace, self.selector.as_str()).await?;
             let before: BTreeSet<String> = matching.iter().map(|pod| PodRef::of(pod).uid).collect();
-            let mut live: Vec<Target> = matching.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).map(Target::of).collect();
+            let mut live: Vec<Target> =
+                matching.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).map(Target::of).collect();
             if live.is_empty() {
-                return Err(FaultError::NoTarget(format!("no pod in {}/{} matches {}", cluster.key, self.namespace, self.selector)));
+                return Err(FaultError::NoTarget(format!(
+                    "no pod in {}/{} matches {}",
+                    cluster.key, self.namespace, self.selector
+                )));
             }
             let count = self.count.or(options.count);
             let percent = self.percent.or(options.percent);
-            let wanted = count.or_else(|| percent.map(|share| ((live.len() as f64 * share.get()).round() as usize).max(1)));
+            let wanted =
+                count.or_else(|| percent.map(|share| ((live.len() as f64 * share.get()).round() as usize).max(1)));
             if let Some(wanted) = wanted.filter(|wanted| *wanted > live.len()) {
-                return Err(FaultError::NoTarget(format!("{} pods in {}/{} match {}, fewer than the {wanted} to delete", live.len(), cluster.key, self.namespace, self.selector)));
+                return Err(FaultError::NoTarget(format!(
+                    "{} pods in {}/{} match {}, fewer than the {wanted} to delete",
+                    live.len(),
+                    cluster.key,
+                    self.namespace,
+                    self.selector
+                )));
             }
             pick(&mut live, wanted, options.seed);
             let grace = self.grace.or(options.grace).map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
-            let deletion = Deletion { cluster, namespace: self.namespace.clone(), selector: self.selector.clone(), targets: live, before, grace };
+            let deletion = Deletion {
+                cluster,
+                namespace: self.namespace.clone(),
+                selector: self.selector.clone(),
+                targets: live,
+                before,
+                grace,
+            };
             Ok(Box::new(deletion) as Box<dyn Fault>)
         })
     }
@@ -203,11 +225,15 @@ impl Fault for Deletion {
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
         Box::pin(async move {
             let pods = crate::cluster::ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
-            let mut fresh: Vec<Target> = pods.iter().filter(|pod| !self.before.contains(&PodRef::of(pod).uid)).map(Target::of).collect();
+            let mut fresh: Vec<Target> =
+                pods.iter().filter(|pod| !self.before.contains(&PodRef::of(pod).uid)).map(Target::of).collect();
             let mut found = Vec::new();
             for target in &self.targets {
                 if let Some(index) = fresh.iter().position(|new| new.owner == target.owner) {
-                    found.push(Replacement { target: target.pod.to_string(), by: fresh.swap_remove(index).pod.to_string() });
+                    found.push(Replacement {
+                        target: target.pod.to_string(),
+                        by: fresh.swap_remove(index).pod.to_string(),
+                    });
                 }
             }
             Ok(found)

@@ -82,11 +82,23 @@ impl FaultRole for Scale {
             };
             let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
             if found == i64::from(self.replicas) {
-                return Err(FaultError::NothingToChange(format!("{}/{name} of {} has {found} replicas already", self.namespace, cluster.key)));
+                return Err(FaultError::NothingToChange(format!(
+                    "{}/{name} of {} has {found} replicas already",
+                    self.namespace, cluster.key
+                )));
             }
             let remarks = owners(&cluster, &self.namespace, name, &object).await?;
             let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-            Ok(Box::new(Scaling { cluster, resource, namespace: self.namespace.clone(), name: name.to_owned(), uid, found, wanted: i64::from(self.replicas), remarks }) as Box<dyn Fault>)
+            Ok(Box::new(Scaling {
+                cluster,
+                resource,
+                namespace: self.namespace.clone(),
+                name: name.to_owned(),
+                uid,
+                found,
+                wanted: i64::from(self.replicas),
+                remarks,
+            }) as Box<dyn Fault>)
         })
     }
 }
@@ -94,7 +106,8 @@ impl FaultRole for Scale {
 /// Who else sets the replicas of a workload.
 async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Value) -> Result<Vec<String>, FaultError> {
     let mut remarks = Vec::new();
-    let autoscalers = cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
+    let autoscalers =
+        cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
     for autoscaler in autoscalers.unwrap_or_default() {
         if autoscaler["spec"]["scaleTargetRef"]["name"] == name {
             remarks.push(format!("HorizontalPodAutoscaler {} scales {namespace}/{name} too: it stands aside at 0 replicas and fights any other number", autoscaler["metadata"]["name"].as_str().unwrap_or_default()));
@@ -177,7 +190,10 @@ impl Fault for Scaling {
             let observed = object["status"]["observedGeneration"].as_i64() >= object["metadata"]["generation"].as_i64();
             let target = format!("{}/{}", self.namespace, self.name);
             if spec != self.wanted {
-                return Effect::NotYet(format!("{target} is set to {spec} replicas, not to {}: did someone revert it?", self.wanted));
+                return Effect::NotYet(format!(
+                    "{target} is set to {spec} replicas, not to {}: did someone revert it?",
+                    self.wanted
+                ));
             }
             if observed && status == self.wanted {
                 Effect::Seen(format!("{target} went from {} to {status} replicas", self.found))

@@ -99,13 +99,13 @@ impl Undo {
                 let path = resource.path(namespace, name);
                 restore_scale(cluster, &path, uid, *replicas, *wrote).await
             }
-            Self::RunCommand { argv, env } => {
-                match crate::probe::run_command(argv, env, COMMAND_DEADLINE).await? {
-                    Some((0, ..)) => Ok(UndoOutcome::Restored),
-                    Some((code, _, stderr)) => Err(CannotAsk(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim()))),
-                    None => Err(CannotAsk(format!("{} did not end within {COMMAND_DEADLINE:?}", argv.join(" ")))),
+            Self::RunCommand { argv, env } => match crate::probe::run_command(argv, env, COMMAND_DEADLINE).await? {
+                Some((0, ..)) => Ok(UndoOutcome::Restored),
+                Some((code, _, stderr)) => {
+                    Err(CannotAsk(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim())))
                 }
-            }
+                None => Err(CannotAsk(format!("{} did not end within {COMMAND_DEADLINE:?}", argv.join(" ")))),
+            },
         }
     }
 
@@ -131,7 +131,13 @@ impl Undo {
     }
 }
 
-async fn restore_scale(cluster: &Cluster, path: &str, uid: &str, replicas: i64, wrote: i64) -> Result<UndoOutcome, CannotAsk> {
+async fn restore_scale(
+    cluster: &Cluster,
+    path: &str,
+    uid: &str,
+    replicas: i64,
+    wrote: i64,
+) -> Result<UndoOutcome, CannotAsk> {
     // Someone else may change the object between the look and the write; the second attempt sees what they did.
     for attempt in 0..5 {
         let object: Value = match cluster.get(path).await {
@@ -146,7 +152,9 @@ async fn restore_scale(cluster: &Cluster, path: &str, uid: &str, replicas: i64, 
             return Ok(UndoOutcome::AlreadyRight);
         }
         if current != wrote {
-            return Ok(UndoOutcome::ChangedByOthers(format!("{current} replicas, neither the {wrote} of the fault nor the {replicas} of before")));
+            return Ok(UndoOutcome::ChangedByOthers(format!(
+                "{current} replicas, neither the {wrote} of the fault nor the {replicas} of before"
+            )));
         }
         let patch = json!({
             "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
@@ -167,7 +175,11 @@ impl fmt::Display for Undo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RestoreScale { cluster, resource, namespace, name, replicas, .. } => {
-                write!(f, "scale {} {namespace}/{name} of {cluster} back to {replicas}", resource.plural().trim_end_matches('s'))
+                write!(
+                    f,
+                    "scale {} {namespace}/{name} of {cluster} back to {replicas}",
+                    resource.plural().trim_end_matches('s')
+                )
             }
             Self::RunCommand { argv, .. } => write!(f, "run {}", argv.join(" ")),
         }

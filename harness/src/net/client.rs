@@ -96,7 +96,9 @@ impl HttpClient {
             return Err(Failure::new(Class::Dns, format!("{url} names no host")));
         }
         match net {
-            Net::Machine => Ok(Self { route: Route::Machine(Machine::new(&host, port, series, tls, exchange.timeout)?) }),
+            Net::Machine => {
+                Ok(Self { route: Route::Machine(Machine::new(&host, port, series, tls, exchange.timeout)?) })
+            }
             Net::Lab(_) if url.scheme_str() == Some("https") => {
                 Err(Failure::new(Class::Tls, "the embedded mesh does not speak TLS; use http"))
             }

@@ -68,14 +68,13 @@ impl Machine {
         if !exchange.body.is_empty() {
             request = request.body(exchange.body.clone());
         }
-        let mut response =
-            request.send().await.map_err(|error| {
-                if error.is_connect() && error.is_timeout() {
-                    return timed_out(exchange.timeout, false);
-                }
-                let connecting = error.is_connect();
-                Failure::of(&error.without_url(), connecting)
-            })?;
+        let mut response = request.send().await.map_err(|error| {
+            if error.is_connect() && error.is_timeout() {
+                return timed_out(exchange.timeout, false);
+            }
+            let connecting = error.is_connect();
+            Failure::of(&error.without_url(), connecting)
+        })?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = BytesMut::new();

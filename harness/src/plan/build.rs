@@ -57,7 +57,11 @@ impl Building<'_> {
             let key = choice.key().to_owned();
             if let Some(known) = known.as_ref().filter(|known| !known.contains(&key)) {
                 let list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-                self.problem(&place.key("cluster"), format!("the mesh file has no cluster `{key}`"), format!("it has {list}; `all` stands for every one of them"));
+                self.problem(
+                    &place.key("cluster"),
+                    format!("the mesh file has no cluster `{key}`"),
+                    format!("it has {list}; `all` stands for every one of them"),
+                );
             }
             self.clusters.insert(key);
         }
@@ -126,9 +130,15 @@ fn check_shape(building: &mut Building<'_>) {
     let spec = &file.spec;
     let at = |key: &str| Path::of(&["spec", key]);
     let name = &file.metadata.name;
-    let named = !name.is_empty() && name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let named = !name.is_empty()
+        && name.len() <= 63
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !named || name.starts_with('-') || name.ends_with('-') {
-        building.problem(&Path::of(&["metadata", "name"]), format!("`{name}` cannot be a scenario's name"), "use at most 63 lower-case letters, digits and dashes");
+        building.problem(
+            &Path::of(&["metadata", "name"]),
+            format!("`{name}` cannot be a scenario's name"),
+            "use at most 63 lower-case letters, digits and dashes",
+        );
     }
     let removed = |key: &str| building.loaded.removed.contains(key);
     if spec.faults.is_empty() && !removed("faults") {
@@ -141,21 +151,41 @@ fn check_shape(building: &mut Building<'_>) {
             ("hold", spec.hold.is_some()),
         ];
         for (key, _) in misplaced.iter().filter(|(_, present)| *present) {
-            building.problem(&at(key), format!("`{key}` belongs to a drill, and this scenario has no `faults`"), "write `checks:` for what a validation asks, or add `faults:`");
+            building.problem(
+                &at(key),
+                format!("`{key}` belongs to a drill, and this scenario has no `faults`"),
+                "write `checks:` for what a validation asks, or add `faults:`",
+            );
         }
         let nothing = spec.checks.is_empty() && spec.sla.is_empty();
         if nothing && building.loaded.removed.is_empty() {
-            building.problem(&at("checks"), "the scenario asks nothing: no check and no criterion", "add `checks:`, or `probes:` with `sla:`");
+            building.problem(
+                &at("checks"),
+                "the scenario asks nothing: no check and no criterion",
+                "add `checks:`, or `probes:` with `sla:`",
+            );
         }
     } else if !spec.faults.is_empty() {
         if !spec.checks.is_empty() {
-            building.problem(&at("checks"), "`checks` belongs to a validation, and this scenario has `faults`", "write `steadyState:`, `recovered:` or `verify:`");
+            building.problem(
+                &at("checks"),
+                "`checks` belongs to a validation, and this scenario has `faults`",
+                "write `steadyState:`, `recovered:` or `verify:`",
+            );
         }
         if spec.timeout.is_some() {
-            building.problem(&at("timeout"), "`timeout` belongs to a validation", "a drill's length is that of its phases; remove it");
+            building.problem(
+                &at("timeout"),
+                "`timeout` belongs to a validation",
+                "a drill's length is that of its phases; remove it",
+            );
         }
         if spec.sla.is_empty() && building.loaded.removed.is_empty() {
-            building.problem(&at("sla"), "a drill without a criterion judges nothing", "add `sla:` with at least one row");
+            building.problem(
+                &at("sla"),
+                "a drill without a criterion judges nothing",
+                "add `sla:` with at least one row",
+            );
         }
     }
     if !spec.sla.is_empty() && spec.probes.is_empty() && spec.faults.is_empty() && building.loaded.removed.is_empty() {
@@ -170,7 +200,11 @@ fn build_probes(building: &mut Building<'_>) {
         let inside = place.key(probe.kind.name());
         building.complain(probe.kind.as_kind().complaints(), &inside);
         if probe.every.is_some_and(|every| every < FASTEST_ALLOWED) {
-            building.problem(&place.key("every"), "more than 20,000 observations a second is not a probe", "write at least 50us");
+            building.problem(
+                &place.key("every"),
+                "more than 20,000 observations a second is not a probe",
+                "write at least 50us",
+            );
         }
         for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
@@ -198,7 +232,8 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
         building.complain(spec.kind.as_kind().complaints(), &inside);
         for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
-            let stem = spec.name.clone().unwrap_or_else(|| format!("{}/{}", spec.kind.name(), copy.kind.as_kind().subject()));
+            let stem =
+                spec.name.clone().unwrap_or_else(|| format!("{}/{}", spec.kind.name(), copy.kind.as_kind().subject()));
             let mut id = format!("{stem}{}", copy.suffix);
             let mut twin = 2;
             while checks.iter().any(|known| known.id == id) {
@@ -238,7 +273,8 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
 
 fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
     let role = spec.kind.as_role();
-    let radius = [("grace", spec.grace.is_some()), ("count", spec.count.is_some()), ("percent", spec.percent.is_some())];
+    let radius =
+        [("grace", spec.grace.is_some()), ("count", spec.count.is_some()), ("percent", spec.percent.is_some())];
     for (key, _) in radius.iter().filter(|(_, present)| *present && !role.selects_pods()) {
         building.problem(&place.key(key), format!("`{key}` applies to faults that select pods"), "remove it");
     }
@@ -246,13 +282,25 @@ fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
         building.problem(&place.key("percent"), "`percent` beside `count`", "write one of the two");
     }
     if spec.hold.is_some() && !role.sustained() {
-        building.problem(&place.key("for"), format!("{} ends by itself; it cannot be held", spec.kind.name()), "remove `for`");
+        building.problem(
+            &place.key("for"),
+            format!("{} ends by itself; it cannot be held", spec.kind.name()),
+            "remove `for`",
+        );
     }
     if spec.repeat.is_some_and(|repeat| repeat.times == 0 || repeat.every.0.is_zero()) {
-        building.problem(&place.key("repeat"), "a repetition needs a period and at least one time", "write `repeat: { every: 10s, times: 6 }`");
+        building.problem(
+            &place.key("repeat"),
+            "a repetition needs a period and at least one time",
+            "write `repeat: { every: 10s, times: 6 }`",
+        );
     }
     if role.needs_effect_check() && spec.effect.is_empty() {
-        building.problem(place, format!("nothing would show that {} took effect", spec.kind.name()), "add `effect:` with a check that holds only while it does");
+        building.problem(
+            place,
+            format!("nothing would show that {} took effect", spec.kind.name()),
+            "add `effect:` with a check that holds only while it does",
+        );
     }
 }
 
@@ -271,11 +319,16 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         Claim::RecoveryTime { target } => Some(target),
         _ => None,
     });
-    let recovery = tightest.min().or_else(|| building.mesh.and_then(|mesh| mesh.spec.sla.recovery_time)).unwrap_or(RECOVERY);
+    let recovery =
+        tightest.min().or_else(|| building.mesh.and_then(|mesh| mesh.spec.sla.recovery_time)).unwrap_or(RECOVERY);
     let timeout = spec.timeout.unwrap_or(TIMEOUT);
     if !drill && chosen.observe > timeout {
         let place = Path::of(&["spec", "observe"]);
-        building.problem(&place, format!("its probes run for {}, longer than the {timeout} a validation may take", chosen.observe), "write a longer `timeout:`");
+        building.problem(
+            &place,
+            format!("its probes run for {}, longer than the {timeout} a validation may take", chosen.observe),
+            "write a longer `timeout:`",
+        );
     }
     let mut filled = chosen.notes;
     if drill {

@@ -25,9 +25,14 @@ pub(super) fn resolve(building: &mut Building<'_>, rows: &[SlaRow], path: &Path)
                     let help = "two rows with one id cannot be told apart in reports; remove one";
                     building.problem(&place, format!("`{id}` stands here twice"), help);
                 }
-                let confidence = row.confidence.or_else(|| defaults(building).confidence).unwrap_or_else(default_confidence);
+                let confidence =
+                    row.confidence.or_else(|| defaults(building).confidence).unwrap_or_else(default_confidence);
                 if !(0.5..1.0).contains(&confidence.get()) {
-                    building.problem(&place.key("confidence"), format!("a confidence of {confidence} means nothing"), "write at least 50% and less than 100%");
+                    building.problem(
+                        &place.key("confidence"),
+                        format!("a confidence of {confidence} means nothing"),
+                        "write at least 50% and less than 100%",
+                    );
                 }
                 criteria.push(Criterion { id, subject: subject.clone(), claim, confidence });
             }
@@ -64,7 +69,11 @@ fn subjects(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Subj
         .map(|name| if of_fault { Subject::Fault(name.clone()) } else { Subject::Probe(name.clone()) })
         .collect();
     if found.is_empty() && !building.loaded.removed.contains(&wanted) {
-        building.problem(&place.key(key), format!("no {key} is named `{wanted}`"), format!("known here: {}", quoted(&known)));
+        building.problem(
+            &place.key(key),
+            format!("no {key} is named `{wanted}`"),
+            format!("known here: {}", quoted(&known)),
+        );
     }
     found
 }
@@ -85,7 +94,11 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
     let during = row.during.unwrap_or_default();
     let takes_during = matches!(
         row.kind,
-        CriterionSpec::Latency(_) | CriterionSpec::Rtt(_) | CriterionSpec::ErrorRate(_) | CriterionSpec::PacketLoss(_) | CriterionSpec::Endpoints(_)
+        CriterionSpec::Latency(_)
+            | CriterionSpec::Rtt(_)
+            | CriterionSpec::ErrorRate(_)
+            | CriterionSpec::PacketLoss(_)
+            | CriterionSpec::Endpoints(_)
     );
     let takes_over = matches!(row.kind, CriterionSpec::Availability(_));
     if row.during.is_some() && !takes_during {
@@ -110,24 +123,33 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
                 return Vec::new();
             };
             if target.get() >= 1.0 {
-                building.problem(&place.key("availability"), "no number of samples can show 100 %", "write `errorRate: 0%` to say that none may be bad");
+                building.problem(
+                    &place.key("availability"),
+                    "no number of samples can show 100 %",
+                    "write `errorRate: 0%` to say that none may be bad",
+                );
             }
             vec![match over {
-                Some(Over::Window(over)) => Claim::ErrorBudget { target, over, spend: row.spend.unwrap_or(Ratio::new(1.0)) },
+                Some(Over::Window(over)) => {
+                    Claim::ErrorBudget { target, over, spend: row.spend.unwrap_or(Ratio::new(1.0)) }
+                }
                 Some(Over::Drill(_)) | None => Claim::Availability { target },
             }]
         }
-        CriterionSpec::RecoveryTime(target) => {
-            value(building, place, "recoveryTime", *target, defaults.recovery_time).map(|target| Claim::RecoveryTime { target }).into_iter().collect()
-        }
-        CriterionSpec::RestartTime(target) => {
-            value(building, place, "restartTime", *target, defaults.restart_time).map(|target| Claim::RestartTime { target }).into_iter().collect()
-        }
+        CriterionSpec::RecoveryTime(target) => value(building, place, "recoveryTime", *target, defaults.recovery_time)
+            .map(|target| Claim::RecoveryTime { target })
+            .into_iter()
+            .collect(),
+        CriterionSpec::RestartTime(target) => value(building, place, "restartTime", *target, defaults.restart_time)
+            .map(|target| Claim::RestartTime { target })
+            .into_iter()
+            .collect(),
         CriterionSpec::MaxOutage(target) => vec![Claim::MaxOutage { target: *target }],
         CriterionSpec::ErrorRate(target) => vec![Claim::ErrorRate { target: *target, during }],
         CriterionSpec::PacketLoss(target) => vec![Claim::PacketLoss { target: *target, during }],
         CriterionSpec::Latency(quantiles) => {
-            let limits = quantiles.limits().or_else(|| defaults.latency.as_ref().and_then(crate::spec::Quantiles::limits));
+            let limits =
+                quantiles.limits().or_else(|| defaults.latency.as_ref().and_then(crate::spec::Quantiles::limits));
             let claim = |(quantile, target)| Claim::Latency { quantile, target, during };
             given(building, place, "latency", limits).into_iter().map(claim).collect()
         }
@@ -139,7 +161,12 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
     }
 }
 
-fn given(building: &mut Building<'_>, place: &Path, key: &str, limits: Option<Vec<(Ratio, TimeSpan)>>) -> Vec<(Ratio, TimeSpan)> {
+fn given(
+    building: &mut Building<'_>,
+    place: &Path,
+    key: &str,
+    limits: Option<Vec<(Ratio, TimeSpan)>>,
+) -> Vec<(Ratio, TimeSpan)> {
     limits.unwrap_or_else(|| {
         no_default(building, place, key);
         Vec::new()
@@ -147,7 +174,13 @@ fn given(building: &mut Building<'_>, place: &Path, key: &str, limits: Option<Ve
 }
 
 /// A target, or what the mesh file says for `default`. Without a mesh file any value stands for it.
-fn value<T: Copy>(building: &mut Building<'_>, place: &Path, key: &str, target: OrDefault<T>, default: Option<T>) -> Option<T> {
+fn value<T: Copy>(
+    building: &mut Building<'_>,
+    place: &Path,
+    key: &str,
+    target: OrDefault<T>,
+    default: Option<T>,
+) -> Option<T> {
     match (target, default) {
         (OrDefault::Value(value), _) => Some(value),
         (OrDefault::Default(_), Some(value)) => Some(value),
@@ -160,7 +193,11 @@ fn value<T: Copy>(building: &mut Building<'_>, place: &Path, key: &str, target: 
 
 fn no_default(building: &mut Building<'_>, place: &Path, key: &str) {
     if building.mesh.is_some() {
-        building.problem(&place.key(key), "the mesh file says nothing for `default`", format!("write the target here, or `sla.{key}` into the mesh file"));
+        building.problem(
+            &place.key(key),
+            "the mesh file says nothing for `default`",
+            format!("write the target here, or `sla.{key}` into the mesh file"),
+        );
     }
 }
 
@@ -172,14 +209,25 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
             let removes = building.faults.iter().any(|fault| fault.id == *id && fault.kind.as_role().selects_pods());
             (!removes).then(|| ("this fault removes nothing that could be replaced", "name a fault that deletes pods"))
         }
-        (_, Claim::RecoveryTime { .. }) if !drill => Some(("a validation breaks nothing, so there is no recovery", "remove this row, or add `faults:`")),
+        (_, Claim::RecoveryTime { .. }) if !drill => {
+            Some(("a validation breaks nothing, so there is no recovery", "remove this row, or add `faults:`"))
+        }
         (Subject::Probe(name), claim) => {
             let kind = building.probes.iter().find(|probe| probe.name == *name).map_or("", |probe| probe.kind.name());
             match (claim, kind) {
-                (Claim::PacketLoss { .. } | Claim::Rtt { .. }, kind) if kind != "ping" => Some(("packets are counted by `ping` probes only", "name a ping probe, or use errorRate or latency")),
-                (Claim::Endpoints { .. }, kind) if kind != "envoyEndpoints" => Some(("endpoints are seen by `envoyEndpoints` probes only", "name an envoyEndpoints probe")),
-                (Claim::Latency { .. }, "ping") => Some(("a ping has a round-trip time", "write `rtt:` instead of `latency:`")),
-                (Claim::Latency { .. }, kind) if !matches!(kind, "http" | "tcp" | "exec" | "command" | "promql") => Some(("the time this probe takes says nothing of the mesh", "name an http or tcp probe")),
+                (Claim::PacketLoss { .. } | Claim::Rtt { .. }, kind) if kind != "ping" => Some((
+                    "packets are counted by `ping` probes only",
+                    "name a ping probe, or use errorRate or latency",
+                )),
+                (Claim::Endpoints { .. }, kind) if kind != "envoyEndpoints" => {
+                    Some(("endpoints are seen by `envoyEndpoints` probes only", "name an envoyEndpoints probe"))
+                }
+                (Claim::Latency { .. }, "ping") => {
+                    Some(("a ping has a round-trip time", "write `rtt:` instead of `latency:`"))
+                }
+                (Claim::Latency { .. }, kind) if !matches!(kind, "http" | "tcp" | "exec" | "command" | "promql") => {
+                    Some(("the time this probe takes says nothing of the mesh", "name an http or tcp probe"))
+                }
                 _ => None,
             }
         }

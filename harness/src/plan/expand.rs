@@ -9,7 +9,11 @@ pub(super) struct Copy<K> {
 }
 
 /// Expands every choice of a kind among the clusters of the mesh.
-pub(super) fn expand<K: Clone>(kind: &K, choices: fn(&mut K) -> Vec<&mut ClusterChoice>, all: &[String]) -> Vec<Copy<K>> {
+pub(super) fn expand<K: Clone>(
+    kind: &K,
+    choices: fn(&mut K) -> Vec<&mut ClusterChoice>,
+    all: &[String],
+) -> Vec<Copy<K>> {
     let mut copies = vec![Copy { kind: kind.clone(), suffix: String::new() }];
     let count = choices(&mut kind.clone()).len();
     for index in 0..count {

@@ -39,7 +39,8 @@ pub(super) struct Chosen {
 impl Layout<'_> {
     /// Chooses the periods of the probes that name none, and the observation if the scenario names none.
     pub fn choose(&self, probes: &mut [(PlannedProbe, bool)]) -> Chosen {
-        let mut chosen = Chosen { observe: self.observe.unwrap_or(self.default_observe), notes: Vec::new(), warnings: Vec::new() };
+        let mut chosen =
+            Chosen { observe: self.observe.unwrap_or(self.default_observe), notes: Vec::new(), warnings: Vec::new() };
         for (probe, fixed) in probes.iter_mut() {
             for criterion in self.criteria.iter().filter(|one| one.subject == Subject::Probe(probe.name.clone())) {
                 let Some(needed) = needed(criterion) else { continue };
@@ -75,11 +76,17 @@ impl Layout<'_> {
 
     /// Seconds in which a part of the run is sampled.
     fn window(&self, during: During, observe: TimeSpan) -> f64 {
-        let faulted: f64 = self.faults.iter().map(|fault| {
-            let repeats = fault.repeat.map_or(0.0, |repeat| repeat.every.as_secs_f64() * f64::from(repeat.times.saturating_sub(1)));
-            let held = if fault.kind.as_role().sustained() { fault.hold.as_secs_f64() } else { 0.0 };
-            fault.after.as_secs_f64() + repeats + held
-        }).fold(0.0, f64::max);
+        let faulted: f64 = self
+            .faults
+            .iter()
+            .map(|fault| {
+                let repeats = fault
+                    .repeat
+                    .map_or(0.0, |repeat| repeat.every.as_secs_f64() * f64::from(repeat.times.saturating_sub(1)));
+                let held = if fault.kind.as_role().sustained() { fault.hold.as_secs_f64() } else { 0.0 };
+                fault.after.as_secs_f64() + repeats + held
+            })
+            .fold(0.0, f64::max);
         let baseline = if self.faults.is_empty() { 0.0 } else { self.baseline.as_secs_f64() };
         match during {
             During::All => baseline + faulted + observe.as_secs_f64(),
@@ -99,11 +106,19 @@ impl Layout<'_> {
         let line = match (during(&criterion.claim), fixed, self.observe) {
             (During::Fault, ..) => "hold the fault longer (`for:` or `hold:`)".to_owned(),
             (During::Baseline, ..) => "make `baseline:` longer".to_owned(),
-            (_, true, Some(_)) => format!("make `observe: {}` at least {seconds:.0}s, or probes.{}.every shorter than {}", self.observe.unwrap_or_default(), probe.name, probe.every),
+            (_, true, Some(_)) => format!(
+                "make `observe: {}` at least {seconds:.0}s, or probes.{}.every shorter than {}",
+                self.observe.unwrap_or_default(),
+                probe.name,
+                probe.every
+            ),
             (_, true, None) => format!("make probes.{}.every shorter than {}", probe.name, probe.every),
             (_, false, _) => format!("write `observe: {seconds:.0}s`"),
         };
-        format!("{} cannot be conclusive: a clean run needs {needed} samples and this plan yields {have:.0}; {line}", criterion.id)
+        format!(
+            "{} cannot be conclusive: a clean run needs {needed} samples and this plan yields {have:.0}; {line}",
+            criterion.id
+        )
     }
 }
 
@@ -118,8 +133,12 @@ fn needed(criterion: &Criterion) -> Option<u64> {
         Claim::Latency { quantile, .. } | Claim::Rtt { quantile, .. } => {
             samples_for_zero_failures(quantile.get(), confidence).ok()
         }
-        Claim::ErrorRate { .. } | Claim::PacketLoss { .. } | Claim::RecoveryTime { .. } => Some(SUSTAINED_SAMPLES as u64),
-        Claim::ErrorBudget { .. } | Claim::MaxOutage { .. } | Claim::RestartTime { .. } | Claim::Endpoints { .. } => None,
+        Claim::ErrorRate { .. } | Claim::PacketLoss { .. } | Claim::RecoveryTime { .. } => {
+            Some(SUSTAINED_SAMPLES as u64)
+        }
+        Claim::ErrorBudget { .. } | Claim::MaxOutage { .. } | Claim::RestartTime { .. } | Claim::Endpoints { .. } => {
+            None
+        }
     }
 }
 
@@ -131,6 +150,9 @@ fn during(claim: &Claim) -> During {
         | Claim::Rtt { during, .. }
         | Claim::Endpoints { during, .. } => *during,
         Claim::RecoveryTime { .. } => During::Recovered,
-        Claim::Availability { .. } | Claim::ErrorBudget { .. } | Claim::MaxOutage { .. } | Claim::RestartTime { .. } => During::All,
+        Claim::Availability { .. }
+        | Claim::ErrorBudget { .. }
+        | Claim::MaxOutage { .. }
+        | Claim::RestartTime { .. } => During::All,
     }
 }

@@ -18,9 +18,22 @@ pub fn to_text(plan: &Plan) -> String {
         line(1, format!("clusters   {}", plan.clusters.iter().cloned().collect::<Vec<_>>().join(", ")));
     }
     if plan.is_drill() {
-        let breaks = if plan.broken.is_empty() { "nothing in a cluster".to_owned() } else { plan.broken.iter().cloned().collect::<Vec<_>>().join(", ") };
+        let breaks = if plan.broken.is_empty() {
+            "nothing in a cluster".to_owned()
+        } else {
+            plan.broken.iter().cloned().collect::<Vec<_>>().join(", ")
+        };
         line(1, format!("breaks     {breaks}"));
-        line(1, format!("timeline   baseline {}, then the faults, then observe {} (recovery at most {}); about {} in all", plan.phases.baseline, plan.phases.observe, plan.phases.recovery, plan.duration()));
+        line(
+            1,
+            format!(
+                "timeline   baseline {}, then the faults, then observe {} (recovery at most {}); about {} in all",
+                plan.phases.baseline,
+                plan.phases.observe,
+                plan.phases.recovery,
+                plan.duration()
+            ),
+        );
     } else {
         line(1, format!("timeline   about {}, at most {}", plan.duration(), plan.phases.timeout));
     }
@@ -29,7 +42,17 @@ pub fn to_text(plan: &Plan) -> String {
     }
     for probe in &plan.probes {
         let series = if probe.series.len() > 1 { ", new and kept connections" } else { "" };
-        line(1, format!("probe      {}: {}; every {}, timeout {}, late after {}{series}", probe.name, probe.kind.as_kind().describe(), probe.every, probe.timeout, probe.slow));
+        line(
+            1,
+            format!(
+                "probe      {}: {}; every {}, timeout {}, late after {}{series}",
+                probe.name,
+                probe.kind.as_kind().describe(),
+                probe.every,
+                probe.timeout,
+                probe.slow
+            ),
+        );
     }
     for fault in &plan.faults {
         let mut text = format!("fault      {}: {}", fault.id, fault.kind.as_role().describe());
@@ -51,7 +74,10 @@ pub fn to_text(plan: &Plan) -> String {
         line(1, format!("{:<10} {}: {}", check.stage.key(), check.id, check.kind.as_kind().describe()));
     }
     for criterion in &plan.criteria {
-        line(1, format!("criterion  {}: {} at {} confidence", criterion.id, criterion.claim.target(), criterion.confidence));
+        line(
+            1,
+            format!("criterion  {}: {} at {} confidence", criterion.id, criterion.claim.target(), criterion.confidence),
+        );
     }
     for criterion in &plan.abort_when {
         line(1, format!("abortWhen  {}: {}", criterion.id, criterion.claim.target()));

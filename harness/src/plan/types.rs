@@ -146,8 +146,11 @@ impl Plan {
             return sampled;
         }
         let held = self.faults.iter().map(|fault| {
-            let repeats = fault.repeat.map_or(std::time::Duration::ZERO, |repeat| repeat.every.0 * (repeat.times.max(1) - 1));
-            fault.after.0 + repeats + if fault.kind.as_role().sustained() { fault.hold.0 } else { std::time::Duration::from_secs(1) }
+            let repeats =
+                fault.repeat.map_or(std::time::Duration::ZERO, |repeat| repeat.every.0 * (repeat.times.max(1) - 1));
+            fault.after.0
+                + repeats
+                + if fault.kind.as_role().sustained() { fault.hold.0 } else { std::time::Duration::from_secs(1) }
         });
         TimeSpan(self.phases.baseline.0 + held.max().unwrap_or_default() + self.phases.observe.0)
     }

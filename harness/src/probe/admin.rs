@@ -55,7 +55,10 @@ impl ProxyAdmin {
             Err(by_forward) => {
                 fresh.by_exec = true;
                 self.ask(&mut fresh, path).await.map_err(|by_exec| {
-                    CannotAsk(format!("the proxy of {} answers neither through a port-forward ({}) nor to pilot-agent ({})", fresh.pod, by_forward.0, by_exec.0))
+                    CannotAsk(format!(
+                        "the proxy of {} answers neither through a port-forward ({}) nor to pilot-agent ({})",
+                        fresh.pod, by_forward.0, by_exec.0
+                    ))
                 })?
             }
         };
@@ -67,7 +70,10 @@ impl ProxyAdmin {
     async fn choose(&self) -> Result<Chosen, CannotAsk> {
         let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
         let Some(pod) = pods.first().map(PodRef::of) else {
-            return Err(CannotAsk(format!("cluster `{}`: no ready pod matches {}/{}", self.cluster.key, self.namespace, self.selector)));
+            return Err(CannotAsk(format!(
+                "cluster `{}`: no ready pod matches {}/{}",
+                self.cluster.key, self.namespace, self.selector
+            )));
         };
         let target = ForwardTarget {
             cluster: self.cluster.key.clone(),
@@ -83,8 +89,12 @@ impl ProxyAdmin {
     async fn ask(&self, chosen: &mut Chosen, path: &str) -> Result<Vec<u8>, CannotAsk> {
         if chosen.by_exec {
             let port = self.port.to_string();
-            let command = ["pilot-agent", "request", "--debug-port", &port, "GET", path.trim_start_matches('/')].map(str::to_owned);
-            let output = self.cluster.exec(&chosen.pod.namespace, &chosen.pod.name, Some("istio-proxy"), &command, DEADLINE).await?;
+            let command = ["pilot-agent", "request", "--debug-port", &port, "GET", path.trim_start_matches('/')]
+                .map(str::to_owned);
+            let output = self
+                .cluster
+                .exec(&chosen.pod.namespace, &chosen.pod.name, Some("istio-proxy"), &command, DEADLINE)
+                .await?;
             return if output.exit_code == 0 { Ok(output.stdout.into_bytes()) } else { Err(CannotAsk(output.stderr)) };
         }
         let url = format!("http://localhost:{}{path}", self.port);

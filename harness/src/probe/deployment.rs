@@ -74,7 +74,16 @@ impl Kind for Deployment {
 
     fn complaints(&self) -> Vec<Complaint> {
         let one = self.name.is_some() != self.stateful_set.is_some();
-        (!one).then(|| Complaint::new("name", "which workload is meant is not clear", "write exactly one of `name` and `statefulSet`")).into_iter().collect()
+        (!one)
+            .then(|| {
+                Complaint::new(
+                    "name",
+                    "which workload is meant is not clear",
+                    "write exactly one of `name` and `statefulSet`",
+                )
+            })
+            .into_iter()
+            .collect()
     }
 
     fn permissions(&self) -> Vec<Permission> {
@@ -118,7 +127,10 @@ impl DeploymentObserver {
         let seen = json!({ "desired": workload.desired, "updated": workload.updated, "available": workload.available, "rollout": workload.rollout });
         let place = format!("{}/{name} in {}", self.spec.namespace, self.cluster.key);
         let message = match missed.as_slice() {
-            [] => format!("{} of {} available, rollout {} ({place})", workload.available, workload.desired, workload.rollout),
+            [] => format!(
+                "{} of {} available, rollout {} ({place})",
+                workload.available, workload.desired, workload.rollout
+            ),
             missed => format!("{} ({place})", missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))

@@ -87,7 +87,14 @@ impl EnvoyEndpoints {
 
 impl Kind for EnvoyEndpoints {
     fn describe(&self) -> String {
-        format!("endpoints of {}:{} as the proxy of {}/{} in {} sees them", self.host(), self.port, self.namespace, self.selector, self.cluster)
+        format!(
+            "endpoints of {}:{} as the proxy of {}/{} in {} sees them",
+            self.host(),
+            self.port,
+            self.namespace,
+            self.selector,
+            self.cluster
+        )
     }
 
     fn subject(&self) -> String {
@@ -174,14 +181,24 @@ impl EndpointsObserver {
         let host = self.spec.host();
         let filter = crate::cluster::encode(&regex::escape(&host));
         let (body, pod) = self.admin.get(&format!("/clusters?format=json&filter={filter}")).await?;
-        let clusters = envoy::parse(&body, Select::Host(&host)).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+        let clusters =
+            envoy::parse(&body, Select::Host(&host)).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
         let mut state = self.state.lock().await;
-        let unknown = |known: &Known| clusters.clusters.iter().any(|cluster| cluster.hosts.iter().any(|host| known.owner(cluster, host) == Owner::Unknown));
+        let unknown = |known: &Known| {
+            clusters
+                .clusters
+                .iter()
+                .any(|cluster| cluster.hosts.iter().any(|host| known.owner(cluster, host) == Owner::Unknown))
+        };
         if state.known.as_ref().is_none_or(unknown) {
             state.known = Some(self.learn().await?);
         }
         let Some(known) = &state.known else { return Err(CannotAsk("nothing is known of the mesh".to_owned())) };
-        let flows = state.before.as_ref().filter(|(before, _)| *before == pod.uid).map(|(_, before)| flow::between(before, &clusters));
+        let flows = state
+            .before
+            .as_ref()
+            .filter(|(before, _)| *before == pod.uid)
+            .map(|(_, before)| flow::between(before, &clusters));
         let outcome = self.judge(&clusters, known, flows.as_deref(), &pod.to_string());
         state.before = Some((pod.uid, clusters));
         Ok(outcome)
@@ -251,7 +268,11 @@ impl EndpointsObserver {
                 }
                 let class = host.health.class();
                 let count = counts.entry(owner.clone()).or_default();
-                if class == HealthClass::Healthy || class == HealthClass::Degraded { count.healthy += 1 } else { count.unhealthy += 1 }
+                if class == HealthClass::Healthy || class == HealthClass::Degraded {
+                    count.healthy += 1
+                } else {
+                    count.unhealthy += 1
+                }
                 let mut counted = flows.into_iter().flatten();
                 if let Some(flow) = counted.find(|flow| flow.cluster == name && flow.address == host.address) {
                     *answered.entry(owner).or_default() += flow.success;
@@ -262,8 +283,13 @@ impl EndpointsObserver {
                 let count = counts.get(owner).cloned().unwrap_or_default();
                 if !healthy.holds(count.healthy as f64) {
                     let of = if subset.is_empty() { String::new() } else { format!(" in subset {subset}") };
-                    let sick = if count.unhealthy > 0 { format!(" ({} ejected or unhealthy)", count.unhealthy) } else { String::new() };
-                    faults.push(format!("{} healthy endpoints of {owner}{of}{sick}, expected {healthy}", count.healthy));
+                    let sick = if count.unhealthy > 0 {
+                        format!(" ({} ejected or unhealthy)", count.unhealthy)
+                    } else {
+                        String::new()
+                    };
+                    faults
+                        .push(format!("{} healthy endpoints of {owner}{of}{sick}, expected {healthy}", count.healthy));
                 }
             }
         }
@@ -272,14 +298,16 @@ impl EndpointsObserver {
                 match (flows, answered.get(&owner)) {
                     (None, _) => faults.push("one observation tells no flow yet".to_owned()),
                     (_, Some(count)) if *count > 0 => {}
-                    _ => faults.push(format!("no request to endpoints of {owner} was answered since the observation before")),
+                    _ => faults
+                        .push(format!("no request to endpoints of {owner} was answered since the observation before")),
                 }
             }
         }
         faults.dedup();
         let seen = json!({ "pod": pod, "endpoints": table, "flow": answered, "flowSubsets": answered_by_subset });
         let words = table.iter().map(|(subset, counts)| {
-            let owners = counts.iter().map(|(owner, count)| format!("{owner} {}", count.healthy)).collect::<Vec<_>>().join(", ");
+            let owners =
+                counts.iter().map(|(owner, count)| format!("{owner} {}", count.healthy)).collect::<Vec<_>>().join(", ");
             if subset.is_empty() { owners } else { format!("{subset}: {owners}") }
         });
         let summary = words.collect::<Vec<_>>().join("; ");
@@ -290,7 +318,8 @@ impl EndpointsObserver {
     }
 
     fn several_networks(&self) -> bool {
-        let networks: BTreeSet<_> = self.world.clusters.values().filter_map(|cluster| cluster.spec.network.as_deref()).collect();
+        let networks: BTreeSet<_> =
+            self.world.clusters.values().filter_map(|cluster| cluster.spec.network.as_deref()).collect();
         networks.len() > 1
     }
 }

@@ -76,13 +76,18 @@ impl StatsObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
         let (body, pod) = self.admin.get("/stats/prometheus").await?;
         let text = parse_exposition(200, &body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
-        let labels: Vec<(&str, &str)> = self.spec.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels: Vec<(&str, &str)> =
+            self.spec.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let Some(sum) = text.sum(&self.spec.metric, &labels) else {
-            let message = format!("no data: {pod} exposes no {} with these labels (Istio exposes few by default; see proxyStatsMatcher)", self.spec.metric);
+            let message = format!(
+                "no data: {pod} exposes no {} with these labels (Istio exposes few by default; see proxyStatsMatcher)",
+                self.spec.metric
+            );
             return Ok(Outcome::new(Answer::NoData, message));
         };
         let good = self.spec.expect.is_none_or(|expect| expect.holds(sum));
-        let expected = self.spec.expect.filter(|_| !good).map_or_else(String::new, |expect| format!(", expected {expect}"));
+        let expected =
+            self.spec.expect.filter(|_| !good).map_or_else(String::new, |expect| format!(", expected {expect}"));
         Ok(Outcome::judged(good, format!("{sum} at {pod}{expected}"), json!({ "sum": sum })))
     }
 }

@@ -58,7 +58,10 @@ impl Kind for Exec {
     }
 
     fn complaints(&self) -> Vec<Complaint> {
-        let empty = self.command.is_empty().then(|| Complaint::new("command", "no command", "write `command: [program, argument]`"));
+        let empty = self
+            .command
+            .is_empty()
+            .then(|| Complaint::new("command", "no command", "write `command: [program, argument]`"));
         empty.into_iter().chain(self.expect.complaints()).collect()
     }
 
@@ -88,7 +91,9 @@ pub(super) async fn exec_target(
     container: Option<&str>,
 ) -> Result<(PodRef, Option<String>), CannotAsk> {
     let pods = ready_pods(cluster, namespace, selector.as_str()).await?;
-    let pod = pods.first().ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", cluster.key)))?;
+    let pod = pods
+        .first()
+        .ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", cluster.key)))?;
     let own = pod["spec"]["containers"].as_array().into_iter().flatten();
     let first = own.filter_map(|container| container["name"].as_str()).find(|name| *name != "istio-proxy");
     Ok((PodRef::of(pod), container.or(first).map(str::to_owned)))
@@ -102,7 +107,8 @@ struct ExecObserver {
 impl ExecObserver {
     async fn ask(&self, timeout: Duration) -> Result<Outcome, CannotAsk> {
         let spec = &self.spec;
-        let (pod, container) = exec_target(&self.cluster, &spec.namespace, &spec.selector, spec.container.as_deref()).await?;
+        let (pod, container) =
+            exec_target(&self.cluster, &spec.namespace, &spec.selector, spec.container.as_deref()).await?;
         let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &spec.command, timeout).await?;
         Ok(spec.expect.judge(output.exit_code, &output.stdout, &output.stderr))
     }

@@ -115,7 +115,11 @@ impl JsonExpect {
     /// What is wrong with it.
     pub fn complaints(&self, key: &'static str) -> Vec<Complaint> {
         let bad_path = Value::Null.query(&self.path).err().map(|_| {
-            Complaint::new(key, format!("`{}` is not a JSONPath", self.path), "write it as in RFC 9535: `$.spec.replicas`")
+            Complaint::new(
+                key,
+                format!("`{}` is not a JSONPath", self.path),
+                "write it as in RFC 9535: `$.spec.replicas`",
+            )
         });
         bad_path.into_iter().chain(bad_regex(key, self.matches.as_deref())).collect()
     }

@@ -85,7 +85,8 @@ impl FederationObserver {
                 Err(outcome) => return Ok(outcome),
             }
         }
-        let message = format!("{compared} series of {} are at {}, fresh and equal to their source", self.id, self.hub.name());
+        let message =
+            format!("{compared} series of {} are at {}, fresh and equal to their source", self.id, self.hub.name());
         Ok(Outcome::judged(true, message, json!({ "series": compared, "fresh": fresh })))
     }
 
@@ -93,7 +94,9 @@ impl FederationObserver {
     async fn scrape_interval(&self) -> Result<f64, CannotAsk> {
         let targets = self.hub.targets().await?;
         let intervals = targets.active.iter().filter_map(|target| target.scrape_interval);
-        intervals.max().map(|longest| longest.as_secs_f64()).ok_or_else(|| CannotAsk(format!("{}: no scrape target tells its interval; write `fresh:`", self.hub.name())))
+        intervals.max().map(|longest| longest.as_secs_f64()).ok_or_else(|| {
+            CannotAsk(format!("{}: no scrape target tells its interval; write `fresh:`", self.hub.name()))
+        })
     }
 
     /// How many series of a metric agree, or what is wrong with them.
@@ -114,7 +117,8 @@ impl FederationObserver {
         for time in times.samples() {
             let Some(at) = time.number() else { continue };
             if now - at > fresh {
-                let message = format!("stale: {metric} of {} is {:.0} s old, expected at most {fresh:.0} s", self.id, now - at);
+                let message =
+                    format!("stale: {metric} of {} is {:.0} s old, expected at most {fresh:.0} s", self.id, now - at);
                 return Ok(Err(Outcome::judged(false, message, json!({ "labels": time.labels }))));
             }
             let series = federated.samples().iter().find(|series| labels(series, "", true) == labels(time, "", true));
@@ -129,11 +133,22 @@ impl FederationObserver {
                 match twin {
                     Some(twin) if twin.number() == one.number() => count += 1,
                     Some(twin) => {
-                        let message = format!("{metric} is {:?} at {} and {:?} at its source {}: it is not from there", one.number(), self.hub.name(), twin.number(), self.source.name());
+                        let message = format!(
+                            "{metric} is {:?} at {} and {:?} at its source {}: it is not from there",
+                            one.number(),
+                            self.hub.name(),
+                            twin.number(),
+                            self.source.name()
+                        );
                         return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
                     }
                     None => {
-                        let message = format!("{} labels a series as {} that {} does not have: it comes from elsewhere", self.hub.name(), self.id, self.source.name());
+                        let message = format!(
+                            "{} labels a series as {} that {} does not have: it comes from elsewhere",
+                            self.hub.name(),
+                            self.id,
+                            self.source.name()
+                        );
                         return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
                     }
                 }

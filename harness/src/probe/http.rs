@@ -184,10 +184,15 @@ impl Kind for Http {
             )),
             (Some(url), None) => {
                 let good = url.parse::<http::Uri>().is_ok_and(|uri| {
-                    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+                    matches!(uri.scheme_str(), Some("http" | "https"))
+                        && uri.host().is_some_and(|host| !host.is_empty())
                 });
                 if !good && !url.contains("${") {
-                    found.push(Complaint::new("url", format!("`{url}` is not a URL"), "write it with http:// or https://"));
+                    found.push(Complaint::new(
+                        "url",
+                        format!("`{url}` is not a URL"),
+                        "write it with http:// or https://",
+                    ));
                 }
                 if self.path.is_some() {
                     found.push(Complaint::new("path", "`path` beside `url`", "write the path into the URL"));
@@ -213,9 +218,14 @@ impl Kind for Http {
             found.push(Complaint::new("headers", "not a header name or value", "use printable ASCII"));
         }
         if let Some(responder) = &self.responder {
-            let count = [&responder.json, &responder.header, &responder.regex].iter().filter(|one| one.is_some()).count();
+            let count =
+                [&responder.json, &responder.header, &responder.regex].iter().filter(|one| one.is_some()).count();
             if count != 1 {
-                found.push(Complaint::new("responder", format!("{count} ways to tell the responder"), "write exactly one of json, header, regex"));
+                found.push(Complaint::new(
+                    "responder",
+                    format!("{count} ways to tell the responder"),
+                    "write exactly one of json, header, regex",
+                ));
             }
             found.extend(bad_regex("responder", responder.regex.as_deref()));
             if responder.json.as_ref().is_some_and(|path| Value::Null.query(path).is_err()) {
@@ -261,7 +271,9 @@ impl Http {
         }
         let mut bases = match (&self.url, &self.via) {
             (Some(url), _) => vec![url.clone()],
-            (None, Some(Via::Ingress { cluster, port })) => discover_ingress(world.cluster(cluster.key())?, *port).await?,
+            (None, Some(Via::Ingress { cluster, port })) => {
+                discover_ingress(world.cluster(cluster.key())?, *port).await?
+            }
             _ => return Err(CannotAsk("neither `url` nor `via` says what to ask".to_owned())),
         };
         if role == Role::Probe && bases.len() > 1 {
@@ -291,11 +303,13 @@ impl Http {
         let agent = [("user-agent", concat!("meshdrill/", env!("CARGO_PKG_VERSION")))];
         let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in agent.into_iter().chain(host).chain(own) {
-            let (name, value) = header(name, value).ok_or_else(|| CannotAsk(format!("`{name}: {value}` is not a header")))?;
+            let (name, value) =
+                header(name, value).ok_or_else(|| CannotAsk(format!("`{name}: {value}` is not a header")))?;
             headers.insert(name, value);
         }
         let timing = self.timing();
-        let method = self.method.as_deref().unwrap_or("GET").parse().map_err(|_| CannotAsk("not an HTTP method".to_owned()))?;
+        let method =
+            self.method.as_deref().unwrap_or("GET").parse().map_err(|_| CannotAsk("not an HTTP method".to_owned()))?;
         Ok(Exchange {
             method,
             headers,

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, MeshSync, Nodes, Outcome, Ping, Pods,
-    Promql, Resource, Service, Tcp,
+    CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, MeshSync, Nodes, Outcome, Ping,
+    Pods, Promql, Resource, Service, Tcp,
 };
 use crate::cluster::World;
 use crate::spec::ClusterChoice;
@@ -88,7 +88,13 @@ pub struct Permission {
 impl Permission {
     /// A permission in a namespace.
     pub fn new(cluster: &str, namespace: &str, group: &'static str, resource: &str, verb: &'static str) -> Self {
-        Self { cluster: cluster.to_owned(), namespace: namespace.to_owned(), group, resource: resource.to_owned(), verb }
+        Self {
+            cluster: cluster.to_owned(),
+            namespace: namespace.to_owned(),
+            group,
+            resource: resource.to_owned(),
+            verb,
+        }
     }
 }
 

@@ -72,7 +72,11 @@ impl Kind for MeshSync {
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let others = world.clusters.values().filter(|other| other.key != cluster.key).map(|other| other.istio_id().to_owned());
+            let others = world
+                .clusters
+                .values()
+                .filter(|other| other.key != cluster.key)
+                .map(|other| other.istio_id().to_owned());
             Ok(Box::new(SyncObserver { others: others.collect(), cluster, spec: self.clone() }) as Box<dyn Observer>)
         })
     }
@@ -90,7 +94,11 @@ impl SyncObserver {
         let selector = self.spec.selector.as_ref().map_or("app=istiod", Selector::as_str);
         let pods = ready_pods(&self.cluster, namespace, selector).await?;
         if pods.is_empty() {
-            return Ok(Outcome::judged(false, format!("no ready istiod ({namespace}/{selector}) in {}", self.cluster.key), Value::Null));
+            return Ok(Outcome::judged(
+                false,
+                format!("no ready istiod ({namespace}/{selector}) in {}", self.cluster.key),
+                Value::Null,
+            ));
         }
         let mut missed = Vec::new();
         let mut proxies = 0;
@@ -103,7 +111,10 @@ impl SyncObserver {
                     match known.iter().find(|cluster| cluster.id == *id) {
                         None => missed.push(format!("{pod} does not know cluster {id}: no remote secret for it?")),
                         Some(cluster) if cluster.status != SyncStatus::Synced => {
-                            missed.push(format!("{pod} has not synced cluster {id}: {:?} (secret {})", cluster.status, cluster.secret));
+                            missed.push(format!(
+                                "{pod} has not synced cluster {id}: {:?} (secret {})",
+                                cluster.status, cluster.secret
+                            ));
                         }
                         Some(_) => {}
                     }
@@ -124,7 +135,11 @@ impl SyncObserver {
         }
         let seen = json!({ "istiods": pods.len(), "proxies": proxies, "remotes": self.others });
         let message = match missed.as_slice() {
-            [] => format!("{} remote clusters synced, {proxies} proxies in sync ({})", self.others.len(), self.cluster.key),
+            [] => format!(
+                "{} remote clusters synced, {proxies} proxies in sync ({})",
+                self.others.len(),
+                self.cluster.key
+            ),
             missed => missed.join("; "),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))

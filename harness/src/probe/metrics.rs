@@ -59,7 +59,8 @@ impl Metrics {
 
     async fn send(&self, path: &str, form: Option<String>) -> Result<Answer, CannotAsk> {
         let url = format!("{}{path}", self.base);
-        let mut exchange = Exchange::get(url.parse().map_err(|error| CannotAsk(format!("`{url}` is not a URL: {error}")))?);
+        let mut exchange =
+            Exchange::get(url.parse().map_err(|error| CannotAsk(format!("`{url}` is not a URL: {error}")))?);
         if let Some(form) = form {
             exchange.method = http::Method::POST;
             let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -74,19 +75,25 @@ impl Metrics {
         let time = at.map_or_else(String::new, |at| format!("&time={at:.3}"));
         let form = format!("query={}{time}", crate::cluster::encode(query));
         let answer = self.send("/api/v1/query", Some(form)).await?;
-        prometheus::parse_query(answer.status, &answer.body).map(|answer| answer.data).map_err(|error| self.wrong(&error))
+        prometheus::parse_query(answer.status, &answer.body)
+            .map(|answer| answer.data)
+            .map_err(|error| self.wrong(&error))
     }
 
     /// The scrape targets.
     pub async fn targets(&self) -> Result<Targets, CannotAsk> {
         let answer = self.get("/api/v1/targets?state=active").await?;
-        prometheus::parse_targets(answer.status, &answer.body).map(|answer| answer.data).map_err(|error| self.wrong(&error))
+        prometheus::parse_targets(answer.status, &answer.body)
+            .map(|answer| answer.data)
+            .map_err(|error| self.wrong(&error))
     }
 
     /// The rule groups.
     pub async fn rules(&self) -> Result<Vec<RuleGroup>, CannotAsk> {
         let answer = self.get("/api/v1/rules").await?;
-        prometheus::parse_rules(answer.status, &answer.body).map(|answer| answer.data).map_err(|error| self.wrong(&error))
+        prometheus::parse_rules(answer.status, &answer.body)
+            .map(|answer| answer.data)
+            .map_err(|error| self.wrong(&error))
     }
 
     fn wrong(&self, error: &PrometheusError) -> CannotAsk {

@@ -74,7 +74,11 @@ struct NodesObserver {
 impl NodesObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
         let objects = self.cluster.list("/api/v1/nodes", None).await?;
-        let nodes = objects.iter().map(Node::read).collect::<Result<Vec<_>, _>>().map_err(|error| CannotAsk(error.to_string()))?;
+        let nodes = objects
+            .iter()
+            .map(Node::read)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| CannotAsk(error.to_string()))?;
         let usable = nodes.iter().filter(|node| node.ready && node.schedulable).count();
         let expect = &self.spec.expect;
         let mut missed = Vec::new();
@@ -82,12 +86,16 @@ impl NodesObserver {
             missed.push(format!("{} nodes, expected {comparison}", nodes.len()));
         }
         match expect.ready {
-            Some(comparison) if !comparison.holds(usable as f64) => missed.push(format!("{usable} nodes ready and schedulable, expected {comparison}")),
+            Some(comparison) if !comparison.holds(usable as f64) => {
+                missed.push(format!("{usable} nodes ready and schedulable, expected {comparison}"))
+            }
             Some(_) => {}
             None if nodes.is_empty() => missed.push("no nodes".to_owned()),
             None => {
                 let unusable = nodes.iter().filter(|node| !(node.ready && node.schedulable));
-                missed.extend(unusable.map(|node| format!("node {} is {}", node.name, if node.ready { "cordoned" } else { "not ready" })));
+                missed.extend(unusable.map(|node| {
+                    format!("node {} is {}", node.name, if node.ready { "cordoned" } else { "not ready" })
+                }));
             }
         }
         let mut versions: Vec<&str> = nodes.iter().map(|node| node.kubelet.as_str()).collect();

@@ -95,12 +95,18 @@ impl Kind for Ping {
 
     fn complaints(&self) -> Vec<Complaint> {
         let one = self.to.pod.is_some() != self.to.host.is_some();
-        (!one).then(|| Complaint::new("to", "whom to ask is not clear", "write `to: { pod: {…} }` or `to: { host: ADDRESS }`")).into_iter().collect()
+        (!one)
+            .then(|| {
+                Complaint::new("to", "whom to ask is not clear", "write `to: { pod: {…} }` or `to: { host: ADDRESS }`")
+            })
+            .into_iter()
+            .collect()
     }
 
     fn permissions(&self) -> Vec<Permission> {
         let from = self.from.iter().flat_map(|place| exec_permissions(place.cluster.key(), &place.namespace));
-        let to = self.to.pod.iter().map(|place| Permission::new(place.cluster.key(), &place.namespace, "", "pods", "list"));
+        let to =
+            self.to.pod.iter().map(|place| Permission::new(place.cluster.key(), &place.namespace, "", "pods", "list"));
         from.chain(to).collect()
     }
 
@@ -128,7 +134,12 @@ impl Ping {
             let cluster = world.cluster(place.cluster.key())?;
             let pods = ready_pods(cluster, &place.namespace, place.selector.as_str()).await?;
             let address = pods.first().and_then(|pod| pod["status"]["podIP"].as_str()?.parse().ok());
-            return address.ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod with an address matches {}/{}", cluster.key, place.namespace, place.selector)));
+            return address.ok_or_else(|| {
+                CannotAsk(format!(
+                    "cluster `{}`: no ready pod with an address matches {}/{}",
+                    cluster.key, place.namespace, place.selector
+                ))
+            });
         }
         let host = self.to.host.as_deref().unwrap_or_default();
         if let Ok(address) = host.parse() {
@@ -171,10 +182,13 @@ impl RunnerPing {
     async fn echo(&self) -> Outcome {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         // Each echo has a pinger of its own, so that slow answers do not queue behind each other.
-        let mut pinger = self.client.pinger(self.address, PingIdentifier(self.identifier.0.wrapping_add(sequence >> 8))).await;
+        let mut pinger =
+            self.client.pinger(self.address, PingIdentifier(self.identifier.0.wrapping_add(sequence >> 8))).await;
         pinger.timeout(self.timeout);
         match pinger.ping(PingSequence(sequence), &[0; 56]).await {
-            Ok((_, rtt)) if rtt.is_zero() => Outcome::new(Answer::NoData, "a round-trip time of exactly 0 is an error of measurement"),
+            Ok((_, rtt)) if rtt.is_zero() => {
+                Outcome::new(Answer::NoData, "a round-trip time of exactly 0 is an error of measurement")
+            }
             Ok((_, rtt)) => answered(self.address, rtt),
             Err(surge_ping::SurgeError::Timeout { .. }) => lost(self.address, self.timeout),
             Err(error) => Outcome::new(Answer::Bad(Class::Refused), format!("{}: {error}", self.address)),
@@ -217,9 +231,20 @@ struct PodPing {
 impl PodPing {
     async fn batch(&self, count: usize, every: Duration) -> Result<Vec<Outcome>, CannotAsk> {
         let place = &self.place;
-        let (pod, container) = exec_target(&self.cluster, &place.namespace, &place.selector, place.container.as_deref()).await?;
+        let (pod, container) =
+            exec_target(&self.cluster, &place.namespace, &place.selector, place.container.as_deref()).await?;
         let seconds = self.timeout.as_secs_f64().ceil().max(1.0);
-        let command = ["ping".to_owned(), "-n".to_owned(), "-c".to_owned(), count.to_string(), "-i".to_owned(), format!("{:.3}", every.as_secs_f64()), "-W".to_owned(), format!("{seconds:.0}"), self.address.to_string()];
+        let command = [
+            "ping".to_owned(),
+            "-n".to_owned(),
+            "-c".to_owned(),
+            count.to_string(),
+            "-i".to_owned(),
+            format!("{:.3}", every.as_secs_f64()),
+            "-W".to_owned(),
+            format!("{seconds:.0}"),
+            self.address.to_string(),
+        ];
         let deadline = every * u32::try_from(count).unwrap_or(u32::MAX) + self.timeout + Duration::from_secs(10);
         let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &command, deadline).await?;
         match ping::parse(&format!("{}\n{}", output.stdout, output.stderr)) {
@@ -266,9 +291,15 @@ impl Observer for PodPing {
 }
 
 fn answered(address: IpAddr, rtt: Duration) -> Outcome {
-    Outcome { took: Some(rtt), ..Outcome::new(Answer::Good, format!("{address} answered in {:.1} ms", rtt.as_secs_f64() * 1e3)) }
+    Outcome {
+        took: Some(rtt),
+        ..Outcome::new(Answer::Good, format!("{address} answered in {:.1} ms", rtt.as_secs_f64() * 1e3))
+    }
 }
 
 fn lost(address: IpAddr, timeout: Duration) -> Outcome {
-    Outcome { took: Some(timeout), ..Outcome::new(Answer::Bad(Class::Timeout), format!("no answer from {address} within {}", TimeSpan(timeout))) }
+    Outcome {
+        took: Some(timeout),
+        ..Outcome::new(Answer::Bad(Class::Timeout), format!("no answer from {address} within {}", TimeSpan(timeout)))
+    }
 }

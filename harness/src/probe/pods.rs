@@ -127,12 +127,18 @@ impl PodsObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
         let spec = &self.spec;
         let objects = select_pods(&self.cluster, &spec.namespace, spec.selector.as_str()).await?;
-        let pods = objects.iter().map(Pod::read).collect::<Result<Vec<_>, _>>().map_err(|error| CannotAsk(error.to_string()))?;
+        let pods = objects
+            .iter()
+            .map(Pod::read)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| CannotAsk(error.to_string()))?;
         let live: Vec<&Pod> = pods.iter().filter(|pod| !pod.terminating).collect();
         let ready = live.iter().filter(|pod| pod.ready).count();
         let expect = &spec.expect;
         let wanted = match expect.ready {
-            None if expect.count.is_none() && expect.restarts.is_none() && expect.containers.is_empty() => Some(ReadyExpect::All(AllWord::All)),
+            None if expect.count.is_none() && expect.restarts.is_none() && expect.containers.is_empty() => {
+                Some(ReadyExpect::All(AllWord::All))
+            }
             ready => ready,
         };
         let mut missed = Vec::new();
@@ -151,7 +157,8 @@ impl PodsObserver {
         if let Some(comparison) = expect.count.filter(|comparison| !comparison.holds(live.len() as f64)) {
             missed.push(format!("{} pods, expected {comparison}", live.len()));
         }
-        let restarted: u64 = pods.iter().map(|pod| pod.restarts.saturating_sub(self.before.get(&pod.uid).copied().unwrap_or(0))).sum();
+        let restarted: u64 =
+            pods.iter().map(|pod| pod.restarts.saturating_sub(self.before.get(&pod.uid).copied().unwrap_or(0))).sum();
         if let Some(comparison) = expect.restarts.filter(|comparison| !comparison.holds(restarted as f64)) {
             missed.push(format!("{restarted} container restarts since the run began, expected {comparison}"));
         }
@@ -159,7 +166,8 @@ impl PodsObserver {
             for name in expect.containers.iter().filter(|name| pod.container(name).is_none()) {
                 missed.push(format!("pod {} has no container {name}", pod.name));
             }
-            let trouble = pod.containers.iter().find_map(|container| Some((&container.name, container.trouble.as_ref()?)));
+            let trouble =
+                pod.containers.iter().find_map(|container| Some((&container.name, container.trouble.as_ref()?)));
             if let Some((name, trouble)) = trouble.filter(|_| !pod.ready && !missed.is_empty()) {
                 missed.push(format!("pod {} container {name}: {} {}", pod.name, trouble.reason, trouble.message));
             }
@@ -171,7 +179,11 @@ impl PodsObserver {
         }
         let place = format!("{}/{} in {}", spec.namespace, spec.selector, self.cluster.key);
         let columns = live.iter().map(|pod| pod.ready_column()).collect::<Vec<_>>().join(" ");
-        let message = if missed.is_empty() { format!("{ready} ready ({columns}) of {place}") } else { format!("{} ({place})", missed.join("; ")) };
+        let message = if missed.is_empty() {
+            format!("{ready} ready ({columns}) of {place}")
+        } else {
+            format!("{} ({place})", missed.join("; "))
+        };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
 
@@ -204,7 +216,9 @@ impl PodsObserver {
             "Deployment" => (format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "/spec/replicas"),
             "StatefulSet" => (format!("/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"), "/spec/replicas"),
             "ReplicaSet" => (format!("/apis/apps/v1/namespaces/{namespace}/replicasets/{name}"), "/spec/replicas"),
-            "DaemonSet" => (format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"), "/status/desiredNumberScheduled"),
+            "DaemonSet" => {
+                (format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"), "/status/desiredNumberScheduled")
+            }
             _ => return Ok(1),
         };
         let object: Value = self.cluster.get(&path).await?;

@@ -39,7 +39,11 @@ impl Kind for Promql {
 
     fn subject(&self) -> String {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let name = self.query.split(|c| !word(c)).filter(|part| part.contains('_') || *part == "up").max_by_key(|part| part.len());
+        let name = self
+            .query
+            .split(|c| !word(c))
+            .filter(|part| part.contains('_') || *part == "up")
+            .max_by_key(|part| part.len());
         name.unwrap_or("query").to_owned()
     }
 
@@ -74,9 +78,14 @@ impl PromqlObserver {
             let message = format!("no data: {} at {} selects nothing", self.spec.query, self.metrics.name());
             return Ok(Outcome::new(Answer::NoData, message));
         }
-        if let Some(missed) = values.iter().find(|value| self.spec.expect.is_some_and(|expect| !expect.holds(**value))) {
+        if let Some(missed) = values.iter().find(|value| self.spec.expect.is_some_and(|expect| !expect.holds(**value)))
+        {
             let expected = self.spec.expect.map_or_else(String::new, |expect| expect.to_string());
-            return Ok(Outcome::judged(false, format!("{missed}, expected {expected}, of {} values", values.len()), seen));
+            return Ok(Outcome::judged(
+                false,
+                format!("{missed}, expected {expected}, of {} values", values.len()),
+                seen,
+            ));
         }
         if values.is_empty() {
             return Ok(Outcome::new(Answer::NoData, "no data: the result holds no number"));

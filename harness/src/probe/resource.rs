@@ -74,7 +74,9 @@ impl Kind for Resource {
 
     fn complaints(&self) -> Vec<Complaint> {
         let absent = self.expect.exists == Some(false) && !self.expect.values.is_empty();
-        let absent = absent.then(|| Complaint::new("expect", "values of an object that must not exist", "remove `where` or `exists: false`"));
+        let absent = absent.then(|| {
+            Complaint::new("expect", "values of an object that must not exist", "remove `where` or `exists: false`")
+        });
         let values = self.expect.values.iter().flat_map(|value| value.complaints("expect"));
         absent.into_iter().chain(values).collect()
     }

@@ -106,7 +106,8 @@ impl ServiceObserver {
         for (label, wanted) in &expect.labels {
             match service.labels.get(label) {
                 Some(found) if found == wanted => {}
-                found => missed.push(format!("label {label} is {}, expected {wanted}", found.map_or("missing", String::as_str))),
+                found => missed
+                    .push(format!("label {label} is {}, expected {wanted}", found.map_or("missing", String::as_str))),
             }
         }
         let ready = endpoints.ready();
@@ -114,11 +115,15 @@ impl ServiceObserver {
         if !wanted.holds(ready as f64) {
             missed.push(format!("{ready} ready endpoints, expected {wanted}"));
         }
-        let addresses: Vec<&str> = service.load_balancer.iter().map(meshdrill_checks::observe::kube::LoadBalancerAddress::as_str).collect();
+        let addresses: Vec<&str> =
+            service.load_balancer.iter().map(meshdrill_checks::observe::kube::LoadBalancerAddress::as_str).collect();
         let seen = json!({ "addresses": addresses, "endpoints": ready, "ports": service.ports.iter().map(|port| port.port).collect::<Vec<_>>() });
         let place = format!("{namespace}/{name} in {}", self.cluster.key);
         let message = match missed.as_slice() {
-            [] => format!("{ready} ready endpoints{} ({place})", if addresses.is_empty() { String::new() } else { format!(", at {}", addresses.join(", ")) }),
+            [] => format!(
+                "{ready} ready endpoints{} ({place})",
+                if addresses.is_empty() { String::new() } else { format!(", at {}", addresses.join(", ")) }
+            ),
             missed => format!("{} ({place})", missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))

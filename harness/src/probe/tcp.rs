@@ -66,7 +66,11 @@ impl Kind for Tcp {
             found.push(Complaint::new("to", "not an address", "write HOST:PORT"));
         }
         if matches!(self.via, Some(Via::Forward { .. })) {
-            found.push(Complaint::new("via", "a port-forward always connects, to the API server", "use `http` through it"));
+            found.push(Complaint::new(
+                "via",
+                "a port-forward always connects, to the API server",
+                "use `http` through it",
+            ));
         }
         found
     }
@@ -81,7 +85,9 @@ impl Kind for Tcp {
                 }
                 (None, Some(Via::EastWest { cluster, port })) => {
                     let found = discover_east_west(world.cluster(cluster.key())?).await?;
-                    let first = found.first().ok_or_else(|| CannotAsk(format!("cluster `{cluster}` has no east-west gateway with an address")))?;
+                    let first = found.first().ok_or_else(|| {
+                        CannotAsk(format!("cluster `{cluster}` has no east-west gateway with an address"))
+                    })?;
                     match (port, split(first)) {
                         (Some(port), Some((host, _))) => format!("{host}:{port}"),
                         _ => first.clone(),
@@ -118,7 +124,10 @@ impl Observer for TcpObserver {
                     let failure = Failure::of(&error, true);
                     Outcome::new(Answer::Bad(failure.class), format!("{}:{}: {failure}", self.host, self.port))
                 }
-                Err(_) => Outcome::new(Answer::Bad(Class::ConnectTimeout), format!("{}:{}: no connection within {}", self.host, self.port, TimeSpan(self.timeout))),
+                Err(_) => Outcome::new(
+                    Answer::Bad(Class::ConnectTimeout),
+                    format!("{}:{}: no connection within {}", self.host, self.port, TimeSpan(self.timeout)),
+                ),
             }
         })
     }

@@ -45,7 +45,9 @@ impl Via {
     /// The forward, with the cluster it was expanded to.
     pub fn forward(&self) -> Option<ForwardTarget> {
         match self {
-            Self::Forward { cluster, target } => Some(ForwardTarget { cluster: cluster.key().to_owned(), ..target.clone() }),
+            Self::Forward { cluster, target } => {
+                Some(ForwardTarget { cluster: cluster.key().to_owned(), ..target.clone() })
+            }
             Self::Ingress { .. } | Self::EastWest { .. } => None,
         }
     }
@@ -56,14 +58,20 @@ impl FromStr for Via {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("`{text}` is not a way into the mesh; write ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT")
+            format!(
+                "`{text}` is not a way into the mesh; write ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
+            )
         };
         let gateway = |rest: &str| -> Result<(ClusterChoice, Option<u16>), String> {
             let (key, port) = match rest.split_once(':') {
                 Some((key, port)) => (key, Some(port.parse().map_err(|_| wrong())?)),
                 None => (rest, None),
             };
-            if key.is_empty() || key.contains('/') { Err(wrong()) } else { Ok((ClusterChoice::One(key.to_owned()), port)) }
+            if key.is_empty() || key.contains('/') {
+                Err(wrong())
+            } else {
+                Ok((ClusterChoice::One(key.to_owned()), port))
+            }
         };
         match text.split_once('/') {
             Some(("ingress", rest)) => gateway(rest).map(|(cluster, port)| Self::Ingress { cluster, port }),

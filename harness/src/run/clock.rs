@@ -43,6 +43,7 @@ impl Clock {
     pub fn step(&self) -> Duration {
         let expected = self.start.elapsed();
         let seen = Timestamp::now().duration_since(self.wall);
-        seen.checked_sub(jiff::SignedDuration::try_from(expected).unwrap_or_default()).map_or(Duration::ZERO, |difference| difference.unsigned_abs())
+        seen.checked_sub(jiff::SignedDuration::try_from(expected).unwrap_or_default())
+            .map_or(Duration::ZERO, |difference| difference.unsigned_abs())
     }
 }

@@ -40,7 +40,8 @@ impl Drill<'_> {
     /// Goes through all phases. Whatever happens, everything that was injected is undone before it returns.
     pub async fn run(&self, ready: &Ready) {
         self.phase(Phase::Baseline);
-        let samplers: Vec<Sampler> = ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), &self.recorder)).collect();
+        let samplers: Vec<Sampler> =
+            ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), &self.recorder)).collect();
         if let Some(faults) = self.baseline(&samplers, &ready.askers).await {
             self.break_and_undo(faults).await;
             self.watch_recovery(&ready.askers).await;
@@ -93,7 +94,11 @@ impl Drill<'_> {
         loop {
             let now = clock.now();
             let length = STEADY.min(self.plan.phases.baseline.0.max(Duration::from_secs(1)));
-            let unsteady = self.recorder.ask(move |record| unsteady(record, now, length)).await.unwrap_or_else(|| Some("the recorder has ended".to_owned()));
+            let unsteady = self
+                .recorder
+                .ask(move |record| unsteady(record, now, length))
+                .await
+                .unwrap_or_else(|| Some("the recorder has ended".to_owned()));
             let mut missed = unsteady;
             for asker in &checks {
                 let outcome = asker.ask().await;
@@ -117,7 +122,10 @@ impl Drill<'_> {
                     return true;
                 }
                 Some(why) if Instant::now() >= deadline => {
-                    self.recorder.event(Event::SteadyState { met: false, message: format!("{why} (waited {} s)", waited.as_secs()) });
+                    self.recorder.event(Event::SteadyState {
+                        met: false,
+                        message: format!("{why} (waited {} s)", waited.as_secs()),
+                    });
                     return false;
                 }
                 Some(_) => sleep(LOOK).await,
@@ -151,7 +159,10 @@ impl Drill<'_> {
         self.phase(Phase::Undo);
         self.bench.undo_all(self.plan, &self.undone().await).await;
         if self.interrupts.is_set() {
-            let injected = self.recorder.ask(|record| record.events.iter().any(|line| matches!(line.event, Event::FaultRequested { .. }))).await;
+            let injected = self
+                .recorder
+                .ask(|record| record.events.iter().any(|line| matches!(line.event, Event::FaultRequested { .. })))
+                .await;
             self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: injected.unwrap_or(true) });
         }
     }
@@ -270,7 +281,12 @@ fn unsteady(record: &Record, now: meshdrill_checks::record::At, length: Duration
         if let Some(bad) = recent.iter().rev().find(|sample| !sample.class.is_good()) {
             let count = recent.iter().filter(|sample| !sample.class.is_good()).count();
             let seen = bad.seen.as_ref().map_or_else(String::new, |seen| format!(", last: {seen}"));
-            return Some(format!("probe {}: {count} of the last {} samples are not good ({}{seen})", probe.name, recent.len(), bad.class));
+            return Some(format!(
+                "probe {}: {count} of the last {} samples are not good ({}{seen})",
+                probe.name,
+                recent.len(),
+                bad.class
+            ));
         }
     }
     None

@@ -41,9 +41,10 @@ impl WorldSource {
     pub async fn connect(&self, keys: impl IntoIterator<Item = &str>) -> Result<World, AccessError> {
         let Some(mesh) = &self.mesh else { return Ok(World::without_clusters(self.net.clone())) };
         let wanted: Vec<&str> = keys.into_iter().collect();
-        let connecting = mesh.spec.clusters.iter().filter(|(key, _)| wanted.contains(&key.as_str())).map(|(key, spec)| async move {
-            connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
-        });
+        let connecting =
+            mesh.spec.clusters.iter().filter(|(key, _)| wanted.contains(&key.as_str())).map(|(key, spec)| async move {
+                connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
+            });
         let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
         Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone() })
     }
@@ -139,7 +140,14 @@ impl Run<'_> {
     async fn prepare(&self, leases: &mut Vec<Held>) -> Result<(World, super::preflight::Ready), Stop> {
         let world = self.source.connect(self.plan.clusters.iter().map(String::as_str)).await?;
         // Judging owners of endpoints needs every cluster of the mesh, not only those the scenario names.
-        let world = match self.plan.probes.iter().map(|probe| &probe.kind).chain(self.plan.checks.iter().map(|check| &check.kind)).any(crate::probe::ProbeKind::needs_all_clusters) {
+        let world = match self
+            .plan
+            .probes
+            .iter()
+            .map(|probe| &probe.kind)
+            .chain(self.plan.checks.iter().map(|check| &check.kind))
+            .any(crate::probe::ProbeKind::needs_all_clusters)
+        {
             true => match &self.source.mesh {
                 Some(mesh) => self.source.connect(mesh.spec.clusters.keys().map(String::as_str)).await?,
                 None => world,
@@ -168,7 +176,12 @@ impl Run<'_> {
             effects: ready.askers.iter().filter(|asker| asker.check.stage == Stage::Effect).cloned().collect(),
             recovery: self.plan.phases.recovery.0,
         };
-        let drill = Drill { plan: self.plan, bench: bench.clone(), recorder: self.recorder.clone(), interrupts: self.interrupts.clone() };
+        let drill = Drill {
+            plan: self.plan,
+            bench: bench.clone(),
+            recorder: self.recorder.clone(),
+            interrupts: self.interrupts.clone(),
+        };
         if AssertUnwindSafe(drill.run(ready)).catch_unwind().await.is_err() {
             self.recorder.note("the runner panicked; this is a bug of meshdrill. Everything is being undone.");
             let undone = bench.undo_all(self.plan, &[]).await;
@@ -181,7 +194,8 @@ impl Run<'_> {
 
 /// The name of this machine, for people who wonder who holds a lease.
 pub(crate) fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other));
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other));
     name.map_or_else(|_| "unknown-host".to_owned(), |name| name.trim().to_owned())
 }
 
@@ -219,7 +233,11 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
                 sustained: fault.kind.as_role().sustained(),
             })
             .collect(),
-        checks: plan.checks.iter().map(|check| CheckHeader { id: check.id.clone(), stage: check.stage.key().to_owned() }).collect(),
+        checks: plan
+            .checks
+            .iter()
+            .map(|check| CheckHeader { id: check.id.clone(), stage: check.stage.key().to_owned() })
+            .collect(),
         criteria: plan.criteria.clone(),
     }
 }

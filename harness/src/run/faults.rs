@@ -83,7 +83,8 @@ impl FaultBench {
     async fn resolve_again(&self, planned: &PlannedFault, round: u32) -> Option<Box<dyn Fault>> {
         // What was deleted a moment ago may not be replaced yet.
         let deadline = Instant::now() + Duration::from_secs(30);
-        let options = crate::fault::Options { seed: planned.options.seed.wrapping_add(u64::from(round)), ..planned.options };
+        let options =
+            crate::fault::Options { seed: planned.options.seed.wrapping_add(u64::from(round)), ..planned.options };
         loop {
             match planned.kind.as_role().resolve(&self.world, options).await {
                 Ok(fault) => return Some(fault),
@@ -139,7 +140,9 @@ impl FaultBench {
         };
         for check in &planned.effect {
             let Some(asker) = self.effects.iter().find(|asker| asker.check.id == check.id) else { continue };
-            let (outcome, _) = asker.poll(deadline.min(Instant::now() + check.within.map_or(Duration::from_secs(10), |within| within.0))).await;
+            let (outcome, _) = asker
+                .poll(deadline.min(Instant::now() + check.within.map_or(Duration::from_secs(10), |within| within.0)))
+                .await;
             if outcome.answer != Answer::Good {
                 return Err(format!("{}: {}", check.id, outcome.message));
             }
@@ -158,7 +161,11 @@ impl FaultBench {
                 for replacement in found {
                     if !known.contains(&replacement.target) {
                         known.push(replacement.target.clone());
-                        self.recorder.event(Event::TargetReplaced { fault: id.to_owned(), target: replacement.target, by: replacement.by });
+                        self.recorder.event(Event::TargetReplaced {
+                            fault: id.to_owned(),
+                            target: replacement.target,
+                            by: replacement.by,
+                        });
                     }
                 }
             }

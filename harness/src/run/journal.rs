@@ -52,7 +52,8 @@ impl Journal {
 
     /// Writes down how a fault will be undone, durably, before it acts.
     pub async fn intend(&mut self, world: &World, fault: &str, undos: &[Undo]) -> Result<(), CannotAsk> {
-        let fresh: Vec<Entry> = undos.iter().map(|undo| self.entry(fault, undo)).filter(|entry| !self.entries.contains(entry)).collect();
+        let fresh: Vec<Entry> =
+            undos.iter().map(|undo| self.entry(fault, undo)).filter(|entry| !self.entries.contains(entry)).collect();
         for entry in &fresh {
             self.line(&json!({ "intend": entry }))?;
         }
@@ -115,7 +116,10 @@ impl Journal {
         match cluster.send(http::Method::POST, &path, "application/json", &object).await {
             Err(error) if error.is_conflict() => {
                 let patch = json!({ "data": object["data"] });
-                cluster.send(http::Method::PATCH, &format!("{path}/{name}"), "application/merge-patch+json", &patch).await.map(|_| ())
+                cluster
+                    .send(http::Method::PATCH, &format!("{path}/{name}"), "application/merge-patch+json", &patch)
+                    .await
+                    .map(|_| ())
             }
             stored => stored.map(|_| ()),
         }

@@ -80,7 +80,10 @@ pub(super) async fn acquire(
             }
         }
         if !wait {
-            return Err(CannotAsk(format!("cluster `{}` is locked by another run: {owner} (lease {namespace}/{NAME}); wait for it, or `meshdrill recover` if it is dead", cluster.key)));
+            return Err(CannotAsk(format!(
+                "cluster `{}` is locked by another run: {owner} (lease {namespace}/{NAME}); wait for it, or `meshdrill recover` if it is dead",
+                cluster.key
+            )));
         }
         sleep(Duration::from_secs(1)).await;
     }
@@ -103,7 +106,9 @@ async fn renew(cluster: Arc<Cluster>, namespace: String, holder: String, interru
             Ok(false) => return interrupts.interrupt(format!("the loss of the lease of cluster `{}`", cluster.key)),
             // The API server may be away because the drill took it away; the lease is lost when its time is up.
             Err(_) if renewed.elapsed() < DURATION => {}
-            Err(error) => return interrupts.interrupt(format!("the expiry of the lease of cluster `{}` ({error})", cluster.key)),
+            Err(error) => {
+                return interrupts.interrupt(format!("the expiry of the lease of cluster `{}` ({error})", cluster.key));
+            }
         }
         if let Ok(Some(why)) = halted(&cluster, &namespace).await {
             return interrupts.interrupt(format!("halt: {why}"));

@@ -21,8 +21,8 @@ mod sampler;
 mod validation;
 
 pub use clock::Clock;
-pub use execute::{Finished, RunOptions, WorldSource, execute};
 pub(crate) use execute::hostname;
+pub use execute::{Finished, RunOptions, WorldSource, execute};
 pub use files::RunDir;
 pub(crate) use files::write_atomically;
 pub use halt::{halt, halted, resume};

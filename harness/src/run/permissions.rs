@@ -38,8 +38,10 @@ pub(super) async fn missing(world: &World, permissions: BTreeSet<Permission>) ->
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         let answer: Value = cluster.send(http::Method::POST, path, "application/json", &review).await?;
         let allowed = answer["status"]["allowed"] == true;
-        let place = if permission.namespace.is_empty() { "all namespaces".to_owned() } else { permission.namespace.clone() };
-        Ok((!allowed).then(|| format!("{} {} in {place} of {}", permission.verb, permission.resource, permission.cluster)))
+        let place =
+            if permission.namespace.is_empty() { "all namespaces".to_owned() } else { permission.namespace.clone() };
+        Ok((!allowed)
+            .then(|| format!("{} {} in {place} of {}", permission.verb, permission.resource, permission.cluster)))
     });
     let answers: Vec<Result<Option<String>, AccessError>> = join_all(asked).await;
     answers.into_iter().filter_map(Result::transpose).collect()

@@ -68,10 +68,14 @@ async fn permitted(plan: &Plan, world: &World, namespace: &str) -> Result<(), St
     for key in &plan.broken {
         let cluster = world.cluster(key)?;
         if cluster.spec.faults == FaultPermission::Forbidden {
-            return Err(Stop::Refused(format!("cluster `{key}` may not be broken: the mesh file says `faults: forbidden`; set it to `allowed` if that is meant")));
+            return Err(Stop::Refused(format!(
+                "cluster `{key}` may not be broken: the mesh file says `faults: forbidden`; set it to `allowed` if that is meant"
+            )));
         }
         if cluster.spec.uid.is_none() {
-            return Err(Stop::Refused(format!("cluster `{key}` is not pinned: the mesh file names no `uid` for it, so a changed context would go unnoticed; run `meshdrill mesh init`")));
+            return Err(Stop::Refused(format!(
+                "cluster `{key}` is not pinned: the mesh file names no `uid` for it, so a changed context would go unnoticed; run `meshdrill mesh init`"
+            )));
         }
         if let Some(by) = halted(cluster, namespace).await? {
             return Err(Stop::Refused(format!("cluster `{key}` is halted by {by}; lift it with `meshdrill resume`")));
@@ -81,7 +85,10 @@ async fn permitted(plan: &Plan, world: &World, namespace: &str) -> Result<(), St
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Stop::Refused(format!("the credentials do not permit: {}; `meshdrill rbac` prints what is needed", missing.join("; "))))
+    Err(Stop::Refused(format!(
+        "the credentials do not permit: {}; `meshdrill rbac` prints what is needed",
+        missing.join("; ")
+    )))
 }
 
 /// One run at a time breaks a cluster, and none before the leftovers of earlier ones are gone.
@@ -99,7 +106,12 @@ async fn lock(
     for key in &plan.broken {
         let left = leftovers(world.cluster(key)?, namespace).await?;
         if let Some(first) = left.first() {
-            return Err(Stop::Refused(format!("cluster `{key}` has leftovers of {} earlier run(s), such as {} of {}; undo them with `meshdrill recover`, or give --clean", left.len(), first.undo, first.run)));
+            return Err(Stop::Refused(format!(
+                "cluster `{key}` has leftovers of {} earlier run(s), such as {} of {}; undo them with `meshdrill recover`, or give --clean",
+                left.len(),
+                first.undo,
+                first.run
+            )));
         }
     }
     Ok(())
@@ -116,7 +128,8 @@ async fn prepare_probes(
             missing.record(recorder, &probe.name);
             return Ok(None);
         }
-        let observer = probe.kind.as_kind().prepare(world, Role::Probe).await.map_err(|error| (probe.name.clone(), error))?;
+        let observer =
+            probe.kind.as_kind().prepare(world, Role::Probe).await.map_err(|error| (probe.name.clone(), error))?;
         Ok(Some((probe.clone(), Arc::from(observer))))
     });
     let results: Vec<Result<Option<(PlannedProbe, Arc<dyn Observer>)>, (String, CannotAsk)>> = join_all(prepared).await;
@@ -143,7 +156,8 @@ async fn prepare_checks(plan: &Plan, world: &World, recorder: &Recorder, today: 
             missing.record(recorder, &check.id);
             return None;
         }
-        let observer: Arc<dyn Observer> = Arc::new(Late { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() });
+        let observer: Arc<dyn Observer> =
+            Arc::new(Late { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() });
         Some(Asker { check: check.clone(), observer })
     });
     join_all(prepared).await.into_iter().flatten().collect()
@@ -157,7 +171,10 @@ struct Late {
 }
 
 impl Observer for Late {
-    fn observe(&self, series: meshdrill_checks::record::Series) -> futures::future::BoxFuture<'_, crate::probe::Outcome> {
+    fn observe(
+        &self,
+        series: meshdrill_checks::record::Series,
+    ) -> futures::future::BoxFuture<'_, crate::probe::Outcome> {
         Box::pin(async move {
             match self.made.get_or_try_init(|| self.check.kind.as_kind().prepare(&self.world, Role::Check)).await {
                 Ok(observer) => observer.observe(series).await,

@@ -34,13 +34,22 @@ pub async fn leftovers(cluster: &Cluster, namespace: &str) -> Result<Vec<Leftove
             let name = record["metadata"]["name"].as_str().unwrap_or_default();
             cluster.other(format!("the record {namespace}/{name} cannot be read ({error}); it is kept"))
         })?;
-        found.extend(entries.into_iter().map(|entry| Leftover { run: entry.run, scenario: entry.scenario, undo: entry.undo }));
+        found.extend(entries.into_iter().map(|entry| Leftover {
+            run: entry.run,
+            scenario: entry.scenario,
+            undo: entry.undo,
+        }));
     }
     Ok(found)
 }
 
 /// Undoes everything that is left in a cluster; one line for each, and whether all of it is done.
-pub async fn recover(world: &World, cluster: &Arc<Cluster>, namespace: &str, holder: &str) -> Result<(Vec<String>, bool), CannotAsk> {
+pub async fn recover(
+    world: &World,
+    cluster: &Arc<Cluster>,
+    namespace: &str,
+    holder: &str,
+) -> Result<(Vec<String>, bool), CannotAsk> {
     // A holder that still lives is not disturbed; one that is dead has lost its lease within its duration.
     let held = lease::acquire(cluster, namespace, holder, true, &Interrupts::default()).await?;
     let mut left = leftovers(cluster, namespace).await?;

@@ -125,7 +125,8 @@ impl Lane {
             if now.duration_since(due) > LATE {
                 lane.record(slot, due, now, now, &Outcome::new(Answer::NoData, "the runner was late"), Class::NotSent);
             } else if lane.shared.in_flight.load(Ordering::Acquire) >= most {
-                let outcome = Outcome::new(Answer::Bad(Class::Timeout), format!("{most} observations are still unanswered"));
+                let outcome =
+                    Outcome::new(Answer::Bad(Class::Timeout), format!("{most} observations are still unanswered"));
                 lane.record(slot, due, now, now + lane.probe.timeout.0, &outcome, Class::Timeout);
             } else {
                 lane.shared.in_flight.fetch_add(1, Ordering::AcqRel);
@@ -146,7 +147,8 @@ impl Lane {
         match observed {
             Ok(Ok(outcome)) => self.record_outcome(slot, due, started, completed, &outcome),
             Ok(Err(_)) => {
-                let outcome = Outcome::new(Answer::Bad(Class::Timeout), format!("no outcome within {}", self.probe.timeout));
+                let outcome =
+                    Outcome::new(Answer::Bad(Class::Timeout), format!("no outcome within {}", self.probe.timeout));
                 self.record_outcome(slot, due, started, completed, &outcome);
             }
             Err(_) => {

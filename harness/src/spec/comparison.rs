@@ -61,10 +61,9 @@ impl FromStr for Comparison {
             .iter()
             .find_map(|(sign, operator)| Some((*operator, text.strip_prefix(sign)?)))
             .unwrap_or((Operator::Equal, text));
-        let value = number
-            .trim()
-            .parse()
-            .map_err(|_| format!("`{text}` is not a comparison; write a number or one of == != < <= > >= and a number"))?;
+        let value = number.trim().parse().map_err(|_| {
+            format!("`{text}` is not a comparison; write a number or one of == != < <= > >= and a number")
+        })?;
         Ok(Self { operator, value })
     }
 }

@@ -96,7 +96,8 @@ fn judge_mesh(file: &MeshFile, node: &Node) -> Vec<Problem> {
     }
     for (key, cluster) in &file.spec.clusters {
         let place = clusters.key(key);
-        let well_formed = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let well_formed =
+            !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !well_formed || key == "all" {
             let problem = Problem::at(node.key_span_at(&place), format!("`{key}` cannot be a cluster's key"));
             problems.push(problem.help("use lower-case letters, digits and dashes; `all` is taken"));
@@ -121,12 +122,15 @@ fn judge_mesh(file: &MeshFile, node: &Node) -> Vec<Problem> {
 fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Vec<Binding> {
     let for_each = node.get("spec").and_then(|spec| spec.get("forEach")).and_then(Node::text);
     let keys = mesh.map_or_else(|| vec!["primary".to_owned(), "secondary".to_owned()], |mesh| mesh.spec.keys());
-    let one = |cluster: &String, other: Option<&String>| Binding { cluster: Some(cluster.clone()), other: other.cloned() };
+    let one =
+        |cluster: &String, other: Option<&String>| Binding { cluster: Some(cluster.clone()), other: other.cloned() };
     let all: Vec<Binding> = match for_each {
         Some("cluster") => keys.iter().map(|key| one(key, None)).collect(),
         Some("pair") => keys
             .iter()
-            .flat_map(|cluster| keys.iter().filter(move |other| *other != cluster).map(move |other| one(cluster, Some(other))))
+            .flat_map(|cluster| {
+                keys.iter().filter(move |other| *other != cluster).map(move |other| one(cluster, Some(other)))
+            })
             .collect(),
         _ => vec![Binding::default()],
     };
@@ -140,7 +144,8 @@ fn wrong_kind(node: &Node, wanted: &str) -> Option<Problem> {
         return Some(problem.help(format!("begin it with `apiVersion: {API_VERSION}` and `kind: {wanted}`")));
     };
     if kind.text() != Some(wanted) {
-        let problem = Problem::at(kind.span.clone(), format!("a {} is not a {wanted}", kind.text().unwrap_or("number")));
+        let problem =
+            Problem::at(kind.span.clone(), format!("a {} is not a {wanted}", kind.text().unwrap_or("number")));
         return Some(problem.help(format!("a file of this kind begins with `kind: {wanted}`")));
     }
     let version = node.get("apiVersion");

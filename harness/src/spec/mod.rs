@@ -13,7 +13,9 @@ mod sla;
 pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
 pub use comparison::Comparison;
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, read_scenario};
-pub use mesh::{ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, SlaDefaults, Waiver};
+pub use mesh::{
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, SlaDefaults, Waiver,
+};
 pub use names::{Binding, names};
 pub use scenario::{
     API_VERSION, CheckSpec, FaultSpec, ForEach, Metadata, ProbeSpec, Repeat, ScenarioFile, ScenarioSpec, Stage,

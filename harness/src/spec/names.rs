@@ -60,12 +60,12 @@ pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &
 
 fn flatten(names: &mut Names, prefix: &str, value: &Json) {
     match value {
-        Json::Object(entries) => entries.iter().for_each(|(key, value)| flatten(names, &format!("{prefix}.{key}"), value)),
+        Json::Object(entries) => {
+            entries.iter().for_each(|(key, value)| flatten(names, &format!("{prefix}.{key}"), value))
+        }
         Json::Bool(value) => names.set(prefix, Value::Bool(*value)),
-        Json::Number(number) => names.set(
-            prefix,
-            number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Int),
-        ),
+        Json::Number(number) => names
+            .set(prefix, number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Int)),
         Json::String(text) => names.set(prefix, Value::Text(text.clone())),
         Json::Array(_) | Json::Null => {}
     }

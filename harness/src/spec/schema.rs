@@ -30,7 +30,9 @@ fn finished(mut schema: Value, kind: &str) -> Value {
 fn spread(schema: &mut Value, definitions: &Value) {
     match schema {
         Value::Object(object) => {
-            if let Some(kind) = object.get_mut("properties").and_then(|properties| properties.as_object_mut()?.remove(KIND)) {
+            if let Some(kind) =
+                object.get_mut("properties").and_then(|properties| properties.as_object_mut()?.remove(KIND))
+            {
                 let variants = variants(&kind, definitions);
                 let exclusive: Vec<Value> = variants.keys().map(|name| json!({ "required": [name] })).collect();
                 if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
@@ -81,7 +83,15 @@ fn topics() -> Vec<(String, Value)> {
             (kind, schema)
         }));
     }
-    let sections = [("scenario", "ScenarioSpec", &raw), ("mesh", "MeshSpec", &mesh), ("cluster", "ClusterSpec", &mesh), ("probe", "ProbeSpec", &raw), ("check", "CheckSpec", &raw), ("faultSpec", "FaultSpec", &raw), ("sla", "SlaRow", &raw)];
+    let sections = [
+        ("scenario", "ScenarioSpec", &raw),
+        ("mesh", "MeshSpec", &mesh),
+        ("cluster", "ClusterSpec", &mesh),
+        ("probe", "ProbeSpec", &raw),
+        ("check", "CheckSpec", &raw),
+        ("faultSpec", "FaultSpec", &raw),
+        ("sla", "SlaRow", &raw),
+    ];
     topics.extend(sections.map(|(topic, name, schema)| (topic.to_owned(), schema["$defs"][name].clone())));
     topics
 }
@@ -106,13 +116,17 @@ pub fn explain(name: &str) -> Option<String> {
     if let Some(own) = body.get("description").and_then(Value::as_str).filter(|own| *own != description) {
         text += &format!("\n    {}\n", own.replace('\n', "\n    "));
     }
-    let required: Vec<&str> = body.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        body.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if let Some(properties) = body.get("properties").and_then(Value::as_object) {
         text += "\nKEYS\n";
         for (key, property) in properties.iter().filter(|(key, _)| *key != KIND) {
             let described = property.get("description").or_else(|| resolved(property, &all).get("description"));
             let must = if required.contains(&key.as_str()) { " (required)" } else { "" };
-            text += &format!("  {key}{must}\n      {}\n", described.and_then(Value::as_str).unwrap_or("").replace('\n', " "));
+            text += &format!(
+                "  {key}{must}\n      {}\n",
+                described.and_then(Value::as_str).unwrap_or("").replace('\n', " ")
+            );
         }
     }
     Some(text)

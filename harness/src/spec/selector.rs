@@ -26,7 +26,9 @@ pub enum SelectorError {
 static REQUIREMENT: LazyLock<Regex> = LazyLock::new(|| {
     let key = r"([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?";
     let value = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?)?";
-    let forms = format!(r"^\s*(!\s*{key}|{key}(\s*(=|==|!=)\s*{value}|\s+(in|notin)\s*\(\s*{value}(\s*,\s*{value})*\s*\))?)\s*$");
+    let forms = format!(
+        r"^\s*(!\s*{key}|{key}(\s*(=|==|!=)\s*{value}|\s+(in|notin)\s*\(\s*{value}(\s*,\s*{value})*\s*\))?)\s*$"
+    );
     Regex::new(&forms).expect("the pattern is constant")
 });
 

@@ -75,7 +75,9 @@ impl Quantiles {
     /// The quantiles with their limits; none for the word `default`.
     pub fn limits(&self) -> Option<Vec<(Ratio, TimeSpan)>> {
         match self {
-            Self::Limits(limits) => Some(limits.iter().filter_map(|(name, limit)| Some((quantile(name)?, *limit))).collect()),
+            Self::Limits(limits) => {
+                Some(limits.iter().filter_map(|(name, limit)| Some((quantile(name)?, *limit))).collect())
+            }
             Self::Default(_) => None,
         }
     }
@@ -105,7 +107,9 @@ impl<'de> Deserialize<'de> for Quantiles {
                 let mut limits = BTreeMap::new();
                 while let Some(name) = entries.next_key::<String>()? {
                     if quantile(&name).is_none() {
-                        return Err(serde::de::Error::custom(format!("`{name}` is not a quantile; write `p50`, `p90`, `p99` or `p99.9`")));
+                        return Err(serde::de::Error::custom(format!(
+                            "`{name}` is not a quantile; write `p50`, `p90`, `p99` or `p99.9`"
+                        )));
                     }
                     limits.insert(name, entries.next_value()?);
                 }

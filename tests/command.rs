@@ -1,0 +1,73 @@
+//! Running the built binary and reading what it leaves behind.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+/// What a run of the binary did.
+pub struct Ran {
+    /// Its exit code; -1 if a signal ended it.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Everything it said, for the message of a failed trial.
+    pub fn said(&self) -> String {
+        format!("exit code {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+
+    /// Fails unless it ended with this code.
+    pub fn expect_code(&self, code: i32) -> Result<(), String> {
+        if self.code == code { Ok(()) } else { Err(format!("expected exit code {code}\n{}", self.said())) }
+    }
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository is there")
+}
+
+/// A folder of its own for one trial; left behind on purpose, below the build directory.
+pub fn scratch(name: &str) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let unique = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
+    std::fs::create_dir_all(&path).expect("the build directory can be written");
+    path
+}
+
+/// The binary, without anything of this process's environment that would change what it does.
+pub fn meshdrill() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshdrill"));
+    command.current_dir(root()).env_remove("MESHDRILL_MESH").env("NO_COLOR", "1").stdin(std::process::Stdio::null());
+    command
+}
+
+/// Runs the binary to its end.
+pub fn run(command: &mut Command) -> Ran {
+    let output = command.output().expect("the binary can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// The run directories below a folder, oldest first.
+pub fn run_dirs(runs: &Path) -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> =
+        std::fs::read_dir(runs).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    dirs.retain(|path| path.is_dir());
+    dirs.sort();
+    dirs
+}
+
+/// A run's scorecard.
+pub fn scorecard(dir: &Path) -> Result<Value, String> {
+    let path = dir.join("scorecard.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,88 @@
+//! Every drill and validation of the catalogue passes on the healthy embedded mesh, and leaves a whole run directory.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
+
+/// The catalogue's files.
+pub fn catalogue() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in ["drills", "validation"] {
+        walk(&root().join("scenarios").join(folder), &mut files);
+    }
+    files.sort();
+    assert!(!files.is_empty(), "the catalogue is empty");
+    files
+}
+
+pub fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            files.push(path);
+        }
+    }
+}
+
+/// `drills/NAME` or `validation/weekN/NAME`.
+pub fn name(path: &Path) -> String {
+    let relative = path.strip_prefix(root().join("scenarios")).unwrap_or(path);
+    relative.with_extension("").display().to_string()
+}
+
+pub fn trials() -> Vec<Trial> {
+    let trial = |path: PathBuf| Trial::test(format!("lab::{}", name(&path)), move || passes_on_the_lab(&path));
+    catalogue().into_iter().map(trial).collect()
+}
+
+fn passes_on_the_lab(path: &Path) -> Result<(), Failed> {
+    let runs = scratch("lab");
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&runs).arg(path));
+    ran.expect_code(0)?;
+    let dirs = run_dirs(&runs);
+    if dirs.is_empty() {
+        return Err(format!("no run directory\n{}", ran.said()).into());
+    }
+    for dir in dirs {
+        whole(&dir)?;
+        scored_again(&dir)?;
+    }
+    Ok(())
+}
+
+/// A run directory has all its files, and they agree.
+pub fn whole(dir: &Path) -> Result<(), Failed> {
+    for file in ["plan.yaml", "run.jsonl", "scorecard.json", "junit.xml"] {
+        if !dir.join(file).is_file() {
+            return Err(format!("{} has no {file}", dir.display()).into());
+        }
+    }
+    let card = scorecard(dir)?;
+    if card["verdict"] != "pass" || card["recovery"]["verified"] != true {
+        return Err(format!("the scorecard does not say pass: {card}").into());
+    }
+    for probe in card["probes"].as_array().into_iter().flatten() {
+        if probe["sent"].as_u64().unwrap_or(0) + probe["notSent"].as_u64().unwrap_or(0)
+            != probe["planned"].as_u64().unwrap_or(1)
+        {
+            return Err(format!("sent + notSent is not planned: {probe}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The same record gives the same scorecard again.
+fn scored_again(dir: &Path) -> Result<(), Failed> {
+    let again = run(meshdrill().args(["report", "--format", "json"]).arg(dir));
+    again.expect_code(0)?;
+    let before = std::fs::read_to_string(dir.join("scorecard.json")).map_err(|error| error.to_string())?;
+    if before == again.stdout {
+        Ok(())
+    } else {
+        Err(format!("scored again, it differs:\n{before}\n{}", again.stdout).into())
+    }
+}
