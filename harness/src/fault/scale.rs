@@ -1,4 +1,4 @@
-//! `scale`: a Deployment or StatefulSet to a number of replicas, and back to what it was.
+//! `scale`: a Deployment or `StatefulSet` to a number of replicas, and back to what it was.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use crate::probe::CannotAsk;
 pub enum WorkloadResource {
     /// A Deployment.
     Deployments,
-    /// A StatefulSet.
+    /// A `StatefulSet`.
     StatefulSets,
 }
 
@@ -80,7 +80,7 @@ pub enum UndoOutcome {
 }
 
 /// The longest an undo command may take.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+const COMMAND_DEADLINE: Duration = Duration::from_mins(1);
 
 impl Undo {
     /// The cluster it acts on; none outside of clusters.

@@ -144,6 +144,7 @@ macro_rules! kinds {
         /// What is observed.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
+        #[expect(clippy::large_enum_variant, reason = "a plan holds a handful of them")]
         pub enum ProbeKind {
             $($(#[doc = $doc])+ $variant($variant),)*
         }
@@ -193,7 +194,7 @@ kinds! {
     Federation "federation",
     /// Pods: readiness, count, restarts, containers.
     Pods "pods",
-    /// A Deployment or StatefulSet: its rollout is complete, by the logic of kubectl rollout status.
+    /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of kubectl rollout status.
     Deployment "deployment",
     /// Nodes: count, readiness, schedulability, version.
     Nodes "nodes",

@@ -22,7 +22,7 @@ use crate::spec::Stage;
 /// The part of the baseline that must be without a bad sample.
 const STEADY: Duration = Duration::from_secs(10);
 /// The longest baseline.
-const LONGEST_BASELINE: Duration = Duration::from_secs(60);
+const LONGEST_BASELINE: Duration = Duration::from_mins(1);
 /// How long recovery is verified after an interruption.
 const AFTER_INTERRUPTION: Duration = Duration::from_secs(30);
 /// How often the record is looked at while something is waited for.
@@ -41,7 +41,7 @@ impl Drill<'_> {
     pub async fn run(&self, ready: &Ready) {
         self.phase(Phase::Baseline);
         let samplers: Vec<Sampler> =
-            ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), &self.recorder)).collect();
+            ready.probes.iter().map(|(probe, observer)| sample(probe, observer, &self.recorder)).collect();
         if let Some(faults) = self.baseline(&samplers, &ready.askers).await {
             self.break_and_undo(faults).await;
             self.watch_recovery(&ready.askers).await;

@@ -140,7 +140,7 @@ impl Run<'_> {
     async fn prepare(&self, leases: &mut Vec<Held>) -> Result<(World, super::preflight::Ready), Stop> {
         let world = self.source.connect(self.plan.clusters.iter().map(String::as_str)).await?;
         // Judging owners of endpoints needs every cluster of the mesh, not only those the scenario names.
-        let world = match self
+        let world = if self
             .plan
             .probes
             .iter()
@@ -148,11 +148,12 @@ impl Run<'_> {
             .chain(self.plan.checks.iter().map(|check| &check.kind))
             .any(crate::probe::ProbeKind::needs_all_clusters)
         {
-            true => match &self.source.mesh {
+            match &self.source.mesh {
                 Some(mesh) => self.source.connect(mesh.spec.clusters.keys().map(String::as_str)).await?,
                 None => world,
-            },
-            false => world,
+            }
+        } else {
+            world
         };
         let holder = format!("{}@{}", self.id, hostname());
         let ready = preflight(self.plan, &world, &self.recorder, &holder, &self.interrupts, leases).await?;

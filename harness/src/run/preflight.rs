@@ -17,9 +17,12 @@ use crate::plan::{Plan, PlannedCheck, PlannedProbe};
 use crate::probe::{CannotAsk, Observer, Role};
 use crate::spec::FaultPermission;
 
+/// A probe and what makes its observations.
+pub(super) type Prepared = (PlannedProbe, Arc<dyn Observer>);
+
 /// What a run goes on with.
 pub(super) struct Ready {
-    pub probes: Vec<(PlannedProbe, Arc<dyn Observer>)>,
+    pub probes: Vec<Prepared>,
     pub askers: Vec<Asker>,
     pub leases: Vec<Held>,
 }
@@ -122,7 +125,7 @@ async fn prepare_probes(
     world: &World,
     recorder: &Recorder,
     today: jiff::civil::Date,
-) -> Result<Vec<(PlannedProbe, Arc<dyn Observer>)>, Stop> {
+) -> Result<Vec<Prepared>, Stop> {
     let prepared = plan.probes.iter().map(|probe| async move {
         if let Some(missing) = first_missing(&probe.needs, world, today).await {
             missing.record(recorder, &probe.name);
@@ -132,7 +135,7 @@ async fn prepare_probes(
             probe.kind.as_kind().prepare(world, Role::Probe).await.map_err(|error| (probe.name.clone(), error))?;
         Ok(Some((probe.clone(), Arc::from(observer))))
     });
-    let results: Vec<Result<Option<(PlannedProbe, Arc<dyn Observer>)>, (String, CannotAsk)>> = join_all(prepared).await;
+    let results: Vec<Result<Option<Prepared>, (String, CannotAsk)>> = join_all(prepared).await;
     let mut ready = Vec::new();
     let mut failures = Vec::new();
     for result in results {
