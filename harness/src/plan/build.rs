@@ -208,6 +208,9 @@ fn build_probes(building: &mut Building<'_>) {
         }
         for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
+            if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {
+                continue;
+            }
             let timing = copy.kind.as_kind().timing();
             building.probes.push(PlannedProbe {
                 name: format!("{name}{}", copy.suffix),

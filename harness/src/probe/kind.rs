@@ -114,6 +114,10 @@ pub trait Kind {
     fn complaints(&self) -> Vec<Complaint> {
         Vec::new()
     }
+    /// Whether it says nothing once its clusters were expanded, as of a cluster beside itself.
+    fn is_vacuous(&self) -> bool {
+        false
+    }
     /// What it must be permitted.
     fn permissions(&self) -> Vec<Permission> {
         Vec::new()
