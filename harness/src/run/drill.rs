@@ -25,6 +25,8 @@ const STEADY: Duration = Duration::from_secs(10);
 const LONGEST_BASELINE: Duration = Duration::from_mins(1);
 /// How long recovery is verified after an interruption.
 const AFTER_INTERRUPTION: Duration = Duration::from_secs(30);
+/// How long beyond the target recovery is observed, so that a missed target is seen to be missed.
+const BEYOND_TARGET: Duration = Duration::from_secs(2);
 /// How often the record is looked at while something is waited for.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -198,7 +200,7 @@ impl Drill<'_> {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
         let patience = if interrupted { AFTER_INTERRUPTION } else { self.plan.phases.recovery.0 };
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + patience + BEYOND_TARGET;
         if !interrupted {
             self.phase(Phase::Observe);
         }
