@@ -10,7 +10,8 @@ async fn ask(lab: &Lab) -> Result<u16, Box<dyn std::error::Error>> {
     let stream = lab.dial("198.18.1.10", 80).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = http::Request::get("/api/v1/products/0/reviews").header("host", "lab").body(Empty::<bytes::Bytes>::new())?;
+    let request =
+        http::Request::get("/api/v1/products/0/reviews").header("host", "lab").body(Empty::<bytes::Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status().as_u16();
     response.into_body().collect().await?;

@@ -5,7 +5,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Mutex, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::channels::{CLOSE, ERROR, Exit, Output, STDIN, send};
+use super::channels::{CLOSE, ERROR, Exit, Output, STDIN, end, send};
 use super::{In, Socket, curl, pilot, ping, shell};
 use crate::lab::Lab;
 use crate::store::object;
@@ -54,7 +54,7 @@ pub(super) async fn session(lab: Lab, c: usize, place: In, argv: Vec<String>, st
         }
     }
     let _ = send(&mut socket, ERROR, exit.status().as_bytes()).await;
-    let _ = socket.send(Message::Close(None)).await;
+    let _ = socket.send(end()).await;
     // The client closes its side when it has read everything.
     while let Some(Ok(_)) = socket.next().await {}
 }

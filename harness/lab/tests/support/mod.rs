@@ -152,3 +152,41 @@ pub const REVIEWS: &str = "/api/v1/products/0/reviews";
 pub async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
+
+/// A kube client whose connections are the lab's.
+pub fn client(lab: &Lab, cluster: &str) -> kube::Client {
+    let (lab, host) = (lab.clone(), format!("api.{cluster}.lab"));
+    let service = tower::service_fn(move |mut request: http::Request<kube::client::Body>| {
+        let (lab, host) = (lab.clone(), host.clone());
+        async move {
+            let stream = lab.dial(&host, 6443).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+            tokio::spawn(connection.with_upgrades());
+            if let Ok(value) = host.parse() {
+                request.headers_mut().insert("host", value);
+            }
+            sender.send_request(request).await.map_err(std::io::Error::other)
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
+/// The value of an instant query at a cluster's Prometheus.
+pub async fn query(lab: &Lab, prometheus: &str, text: &str) -> Value {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    let (_, body) = get(lab, prometheus, 9090, &format!("/api/v1/query?query={encoded}")).await;
+    serde_json::from_str(&body).unwrap_or(Value::Null)
+}
+
+/// The single value of a query, `None` for an empty answer.
+pub async fn number(lab: &Lab, prometheus: &str, text: &str) -> Option<f64> {
+    query(lab, prometheus, text).await["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+}
