@@ -59,14 +59,13 @@ pub(crate) async fn handle(lab: Lab, c: usize, mut request: http::Request<Incomi
     });
     let c = alias.unwrap_or(c);
     let mode = lab.with(|world| world.clusters[c].quirks.api);
-    let mut response = match mode.turns_away(request.method(), request.uri().path()) {
-        Some(failure) => failure.response(),
-        None => {
-            if mode.hangs() {
-                return std::future::pending().await;
-            }
-            route(&lab, c, &mut request).await.unwrap_or_else(|failure| failure.response())
+    let mut response = if let Some(failure) = mode.turns_away(request.method(), request.uri().path()) {
+        failure.response()
+    } else {
+        if mode.hangs() {
+            return std::future::pending().await;
         }
+        route(&lab, c, &mut request).await.unwrap_or_else(|failure| failure.response())
     };
     if let Ok(date) = date.parse() {
         response.headers_mut().insert("date", date);

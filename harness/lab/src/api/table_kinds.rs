@@ -25,6 +25,7 @@ const NAME: Column = col("Name", |v, _| object::name(v).to_owned());
 const AGE: Column = col("Age", |v, view| view.age(v));
 
 /// The columns of a resource; name and age where nothing better is known.
+#[expect(clippy::too_many_lines, reason = "a table of tables")]
 pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
     match resource.plural {
         "pods" => vec![

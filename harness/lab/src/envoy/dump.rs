@@ -122,8 +122,11 @@ fn version(pod: &Pod) -> String {
     format!("lab/{}", snapshot.map_or(0, |s| s.version))
 }
 
+/// Region, zone, weight, priority and endpoints of one locality.
+type Group<'a> = (&'a str, &'a str, Option<u32>, u32, Vec<Value>);
+
 fn assignment(s: &super::clusters::Shown) -> Value {
-    let mut groups: Vec<(&str, &str, Option<u32>, u32, Vec<Value>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for e in &s.endpoints {
         let lb = json!({"endpoint": {"address": {"socket_address": {"address": e.ip.to_string(), "port_value": e.port}}, "health_check_config": {}},
             "health_status": "HEALTHY", "load_balancing_weight": e.weight,

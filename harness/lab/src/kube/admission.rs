@@ -122,7 +122,9 @@ fn pod_defaults(value: &mut Value, spec: &str) {
         object::default(container, "/imagePullPolicy", json!("IfNotPresent"));
         object::default(container, "/resources", json!({}));
         if let Some(ports) = container.get_mut("ports").and_then(Value::as_array_mut) {
-            ports.iter_mut().for_each(|port| object::default(port, "/protocol", json!("TCP")));
+            for port in ports {
+                object::default(port, "/protocol", json!("TCP"));
+            }
         }
     }
 }
@@ -155,12 +157,12 @@ fn service_defaults(world: &mut World, c: usize, value: &mut Value) {
     let balanced = object::text(value, "/spec/type") != "ClusterIP";
     let base = 30_000 + i64::from(cluster.next_service) * 10;
     let Some(ports) = value.pointer_mut("/spec/ports").and_then(Value::as_array_mut) else { return };
-    for (i, port) in ports.iter_mut().enumerate() {
+    for (node_port, port) in (base..).zip(ports) {
         object::default(port, "/protocol", json!("TCP"));
         let number = port.get("port").cloned().unwrap_or(Value::Null);
         object::default(port, "/targetPort", number);
         if balanced {
-            object::default(port, "/nodePort", json!(base + i as i64));
+            object::default(port, "/nodePort", json!(node_port));
         }
     }
 }

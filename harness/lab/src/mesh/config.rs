@@ -95,8 +95,7 @@ pub(crate) fn full_host(host: &str, namespace: &str) -> String {
     }
     match host.split('.').collect::<Vec<_>>().as_slice() {
         [one] => format!("{one}.{namespace}.svc.cluster.local"),
-        [a, b] => format!("{a}.{b}.svc.cluster.local"),
-        [a, b, "svc"] => format!("{a}.{b}.svc.cluster.local"),
+        [a, b] | [a, b, "svc"] => format!("{a}.{b}.svc.cluster.local"),
         _ => host.to_owned(),
     }
 }

@@ -47,12 +47,12 @@ pub(crate) fn begin(world: &mut World, c: usize) {
 pub(crate) fn tick(world: &mut World, c: usize) {
     world.after(INTERVAL, Event::Scrape(c));
     if !world.clusters[c].quirks.prometheus_frozen {
-        round(world, c);
+        round(world, c, true);
     }
 }
 
-/// Scrapes every target and evaluates the rules.
-pub(crate) fn round(world: &mut World, c: usize) {
+/// Scrapes every target and, to `judge`, evaluates the rules.
+pub(crate) fn round(world: &mut World, c: usize, judge: bool) {
     let Some(instance) =
         world.clusters[c].pods.values().find(|p| p.role == Role::Prometheus && p.serving).map(|p| p.uid.clone())
     else {
@@ -80,7 +80,9 @@ pub(crate) fn round(world: &mut World, c: usize) {
     }
     world.clusters[c].prometheus.targets = targets;
     world.clusters[c].prometheus.scrapes += 1;
-    rules::evaluate(world, c);
+    if judge {
+        rules::evaluate(world, c);
+    }
 }
 
 fn discover(world: &World, c: usize) -> Vec<Target> {
@@ -248,11 +250,10 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
 
 fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Samples, String> {
     let (from, label) = match world.clusters[c].quirks.federation {
-        Federation::Peers => (peer, None),
         Federation::Itself => (c, Some(world.clusters[peer].ident.istio.clone())),
         Federation::Nobody => return Err("dial tcp: connect: connection refused".into()),
         Federation::Stopped if world.now > -60_000 => return Err("context deadline exceeded".into()),
-        Federation::Stopped => (peer, None),
+        Federation::Peers | Federation::Stopped => (peer, None),
     };
     let there = &world.clusters[from];
     if there.ready(Role::Prometheus).is_none() || there.quirks.prometheus_html {
@@ -266,7 +267,9 @@ fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Sample
         .map(|(labels, at, value)| (labels.with("cluster", &there.ident.istio), Some(at), value))
         .collect();
     if let Some(label) = label {
-        samples.iter_mut().for_each(|s| s.0 = s.0.with("cluster", &label));
+        for sample in &mut samples {
+            sample.0 = sample.0.with("cluster", &label);
+        }
     }
     Ok(samples)
 }

@@ -1,6 +1,7 @@
 //! What the tests share: an HTTP client over `Lab::dial`, a kube client, and an open-loop prober.
 #![allow(dead_code, reason = "every test binary uses its part")]
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -140,7 +141,7 @@ impl Prober {
 pub fn outage(samples: &[Sample]) -> (usize, Duration) {
     let bad: Vec<_> = samples.iter().filter(|s| !s.good()).collect();
     let span = match (bad.first(), bad.last()) {
-        (Some(first), Some(last)) => last.at - first.at,
+        (Some(first), Some(last)) => last.at.saturating_sub(first.at),
         _ => Duration::ZERO,
     };
     (bad.len(), span)
@@ -179,7 +180,7 @@ pub async fn query(lab: &Lab, prometheus: &str, text: &str) -> Value {
         if byte.is_ascii_alphanumeric() {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     let (_, body) = get(lab, prometheus, 9090, &format!("/api/v1/query?query={encoded}")).await;
