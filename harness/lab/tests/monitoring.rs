@@ -29,7 +29,7 @@ async fn there_is_history_and_the_guides_queries_have_answers() {
         .unwrap()
             > 10.0
     );
-    assert_eq!(number(&lab, HUB, r#"count(up{job="kubernetes-pods",cluster=""} == 1)"#).await, Some(4.0));
+    assert_eq!(number(&lab, HUB, r#"count(up{job="kubernetes-pods",cluster=""} == 1)"#).await, Some(11.0));
     assert!(
         number(&lab, HUB, r#"count(up{job="kubernetes-pods",cluster="secondary-cluster"} == 1)"#).await.unwrap() >= 4.0
     );

@@ -9,6 +9,7 @@ pub(crate) mod failure;
 mod logs;
 mod openapi;
 pub(crate) mod path;
+mod protobuf;
 pub(crate) mod query;
 mod read;
 mod review;
@@ -41,6 +42,12 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn json(&self) -> Result<Value, Failure> {
+        if self.content_type.contains("protobuf") {
+            return protobuf::decode(&self.body).ok_or_else(|| {
+                let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+                Failure::new(415, "UnsupportedMediaType", text)
+            });
+        }
         serde_json::from_slice(&self.body).map_err(|e| {
             Failure::bad_request(format!("the object provided is unrecognized: couldn't parse the body as JSON: {e}"))
         })
@@ -88,13 +95,6 @@ async fn route(lab: &Lab, c: usize, request: &mut http::Request<Incoming>) -> Re
     let method = request.method().clone();
     let body = request.body_mut().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let request = Request { method, target, query, accept, content_type, body };
-    if content_type_is_protobuf(&request) {
-        return Err(Failure::new(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
-        ));
-    }
     if let Some(answer) = review::answer(lab, c, &request)? {
         return Ok(answer);
     }
@@ -107,8 +107,4 @@ async fn route(lab: &Lab, c: usize, request: &mut http::Request<Incoming>) -> Re
         ("GET" | "PUT" | "PATCH" | "POST", _) => subresource::answer(lab, c, &request),
         _ => Err(Failure::method_not_allowed()),
     }
-}
-
-fn content_type_is_protobuf(request: &Request) -> bool {
-    !request.body.is_empty() && request.content_type.contains("protobuf")
 }

@@ -112,7 +112,7 @@ pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
                     object::text(v, "/spec/scaleTargetRef/name")
                 )
             }),
-            col("Targets", |_, _| "cpu: 3%/80%".into()),
+            col("Targets", |_, _| "cpu: <unknown>/80%".into()),
             col("MinPods", |v, _| count(v, "/spec/minReplicas").to_string()),
             col("MaxPods", |v, _| count(v, "/spec/maxReplicas").to_string()),
             col("Replicas", |v, _| count(v, "/status/currentReplicas").to_string()),

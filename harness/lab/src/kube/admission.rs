@@ -93,7 +93,18 @@ fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
     object::set(pod, "/metadata/labels/service.istio.io~1canonical-name", json!(app));
     let revision = object::label(pod, "version").unwrap_or("latest").to_owned();
     object::set(pod, "/metadata/labels/service.istio.io~1canonical-revision", json!(revision));
-    object::set(pod, "/metadata/annotations/istio.io~1rev", json!("default"));
+    let main = object::text(pod, "/spec/containers/0/name").to_owned();
+    for (key, value) in [
+        ("istio.io~1rev", "default"),
+        ("kubectl.kubernetes.io~1default-container", &main),
+        ("kubectl.kubernetes.io~1default-logs-container", &main),
+        // The agent serves the application's metrics together with the proxy's.
+        ("prometheus.io~1path", "/stats/prometheus"),
+        ("prometheus.io~1port", "15020"),
+        ("prometheus.io~1scrape", "true"),
+    ] {
+        object::set(pod, &format!("/metadata/annotations/{key}"), json!(value));
+    }
     let status = json!({"initContainers": ["istio-init", "istio-proxy"], "containers": null, "volumes": ["istio-envoy"], "revision": "default"});
     object::set(pod, "/metadata/annotations/sidecar.istio.io~1status", json!(status.to_string()));
     Ok(())

@@ -8,7 +8,7 @@ use crate::clock::Ms;
 use crate::defects::Federation;
 use crate::plane::listen::{Kind, listener};
 use crate::store::{object, resources};
-use crate::world::{Event, Role, Uid, World};
+use crate::world::{Cluster, Event, Pod, Role, Uid, World};
 
 /// Scrape and evaluation interval.
 pub(crate) const INTERVAL: Ms = 5_000;
@@ -219,15 +219,7 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
     let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
     let age = (world.now - pod.started) as f64 / 1000.0;
     Ok(match listener(cluster, pod, port, false) {
-        Some(Kind::AppMetrics) => {
-            let mut samples = Vec::new();
-            pod.metrics.samples(&cluster.ident.istio, |name, labels, value| {
-                let all = std::iter::once((NAME.to_owned(), name.to_owned()))
-                    .chain(labels.into_iter().map(|(k, v)| (k.to_owned(), v)));
-                samples.push((Labels::new(all), None, value));
-            });
-            samples
-        }
+        Some(Kind::AppMetrics) => application(cluster, pod),
         Some(Kind::Istiod(_)) => vec![
             metric("pilot_info", &[("version", &version)], 1.0),
             metric("istio_build", &[("component", "pilot"), ("tag", &version)], 1.0),
@@ -239,13 +231,28 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
             metric("pilot_services", &[], cluster.store.list(resources::services(), None).count() as f64),
             metric("process_start_time_seconds", &[], world.dates.unix_ms(pod.started) as f64 / 1000.0),
         ],
-        _ => vec![
-            metric("istio_build", &[("component", "proxy"), ("tag", &version)], 1.0),
-            metric("envoy_server_uptime", &[], age),
-            metric("envoy_server_live", &[], 1.0),
-            metric("envoy_cluster_upstream_cx_active", &[("cluster_name", "xds-grpc")], 1.0),
-        ],
+        _ => {
+            let mut samples = application(cluster, pod);
+            samples.extend([
+                metric("istio_build", &[("component", "proxy"), ("tag", &version)], 1.0),
+                metric("envoy_server_uptime", &[], age),
+                metric("envoy_server_live", &[], 1.0),
+                metric("envoy_cluster_upstream_cx_active", &[("cluster_name", "xds-grpc")], 1.0),
+            ]);
+            samples
+        }
     })
+}
+
+/// What the application in a pod counts itself.
+fn application(cluster: &Cluster, pod: &Pod) -> Samples {
+    let mut samples = Vec::new();
+    pod.metrics.samples(&cluster.ident.istio, |name, labels, value| {
+        let own = labels.into_iter().map(|(k, v)| (k.to_owned(), v));
+        let all = std::iter::once((NAME.to_owned(), name.to_owned())).chain(own);
+        samples.push((Labels::new(all), None, value));
+    });
+    samples
 }
 
 fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Samples, String> {
