@@ -213,7 +213,8 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
     let cluster = &world.clusters[c];
     let Some(pod) = cluster.pods.get(uid) else { return Err("context deadline exceeded".into()) };
     let address = pod.ip.map(|ip| format!("{ip}:{port}")).unwrap_or_default();
-    if !pod.serving || listener(cluster, pod, port, false).is_none() {
+    let agent = pod.proxy.is_some() && !pod.gateway() && pod.network;
+    if !(pod.serving || agent) || listener(cluster, pod, port, false).is_none() {
         return Err(format!("Get \"http://{address}/metrics\": dial tcp {address}: connect: connection refused"));
     }
     let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
