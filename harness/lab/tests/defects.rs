@@ -7,7 +7,7 @@ use std::time::Duration;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 use serde_json::Value;
 use support::{
-    MERGE, Prober, REVIEWS, api, ask, client, delete, get, lab, number, outage, pass, pods, query, scale, write,
+    MERGE, Prober, REVIEWS, api, ask, client, delete, exec, get, lab, number, outage, pass, pods, query, scale, write,
 };
 
 const PRIMARY: &str = "198.18.1.10";
@@ -238,5 +238,53 @@ async fn a_delay_is_felt_and_can_be_left_behind() {
         let begun = tokio::time::Instant::now();
         get(&lab, PRIMARY, 80, REVIEWS).await;
         assert_eq!(begun.elapsed() > Duration::from_secs(2), stays);
+    }
+}
+
+/// What ping in the first cluster's sleep pod says of the second's, and the other way round.
+async fn pings(lab: &Lab) -> Vec<String> {
+    let mut said = Vec::new();
+    for (from, to) in [("primary", "secondary"), ("secondary", "primary")] {
+        let api: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(client(lab, from), "sample");
+        let own = pods(lab, from, "sample", "app=sleep").await.remove(0);
+        let path = "/api/v1/namespaces/sample/pods?labelSelector=app=sleep";
+        let ip = support::api(lab, to, path).await["items"][0]["status"]["podIP"].as_str().unwrap_or("").to_owned();
+        said.push(exec(&api, &own, "sleep", &["ping", "-q", "-c", "200", "-i", "0.05", "-W", "1", &ip]).await.0);
+    }
+    said
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_are_lost_or_late() {
+    let loss = |text: &str| {
+        text.split(" received, ").nth(1).and_then(|t| t.split('%').next()?.parse::<f64>().ok()).unwrap_or(-1.0)
+    };
+    let healthy = pings(&lab(&[])).await;
+    assert!(healthy.iter().all(|t| loss(t).abs() < f64::EPSILON && t.contains("= 44.")), "{healthy:?}");
+    let lossy = pings(&lab(&["ping-loss-20"])).await;
+    assert!(lossy.iter().all(|t| (8.0..35.0).contains(&loss(t))), "{lossy:?}");
+    let one_way = pings(&lab(&["ping-one-direction-dead"])).await;
+    assert!(loss(&one_way[0]) > 99.0 && loss(&one_way[1]).abs() < f64::EPSILON, "{one_way:?}");
+    let slow = pings(&lab(&["ping-rtt-300ms"])).await;
+    assert!(slow.iter().all(|t| t.contains("= 300.")), "{slow:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_survives_the_loss_of_the_other_unless_it_depends_on_it() {
+    for (defects, survives) in [(&[][..], true), (&["secondary-depends-on-primary"][..], false)] {
+        let lab = lab(defects);
+        for (namespace, names) in [
+            ("bookinfo", &["productpage-v1", "details-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"][..]),
+            ("istio-system", &["istio-ingressgateway", "istio-eastwestgateway"][..]),
+        ] {
+            for name in names {
+                scale(&lab, "primary", namespace, name, 0).await;
+            }
+        }
+        pass(20.0).await;
+        let samples = Prober::start(&lab, SECONDARY, REVIEWS, Duration::from_millis(100), 100).finish().await;
+        let bad = outage(&samples).0;
+        assert_eq!(bad == 0, survives, "{bad} bad of 100");
+        assert!(lab.dial(PRIMARY, 80).await.is_err());
     }
 }

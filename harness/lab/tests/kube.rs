@@ -6,10 +6,10 @@ use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{Api, AttachParams, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
-use support::{client, lab, pass};
+use support::{client, exec, lab, pass};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 async fn first(api: &Api<Pod>, selector: &str) -> Pod {
@@ -114,24 +114,6 @@ async fn deployments_scale_roll_and_report_as_kubectl_expects() {
         .unwrap();
     pass(5.0).await;
     assert_eq!(deployments.get("reviews-v1").await.unwrap().status.unwrap().ready_replicas, None);
-}
-
-async fn exec(
-    api: &Api<Pod>,
-    pod: &str,
-    container: &str,
-    command: &[&str],
-) -> (String, String, Option<kube::core::Status>) {
-    let mut session =
-        api.exec(pod, command.iter().copied(), &AttachParams::default().container(container)).await.unwrap();
-    let (mut out, mut err) = (session.stdout().unwrap(), session.stderr().unwrap());
-    let status = session.take_status().unwrap();
-    let (mut a, mut b) = (String::new(), String::new());
-    let (x, y, status) = tokio::join!(out.read_to_string(&mut a), err.read_to_string(&mut b), status);
-    x.unwrap();
-    y.unwrap();
-    let status = status.map(|s| serde_json::from_value(serde_json::to_value(s).unwrap()).unwrap());
-    (a, b, status)
 }
 
 #[tokio::test(start_paused = true)]

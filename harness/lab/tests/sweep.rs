@@ -39,7 +39,10 @@ async fn forced_deletes_and_outages_cost_what_they_do_on_a_real_mesh() {
         let names = pods(&lab, "primary", "istio-system", "app=istio-ingressgateway").await;
         delete(&lab, "primary", "istio-system", &names[0], Some(0)).await;
         let (bad, span) = outage(&prober.finish().await);
-        assert!(span >= Duration::from_secs(2) && span <= Duration::from_secs(7), "seed {seed}: {bad} bad over {span:?}");
+        assert!(
+            span >= Duration::from_secs(2) && span <= Duration::from_secs(7),
+            "seed {seed}: {bad} bad over {span:?}"
+        );
 
         let prober = Prober::start(&lab, PRIMARY, REVIEWS, EVERY, 900);
         pass(3.0).await;
@@ -48,7 +51,10 @@ async fn forced_deletes_and_outages_cost_what_they_do_on_a_real_mesh() {
         scale(&lab, "secondary", "istio-system", "istio-eastwestgateway", 1).await;
         let (bad, span) = outage(&prober.finish().await);
         println!("seed {seed}: {bad} bad over {span:?}");
-        assert!(span >= Duration::from_secs(9) && span <= Duration::from_secs(15), "seed {seed}: {bad} bad over {span:?}");
+        assert!(
+            span >= Duration::from_secs(9) && span <= Duration::from_secs(15),
+            "seed {seed}: {bad} bad over {span:?}"
+        );
         assert!((90..230).contains(&bad), "seed {seed}: {bad} bad over {span:?}");
     }
 }

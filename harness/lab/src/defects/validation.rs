@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::quirks::{Api, Federation, PodQuirk};
+use super::quirks::{Api, PodQuirk};
 use super::{DefectInfo, Row, When};
 use crate::store::{Resource, object, resources};
 use crate::world::{Broken, World};
@@ -233,9 +233,6 @@ pub(super) static ROWS: &[Row] = &[
             }
         });
     }),
-    row("observability-pod-unready", Before, "grafana does not become ready", |w, c| {
-        broken(w, c, "grafana", "", Broken::Unready, true);
-    }),
     row("locality-100-0", Objects, "all of reviews' traffic stays at home", at_home),
     row("remote-endpoints-missing", Configured, "istiod knows no endpoint of the other clusters", |w, c| {
         for d in (0..w.clusters.len()).filter(|d| *d != c) {
@@ -245,73 +242,31 @@ pub(super) static ROWS: &[Row] = &[
         crate::mesh::istiod::push(w, c);
     }),
     row("remote-endpoints-ejected", Configured, "productpage's proxy has ejected every remote reviews endpoint", eject),
-    row("prometheus-down", Objects, "no Prometheus runs", |w, c| scale(w, c, "istio-system", "prometheus", 0)),
-    row("prometheus-stale", Start, "Prometheus answers and has stopped scraping", |w, c| {
-        w.clusters[c].quirks.prometheus_frozen = true;
-    }),
-    row("prometheus-html", Start, "something answers an HTML page in Prometheus' place", |w, c| {
-        w.clusters[c].quirks.prometheus_html = true;
-    }),
-    first("federation-self-scrape", Before, "the hub federates itself and labels it as the other cluster", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Itself;
-    }),
-    first("federation-stale", Before, "the hub's federation stopped a minute ago; its series linger", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Stopped;
-    }),
-    first("federation-service-without-endpoints", Before, "the hub federates a Service that selects no pod", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Nobody;
-    }),
-    first(
-        "federation-service-selects-nothing",
-        Objects,
-        "the Service prometheus-federated has no endpoints",
-        |w, c| {
-            edit(w, c, resources::services(), "istio-system", "prometheus-federated", |s| {
-                object::set(s, "/spec/selector", json!({"app": "prometheus"}));
-            });
-        },
-    ),
-    row("alertmanager-detached", Before, "Prometheus knows no Alertmanager", |w, c| {
-        w.clusters[c].quirks.alertmanager_detached = true;
-    }),
-    row("alertmanager-loop-receiver", Before, "Alertmanager's receiver is Alertmanager", |w, c| {
-        w.clusters[c].quirks.alertmanager_loop = true;
-    }),
-    row("alertmanager-down", Objects, "no Alertmanager runs", |w, c| scale(w, c, "istio-system", "alertmanager", 0)),
-    row("rules-not-loaded", Before, "the rules lie in their ConfigMap and Prometheus has not loaded them", |w, c| {
-        w.clusters[c].quirks.rules_unloaded = true;
-    }),
-    row("rule-error", Before, "HighLatency fails to evaluate", |w, c| w.clusters[c].quirks.rule_error = true),
-    row("istiod-down-never-fires", Before, "IstiodDown waits for up == 0, which a removed target never is", |w, c| {
-        w.clusters[c].quirks.never_firing_istiod_rule = true;
-    }),
-    row("observability-port-drift", Objects, "Grafana's Service has port 3001", |w, c| {
-        edit(w, c, resources::services(), "istio-system", "grafana", |s| {
-            object::set(
-                s,
-                "/spec/ports",
-                json!([{"name": "service", "port": 3001, "targetPort": 3000, "protocol": "TCP"}]),
-            );
-        });
-    }),
-    row("observability-without-endpoints", Objects, "Kiali's Service selects no pod", |w, c| {
-        edit(w, c, resources::services(), "istio-system", "kiali", |s| {
-            object::set(s, "/spec/selector", json!({"app": "nothing"}));
-        });
-    }),
     row("one-503-in-ten", Start, "one in ten answers of the ingress is 503", |w, c| {
         w.clusters[c].quirks.gateway_errors = 0.1;
     }),
     first("steady-state-errors", Start, "one in thirty answers of the ingress is 503", |w, c| {
         w.clusters[c].quirks.gateway_errors = 1.0 / 30.0;
     }),
-    row("cross-cluster-metrics-silent", Before, "calls that leave this cluster are not counted", |w, c| {
-        w.clusters[c].quirks.silent_cross_metrics = true;
-    }),
-    row("dashboard-down", Objects, "no Kiali runs", |w, c| scale(w, c, "istio-system", "kiali", 0)),
     row("slow-application", Start, "every application takes 600 ms longer", |w, c| {
         w.clusters[c].quirks.slow_apps = 600.0;
     }),
+    row("one-503-in-thirty", Start, "one in thirty answers of the ingress is 503", |w, c| {
+        w.clusters[c].quirks.gateway_errors = 1.0 / 30.0;
+    }),
+    row("east-west-gateway-without-endpoints", Objects, "the east-west Service selects no pod", |w, c| {
+        edit(w, c, resources::services(), "istio-system", "istio-eastwestgateway", |s| {
+            object::set(s, "/spec/selector", json!({"app": "nothing"}));
+        });
+    }),
+    row(
+        "bookinfo-gateway-missing",
+        Objects,
+        "the Gateway object of the ingress is not there: nothing listens on port 80",
+        |w, c| {
+            w.clusters[c].store.remove(resources::gateways(), "bookinfo", "bookinfo-gateway");
+        },
+    ),
 ];
 
 fn each_other(world: &mut World, c: usize, change: fn(&mut crate::plane::Link)) {

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use meshdrill_lab::{Lab, LabConfig};
 use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// A lab of two clusters with defects.
@@ -190,4 +191,23 @@ pub async fn query(lab: &Lab, prometheus: &str, text: &str) -> Value {
 /// The single value of a query, `None` for an empty answer.
 pub async fn number(lab: &Lab, prometheus: &str, text: &str) -> Option<f64> {
     query(lab, prometheus, text).await["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+}
+
+/// Runs a command: standard output, standard error and the status of its end.
+pub async fn exec(
+    api: &kube::Api<k8s_openapi::api::core::v1::Pod>,
+    pod: &str,
+    container: &str,
+    command: &[&str],
+) -> (String, String, Option<kube::core::Status>) {
+    let mut session =
+        api.exec(pod, command.iter().copied(), &kube::api::AttachParams::default().container(container)).await.unwrap();
+    let (mut out, mut err) = (session.stdout().unwrap(), session.stderr().unwrap());
+    let status = session.take_status().unwrap();
+    let (mut a, mut b) = (String::new(), String::new());
+    let (x, y, status) = tokio::join!(out.read_to_string(&mut a), err.read_to_string(&mut b), status);
+    x.unwrap();
+    y.unwrap();
+    let status = status.map(|s| serde_json::from_value(serde_json::to_value(s).unwrap()).unwrap());
+    (a, b, status)
 }
