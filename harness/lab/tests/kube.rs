@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, P
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 use support::{client, exec, lab, pass};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 async fn first(api: &Api<Pod>, selector: &str) -> Pod {
     api.list(&ListParams::default().labels(selector)).await.unwrap().items.remove(0)

@@ -121,6 +121,7 @@ fn pod_defaults(value: &mut Value, spec: &str) {
         ("restartPolicy", json!("Always")),
         ("terminationGracePeriodSeconds", json!(30)),
         ("dnsPolicy", json!("ClusterFirst")),
+        ("serviceAccountName", json!("default")),
         ("schedulerName", json!("default-scheduler")),
         ("securityContext", json!({})),
     ] {
