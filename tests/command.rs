@@ -1,7 +1,7 @@
 //! Running the built binary and reading what it leaves behind.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -51,7 +51,15 @@ pub fn meshdrill() -> Command {
 
 /// Runs the binary to its end.
 pub fn run(command: &mut Command) -> Ran {
-    let output = command.output().expect("the binary can be started");
+    finished(&command.output().expect("the binary can be started"))
+}
+
+/// Waits for the end of the binary that was started with its output piped.
+pub fn ended(child: Child) -> Ran {
+    finished(&child.wait_with_output().expect("the binary can be waited for"))
+}
+
+fn finished(output: &Output) -> Ran {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }

@@ -68,6 +68,8 @@ impl Catalogue {
         if path.is_dir() {
             let mut files = Vec::new();
             walk(path, &mut files);
+            // What is meant to be refused runs only where it is named.
+            files.retain(|file| path.ends_with("invalid") || !below(path, file).any(|part| part == "invalid"));
             if files.is_empty() {
                 return Err(NotFound::Nothing(word.to_owned()));
             }
@@ -127,6 +129,11 @@ impl Catalogue {
         }
         Ok(found)
     }
+}
+
+/// The folders and the name of a file, below a folder.
+fn below<'a>(folder: &Path, file: &'a Path) -> impl Iterator<Item = &'a std::ffi::OsStr> {
+    file.strip_prefix(folder).unwrap_or(file).iter()
 }
 
 fn built_in(dir: &Dir<'_>, found: &mut Vec<ScenarioSource>) {

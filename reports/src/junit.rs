@@ -1,5 +1,6 @@
 //! `junit.xml`: one suite per run, one case per criterion and check, and four that every run has. Never zero cases.
 
+use meshdrill_checks::record::Phase;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::verdict::Verdict;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
@@ -9,11 +10,12 @@ use super::{ReportError, Run};
 
 pub(super) fn render(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
     let mut report = Report::new("meshdrill");
-    report.add_test_suites(runs.iter().map(|run| suite(run.scorecard)));
+    report.add_test_suites(runs.iter().map(suite));
     Ok(report.to_string()?.into_bytes())
 }
 
-fn suite(card: &Scorecard) -> TestSuite {
+fn suite(run: &Run<'_>) -> TestSuite {
+    let card = run.scorecard;
     let title = if card.run.binding.is_empty() {
         card.run.scenario.clone()
     } else {
@@ -29,7 +31,7 @@ fn suite(card: &Scorecard) -> TestSuite {
     ] {
         suite.add_property(Property::new(name, inert(value)));
     }
-    for (name, verdict, message) in standing_cases(card) {
+    for (name, verdict, message) in standing_cases(card, run.record.is_complete()) {
         suite.add_test_case(case(&class, name, verdict, &message, &message));
     }
     for criterion in &card.criteria {
@@ -53,18 +55,22 @@ fn suite(card: &Scorecard) -> TestSuite {
     suite
 }
 
-/// The cases that every run has.
-fn standing_cases(card: &Scorecard) -> Vec<(&'static str, Verdict, String)> {
+/// The cases that every run has. Of a run that did not reach its end only what it wrote down is known.
+fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdict, String)> {
     let refused = card.exit_code == 3;
+    let cut_short = || (Verdict::Error, "the run did not reach its end".to_owned());
+    let begun = card.timeline.iter().any(|entry| entry.phase != Phase::Preflight);
     let preflight = if refused {
         (Verdict::Error, card.message.clone())
+    } else if !complete && !begun {
+        cut_short()
     } else {
         (Verdict::Pass, "everything that must be true before anything is touched was".to_owned())
     };
     let faults = if card.faults.is_empty() {
         (Verdict::NotRun, "a validation breaks nothing".to_owned())
     } else if card.faults.iter().any(|fault| fault.requested.is_none()) {
-        (Verdict::NotRun, "nothing was injected".to_owned())
+        if complete { (Verdict::NotRun, "nothing was injected".to_owned()) } else { cut_short() }
     } else {
         let bad: Vec<String> = card
             .faults
@@ -80,6 +86,8 @@ fn standing_cases(card: &Scorecard) -> Vec<(&'static str, Verdict, String)> {
         (Verdict::Error, card.message.clone())
     } else if refused {
         (Verdict::NotRun, "nothing was measured".to_owned())
+    } else if !complete {
+        cut_short()
     } else {
         (Verdict::Pass, "every probe and check could be asked".to_owned())
     };

@@ -18,7 +18,8 @@ fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
         effective: None,
         took_effect: false,
         undo: "not-run".into(),
-        message: "not injected".into(),
+        message: if record.is_complete() { "not injected" } else { "the record does not say that it was injected" }
+            .to_owned(),
     };
     let mut ineffective = false;
     let mut failed = false;

@@ -29,7 +29,8 @@ pub(super) fn decide(
     recovery: &RecoveryResult,
 ) -> Outcome {
     let outcome = |verdict, exit_code, message: String| Outcome { verdict, exit_code, message };
-    if faults.iter().any(|fault| fault.requested.is_some()) && !recovery.verified {
+    let injected = faults.iter().any(|fault| fault.requested.is_some()) || !record.is_complete();
+    if injected && !recovery.verified {
         return outcome(Verdict::Error, 12, format!("recovery not verified: {}", recovery.message));
     }
     if let Some(outcome) = ended_early(record) {

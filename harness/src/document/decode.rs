@@ -1,12 +1,11 @@
 //! From a tree of values to a type with `serde::Deserialize`, reporting all problems of the document at once.
 //!
-//! serde stops at the first error. So what an error points at is taken out of the tree and decoding starts again, until
-//! nothing is left to complain about; errors that follow from something taken out are not reported.
+//! serde stops at the first error. So what an error points at is mended or taken out of the tree and decoding starts
+//! again, until nothing is left to complain about; errors that follow from that are not reported.
 //!
 //! A struct with a field named `$kind` reads `{ http: {…}, every: 1s }`: the keys that are not fields of the struct are
 //! handed to that field as a mapping of their own, so an enum can stand beside common keys.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
@@ -31,43 +30,99 @@ pub struct Decoded<T> {
     pub problems: Vec<Problem>,
     /// The document without what was wrong; paths into `value` are paths into this.
     pub node: Node,
-    /// The keys that were taken out.
-    pub removed: BTreeSet<String>,
+    /// The paths where something was wrong: taken out, or replaced by a value that says nothing.
+    pub lost: Vec<Path>,
 }
 
 /// Decodes a document.
 pub fn decode<T: DeserializeOwned>(node: &Node) -> Decoded<T> {
-    let mut node = node.clone();
-    let mut problems = Vec::new();
-    let mut removed: Vec<Path> = Vec::new();
+    let mut mending = Mending { node: node.clone(), ..Mending::default() };
     loop {
-        let failure = match T::deserialize(At(&node)) {
-            Ok(value) => return finish(Some(value), problems, node, &removed),
+        let failure = match T::deserialize(At(&mending.node)) {
+            Ok(value) => return mending.decoded(Some(value)),
             Err(failure) => failure,
         };
-        let follows = matches!(&failure.kind, Kind::MissingField(field) if removed.contains(&failure.path.key(field)))
-            || matches!(failure.kind, Kind::NothingGiven { .. })
-                && removed.iter().any(|gone| is_child(gone, &failure.path));
-        if !follows {
-            problems.push(failure.problem(&node));
+        if !mending.mend(failure) || mending.problems.len() > MAX_PROBLEMS {
+            return mending.decoded(None);
         }
-        if problems.len() > MAX_PROBLEMS || !node.remove(&failure.path) {
-            return finish(None, problems, node, &removed);
-        }
-        removed.push(failure.path);
     }
 }
 
-fn is_child(path: &Path, parent: &Path) -> bool {
-    path.0.len() == parent.0.len() + 1 && path.0.starts_with(&parent.0)
+/// A document from which errors are taken one after the other.
+struct Mending {
+    node: Node,
+    problems: Vec<Problem>,
+    /// What was taken out.
+    removed: Vec<Path>,
+    /// What stands for a value that was wrong or missing.
+    stopgaps: Vec<Path>,
 }
 
-fn finish<T>(value: Option<T>, problems: Vec<Problem>, node: Node, removed: &[Path]) -> Decoded<T> {
-    let keys = removed.iter().filter_map(|path| match path.0.last() {
-        Some(Segment::Key(key)) => Some(key.clone()),
-        _ => None,
-    });
-    Decoded { value, problems, node, removed: keys.collect() }
+impl Default for Mending {
+    fn default() -> Self {
+        let node = Node { value: Value::Null, span: 0..0 };
+        Self { node, problems: Vec::new(), removed: Vec::new(), stopgaps: Vec::new() }
+    }
+}
+
+impl Mending {
+    /// Notes a problem and mends the document with as little loss as possible, so that decoding gets further: a key is
+    /// read as the one that was probably meant, and a value that may be any stands where one is wrong or missing. What
+    /// cannot be mended so is taken out. False if it cannot be mended at all.
+    fn mend(&mut self, failure: Failure) -> bool {
+        if let Some(stopgap) = self.stopgaps.iter().find(|path| failure.path.0.starts_with(&path.0)) {
+            let stopgap = stopgap.clone();
+            return self.take_out(stopgap);
+        }
+        if !self.follows(&failure) {
+            self.problems.push(failure.problem(&self.node));
+        }
+        let mended = match &failure.kind {
+            Kind::UnknownKey { key, expected } => {
+                nearest(key, expected).is_some_and(|near| self.node.rename(&failure.path, near))
+            }
+            Kind::MissingField(field) => self.stand_in(failure.path.key(field)),
+            Kind::Value(_) => {
+                self.node.at(&failure.path).is_some_and(Node::is_scalar) && self.stand_in(failure.path.clone())
+            }
+            Kind::NothingGiven { .. } | Kind::Second { .. } => false,
+        };
+        mended || self.take_out(failure.path)
+    }
+
+    /// Whether it is there only because of what was taken out before.
+    fn follows(&self, failure: &Failure) -> bool {
+        let lost_a_child = || self.removed.iter().any(|gone| gone.is_child_of(&failure.path));
+        match &failure.kind {
+            Kind::MissingField(field) => self.removed.contains(&failure.path.key(field)),
+            Kind::NothingGiven { .. } => lost_a_child(),
+            Kind::Value(_) => self.node.at(&failure.path).is_some_and(Node::is_hollow) && lost_a_child(),
+            Kind::UnknownKey { .. } | Kind::Second { .. } => false,
+        }
+    }
+
+    /// Puts a value that may be any at a path; once only.
+    fn stand_in(&mut self, path: Path) -> bool {
+        let fresh = !self.stopgaps.contains(&path) && !self.removed.contains(&path);
+        let put = fresh && self.node.put(&path, Value::Unknown("${?}".to_owned()));
+        if put {
+            self.stopgaps.push(path);
+        }
+        put
+    }
+
+    fn take_out(&mut self, path: Path) -> bool {
+        let gone = self.node.remove(&path);
+        // What comes after it in a list takes its place.
+        self.stopgaps.retain(|stopgap| !stopgap.0.starts_with(&path.0));
+        self.removed.push(path);
+        gone
+    }
+
+    fn decoded<T>(self, value: Option<T>) -> Decoded<T> {
+        let lost = [self.removed, self.stopgaps].concat();
+        Decoded { value, problems: self.problems, node: self.node, lost }
+    }
 }
 
 /// Why a value could not be decoded, and where it stands.
@@ -127,22 +182,36 @@ impl Failure {
         }
     }
 
+    /// Where, in a word; an index would count only what is left.
     fn of_what(&self) -> String {
-        if self.path.0.is_empty() { String::new() } else { format!(" in `{}`", self.path) }
+        let key = self.path.0.iter().rev().find_map(|segment| match segment {
+            Segment::Key(key) => Some(key),
+            Segment::Index(_) => None,
+        });
+        match (key, self.path.0.last()) {
+            (Some(key), Some(Segment::Key(_))) => format!(" in `{key}`"),
+            (Some(key), _) => format!(" in this entry of `{key}`"),
+            (None, _) => String::new(),
+        }
     }
 }
 
 /// The nearest of the keys that are known here, and all of them.
 fn did_you_mean(key: &str, expected: &[&str]) -> String {
     let known = expected.iter().filter(|name| **name != KIND).copied().collect::<Vec<_>>();
-    let near = known.iter().map(|name| (strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()), name));
-    match near.min_by_key(|(distance, _)| *distance) {
-        Some((distance, name)) if distance <= 2.max(key.len() / 3) => {
-            format!("did you mean `{name}`? Known here: {}", list(&known))
-        }
-        _ if known.is_empty() => "no key can stand here; remove it".to_owned(),
-        _ => format!("known here: {}", list(&known)),
+    match nearest(key, expected) {
+        Some(name) => format!("did you mean `{name}`? Known here: {}", list(&known)),
+        None if known.is_empty() => "no key can stand here; remove it".to_owned(),
+        None => format!("known here: {}", list(&known)),
     }
+}
+
+/// The known key that was probably meant: one slip in three letters.
+fn nearest<'a>(key: &str, expected: &[&'a str]) -> Option<&'a str> {
+    let known = expected.iter().filter(|name| **name != KIND);
+    let near = known.map(|name| (strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()), *name));
+    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1.max(key.len() / 3)).then_some(name)
 }
 
 fn list(names: &[&str]) -> String {
@@ -180,18 +249,36 @@ impl de::Error for Failure {
             | de::Unexpected::Signed(_)
             | de::Unexpected::Float(_)
             | de::Unexpected::Bool(_)
-                if expected.to_string().contains("string") =>
+                if expected.to_string() == "a string" =>
             {
                 "; put it in quotes"
             }
             _ => "",
         };
-        Self::custom(format!("{}, but {expected} is wanted{hint}", found(unexpected)))
+        Self::custom(format!("{}, but {} is wanted{hint}", found(unexpected), wanted(&expected.to_string())))
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("{}, but {expected} is wanted", found(unexpected)))
+        Self::custom(format!("{}, but {} is wanted", found(unexpected), wanted(&expected.to_string())))
     }
+}
+
+/// What serde expects, in the words of the file format instead of those of Rust.
+fn wanted(expected: &str) -> String {
+    let words = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more,",
+        "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" => "text",
+        "a boolean" => "`true` or `false`",
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        _ if expected.starts_with("struct ") => "a mapping",
+        _ => expected,
+    };
+    words.to_owned()
 }
 
 fn found(unexpected: de::Unexpected<'_>) -> String {
@@ -301,7 +388,11 @@ impl<'de> Deserializer<'de> for At<'de> {
             Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Unknown(_) => visitor.visit_enum(variants[0].into_deserializer()),
             Value::Map(entries) => Kinds { entries: entries.iter().collect(), siblings: &[] }.choose(variants, visitor),
-            _ => self.deserialize_any(visitor),
+            Value::Null => Err(de::Error::custom(format!("this is empty, but one of {} is wanted", list(variants)))),
+            Value::Bool(value) => {
+                Err(de::Error::custom(format!("this is {value}, but one of {} is wanted", list(variants))))
+            }
+            _ => Err(de::Error::custom(format!("one of {} is wanted here", list(variants)))),
         }
     }
 
@@ -522,27 +613,31 @@ mod tests {
         let found = messages(
             "nam: n\nitems:\n- { one: { pth: /x }, every: often }\n- { two: {} }\n- { one: { path: 3 }, none: {} }\n- { every: 1 }\n",
         );
-        assert_eq!(
-            found,
-            [
-                "unknown key `nam`",
-                "unknown key `pth`",
-                "`path` is missing in `items[0].one`",
-                "this is the text `often`, but u32 is wanted",
-                "unknown key `two`",
-                "`none` beside `one`: only one kind can stand here",
-                "this is the number 3, but a string is wanted; put it in quotes",
-                "no kind is given in `items[0]`",
-                "`name` is missing",
-            ]
-            .map(str::to_owned)
-            .as_slice()
-            .iter()
-            .filter(|m| found.contains(m))
-            .cloned()
-            .collect::<Vec<_>>()
-        );
-        assert!(found.len() >= 7, "{found:?}");
+        let expected = [
+            "unknown key `nam`",
+            "this is the text `often`, but a whole number, 0 or more, is wanted",
+            "unknown key `pth`",
+            "unknown key `two`",
+            "`none` beside `one`: only one kind can stand here",
+            "this is the number 3, but text is wanted; put it in quotes",
+            "no kind is given in this entry of `items`",
+        ];
+        assert_eq!(found, expected, "each once, and nothing that follows from another");
+    }
+
+    #[test]
+    fn what_is_wrong_does_not_hide_what_stands_beside_it() {
+        let decoded = decoded("name: 3\nitems:\n- { one: {} }\n- { one: { path: [] }, every: 1 }\n");
+        let found: Vec<&str> = decoded.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let expected = [
+            "this is the number 3, but text is wanted; put it in quotes",
+            "`path` is missing in `one`",
+            "this is a list, but text is wanted",
+        ];
+        assert_eq!(found, expected);
+        let file = decoded.value.expect("a value that says nothing stands for what is missing");
+        assert_eq!(file.items.len(), 1, "a list that stands for text cannot be mended");
+        assert!(decoded.lost.contains(&Path::of(&["name"])));
     }
 
     #[test]

@@ -80,6 +80,13 @@ impl Path {
     }
 }
 
+impl Path {
+    /// Whether this path leads to a value directly inside of another one's.
+    pub fn is_child_of(&self, parent: &Self) -> bool {
+        self.0.len() == parent.0.len() + 1 && self.0.starts_with(&parent.0)
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, segment) in self.0.iter().enumerate() {
@@ -118,6 +125,61 @@ impl Node {
         }
     }
 
+    /// The value at a path.
+    pub fn at(&self, path: &Path) -> Option<&Self> {
+        path.0.iter().try_fold(self, |node, segment| node.step(segment))
+    }
+
+    /// Whether it holds nothing: a mapping or list without entries.
+    pub const fn is_hollow(&self) -> bool {
+        match &self.value {
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is neither a mapping nor a list.
+    pub const fn is_scalar(&self) -> bool {
+        !matches!(self.value, Value::List(_) | Value::Map(_))
+    }
+
+    /// Gives the key at the end of a path another name, unless that is taken.
+    pub fn rename(&mut self, path: &Path, name: &str) -> bool {
+        let Some((Segment::Key(key), parents)) = path.0.split_last() else { return false };
+        let Some(Self { value: Value::Map(entries), .. }) = self.at_mut(parents) else { return false };
+        if entries.iter().any(|entry| entry.key == name) {
+            return false;
+        }
+        entries.iter_mut().find(|entry| entry.key == *key).map(|entry| name.clone_into(&mut entry.key)).is_some()
+    }
+
+    /// Puts a value at a path, in the place of another or as a new key. False if there is no such place.
+    pub fn put(&mut self, path: &Path, value: Value) -> bool {
+        let Some((last, parents)) = path.0.split_last() else { return false };
+        let Some(parent) = self.at_mut(parents) else { return false };
+        let span = parent.span.clone();
+        match (last, &mut parent.value) {
+            (Segment::Key(key), Value::Map(entries)) => match entries.iter_mut().find(|entry| entry.key == *key) {
+                Some(entry) => entry.value.value = value,
+                None => entries.push(Entry { key: key.clone(), key_span: span.clone(), value: Self { value, span } }),
+            },
+            (Segment::Index(index), Value::List(items)) if *index < items.len() => items[*index].value = value,
+            _ => return false,
+        }
+        true
+    }
+
+    fn at_mut(&mut self, segments: &[Segment]) -> Option<&mut Self> {
+        segments.iter().try_fold(self, |node, segment| match (segment, &mut node.value) {
+            (Segment::Key(key), Value::Map(entries)) => {
+                entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)
+            }
+            (Segment::Index(index), Value::List(items)) => items.get_mut(*index),
+            _ => None,
+        })
+    }
+
     /// Where the value at a path stands; where its nearest existing ancestor stands if there is no such value.
     pub fn span_at(&self, path: &Path) -> Range<usize> {
         let mut node = self;
@@ -130,43 +192,30 @@ impl Node {
         node.span.clone()
     }
 
-    /// Where the last key of a path stands; where the value stands if the path ends in an index.
+    /// Where the last key of a path stands, or the value if the path ends in an index; the same of the nearest existing
+    /// ancestor if there is no such value.
     pub fn key_span_at(&self, path: &Path) -> Range<usize> {
-        let Some((last, parents)) = path.0.split_last() else { return self.span.clone() };
         let mut node = self;
-        for segment in parents {
-            match node.step(segment) {
-                Some(next) => node = next,
-                None => return node.span.clone(),
-            }
+        let mut span = self.span.clone();
+        for segment in &path.0 {
+            let Some(next) = node.step(segment) else { break };
+            span = match (segment, &node.value) {
+                (Segment::Key(key), Value::Map(entries)) => entries
+                    .iter()
+                    .find(|entry| entry.key == *key)
+                    .map_or_else(|| next.span.clone(), |entry| entry.key_span.clone()),
+                _ => next.span.clone(),
+            };
+            node = next;
         }
-        match (last, &node.value) {
-            (Segment::Key(key), Value::Map(entries)) => entries
-                .iter()
-                .find(|entry| entry.key == *key)
-                .map_or_else(|| node.span.clone(), |entry| entry.key_span.clone()),
-            _ => node.step(last).map_or_else(|| node.span.clone(), |found| found.span.clone()),
-        }
+        span
     }
 
     /// Takes the value at a path out of its parent. False if there is none or it is the root.
     pub fn remove(&mut self, path: &Path) -> bool {
         let Some((last, parents)) = path.0.split_last() else { return false };
-        let mut node = self;
-        for segment in parents {
-            let next = match (segment, &mut node.value) {
-                (Segment::Key(key), Value::Map(entries)) => {
-                    entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)
-                }
-                (Segment::Index(index), Value::List(items)) => items.get_mut(*index),
-                _ => None,
-            };
-            match next {
-                Some(next) => node = next,
-                None => return false,
-            }
-        }
-        match (last, &mut node.value) {
+        let Some(parent) = self.at_mut(parents) else { return false };
+        match (last, &mut parent.value) {
             (Segment::Key(key), Value::Map(entries)) => {
                 let before = entries.len();
                 entries.retain(|entry| entry.key != *key);

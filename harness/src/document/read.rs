@@ -21,13 +21,14 @@ const MAX_DEPTH: usize = 64;
 /// Reads a file: its text and its tree.
 pub fn read_file(path: &Path) -> Result<(Source, Node), Problems> {
     let refuse = |problem| Problems::new(Source::new(path, ""), vec![problem]);
-    let file = fs::File::open(path).map_err(|error| refuse(Problem::of_file(format!("cannot be read: {error}"))))?;
+    let file =
+        fs::File::open(path).map_err(|error| refuse(Problem::of_file(format!("the file cannot be read: {error}"))))?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| refuse(Problem::of_file(format!("cannot be read: {error}"))))?;
+        .map_err(|error| refuse(Problem::of_file(format!("the file cannot be read: {error}"))))?;
     if bytes.len() > MAX_BYTES {
-        let problem = Problem::of_file("is larger than 1 MiB, so it is not a scenario or mesh file");
+        let problem = Problem::of_file("the file is larger than 1 MiB, so it is not a scenario or mesh file");
         return Err(refuse(problem.help("a scenario has about 20 lines; was another file named by mistake?")));
     }
     let text = String::from_utf8(bytes).map_err(|error| refuse(not_text(&error)))?;
@@ -35,11 +36,12 @@ pub fn read_file(path: &Path) -> Result<(Source, Node), Problems> {
 }
 
 fn not_text(error: &std::string::FromUtf8Error) -> Problem {
-    let at = error.utf8_error().valid_up_to();
+    let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
     if error.as_bytes().iter().take(1024).any(|byte| *byte == 0) {
-        Problem::of_file("is a binary file, not YAML").help("name a scenario or mesh file")
+        Problem::of_file("this is a binary file, not YAML").help("name a scenario or mesh file")
     } else {
-        Problem::of_file(format!("is not UTF-8 text (byte {at})")).help("save it as UTF-8")
+        Problem::of_file(format!("line {line} is not UTF-8 text")).help("save the file as UTF-8")
     }
 }
 
@@ -47,7 +49,7 @@ fn not_text(error: &std::string::FromUtf8Error) -> Problem {
 pub fn read(source: Source) -> Result<(Source, Node), Problems> {
     let text = source.text.trim_start_matches('\u{feff}');
     if text.contains('\0') {
-        let problem = Problem::of_file("is a binary file, not YAML").help("name a scenario or mesh file");
+        let problem = Problem::of_file("this is a binary file, not YAML").help("name a scenario or mesh file");
         return Err(Problems::new(source, vec![problem]));
     }
     let offset = source.text.len() - text.len();
@@ -56,7 +58,7 @@ pub fn read(source: Source) -> Result<(Source, Node), Problems> {
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(builder.syntax(&error)),
+            Err(error) => Err(builder.syntax(&error, &source.text)),
         };
         if let Err(problem) = step {
             failure = Some(problem);
@@ -66,8 +68,11 @@ pub fn read(source: Source) -> Result<(Source, Node), Problems> {
     let mut problems = std::mem::take(&mut builder.problems);
     problems.extend(failure);
     match (builder.root, problems.is_empty()) {
-        (Some(root), true) => Ok((source, root)),
-        (None, true) => Err(Problems::new(source, vec![Problem::of_file("is empty")])),
+        (Some(root), true) if root.value != Value::Null => Ok((source, root)),
+        (_, true) => {
+            let problem = Problem::of_file("the file is empty");
+            Err(Problems::new(source, vec![problem.help("`meshdrill new` prints a scaffold to begin with")]))
+        }
         (_, false) => Err(Problems::new(source, problems)),
     }
 }
@@ -101,9 +106,19 @@ impl Builder {
         byte(span.start.index())..byte(span.end.index())
     }
 
-    fn syntax(&self, error: &granit_parser::ScanError) -> Problem {
+    fn syntax(&self, error: &granit_parser::ScanError, text: &str) -> Problem {
         let at = self.span(Span::empty(*error.marker()));
-        Problem::at(at, format!("not valid YAML: {}", error.info()))
+        let info = error.info();
+        let help = self.unclosed(text).unwrap_or_else(|| remedy(&info).to_owned());
+        Problem::at(at, format!("not valid YAML: {info}")).help(help)
+    }
+
+    /// A bracket that is still open explains what the parser stumbles over later.
+    fn unclosed(&self, text: &str) -> Option<String> {
+        let start = self.open.last()?.node.span.start;
+        let bracket = text.get(start..)?.chars().next().filter(|c| matches!(c, '[' | '{'))?;
+        let line = text.get(..start)?.matches('\n').count() + 1;
+        Some(format!("close the `{bracket}` of line {line}"))
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
@@ -124,13 +139,13 @@ impl Builder {
             Event::MappingStart(_, anchor, _) => self.begin(Value::Map(Vec::new()), place, anchor)?,
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(mut open) = self.open.pop() {
-                    open.node.span.end = place.start.max(open.node.span.end);
+                    open.node.span.end = place.end.max(open.node.span.end);
                     self.add(open.node, open.anchor)?;
                 }
             }
             Event::Alias(id) => {
                 let Some(target) = self.anchors.get(&id) else {
-                    return Err(Problem::at(place, "an alias inside of what it names"));
+                    return Err(Problem::at(place, "an alias inside of what it names").help("write the value out"));
                 };
                 let copy = Node { span: place.clone(), ..target.clone() };
                 self.nodes += size(&copy);
@@ -147,7 +162,8 @@ impl Builder {
 
     fn begin(&mut self, value: Value, span: Range<usize>, anchor: usize) -> Result<(), Problem> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(Problem::at(span, format!("nested more than {MAX_DEPTH} deep")));
+            return Err(Problem::at(span, format!("nested more than {MAX_DEPTH} deep"))
+                .help("no file of ours is nested as deep as this"));
         }
         self.open.push(Open { node: Node { value, span }, anchor, key: None });
         Ok(())
@@ -178,6 +194,22 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// What to do about what the parser complains of, by its words.
+fn remedy(info: &str) -> &'static str {
+    let known = [
+        ("tab", "indent with spaces"),
+        ("quote", "write the closing quote, or put the whole text in quotes"),
+        ("simple key", "write a space after the colon: `key: value`"),
+        ("anchor", "write the value out, or name it above with `&NAME`"),
+        ("unexpected character", "remove it, or put the text in quotes"),
+    ];
+    let found = known.iter().find(|(words, _)| info.contains(words));
+    found.map_or(
+        "keys of one mapping begin in one column; text with `: `, `#`, quotes or brackets is put in quotes",
+        |(_, help)| help,
+    )
 }
 
 fn key_text(node: &Node) -> Result<String, Problem> {

@@ -29,7 +29,11 @@ pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
             let span = node.span.clone();
             match replaced(text, names) {
                 Ok(value) => node.value = value,
-                Err(name) => {
+                Err(Wrong::Unclosed) => {
+                    let problem = Problem::at(span, "`${` without `}`");
+                    problems.push(problem.help("write the `}`, or `$${` for a literal `${`"));
+                }
+                Err(Wrong::Unknown(name)) => {
                     let known = names.known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                     let problem = Problem::at(span, format!("unknown name `${{{name}}}`"));
                     problems.push(problem.help(format!(
@@ -46,8 +50,17 @@ pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The scalar with its names replaced, or the first name that is unknown.
-fn replaced(text: &str, names: &Names) -> Result<Value, String> {
+/// Why the names of a scalar cannot be replaced.
+#[derive(Debug, PartialEq, Eq)]
+enum Wrong {
+    /// Nothing has this name.
+    Unknown(String),
+    /// A name without an end.
+    Unclosed,
+}
+
+/// The scalar with its names replaced, or the first that cannot be.
+fn replaced(text: &str, names: &Names) -> Result<Value, Wrong> {
     let mut out = String::new();
     let mut rest = text;
     let mut unknown = false;
@@ -59,10 +72,7 @@ fn replaced(text: &str, names: &Names) -> Result<Value, String> {
             continue;
         }
         out.push_str(&rest[..at]);
-        let Some(length) = rest[at..].find('}') else {
-            out.push_str(&rest[at..]);
-            return Ok(Value::Text(out));
-        };
+        let Some(length) = rest[at..].find('}') else { return Err(Wrong::Unclosed) };
         let name = rest[at + 2..at + length].trim();
         match names.known.get(name) {
             Some(value) if at == 0 && length + 1 == text.len() => return Ok(value.clone()),
@@ -71,7 +81,7 @@ fn replaced(text: &str, names: &Names) -> Result<Value, String> {
                 unknown = true;
                 out.push_str(&rest[at..=at + length]);
             }
-            None => return Err(name.to_owned()),
+            None => return Err(Wrong::Unknown(name.to_owned())),
         }
         rest = &rest[at + length + 1..];
     }
@@ -105,8 +115,9 @@ mod tests {
         assert_eq!(replaced("${n}", &names()), Ok(Value::Int(3)));
         assert_eq!(replaced("a-${n}-${app}", &names()), Ok(Value::Text("a-3-bookinfo".into())));
         assert_eq!(replaced("$${n}", &names()), Ok(Value::Text("${n}".into())));
-        assert_eq!(replaced("cost $5 ${", &names()), Ok(Value::Text("cost $5 ${".into())));
-        assert_eq!(replaced("${missing}", &names()), Err("missing".into()));
+        assert_eq!(replaced("cost $5 $${", &names()), Ok(Value::Text("cost $5 ${".into())));
+        assert_eq!(replaced("cost $5 ${", &names()), Err(Wrong::Unclosed));
+        assert_eq!(replaced("${missing}", &names()), Err(Wrong::Unknown("missing".into())));
     }
 
     #[test]

@@ -78,6 +78,9 @@ impl FaultRole for DeletePods {
         if self.count == Some(0) {
             found.push(Complaint::new("count", "0 pods are no fault", "write at least 1"));
         }
+        if self.percent.is_some_and(|percent| percent.get() == 0.0) {
+            found.push(Complaint::new("percent", "0 % of the pods are no fault", "write more than 0%"));
+        }
         found
     }
 

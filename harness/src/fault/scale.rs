@@ -62,7 +62,12 @@ impl FaultRole for Scale {
     fn complaints(&self) -> Vec<Complaint> {
         let one = self.deployment.is_some() != self.stateful_set.is_some();
         let help = "write exactly one of `deployment` and `statefulSet`";
-        (!one).then(|| Complaint::new("deployment", "what is to be scaled is not clear", help)).into_iter().collect()
+        let unclear = (!one).then(|| Complaint::new("deployment", "what is to be scaled is not clear", help));
+        let system = (self.namespace == "kube-system").then(|| {
+            let help = "name the namespace of a workload of the mesh";
+            Complaint::new("namespace", "kube-system is never broken", help)
+        });
+        unclear.into_iter().chain(system).collect()
     }
 
     fn permissions(&self) -> Vec<Permission> {

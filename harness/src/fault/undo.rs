@@ -160,7 +160,8 @@ async fn restore_scale(
             "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
             "spec": { "replicas": replicas }
         });
-        match cluster.send(http::Method::PATCH, &format!("{path}/scale"), "application/merge-patch+json", &patch).await {
+        match cluster.send(http::Method::PATCH, &format!("{path}/scale"), "application/merge-patch+json", &patch).await
+        {
             Ok(_) => return Ok(UndoOutcome::Restored),
             Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;

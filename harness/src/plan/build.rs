@@ -41,9 +41,23 @@ impl Building<'_> {
         !self.loaded.file.spec.faults.is_empty()
     }
 
+    /// Whether there is neither a probe nor a fault for a criterion to speak of.
+    pub fn judges_nothing(&self) -> bool {
+        self.loaded.file.spec.probes.is_empty() && !self.is_drill()
+    }
+
+    /// Whether something that the author wrote at a key of `spec` was wrong and left out.
+    pub fn lacks(&self, key: &str) -> bool {
+        self.loaded.lacks(&Path::of(&["spec", key]))
+    }
+
+    /// A problem at a key, unless something else is wrong there already.
     pub fn problem(&mut self, place: &Path, message: impl Into<String>, help: impl Into<String>) {
-        let problem = criteria::problem_at(self, place, message.into(), help.into());
-        self.problems.push(problem);
+        if self.loaded.lost.contains(place) {
+            return;
+        }
+        let span = self.loaded.node.key_span_at(place);
+        self.problems.push(Problem::at(span, message).help(help));
     }
 
     fn keys(&self) -> Vec<String> {
@@ -68,10 +82,15 @@ impl Building<'_> {
     }
 
     fn complain(&mut self, complaints: Vec<Complaint>, place: &Path) {
+        let node = &self.loaded.node;
         for complaint in complaints {
-            let place = place.key(complaint.key);
-            let span = self.loaded.node.span_at(&place);
-            self.problems.push(Problem::at(span, complaint.message).help(complaint.help));
+            let key = complaint.key.split('.').fold(place.clone(), |place, key| place.key(key));
+            // What is said to be absent may be what was wrong and left out.
+            let gone = node.at(&key).is_none() && self.loaded.lost.iter().any(|lost| lost.is_child_of(place));
+            let wrong = self.loaded.lost.iter().any(|lost| lost == place || *lost == key);
+            if !gone && !wrong {
+                self.problems.push(Problem::at(node.span_at(&key), complaint.message).help(complaint.help));
+            }
         }
     }
 }
@@ -140,8 +159,7 @@ fn check_shape(building: &mut Building<'_>) {
             "use at most 63 lower-case letters, digits and dashes",
         );
     }
-    let removed = |key: &str| building.loaded.removed.contains(key);
-    if spec.faults.is_empty() && !removed("faults") {
+    if spec.faults.is_empty() && !building.lacks("faults") {
         let misplaced = [
             ("steadyState", !spec.steady_state.is_empty()),
             ("recovered", !spec.recovered.is_empty()),
@@ -158,7 +176,7 @@ fn check_shape(building: &mut Building<'_>) {
             );
         }
         let nothing = spec.checks.is_empty() && spec.sla.is_empty();
-        if nothing && building.loaded.removed.is_empty() {
+        if nothing && building.loaded.lost.is_empty() {
             building.problem(
                 &at("checks"),
                 "the scenario asks nothing: no check and no criterion",
@@ -180,7 +198,7 @@ fn check_shape(building: &mut Building<'_>) {
                 "a drill's length is that of its phases; remove it",
             );
         }
-        if spec.sla.is_empty() && building.loaded.removed.is_empty() {
+        if spec.sla.is_empty() && !building.lacks("sla") {
             building.problem(
                 &at("sla"),
                 "a drill without a criterion judges nothing",
@@ -188,7 +206,7 @@ fn check_shape(building: &mut Building<'_>) {
             );
         }
     }
-    if !spec.sla.is_empty() && spec.probes.is_empty() && spec.faults.is_empty() && building.loaded.removed.is_empty() {
+    if !spec.sla.is_empty() && building.judges_nothing() && !building.lacks("probes") && !building.lacks("faults") {
         building.problem(&at("sla"), "criteria without a probe have nothing to judge", "add `probes:`");
     }
 }
@@ -284,6 +302,12 @@ fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
     for (key, _) in radius.iter().filter(|(_, present)| *present && !role.selects_pods()) {
         building.problem(&place.key(key), format!("`{key}` applies to faults that select pods"), "remove it");
     }
+    if spec.count == Some(0) {
+        building.problem(&place.key("count"), "0 pods are no fault", "write at least 1");
+    }
+    if spec.percent.is_some_and(|percent| percent.get() == 0.0) {
+        building.problem(&place.key("percent"), "0 % of the pods are no fault", "write more than 0%");
+    }
     if spec.count.is_some() && spec.percent.is_some() {
         building.problem(&place.key("percent"), "`percent` beside `count`", "write one of the two");
     }
@@ -328,7 +352,8 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
     let recovery =
         tightest.min().or_else(|| building.mesh.and_then(|mesh| mesh.spec.sla.recovery_time)).unwrap_or(RECOVERY);
     let timeout = spec.timeout.unwrap_or(TIMEOUT);
-    if !drill && chosen.observe > timeout {
+    // A length that was laid out for values that were wrong says nothing.
+    if !drill && chosen.observe > timeout && building.loaded.lost.is_empty() {
         let place = Path::of(&["spec", "observe"]);
         building.problem(
             &place,

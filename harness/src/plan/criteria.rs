@@ -4,7 +4,7 @@ use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
 use meshdrill_checks::units::{Ratio, TimeSpan};
 
 use super::build::Building;
-use crate::document::{Path, Problem};
+use crate::document::Path;
 use crate::spec::{CriterionSpec, OrDefault, Over, SlaDefaults, SlaRow};
 
 /// The confidence where nobody says otherwise.
@@ -57,6 +57,14 @@ fn subjects(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Subj
     let wanted = match named {
         Some(name) => name.clone(),
         None if stems.len() == 1 => stems.first().map(|name| (*name).to_owned()).unwrap_or_default(),
+        None if known.is_empty() && of_fault => {
+            if !building.lacks("faults") {
+                let message = "a validation breaks nothing, so nothing is restarted";
+                building.problem(place, message, "remove this row, or add `faults:`");
+            }
+            return Vec::new();
+        }
+        None if known.is_empty() && (building.judges_nothing() || building.lacks("probes")) => return Vec::new(),
         None => {
             let message = format!("which {key} does this row speak of?");
             building.problem(place, message, format!("add `{key}:` with one of {}", quoted(&known)));
@@ -68,12 +76,12 @@ fn subjects(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Subj
         .filter(|name| **name == wanted || stem(name) == wanted)
         .map(|name| if of_fault { Subject::Fault(name.clone()) } else { Subject::Probe(name.clone()) })
         .collect();
-    if found.is_empty() && !building.loaded.removed.contains(&wanted) {
-        building.problem(
-            &place.key(key),
-            format!("no {key} is named `{wanted}`"),
-            format!("known here: {}", quoted(&known)),
-        );
+    let section = if of_fault { "faults" } else { "probes" };
+    let lost = building.loaded.lacks(&Path::of(&["spec", section, &wanted]));
+    if found.is_empty() && !lost && !(known.is_empty() && building.judges_nothing()) {
+        let help =
+            if known.is_empty() { format!("add `{section}:`") } else { format!("known here: {}", quoted(&known)) };
+        building.problem(&place.key(key), format!("no {key} is named `{wanted}`"), help);
     }
     found
 }
@@ -83,9 +91,6 @@ fn stem(name: &str) -> &str {
 }
 
 fn quoted(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -108,7 +113,7 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
         let key = if row.over.is_some() { "over" } else { "spend" };
         building.problem(&place.key(key), format!("`{key}` applies to availability only"), "remove it");
     }
-    if !building.is_drill() && during != During::All {
+    if !building.is_drill() && !building.lacks("faults") && during != During::All {
         building.problem(&place.key("during"), "a validation has no fault, so its samples have no parts", "remove it");
     }
     match &row.kind {
@@ -210,6 +215,7 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
             (!removes)
                 .then_some(("this fault removes nothing that could be replaced", "name a fault that deletes pods"))
         }
+        (_, Claim::RecoveryTime { .. }) if !drill && building.lacks("faults") => None,
         (_, Claim::RecoveryTime { .. }) if !drill => {
             Some(("a validation breaks nothing, so there is no recovery", "remove this row, or add `faults:`"))
         }
@@ -237,9 +243,4 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
     if let Some((message, help)) = complaint {
         building.problem(place, message, help);
     }
-}
-
-/// A problem at a place of the file.
-pub(super) fn problem_at(building: &Building<'_>, place: &Path, message: String, help: String) -> Problem {
-    Problem::at(building.loaded.node.key_span_at(place), message).help(help)
 }

@@ -190,8 +190,8 @@ impl Kind for Http {
                 if !good && !url.contains("${") {
                     found.push(Complaint::new(
                         "url",
-                        format!("`{url}` is not a URL"),
-                        "write it with http:// or https://",
+                        format!("`{url}` is not an HTTP URL"),
+                        "write it as http://HOST/PATH or https://HOST/PATH, spaces as %20",
                     ));
                 }
                 if self.path.is_some() {
@@ -206,10 +206,10 @@ impl Kind for Http {
             (None, Some(_)) => {}
         }
         if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-            found.push(Complaint::new("path", "a path begins with `/`", "write the `/`"));
+            found.push(Complaint::new("path", "a path begins with `/`", "put a `/` before it"));
         }
         if self.method.as_ref().is_some_and(|method| method.parse::<http::Method>().is_err()) {
-            found.push(Complaint::new("method", "not an HTTP method", "write GET, POST, …"));
+            found.push(Complaint::new("method", "not an HTTP method", "write one word, such as GET or POST"));
         }
         if self.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
             found.push(Complaint::new("timeout", "no answer comes within 0 s", "write a positive timeout"));
@@ -227,12 +227,19 @@ impl Kind for Http {
                     "write exactly one of json, header, regex",
                 ));
             }
-            found.extend(bad_regex("responder", responder.regex.as_deref()));
+            found.extend(bad_regex("responder.regex", responder.regex.as_deref()));
             if responder.json.as_ref().is_some_and(|path| Value::Null.query(path).is_err()) {
-                found.push(Complaint::new("responder", "not a JSONPath", "write it as in RFC 9535: `$.clustername`"));
+                found.push(Complaint::new(
+                    "responder.json",
+                    "not a JSONPath",
+                    "write it as in RFC 9535: `$.clustername`",
+                ));
             }
         }
-        found.extend(bad_regex("expect", self.expect.body_matches.as_deref()));
+        found.extend(bad_regex("expect.bodyMatches", self.expect.body_matches.as_deref()));
+        if self.expect.status.is_some_and(|status| !(100..=599).contains(&status)) {
+            found.push(Complaint::new("expect.status", "not an HTTP status", "write one from 100 to 599, such as 200"));
+        }
         found
     }
 

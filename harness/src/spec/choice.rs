@@ -105,7 +105,9 @@ impl<'de, T: std::str::FromStr<Err: fmt::Display> + Deserialize<'de>> Deserializ
                 if text == DEFAULT_WORD {
                     return Ok(OrDefault::Default(Word::Default));
                 }
-                text.parse().map(OrDefault::Value).map_err(E::custom)
+                let a_word = text.starts_with(char::is_alphabetic);
+                let or = if a_word { format!(", or `{DEFAULT_WORD}`") } else { String::new() };
+                text.parse().map(OrDefault::Value).map_err(|error| E::custom(format!("{error}{or}")))
             }
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
                 self.visit_str(&number.to_string())

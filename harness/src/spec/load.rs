@@ -1,9 +1,7 @@
 //! From a file to what it says: read, `forEach` bound, names replaced, decoded; all problems of the file at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use serde::de::DeserializeOwned;
 
 use super::{API_VERSION, Binding, MeshFile, ScenarioFile, names};
 use crate::document::{self, Node, Problem, Problems, Source};
@@ -28,8 +26,15 @@ pub struct Loaded {
     pub file: ScenarioFile,
     /// The tree it was decoded from; paths into `file` are paths into this.
     pub node: Node,
-    /// Keys that were wrong and left out; what refers to them is not reported again.
-    pub removed: BTreeSet<String>,
+    /// Where something was wrong; what follows from that is not reported again.
+    pub lost: Vec<document::Path>,
+}
+
+impl Loaded {
+    /// Whether the value at a path, something in it, or what it stands in was wrong.
+    pub fn lacks(&self, path: &document::Path) -> bool {
+        self.lost.iter().any(|gone| gone.0.starts_with(&path.0) || path.0.starts_with(&gone.0))
+    }
 }
 
 /// Reads a scenario file without deciding anything about it.
@@ -46,8 +51,9 @@ pub fn load_scenario(
 ) -> (Vec<Loaded>, Vec<Problem>) {
     let mut loaded = Vec::new();
     let mut problems = Vec::new();
-    if let Some(problem) = wrong_kind(&scenario.node, "Scenario") {
-        return (loaded, vec![problem]);
+    let wrong = wrong_file(&scenario.node, "Scenario");
+    if !wrong.is_empty() {
+        return (loaded, wrong);
     }
     for binding in bindings(&scenario.node, mesh) {
         let mut node = scenario.node.clone();
@@ -60,7 +66,7 @@ pub fn load_scenario(
                 binding,
                 file,
                 node: decoded.node,
-                removed: decoded.removed,
+                lost: decoded.lost,
             });
         }
     }
@@ -70,12 +76,13 @@ pub fn load_scenario(
 /// Reads and decodes a mesh file.
 pub fn load_mesh(path: &Path) -> Result<MeshFile, Problems> {
     let (source, node) = document::read_file(path)?;
-    if let Some(problem) = wrong_kind(&node, "Mesh") {
-        return Err(Problems::new(source, vec![problem]));
+    let wrong = wrong_file(&node, "Mesh");
+    if !wrong.is_empty() {
+        return Err(Problems::new(source, wrong));
     }
-    let (file, mut problems, node) = decoded::<MeshFile>(&node);
+    let document::Decoded { value: file, mut problems, node, lost } = document::decode::<MeshFile>(&node);
     if let Some(file) = &file {
-        problems.extend(judge_mesh(file, &node));
+        problems.extend(judge_mesh(file, &node, &lost));
     }
     match (file, problems.is_empty()) {
         (Some(file), true) => Ok(file),
@@ -83,16 +90,13 @@ pub fn load_mesh(path: &Path) -> Result<MeshFile, Problems> {
     }
 }
 
-fn decoded<T: DeserializeOwned>(node: &Node) -> (Option<T>, Vec<Problem>, Node) {
-    let decoded = document::decode::<T>(node);
-    (decoded.value, decoded.problems, decoded.node)
-}
-
-fn judge_mesh(file: &MeshFile, node: &Node) -> Vec<Problem> {
+fn judge_mesh(file: &MeshFile, node: &Node, lost: &[document::Path]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let clusters = document::Path::of(&["spec", "clusters"]);
-    if file.spec.clusters.is_empty() {
-        problems.push(Problem::at(node.key_span_at(&clusters), "a mesh has at least one cluster"));
+    if file.spec.clusters.is_empty() && !lost.iter().any(|path| path.0.starts_with(&clusters.0)) {
+        let problem = Problem::at(node.key_span_at(&clusters), "a mesh has at least one cluster");
+        problems
+            .push(problem.help("add one, as in `primary: { context: CONTEXT }`; `meshdrill mesh init` writes them"));
     }
     for (key, cluster) in &file.spec.clusters {
         let place = clusters.key(key);
@@ -137,21 +141,38 @@ fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Vec<Binding> {
     if mesh.is_none() { all.into_iter().take(1).collect() } else { all }
 }
 
-/// The two lines that say what a file is.
-fn wrong_kind(node: &Node, wanted: &str) -> Option<Problem> {
+/// What is wrong with the two lines that say what a file is, and with the two sections that every file has.
+fn wrong_file(node: &Node, wanted: &str) -> Vec<Problem> {
     let Some(kind) = node.get("kind") else {
         let problem = Problem::at(node.span.clone(), "this is not a meshdrill file: it has no `kind`");
-        return Some(problem.help(format!("begin it with `apiVersion: {API_VERSION}` and `kind: {wanted}`")));
+        return vec![problem.help(format!("begin it with `apiVersion: {API_VERSION}` and `kind: {wanted}`"))];
     };
-    if kind.text() != Some(wanted) {
-        let problem =
-            Problem::at(kind.span.clone(), format!("a {} is not a {wanted}", kind.text().unwrap_or("number")));
-        return Some(problem.help(format!("a file of this kind begins with `kind: {wanted}`")));
+    match kind.text() {
+        Some(text) if text == wanted => {}
+        Some(other @ ("Scenario" | "Mesh")) => {
+            let help = match other {
+                "Mesh" => "give a mesh file with `--mesh FILE`; scenarios have `kind: Scenario`",
+                _ => "a mesh file has `kind: Mesh`; `meshdrill mesh init` writes one",
+            };
+            return vec![Problem::at(kind.span.clone(), format!("a {other} is not a {wanted}")).help(help)];
+        }
+        _ => {
+            let problem = Problem::at(kind.span.clone(), "not a kind of file that meshdrill knows");
+            return vec![problem.help("write `kind: Scenario` or `kind: Mesh`")];
+        }
     }
-    let version = node.get("apiVersion");
-    if version.and_then(Node::text) == Some(API_VERSION) {
-        return None;
+    let mut problems = Vec::new();
+    let help = format!("write `apiVersion: {API_VERSION}`");
+    match node.get("apiVersion") {
+        Some(version) if version.text() == Some(API_VERSION) => {}
+        Some(version) => {
+            problems.push(Problem::at(version.span.clone(), "unknown version of the file format").help(help));
+        }
+        None => problems.push(Problem::at(node.span.clone(), "`apiVersion` is missing").help(help)),
     }
-    let span = version.map_or_else(|| kind.span.clone(), |version| version.span.clone());
-    Some(Problem::at(span, "unknown version of the file format").help(format!("write `apiVersion: {API_VERSION}`")))
+    for section in ["metadata", "spec"].into_iter().filter(|section| node.get(section).is_none()) {
+        let problem = Problem::at(node.span.clone(), format!("`{section}` is missing"));
+        problems.push(problem.help(format!("add `{section}: …`")));
+    }
+    problems
 }

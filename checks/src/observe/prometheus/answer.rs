@@ -76,8 +76,8 @@ pub(super) fn open<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Answ
     let envelope: Envelope = serde_json::from_slice(body).map_err(|_| not_prometheus())?;
     match envelope.status.as_str() {
         "success" if (200..300).contains(&status) => {
-            let data =
-                serde_json::from_value(without_nulls(envelope.data)).map_err(|e| PrometheusError::Shape { why: e.to_string() })?;
+            let data = serde_json::from_value(without_nulls(envelope.data))
+                .map_err(|e| PrometheusError::Shape { why: e.to_string() })?;
             Ok(Answer { data, warnings: envelope.warnings, infos: envelope.infos })
         }
         "error" => Err(PrometheusError::Refused { status, kind: envelope.error_type, message: envelope.error }),
