@@ -52,7 +52,7 @@ impl Prober {
                     Seen {
                         due: wall + due.as_secs_f64(),
                         done: wall + took.as_secs_f64(),
-                        good: good && took - due <= LATE,
+                        good: good && took.saturating_sub(due) <= LATE,
                     }
                 }));
             }

@@ -40,7 +40,7 @@ pub fn state() -> Result<String, Failed> {
 
 /// Waits until the mesh is as it was; a condition with a deadline.
 pub fn as_before(before: &str) -> Result<(), Failed> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let now = state()?;
         if now == before {

@@ -31,9 +31,11 @@ impl Broken {
             .arg(root().join("scenarios/drills/control-plane-failover.yaml"));
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
         let broken = Self { child, runs };
-        until("istiod is at zero", Duration::from_secs(120), || {
-            Ok(kubectl::replicas(CONTEXT, SYSTEM, "istiod")? == "0")
-        })?;
+        until(
+            "istiod is at zero",
+            Duration::from_mins(2),
+            || Ok(kubectl::replicas(CONTEXT, SYSTEM, "istiod")? == "0"),
+        )?;
         Ok(broken)
     }
 
