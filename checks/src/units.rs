@@ -223,6 +223,8 @@ pub fn seconds(value: f64) -> String {
         "0 s".to_owned()
     } else if value.abs() < 0.001 {
         format!("{:.2} ms", value * 1e3)
+    } else if value.abs() < 0.01 {
+        format!("{:.1} ms", value * 1e3)
     } else if value.abs() < 1.0 {
         format!("{:.0} ms", value * 1e3)
     } else if value.abs() < 100.0 {
@@ -286,6 +288,7 @@ mod tests {
     fn figures_are_rounded_for_readers() {
         assert_eq!(seconds(4.1), "4.10 s");
         assert_eq!(seconds(0.038), "38 ms");
+        assert_eq!(seconds(0.0042), "4.2 ms");
         assert_eq!(percent(0.9995), "99.95 %");
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.0033), "0.33 %");

@@ -292,4 +292,7 @@ pub(super) struct RecoverArgs {
     /// Only list what would be undone
     #[arg(long)]
     pub list: bool,
+    /// Where runs of this machine are looked for that broke something outside of clusters
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
 }

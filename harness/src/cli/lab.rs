@@ -108,8 +108,8 @@ fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, Failure> {
     for address in &served.addresses {
         let Some(cluster) = mesh.spec.clusters.get_mut(&address.cluster) else { continue };
         match address.what.as_str() {
-            "ingress" => cluster.ingress.push(address.url()),
-            "east-west" => cluster.east_west.push(address.local.to_string()),
+            "istio-ingressgateway http2" => cluster.ingress.push(address.url()),
+            "istio-eastwestgateway tls" => cluster.east_west.push(address.local.to_string()),
             "prometheus" => cluster.prometheus.push(address.url()),
             "alertmanager" => cluster.alertmanager.push(address.url()),
             _ => {}

@@ -1,5 +1,6 @@
 //! `status`, `recover`, `halt`, `resume`: for when something was left behind, or must stop.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Failure;
@@ -7,7 +8,7 @@ use super::args::{ClustersArgs, RecoverArgs};
 use super::plans::find_mesh;
 use crate::cluster::{AccessError, Kubeconfigs, World};
 use crate::net::Net;
-use crate::run::{self, WorldSource};
+use crate::run::{self, Leftover, WorldSource};
 
 /// Exit code when damage may remain.
 const DAMAGE: u8 = 12;
@@ -68,39 +69,72 @@ pub(super) fn status(args: &ClustersArgs) -> Result<u8, Failure> {
 
 /// Undoes everything that is recorded; exit 0 means that nothing is left.
 pub(super) fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
-    let source = source(&args.clusters)?;
-    super::runtime()?.block_on(async {
-        let (world, away) = reachable(&source).await;
-        let namespace = namespace(&world);
-        let mut all = true;
-        for cluster in world.clusters.values() {
-            if args.list {
-                for leftover in run::leftovers(cluster, &namespace).await.map_err(environment)? {
-                    println!("{}: {} (run {}, {})", cluster.key, leftover.undo, leftover.run, leftover.scenario);
-                }
-                continue;
-            }
-            let holder = format!("recover@{}", run::hostname());
-            match run::recover(&world, cluster, &namespace, &holder).await {
-                Ok((lines, good)) => {
-                    all &= good;
-                    if lines.is_empty() {
-                        println!("{}: nothing is left", cluster.key);
-                    }
-                    lines.iter().for_each(|line| println!("{}: {line}", cluster.key));
-                }
-                Err(error) => {
-                    all = false;
-                    eprintln!("{}: {error}", cluster.key);
-                }
-            }
+    let local = run::local_leftovers(&args.runs);
+    let source = match source(&args.clusters) {
+        Ok(source) => Some(source),
+        // Without a mesh file there may still be something to undo on this machine.
+        Err(Failure::Usage(why)) if !local.is_empty() && args.clusters.mesh.is_none() => {
+            eprintln!("{why}; only what runs broke on this machine is undone");
+            None
         }
-        for (key, error) in &away {
-            all = false;
-            eprintln!("{key}: {error}; what was left there is still there");
+        Err(failure) => return Err(failure),
+    };
+    super::runtime()?.block_on(async {
+        let mut all = recover_local(args, local).await?;
+        if let Some(source) = source {
+            all &= recover_clusters(args, &source).await?;
         }
         Ok(if all { 0 } else { DAMAGE })
     })
+}
+
+/// What runs broke outside of clusters.
+async fn recover_local(args: &RecoverArgs, local: Vec<(PathBuf, Leftover)>) -> Result<bool, Failure> {
+    let world = World::without_clusters(Net::Machine);
+    let mut all = true;
+    for (journal, leftover) in local {
+        if args.list {
+            println!("this machine: {} (run {}, {})", leftover.undo, leftover.run, leftover.scenario);
+            continue;
+        }
+        let (line, good) = run::recover_local(&world, &journal, &leftover).await?;
+        all &= good;
+        println!("this machine: {line}");
+    }
+    Ok(all)
+}
+
+async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bool, Failure> {
+    let (world, away) = reachable(source).await;
+    let namespace = namespace(&world);
+    let mut all = true;
+    for cluster in world.clusters.values() {
+        if args.list {
+            for leftover in run::leftovers(cluster, &namespace).await.map_err(environment)? {
+                println!("{}: {} (run {}, {})", cluster.key, leftover.undo, leftover.run, leftover.scenario);
+            }
+            continue;
+        }
+        let holder = format!("recover@{}", run::hostname());
+        match run::recover(&world, cluster, &namespace, &holder).await {
+            Ok((lines, good)) => {
+                all &= good;
+                if lines.is_empty() {
+                    println!("{}: nothing is left", cluster.key);
+                }
+                lines.iter().for_each(|line| println!("{}: {line}", cluster.key));
+            }
+            Err(error) => {
+                all = false;
+                eprintln!("{}: {error}", cluster.key);
+            }
+        }
+    }
+    for (key, error) in &away {
+        all = false;
+        eprintln!("{key}: {error}; what was left there is still there");
+    }
+    Ok(all)
 }
 
 /// Stops and blocks all runs.

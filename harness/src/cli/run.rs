@@ -21,6 +21,11 @@ use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSo
 
 /// Runs everything that was selected and gives the exit code of all of it.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    if args.select.select.is_empty() {
+        return Err(Failure::Usage(
+            "run what? Name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them".to_owned(),
+        ));
+    }
     let selected = select(&args.select)?;
     if args.dry_run {
         for plan in &selected.plans {

@@ -49,11 +49,17 @@ pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Ve
     Ok(found)
 }
 
-/// `host:port` of a cluster's east-west gateways, as other clusters' proxies are told.
+/// `host:port` of a cluster's east-west gateways, as the runner reaches them.
 pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
     if !cluster.spec.east_west.is_empty() {
         return Ok(cluster.spec.east_west.clone());
     }
+    advertised_east_west(cluster).await
+}
+
+/// `host:port` of a cluster's east-west gateways as its Services say it: what the proxies of other clusters are told,
+/// however the runner reaches them.
+pub async fn advertised_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
     let services = services(cluster, "topology.istio.io/network").await?;
     let found = services.iter().flat_map(|service| {
         let port =

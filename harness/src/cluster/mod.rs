@@ -12,7 +12,9 @@ mod world;
 pub use access::Cluster;
 pub(crate) use access::encode;
 pub use connect::{Kubeconfigs, connect};
-pub use discover::{Endpoint, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus};
+pub use discover::{
+    Endpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus,
+};
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};

@@ -17,7 +17,7 @@ use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::kind::{Complaint, Kind, Observer, Permission, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, World, discover_east_west};
+use crate::cluster::{Cluster, World, advertised_east_west};
 use crate::spec::{ClusterChoice, Comparison, Selector};
 
 /// Endpoints of one service seen by one proxy.
@@ -210,7 +210,7 @@ impl EndpointsObserver {
         let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
         for cluster in self.world.clusters.values() {
             let id = cluster.istio_id().to_owned();
-            for address in discover_east_west(cluster).await? {
+            for address in advertised_east_west(cluster).await? {
                 let resolved = match address.parse() {
                     Ok(socket) => vec![socket],
                     Err(_) => tokio::net::lookup_host(&address).await.map(Iterator::collect).unwrap_or_default(),

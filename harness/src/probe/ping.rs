@@ -170,7 +170,12 @@ impl RunnerPing {
                     let identifier = PingIdentifier(std::process::id() as u16);
                     return Ok(Self { client, address, timeout, identifier, sequence: AtomicU16::new(0) });
                 }
-                Err(error) => refusals.push(format!("{name} socket: {error}")),
+                Err(error) => {
+                    // The library's own advice, several lines of it, comes before what the kernel said.
+                    let text = error.to_string();
+                    let said = text.lines().last().unwrap_or_default().trim_start_matches("Original error: ");
+                    refusals.push(format!("{name} socket: {said}"));
+                }
             }
         }
         Err(CannotAsk(format!(

@@ -30,5 +30,5 @@ pub use interrupt::Interrupts;
 pub use journal::{Entry, Journal};
 pub use progress::{NoProgress, Progress};
 pub use recorder::Recorder;
-pub use recover::{Leftover, leftovers, recover, status};
+pub use recover::{Leftover, leftovers, local_leftovers, recover, recover_local, status};
 pub use sampler::{Sampler, sample};

@@ -1,7 +1,11 @@
 //! Undoing what earlier runs left behind, from what they stored in the clusters, from any machine.
 
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use tokio::time::{Instant, sleep};
 
@@ -18,6 +22,8 @@ pub struct Leftover {
     pub run: String,
     /// The scenario.
     pub scenario: String,
+    /// The fault.
+    pub fault: String,
     /// What undoes it.
     pub undo: Undo,
 }
@@ -37,6 +43,7 @@ pub async fn leftovers(cluster: &Cluster, namespace: &str) -> Result<Vec<Leftove
         found.extend(entries.into_iter().map(|entry| Leftover {
             run: entry.run,
             scenario: entry.scenario,
+            fault: entry.fault,
             undo: entry.undo,
         }));
     }
@@ -71,6 +78,36 @@ pub async fn recover(
     }
     held.release().await?;
     Ok((lines, all))
+}
+
+/// What runs of this machine have broken outside of clusters and not undone, by the journal that tells of it.
+pub fn local_leftovers(runs: &Path) -> Vec<(PathBuf, Leftover)> {
+    let journals =
+        std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path().join("journal.jsonl"));
+    let mut found = Vec::new();
+    for path in journals {
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let done = |fault: &str| lines.iter().any(|line| line["done"] == fault);
+        let entries = lines.iter().filter_map(|line| serde_json::from_value::<Entry>(line.get("intend")?.clone()).ok());
+        let open = entries.filter(|entry| entry.undo.cluster().is_none() && !done(&entry.fault));
+        found.extend(open.map(|entry| {
+            let leftover = Leftover { run: entry.run, scenario: entry.scenario, fault: entry.fault, undo: entry.undo };
+            (path.clone(), leftover)
+        }));
+    }
+    found
+}
+
+/// Undoes what a journal of this machine tells of, and writes down that it is done.
+pub async fn recover_local(world: &World, journal: &Path, leftover: &Leftover) -> std::io::Result<(String, bool)> {
+    let (line, good) = replay(world, leftover).await;
+    if good {
+        let mut file = std::fs::OpenOptions::new().append(true).open(journal)?;
+        writeln!(file, "{}", json!({ "done": leftover.fault }))?;
+        file.sync_all()?;
+    }
+    Ok((line, good))
 }
 
 async fn replay(world: &World, leftover: &Leftover) -> (String, bool) {
