@@ -5,6 +5,7 @@
 
 mod cli;
 mod command;
+mod faults;
 mod invalid;
 mod known_outages;
 mod live;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     trials.extend(scenarios::trials());
     trials.extend(must_fail::trials());
+    trials.extend(faults::trials());
     trials.extend(invalid::trials());
     trials.extend(cli::trials());
     trials.extend(known_outages::trials());

@@ -6,6 +6,7 @@ mod discover;
 mod error;
 mod exec;
 mod forward;
+mod objects;
 mod pods;
 mod world;
 
@@ -18,5 +19,6 @@ pub use discover::{
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
+pub use objects::ObjectName;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
 pub use world::World;

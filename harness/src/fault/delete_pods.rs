@@ -1,17 +1,14 @@
 //! `deletePods`: gracefully, or by force. Nothing is left to undo; that replacements become ready is part of recovery.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use futures::future::{BoxFuture, join_all};
 use kube::api::{DeleteParams, Preconditions};
 use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::pod_targets::{PodTargets, Wanted};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Replacement, Undo};
-use crate::cluster::{AccessError, Cluster, PodRef, World, owner_name, select_pods};
+use crate::cluster::{AccessError, World};
 use crate::probe::{Complaint, Permission};
 use crate::spec::{ClusterChoice, Selector};
 
@@ -36,15 +33,22 @@ pub struct DeletePods {
     pub percent: Option<Ratio>,
 }
 
+impl DeletePods {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            cluster: &self.cluster,
+            namespace: &self.namespace,
+            selector: &self.selector,
+            count: self.count,
+            percent: self.percent,
+        }
+    }
+}
+
 impl FaultRole for DeletePods {
     fn describe(&self) -> String {
         let how = if self.grace == Some(TimeSpan::secs(0)) { "forced deletion of" } else { "graceful deletion of" };
-        let many = match (self.count, self.percent) {
-            (Some(count), _) => format!("{count} of the pods"),
-            (None, Some(percent)) => format!("{percent} of the pods"),
-            (None, None) => "all pods".to_owned(),
-        };
-        format!("{how} {many} {}/{} in {}", self.namespace, self.selector, self.cluster)
+        format!("{how} {}", self.wanted().describe())
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
@@ -64,120 +68,39 @@ impl FaultRole for DeletePods {
     }
 
     fn complaints(&self) -> Vec<Complaint> {
-        let mut found = Vec::new();
-        if self.namespace == "kube-system" {
-            found.push(Complaint::new(
-                "namespace",
-                "kube-system is never broken",
-                "name the namespace of a workload of the mesh",
-            ));
-        }
-        if self.count.is_some() && self.percent.is_some() {
-            found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
-        }
-        if self.count == Some(0) {
-            found.push(Complaint::new("count", "0 pods are no fault", "write at least 1"));
-        }
-        if self.percent.is_some_and(|percent| percent.get() == 0.0) {
-            found.push(Complaint::new("percent", "0 % of the pods are no fault", "write more than 0%"));
-        }
-        found
+        self.wanted().complaints()
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        let need = |verb| Permission::new(self.cluster.key(), &self.namespace, "", "pods", verb);
-        vec![need("list"), need("get"), need("delete")]
+        self.wanted().permissions(("pods", "delete"))
     }
 
     fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
-            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let matching = select_pods(&cluster, &self.namespace, self.selector.as_str()).await?;
-            let before: BTreeSet<String> = matching.iter().map(|pod| PodRef::of(pod).uid).collect();
-            let mut live: Vec<Target> =
-                matching.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).map(Target::of).collect();
-            if live.is_empty() {
-                return Err(FaultError::NoTarget(format!(
-                    "no pod in {}/{} matches {}",
-                    cluster.key, self.namespace, self.selector
-                )));
-            }
-            let count = self.count.or(options.count);
-            let percent = self.percent.or(options.percent);
-            let wanted =
-                count.or_else(|| percent.map(|share| ((live.len() as f64 * share.get()).round() as usize).max(1)));
-            if let Some(wanted) = wanted.filter(|wanted| *wanted > live.len()) {
-                return Err(FaultError::NoTarget(format!(
-                    "{} pods in {}/{} match {}, fewer than the {wanted} to delete",
-                    live.len(),
-                    cluster.key,
-                    self.namespace,
-                    self.selector
-                )));
-            }
-            pick(&mut live, wanted, options.seed);
+            let targets = self.wanted().find(world, options).await?;
             let grace = self.grace.or(options.grace).map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
-            let deletion = Deletion {
-                cluster,
-                namespace: self.namespace.clone(),
-                selector: self.selector.clone(),
-                targets: live,
-                before,
-                grace,
-            };
-            Ok(Box::new(deletion) as Box<dyn Fault>)
+            Ok(Box::new(Deletion { targets, grace }) as Box<dyn Fault>)
         })
     }
 }
 
-/// Keeps `wanted` of the targets: always the same ones for a seed and a set of names.
-fn pick(targets: &mut Vec<Target>, wanted: Option<usize>, seed: u64) {
-    targets.sort_by(|a, b| a.pod.cmp(&b.pod));
-    let Some(wanted) = wanted else { return };
-    let mut state = seed;
-    for index in (1..targets.len()).rev() {
-        // SplitMix64: small, seeded, and good enough to shuffle a handful of pods.
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        targets.swap(index, ((mixed ^ (mixed >> 31)) % (index as u64 + 1)) as usize);
-    }
-    targets.truncate(wanted);
-    targets.sort_by(|a, b| a.pod.cmp(&b.pod));
-}
-
-struct Target {
-    pod: PodRef,
-    owner: Option<(String, String)>,
-}
-
-impl Target {
-    fn of(pod: &Value) -> Self {
-        Self { pod: PodRef::of(pod), owner: owner_name(pod) }
-    }
-}
-
 struct Deletion {
-    cluster: Arc<Cluster>,
-    namespace: String,
-    selector: Selector,
-    targets: Vec<Target>,
-    before: BTreeSet<String>,
+    targets: PodTargets,
     grace: Option<u32>,
 }
 
 impl Deletion {
     async fn delete(&self, dry_run: bool) -> Result<(), FaultError> {
-        let pods = self.cluster.pods(&self.namespace);
-        let deletions = self.targets.iter().map(|target| {
+        let cluster = &self.targets.cluster;
+        let deletions = self.targets.pods().map(|pod| {
             let params = DeleteParams {
                 dry_run,
                 grace_period_seconds: self.grace,
-                preconditions: Some(Preconditions { uid: Some(target.pod.uid.clone()), resource_version: None }),
+                preconditions: Some(Preconditions { uid: Some(pod.uid.clone()), resource_version: None }),
                 ..DeleteParams::default()
             };
-            let pods = pods.clone();
-            async move { self.cluster.bounded(pods.delete(&target.pod.name, &params)).await.map(|_| ()) }
+            let pods = cluster.pods(&self.targets.namespace);
+            async move { cluster.bounded(pods.delete(&pod.name, &params)).await.map(|_| ()) }
         });
         let results: Vec<Result<(), AccessError>> = join_all(deletions).await;
         results.into_iter().collect::<Result<(), _>>().map_err(FaultError::from)
@@ -186,7 +109,7 @@ impl Deletion {
 
 impl Fault for Deletion {
     fn targets(&self) -> Vec<String> {
-        self.targets.iter().map(|target| target.pod.to_string()).collect()
+        self.targets.names()
     }
 
     fn undo(&self) -> Vec<Undo> {
@@ -194,8 +117,7 @@ impl Fault for Deletion {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let orphans = self.targets.iter().filter(|target| target.owner.is_none());
-        orphans.map(|target| format!("pod {} has no owner: nothing will replace it", target.pod)).collect()
+        self.targets.remarks()
     }
 
     fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
@@ -207,40 +129,11 @@ impl Fault for Deletion {
     }
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
-        Box::pin(async move {
-            let forced = self.grace == Some(0);
-            let pods = match select_pods(&self.cluster, &self.namespace, self.selector.as_str()).await {
-                Ok(pods) => pods,
-                Err(error) => return Effect::NotYet(error.to_string()),
-            };
-            let still = self.targets.iter().filter(|target| {
-                let found = pods.iter().find(|pod| pod["metadata"]["uid"] == target.pod.uid.as_str());
-                found.is_some_and(|pod| forced || pod["metadata"]["deletionTimestamp"].is_null())
-            });
-            match still.count() {
-                0 if forced => Effect::Seen(format!("{} targeted pods are gone", self.targets.len())),
-                0 => Effect::Seen(format!("{} targeted pods are terminating or gone", self.targets.len())),
-                left => Effect::NotYet(format!("{left} of {} targeted pods are still there", self.targets.len())),
-            }
-        })
+        Box::pin(self.targets.effect(self.grace == Some(0)))
     }
 
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
-        Box::pin(async move {
-            let pods = crate::cluster::ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
-            let mut fresh: Vec<Target> =
-                pods.iter().filter(|pod| !self.before.contains(&PodRef::of(pod).uid)).map(Target::of).collect();
-            let mut found = Vec::new();
-            for target in &self.targets {
-                if let Some(index) = fresh.iter().position(|new| new.owner == target.owner) {
-                    found.push(Replacement {
-                        target: target.pod.to_string(),
-                        by: fresh.swap_remove(index).pod.to_string(),
-                    });
-                }
-            }
-            Ok(found)
-        })
+        Box::pin(self.targets.replacements())
     }
 
     fn removes(&self) -> bool {

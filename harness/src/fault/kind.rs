@@ -5,7 +5,7 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommandFault, DeletePods, NoFault, Scale, Undo};
+use super::{CommandFault, Cordon, DeletePods, EvictPods, NoFault, Patch, RolloutRestart, Scale, Undo};
 use crate::cluster::{AccessError, World};
 use crate::probe::{Complaint, Permission};
 use crate::spec::ClusterChoice;
@@ -148,6 +148,14 @@ macro_rules! faults {
 faults! {
     /// Delete pods: gracefully, or by force with `grace: 0s` (a forced deletion, not a process crash).
     DeletePods(DeletePods) "deletePods",
+    /// Evict pods, as a node drain does it: disruption budgets are respected.
+    EvictPods(EvictPods) "evictPods",
+    /// Restart a Deployment's pods one after the other, as `kubectl rollout restart` does it.
+    RolloutRestart(RolloutRestart) "rolloutRestart",
+    /// Keep nodes from taking new pods; uncordoned if they were not cordoned before.
+    Cordon(Cordon) "cordon",
+    /// Change fields of any object by a merge patch; put back as they were.
+    Patch(Patch) "patch",
     /// Scale a Deployment or `StatefulSet`; restored to what it was.
     Scale(Scale) "scale",
     /// Run a program that breaks something, and another that undoes it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::fields;
 use crate::cluster::{AccessError, Cluster, World};
 use crate::probe::CannotAsk;
 
@@ -57,6 +58,26 @@ pub enum Undo {
         /// The replicas that the act wrote.
         wrote: i64,
     },
+    /// Put fields of an object back, those that still hold what the act wrote.
+    RestoreFields {
+        /// The cluster's key.
+        cluster: String,
+        /// The object's path in the API.
+        path: String,
+        /// Its UID.
+        uid: String,
+        /// A merge patch that puts everything back: what was there, null for what was not.
+        before: Value,
+        /// The merge patch of the act.
+        wrote: Value,
+    },
+    /// Delete an object that the act made.
+    DeleteObject {
+        /// The cluster's key.
+        cluster: String,
+        /// The object's path in the API.
+        path: String,
+    },
     /// Run a program on the runner's machine.
     RunCommand {
         /// The program and its arguments.
@@ -86,7 +107,9 @@ impl Undo {
     /// The cluster it acts on; none outside of clusters.
     pub fn cluster(&self) -> Option<&str> {
         match self {
-            Self::RestoreScale { cluster, .. } => Some(cluster),
+            Self::RestoreScale { cluster, .. }
+            | Self::RestoreFields { cluster, .. }
+            | Self::DeleteObject { cluster, .. } => Some(cluster),
             Self::RunCommand { .. } => None,
         }
     }
@@ -99,6 +122,10 @@ impl Undo {
                 let path = resource.path(namespace, name);
                 restore_scale(cluster, &path, uid, *replicas, *wrote).await
             }
+            Self::RestoreFields { cluster, path, uid, before, wrote } => {
+                fields::restore(world.cluster(cluster)?, path, uid, before, wrote).await
+            }
+            Self::DeleteObject { cluster, path } => fields::delete_ours(world.cluster(cluster)?, path).await,
             Self::RunCommand { argv, env } => match crate::probe::run_command(argv, env, COMMAND_DEADLINE).await? {
                 Some((0, ..)) => Ok(UndoOutcome::Restored),
                 Some((code, _, stderr)) => {
@@ -126,6 +153,10 @@ impl Undo {
                 let missing = current != *replicas || ready < *replicas;
                 Ok(missing.then(|| format!("{self}: {ready} of {replicas} replicas ready")))
             }
+            Self::RestoreFields { cluster, path, uid, wrote, .. } => {
+                fields::still_ours(world.cluster(cluster)?, path, uid, wrote).await
+            }
+            Self::DeleteObject { cluster, path } => fields::still_there(world.cluster(cluster)?, path).await,
             Self::RunCommand { .. } => Ok(None),
         }
     }
@@ -182,6 +213,8 @@ impl fmt::Display for Undo {
                     resource.plural().trim_end_matches('s')
                 )
             }
+            Self::RestoreFields { cluster, path, .. } => write!(f, "restore the fields of {path} in {cluster}"),
+            Self::DeleteObject { cluster, path } => write!(f, "delete {path} in {cluster}"),
             Self::RunCommand { argv, .. } => write!(f, "run {}", argv.join(" ")),
         }
     }

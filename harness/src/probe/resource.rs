@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use kube::core::{DynamicObject, GroupVersionKind};
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, JsonExpect, Outcome};
-use crate::cluster::{AccessError, Cluster, World};
+use crate::cluster::{Cluster, ObjectName, World};
 use crate::spec::ClusterChoice;
 
 /// An object.
@@ -48,14 +47,17 @@ pub struct ResourceExpect {
 }
 
 impl Resource {
-    fn gvk(&self) -> GroupVersionKind {
-        let (group, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
-        GroupVersionKind::gvk(group, version, &self.kind)
+    fn object(&self) -> ObjectName<'_> {
+        ObjectName {
+            api_version: &self.api_version,
+            kind: &self.kind,
+            namespace: self.namespace.as_deref(),
+            name: &self.name,
+        }
     }
 
     fn place(&self) -> String {
-        let namespace = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
-        format!("{} {namespace}{} in {}", self.kind, self.name, self.cluster)
+        format!("{} in {}", self.object(), self.cluster)
     }
 }
 
@@ -98,23 +100,16 @@ impl ResourceObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
         let spec = &self.spec;
         let wanted = spec.expect.exists.unwrap_or(true);
-        let gvk = spec.gvk();
-        let discovered = self.cluster.bounded(kube::discovery::pinned_kind(&self.cluster.client, &gvk)).await;
-        let resource = match discovered {
-            Ok((resource, _)) => resource,
-            Err(error) => {
-                let message = format!("the cluster has no kind {} in {}: {error}", spec.kind, spec.api_version);
+        let name = spec.object();
+        let found = match self.cluster.collection_path(name).await {
+            Ok(path) => self.cluster.get::<Value>(&format!("{path}/{}", spec.name)).await,
+            Err(error) => Err(error),
+        };
+        let object = match found {
+            Ok(object) => object,
+            Err(error) if error.is_not_found() => {
+                let message = format!("{} does not exist: {error}", spec.place());
                 return Ok(Outcome::judged(!wanted, message, Value::Null));
-            }
-        };
-        let api: kube::Api<DynamicObject> = match &spec.namespace {
-            Some(namespace) => kube::Api::namespaced_with(self.cluster.client.clone(), namespace, &resource),
-            None => kube::Api::all_with(self.cluster.client.clone(), &resource),
-        };
-        let object = match self.cluster.bounded(api.get(&spec.name)).await {
-            Ok(object) => serde_json::to_value(object).map_err(|error| CannotAsk(error.to_string()))?,
-            Err(AccessError::NotFound { why, .. }) => {
-                return Ok(Outcome::judged(!wanted, format!("{} does not exist: {why}", spec.place()), Value::Null));
             }
             Err(error) => return Err(error.into()),
         };

@@ -1,0 +1,48 @@
+//! Where an object of any kind lives in the API.
+
+use kube::core::GroupVersionKind;
+use kube::discovery::Scope;
+
+use super::{AccessError, Cluster};
+
+/// An object by group and version, kind, namespace and name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectName<'a> {
+    /// `networking.istio.io/v1`, or `v1`.
+    pub api_version: &'a str,
+    /// `DestinationRule`.
+    pub kind: &'a str,
+    /// None for objects that have none.
+    pub namespace: Option<&'a str>,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl std::fmt::Display for ObjectName<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let namespace = self.namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+        write!(f, "{} {namespace}{}", self.kind, self.name)
+    }
+}
+
+impl Cluster {
+    /// The path of the collection an object is in; not found if the cluster has no such kind.
+    pub async fn collection_path(&self, object: ObjectName<'_>) -> Result<String, AccessError> {
+        let (group, version) = object.api_version.split_once('/').unwrap_or(("", object.api_version));
+        let gvk = GroupVersionKind::gvk(group, version, object.kind);
+        let discovered = self.bounded(kube::discovery::pinned_kind(&self.client, &gvk)).await;
+        let (resource, capabilities) = discovered.map_err(|error| match error {
+            AccessError::Unreachable { .. } | AccessError::Timeout { .. } | AccessError::Unauthorized { .. } => error,
+            other => AccessError::NotFound {
+                cluster: self.key.clone(),
+                why: format!("there is no kind {} in {} ({other})", object.kind, object.api_version),
+            },
+        })?;
+        let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        match (capabilities.scope, object.namespace) {
+            (Scope::Namespaced, Some(namespace)) => Ok(format!("{base}/namespaces/{namespace}/{}", resource.plural)),
+            (Scope::Namespaced, None) => Err(self.other(format!("{object} needs a namespace"))),
+            (Scope::Cluster, _) => Ok(format!("{base}/{}", resource.plural)),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `evictPods`: as a node drain does it, respecting disruption budgets. A budget that forbids it is reported, not
+//! overridden.
+
+use futures::future::BoxFuture;
+use meshdrill_checks::units::Ratio;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::pod_targets::{PodTargets, Wanted};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Replacement, Undo};
+use crate::cluster::{AccessError, Cluster, PodRef, World};
+use crate::probe::{Complaint, Permission};
+use crate::spec::{ClusterChoice, Selector};
+
+/// Pods to evict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EvictPods {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// Which pods; all that match, unless `count` or `percent` limits them.
+    pub selector: Selector,
+    /// This many of the matching pods, picked by the run's seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// This share of the matching pods, at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<Ratio>,
+}
+
+impl EvictPods {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            cluster: &self.cluster,
+            namespace: &self.namespace,
+            selector: &self.selector,
+            count: self.count,
+            percent: self.percent,
+        }
+    }
+}
+
+impl FaultRole for EvictPods {
+    fn describe(&self) -> String {
+        format!("eviction of {}", self.wanted().describe())
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn cluster(&self) -> Option<String> {
+        Some(self.cluster.key().to_owned())
+    }
+
+    fn sustained(&self) -> bool {
+        false
+    }
+
+    fn selects_pods(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        self.wanted().complaints()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        self.wanted().permissions(("pods/eviction", "create"))
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move { Ok(Box::new(Eviction(self.wanted().find(world, options).await?)) as Box<dyn Fault>) })
+    }
+}
+
+/// Evicts one pod, unless a disruption budget forbids it.
+pub(super) async fn evict(cluster: &Cluster, pod: &PodRef, dry_run: bool) -> Result<(), FaultError> {
+    let body = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": pod.name, "namespace": pod.namespace },
+        "deleteOptions": { "preconditions": { "uid": pod.uid }, "dryRun": if dry_run { json!(["All"]) } else { json!([]) } }
+    });
+    let path = format!("/api/v1/namespaces/{}/pods/{}/eviction", pod.namespace, pod.name);
+    match cluster.send(http::Method::POST, &path, "application/json", &body).await {
+        Ok(_) => Ok(()),
+        Err(AccessError::Status { status: 429, why, .. }) => {
+            Err(FaultError::Refused(format!("a disruption budget forbids the eviction of {pod}: {why}")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct Eviction(PodTargets);
+
+impl Eviction {
+    async fn evict(&self, dry_run: bool) -> Result<(), FaultError> {
+        for pod in self.0.pods() {
+            evict(&self.0.cluster, pod, dry_run).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Fault for Eviction {
+    fn targets(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.0.remarks()
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.evict(true))
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.evict(false))
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(self.0.effect(false))
+    }
+
+    fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
+        Box::pin(self.0.replacements())
+    }
+
+    fn removes(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,167 @@
+//! Fields of objects: written by merge patch, and put back leaf by leaf where they still hold what was written.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::UndoOutcome;
+use crate::cluster::Cluster;
+use crate::probe::CannotAsk;
+
+/// The label of every object that a fault makes; nothing without it is ever deleted.
+pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshdrill");
+
+/// The leaves of a merge patch, each with its keys. Lists are leaves: a merge patch replaces them whole.
+pub(super) fn leaves(patch: &Value) -> Vec<(Vec<String>, Value)> {
+    match patch {
+        Value::Object(members) if !members.is_empty() => members
+            .iter()
+            .flat_map(|(key, value)| {
+                leaves(value).into_iter().map(move |(mut path, leaf)| {
+                    path.insert(0, key.clone());
+                    (path, leaf)
+                })
+            })
+            .collect(),
+        leaf => vec![(Vec::new(), leaf.clone())],
+    }
+}
+
+/// The value of an object at some keys; null if there is none.
+pub(super) fn at<'a>(object: &'a Value, keys: &[String]) -> &'a Value {
+    keys.iter().fold(object, |value, key| &value[key.as_str()])
+}
+
+/// A merge patch of one leaf.
+fn nested(keys: &[String], leaf: Value) -> Value {
+    keys.iter().rev().fold(leaf, |value, key| Value::Object(Map::from_iter([(key.clone(), value)])))
+}
+
+/// Adds a patch to another.
+pub(super) fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, patch) => *into = patch,
+    }
+}
+
+/// The merge patch that puts back what an object holds where a patch would write.
+pub(super) fn inverse(object: &Value, patch: &Value) -> Value {
+    leaves(patch).into_iter().fold(json!({}), |mut inverse, (keys, _)| {
+        merge(&mut inverse, nested(&keys, at(object, &keys).clone()));
+        inverse
+    })
+}
+
+/// Puts back every leaf that still holds what the act wrote.
+pub(super) async fn restore(
+    cluster: &Cluster,
+    path: &str,
+    uid: &str,
+    before: &Value,
+    wrote: &Value,
+) -> Result<UndoOutcome, CannotAsk> {
+    for attempt in 0..5 {
+        let object: Value = match cluster.get(path).await {
+            Err(error) if error.is_not_found() => return Ok(UndoOutcome::Gone),
+            found => found?,
+        };
+        if object["metadata"]["uid"] != uid {
+            return Ok(UndoOutcome::Gone);
+        }
+        let mut patch = json!({ "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] } });
+        let (mut ours, mut others) = (0, Vec::new());
+        for (keys, written) in leaves(wrote) {
+            let (now, old) = (at(&object, &keys), at(before, &keys));
+            if *now == written && now != old {
+                ours += 1;
+                merge(&mut patch, nested(&keys, old.clone()));
+            } else if now != old {
+                others.push(format!("{} is {now}", keys.join(".")));
+            }
+        }
+        if ours == 0 {
+            return Ok(if others.is_empty() {
+                UndoOutcome::AlreadyRight
+            } else {
+                UndoOutcome::ChangedByOthers(others.join(", "))
+            });
+        }
+        match cluster.send(http::Method::PATCH, path, "application/merge-patch+json", &patch).await {
+            Ok(_) => return Ok(UndoOutcome::Restored),
+            Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
+                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CannotAsk(format!("{path} keeps changing")))
+}
+
+/// What of an act is still there.
+pub(super) async fn still_ours(
+    cluster: &Cluster,
+    path: &str,
+    uid: &str,
+    wrote: &Value,
+) -> Result<Option<String>, CannotAsk> {
+    let object: Value = match cluster.get(path).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        found => found?,
+    };
+    if object["metadata"]["uid"] != uid {
+        return Ok(None);
+    }
+    let left: Vec<String> = leaves(wrote)
+        .into_iter()
+        .filter(|(keys, written)| !written.is_null() && at(&object, keys) == written)
+        .map(|(keys, _)| keys.join("."))
+        .collect();
+    Ok((!left.is_empty()).then(|| format!("{path} still holds what the fault wrote: {}", left.join(", "))))
+}
+
+/// Deletes an object that carries our label.
+pub(super) async fn delete_ours(cluster: &Cluster, path: &str) -> Result<UndoOutcome, CannotAsk> {
+    let object: Value = match cluster.get(path).await {
+        Err(error) if error.is_not_found() => return Ok(UndoOutcome::AlreadyRight),
+        found => found?,
+    };
+    if object["metadata"]["labels"][MANAGED_BY.0] != MANAGED_BY.1 {
+        return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our label")));
+    }
+    let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
+    match cluster.send(http::Method::DELETE, path, "application/json", &options).await {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(UndoOutcome::Restored),
+    }
+}
+
+/// Whether an object of ours is still there, waiting for a finalizer perhaps.
+pub(super) async fn still_there(cluster: &Cluster, path: &str) -> Result<Option<String>, CannotAsk> {
+    match cluster.get::<Value>(path).await {
+        Err(error) if error.is_not_found() => Ok(None),
+        Ok(object) if object["metadata"]["labels"][MANAGED_BY.0] == MANAGED_BY.1 => {
+            let finalizers = &object["metadata"]["finalizers"];
+            let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
+            Ok(Some(format!("{path} is still there{waits}")))
+        }
+        Ok(_) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inverse_of_a_patch_puts_back_what_was_there() {
+        let object = json!({ "spec": { "a": 1, "list": [1, 2], "deep": { "kept": true } } });
+        let patch = json!({ "spec": { "a": 2, "list": [3], "deep": { "new": "x" } } });
+        assert_eq!(inverse(&object, &patch), json!({ "spec": { "a": 1, "list": [1, 2], "deep": { "new": null } } }));
+    }
+}

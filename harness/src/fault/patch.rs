@@ -1,0 +1,166 @@
+//! `patch`: a merge patch on any object, and its fields back as they were.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fields::{at, inverse, leaves};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::{Cluster, ObjectName, World};
+use crate::probe::{Complaint, Permission};
+use crate::spec::ClusterChoice;
+
+/// An object and what is changed in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Patch {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The object's group and version, such as `networking.istio.io/v1`.
+    pub api_version: String,
+    /// Its kind, such as `DestinationRule`.
+    pub kind: String,
+    /// Its namespace; none for objects that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The merge patch: values to set, null to remove.
+    pub patch: Value,
+}
+
+impl Patch {
+    fn object(&self) -> ObjectName<'_> {
+        ObjectName {
+            api_version: &self.api_version,
+            kind: &self.kind,
+            namespace: self.namespace.as_deref(),
+            name: &self.name,
+        }
+    }
+}
+
+impl FaultRole for Patch {
+    fn describe(&self) -> String {
+        let fields: Vec<String> = leaves(&self.patch).into_iter().map(|(keys, _)| keys.join(".")).collect();
+        format!("change {} of {} in {}", fields.join(", "), self.object(), self.cluster)
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn cluster(&self) -> Option<String> {
+        Some(self.cluster.key().to_owned())
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut found = Vec::new();
+        if self.patch.as_object().is_none_or(serde_json::Map::is_empty) {
+            found.push(Complaint::new("patch", "nothing would be changed", "write the fields with their new values"));
+        }
+        if self.namespace.as_deref() == Some("kube-system") {
+            let help = "name an object of the mesh";
+            found.push(Complaint::new("namespace", "kube-system is never broken", help));
+        }
+        if self
+            .patch
+            .get("metadata")
+            .is_some_and(|metadata| metadata.get("name").is_some() || metadata.get("uid").is_some())
+        {
+            found.push(Complaint::new("patch", "an object's identity cannot be changed", "change other fields"));
+        }
+        found
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        Vec::new()
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let collection = cluster.collection_path(self.object()).await;
+            let path = match collection {
+                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
+                found => format!("{}/{}", found?, self.name),
+            };
+            let object: Value = match cluster.get(&path).await {
+                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
+                found => found?,
+            };
+            if leaves(&self.patch).iter().all(|(keys, value)| at(&object, keys) == value) {
+                return Err(FaultError::NothingToChange(format!("{} is so already", self.object())));
+            }
+            let before = inverse(&object, &self.patch);
+            let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            let name = self.object().to_string();
+            Ok(Box::new(Patching { cluster, path, uid, name, before, patch: self.patch.clone() }) as Box<dyn Fault>)
+        })
+    }
+}
+
+struct Patching {
+    cluster: Arc<Cluster>,
+    path: String,
+    uid: String,
+    name: String,
+    before: Value,
+    patch: Value,
+}
+
+impl Patching {
+    async fn send(&self, query: &str) -> Result<(), FaultError> {
+        let mut patch = self.patch.clone();
+        super::fields::merge(&mut patch, json!({ "metadata": { "uid": self.uid } }));
+        let path = format!("{}{query}", self.path);
+        self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?;
+        Ok(())
+    }
+}
+
+impl Fault for Patching {
+    fn targets(&self) -> Vec<String> {
+        vec![self.name.clone()]
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        vec![Undo::RestoreFields {
+            cluster: self.cluster.key.clone(),
+            path: self.path.clone(),
+            uid: self.uid.clone(),
+            before: self.before.clone(),
+            wrote: self.patch.clone(),
+        }]
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.send("?dryRun=All"))
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.send(""))
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let object: Value = match self.cluster.get(&self.path).await {
+                Ok(object) => object,
+                Err(error) => return Effect::NotYet(error.to_string()),
+            };
+            match leaves(&self.patch).iter().find(|(keys, value)| at(&object, keys) != value) {
+                None => Effect::Seen(format!("{} holds what was written", self.name)),
+                Some((keys, _)) => {
+                    Effect::NotYet(format!("{} of {} is {}", keys.join("."), self.name, at(&object, keys)))
+                }
+            }
+        })
+    }
+}

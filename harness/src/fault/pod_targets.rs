@@ -1,0 +1,168 @@
+//! The pods a fault removes: which ones, whether they are gone, and what takes their place.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use meshdrill_checks::units::Ratio;
+use serde_json::Value;
+
+use super::{Effect, FaultError, Options, Replacement};
+use crate::cluster::{Cluster, PodRef, World, owner_name, ready_pods, select_pods};
+use crate::probe::{Complaint, Permission};
+use crate::spec::{ClusterChoice, Selector};
+
+/// Which pods are meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub cluster: &'a ClusterChoice,
+    pub namespace: &'a str,
+    pub selector: &'a Selector,
+    pub count: Option<usize>,
+    pub percent: Option<Ratio>,
+}
+
+/// The pods that were found.
+pub(super) struct PodTargets {
+    pub cluster: Arc<Cluster>,
+    pub namespace: String,
+    selector: Selector,
+    pods: Vec<Target>,
+    before: BTreeSet<String>,
+}
+
+struct Target {
+    pod: PodRef,
+    owner: Option<(String, String)>,
+}
+
+impl Target {
+    fn of(pod: &Value) -> Self {
+        Self { pod: PodRef::of(pod), owner: owner_name(pod) }
+    }
+}
+
+impl Wanted<'_> {
+    /// The blast radius, in words.
+    pub fn describe(&self) -> String {
+        let many = match (self.count, self.percent) {
+            (Some(count), _) => format!("{count} of the pods"),
+            (None, Some(percent)) => format!("{percent} of the pods"),
+            (None, None) => "all pods".to_owned(),
+        };
+        format!("{many} {}/{} in {}", self.namespace, self.selector, self.cluster)
+    }
+
+    /// What is wrong with it.
+    pub fn complaints(&self) -> Vec<Complaint> {
+        let mut found = Vec::new();
+        if self.namespace == "kube-system" {
+            let help = "name the namespace of a workload of the mesh";
+            found.push(Complaint::new("namespace", "kube-system is never broken", help));
+        }
+        if self.count.is_some() && self.percent.is_some() {
+            found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
+        }
+        if self.count == Some(0) {
+            found.push(Complaint::new("count", "0 pods are no fault", "write at least 1"));
+        }
+        if self.percent.is_some_and(|percent| percent.get() == 0.0) {
+            found.push(Complaint::new("percent", "0 % of the pods are no fault", "write more than 0%"));
+        }
+        found
+    }
+
+    /// What removing them needs.
+    pub fn permissions(&self, removal: (&str, &'static str)) -> Vec<Permission> {
+        let need = |resource: &str, verb| Permission::new(self.cluster.key(), self.namespace, "", resource, verb);
+        vec![need("pods", "list"), need("pods", "get"), need(removal.0, removal.1)]
+    }
+
+    /// Finds them in the live cluster. None is an error.
+    pub async fn find(&self, world: &World, options: Options) -> Result<PodTargets, FaultError> {
+        let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+        let place = format!("{}/{}", cluster.key, self.namespace);
+        let matching = select_pods(&cluster, self.namespace, self.selector.as_str()).await?;
+        let live = matching.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        let mut pods: Vec<Target> = live.map(Target::of).collect();
+        if pods.is_empty() {
+            return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
+        }
+        let percent = self.percent.or(options.percent);
+        let share = |percent: Ratio| ((pods.len() as f64 * percent.get()).round() as usize).max(1);
+        let wanted = self.count.or(options.count).or_else(|| percent.map(share));
+        if let Some(wanted) = wanted.filter(|wanted| *wanted > pods.len()) {
+            let found = pods.len();
+            let message = format!("{found} pods in {place} match {}, fewer than the {wanted} to remove", self.selector);
+            return Err(FaultError::NoTarget(message));
+        }
+        pick(&mut pods, wanted, options.seed);
+        let before = matching.iter().map(|pod| PodRef::of(pod).uid).collect();
+        Ok(PodTargets { cluster, namespace: self.namespace.to_owned(), selector: self.selector.clone(), pods, before })
+    }
+}
+
+/// Keeps `wanted` of the targets: always the same ones for a seed and a set of names.
+fn pick(targets: &mut Vec<Target>, wanted: Option<usize>, seed: u64) {
+    targets.sort_by(|a, b| a.pod.cmp(&b.pod));
+    let Some(wanted) = wanted else { return };
+    let mut state = seed;
+    for index in (1..targets.len()).rev() {
+        // SplitMix64: small, seeded, and good enough to shuffle a handful of pods.
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        targets.swap(index, ((mixed ^ (mixed >> 31)) % (index as u64 + 1)) as usize);
+    }
+    targets.truncate(wanted);
+    targets.sort_by(|a, b| a.pod.cmp(&b.pod));
+}
+
+impl PodTargets {
+    /// The pods.
+    pub fn pods(&self) -> impl Iterator<Item = &PodRef> {
+        self.pods.iter().map(|target| &target.pod)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        self.pods().map(ToString::to_string).collect()
+    }
+
+    /// Those that nothing will replace.
+    pub fn remarks(&self) -> Vec<String> {
+        let orphans = self.pods.iter().filter(|target| target.owner.is_none());
+        orphans.map(|target| format!("pod {} has no owner: nothing will replace it", target.pod)).collect()
+    }
+
+    /// Looks whether they are gone, or at least terminating where that is enough.
+    pub async fn effect(&self, forced: bool) -> Effect {
+        let pods = match select_pods(&self.cluster, &self.namespace, self.selector.as_str()).await {
+            Ok(pods) => pods,
+            Err(error) => return Effect::NotYet(error.to_string()),
+        };
+        let still = self.pods.iter().filter(|target| {
+            let found = pods.iter().find(|pod| pod["metadata"]["uid"] == target.pod.uid.as_str());
+            found.is_some_and(|pod| forced || pod["metadata"]["deletionTimestamp"].is_null())
+        });
+        match still.count() {
+            0 if forced => Effect::Seen(format!("{} targeted pods are gone", self.pods.len())),
+            0 => Effect::Seen(format!("{} targeted pods are terminating or gone", self.pods.len())),
+            left => Effect::NotYet(format!("{left} of {} targeted pods are still there", self.pods.len())),
+        }
+    }
+
+    /// The targets that have a ready replacement by now.
+    pub async fn replacements(&self) -> Result<Vec<Replacement>, FaultError> {
+        let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
+        let fresh = pods.iter().filter(|pod| !self.before.contains(&PodRef::of(pod).uid));
+        let mut fresh: Vec<Target> = fresh.map(Target::of).collect();
+        let mut found = Vec::new();
+        for target in &self.pods {
+            if let Some(index) = fresh.iter().position(|new| new.owner == target.owner) {
+                let by = fresh.swap_remove(index).pod.to_string();
+                found.push(Replacement { target: target.pod.to_string(), by });
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,131 @@
+//! `rolloutRestart`: as `kubectl rollout restart` does it. Nothing is left to undo; that the rollout completes is part of
+//! recovery.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::undo::WorkloadResource;
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::{Cluster, World};
+use crate::probe::{Complaint, Permission};
+use crate::spec::ClusterChoice;
+
+/// The annotation of the pod template that kubectl sets.
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// A workload to restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutRestart {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// The Deployment.
+    pub deployment: String,
+}
+
+impl FaultRole for RolloutRestart {
+    fn describe(&self) -> String {
+        format!("rolling restart of deployment {}/{} of {}", self.namespace, self.deployment, self.cluster)
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn cluster(&self) -> Option<String> {
+        Some(self.cluster.key().to_owned())
+    }
+
+    fn sustained(&self) -> bool {
+        false
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        Vec::new()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let need = |verb| Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", verb);
+        vec![need("get"), need("patch")]
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let path = WorkloadResource::Deployments.path(&self.namespace, &self.deployment);
+            let object: Value = match cluster.get(&path).await {
+                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
+                found => found?,
+            };
+            let name = format!("{}/{}", self.namespace, self.deployment);
+            if object["spec"]["paused"] == true {
+                return Err(FaultError::Refused(format!(
+                    "{name} is paused, so nothing would roll out; resume it first"
+                )));
+            }
+            if object["spec"]["replicas"] == 0 {
+                return Err(FaultError::NoTarget(format!("{name} has 0 replicas: there is nothing to restart")));
+            }
+            let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
+            Ok(Box::new(Restart { cluster, path, name, generation }) as Box<dyn Fault>)
+        })
+    }
+}
+
+struct Restart {
+    cluster: Arc<Cluster>,
+    path: String,
+    name: String,
+    generation: i64,
+}
+
+impl Restart {
+    async fn patch(&self, query: &str) -> Result<(), FaultError> {
+        // kubectl writes whole seconds, so that two restarts within one are a single one; these are told apart.
+        let now = format!("{:.3}", jiff::Timestamp::now());
+        let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: now } } } } });
+        let path = format!("{}{query}", self.path);
+        self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?;
+        Ok(())
+    }
+}
+
+impl Fault for Restart {
+    fn targets(&self) -> Vec<String> {
+        vec![self.name.clone()]
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.patch("?dryRun=All"))
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.patch(""))
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let object: Value = match self.cluster.get(&self.path).await {
+                Ok(object) => object,
+                Err(error) => return Effect::NotYet(error.to_string()),
+            };
+            let observed = object["status"]["observedGeneration"].as_i64().unwrap_or(0);
+            let updated = object["status"]["updatedReplicas"].as_i64().unwrap_or(0);
+            if observed > self.generation && updated > 0 {
+                Effect::Seen(format!("{} rolls out: generation {observed} observed, {updated} pods updated", self.name))
+            } else {
+                Effect::NotYet(format!("{} has not begun to roll out (generation {observed} observed)", self.name))
+            }
+        })
+    }
+}
