@@ -37,7 +37,7 @@ pub fn read_file(path: &Path) -> Result<(Source, Node), Problems> {
 
 fn not_text(error: &std::string::FromUtf8Error) -> Problem {
     let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-    let line = valid.split(|byte| *byte == b'\n').count();
+    let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
     if error.as_bytes().iter().take(1024).any(|byte| *byte == 0) {
         Problem::of_file("this is a binary file, not YAML").help("name a scenario or mesh file")
     } else {
