@@ -1,7 +1,109 @@
-//! To be written.
+//! The command line: what scripts rely on, and what people are told when something is in the way.
 
-use libtest_mimic::Trial;
+mod environment;
+mod served;
+
+use std::path::PathBuf;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::command::{Ran, meshdrill, root, run, run_dirs, scratch};
 
 pub fn trials() -> Vec<Trial> {
-    Vec::new()
+    vec![
+        Trial::test("cli::no kubeconfig", environment::no_kubeconfig),
+        Trial::test("cli::a context that is not there", environment::no_context),
+        Trial::test("cli::an API server that is not there", environment::unreachable),
+        Trial::test("cli::a fault that the mesh file forbids", environment::forbidden),
+        Trial::test("cli::clusters without a mesh file", without_a_mesh_file),
+        Trial::test("cli::the last line names verdict, scenario and directory", last_line),
+        Trial::test("cli::scaffolds are valid", scaffolds_are_valid),
+        Trial::test("cli::every kind is explained", every_kind_is_explained),
+        Trial::test("cli::the README's scenario is valid", the_readme_is_right),
+        Trial::test("cli::a path that cannot be written fails at once", unwritable_junit),
+        Trial::test("cli::an altered record is refused", altered_record),
+        Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
+    ]
+}
+
+/// A run of a scenario on the lab.
+fn on_the_lab(scenario: &str, runs: &PathBuf) -> Ran {
+    run(meshdrill().args(["run", "--lab", "--runs"]).arg(runs).arg(scenario))
+}
+
+fn without_a_mesh_file() -> Result<(), Failed> {
+    let empty = scratch("empty");
+    let ran = run(meshdrill().current_dir(&empty).args(["run", "drills/ingress-gateway-failover"]));
+    ran.expect_code(2)?;
+    if ran.stderr.contains("mesh init") && ran.stderr.contains("--lab") { Ok(()) } else { Err(ran.said().into()) }
+}
+
+fn last_line() -> Result<(), Failed> {
+    let runs = scratch("last-line");
+    let ran = on_the_lab("week3/ingress-access", &runs);
+    ran.expect_code(0)?;
+    let dir = run_dirs(&runs).pop().ok_or("no run directory")?;
+    let last = ran.stdout.lines().last().unwrap_or_default();
+    let good = last.starts_with("PASS  ingress-access  ") && last.ends_with(&dir.display().to_string());
+    if good { Ok(()) } else { Err(format!("the last line is `{last}`").into()) }
+}
+
+fn scaffolds_are_valid() -> Result<(), Failed> {
+    let folder = scratch("scaffold");
+    for kind in ["drill", "validation"] {
+        let made = run(meshdrill().args(["new", kind, "mine"]));
+        made.expect_code(0)?;
+        let path = folder.join(format!("{kind}.yaml"));
+        std::fs::write(&path, &made.stdout).map_err(|error| error.to_string())?;
+        run(meshdrill().arg("check").arg(&path)).expect_code(0)?;
+        run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path)).expect_code(0)?;
+    }
+    Ok(())
+}
+
+fn every_kind_is_explained() -> Result<(), Failed> {
+    let kinds = run(meshdrill().arg("explain"));
+    kinds.expect_code(0)?;
+    for kind in kinds.stdout.lines() {
+        let explained = run(meshdrill().args(["explain", kind]));
+        explained.expect_code(0)?;
+        if explained.stdout.lines().count() < 3 {
+            return Err(format!("`explain {kind}` says next to nothing\n{}", explained.said()).into());
+        }
+    }
+    Ok(())
+}
+
+/// The YAML of the README is a scenario, and its exit codes are those of the design.
+fn the_readme_is_right() -> Result<(), Failed> {
+    let text = std::fs::read_to_string(root().join("README.md")).map_err(|error| error.to_string())?;
+    let yaml =
+        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).ok_or("no YAML in the README")?;
+    let path = scratch("readme").join("readme.yaml");
+    std::fs::write(&path, yaml).map_err(|error| error.to_string())?;
+    Ok(run(meshdrill().arg("check").arg(&path)).expect_code(0)?)
+}
+
+fn unwritable_junit() -> Result<(), Failed> {
+    let runs = scratch("unwritable");
+    let mut command = meshdrill();
+    command
+        .args(["run", "--lab", "--junit", "/no/such/folder/junit.xml", "--runs"])
+        .arg(&runs)
+        .arg("week3/ingress-access");
+    let ran = run(&mut command);
+    ran.expect_code(1)?;
+    if run_dirs(&runs).is_empty() { Ok(()) } else { Err("a run was begun whose report could not be written".into()) }
+}
+
+fn altered_record() -> Result<(), Failed> {
+    let runs = scratch("altered");
+    on_the_lab("week3/ingress-access", &runs).expect_code(0)?;
+    let dir = run_dirs(&runs).pop().ok_or("no run directory")?;
+    let path = dir.join("run.jsonl");
+    let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    std::fs::write(&path, text.replacen("\"pass\"", "\"fail\"", 1)).map_err(|error| error.to_string())?;
+    let ran = run(meshdrill().arg("score").arg(&dir));
+    ran.expect_code(2)?;
+    if ran.stderr.contains("the record was altered") { Ok(()) } else { Err(ran.said().into()) }
 }

@@ -1,7 +1,54 @@
-//! To be written.
+//! The live arm: the catalogue against real clusters, and what only real clusters can show. It breaks the clusters that
+//! `MESHDRILL_LIVE_MESH` names, and leaves them as they were; without that variable its trials are ignored.
 
-use libtest_mimic::Trial;
+mod independent;
+mod kubectl;
+mod rescue;
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::command::{meshdrill, run, run_dirs, scratch};
+use crate::scenarios::{catalogue, name, whole};
+
+/// The mesh file of the clusters that may be broken.
+fn mesh() -> Option<PathBuf> {
+    std::env::var_os("MESHDRILL_LIVE_MESH").map(PathBuf::from)
+}
+
+/// What a trial without a mesh is called, so that a reader of the list knows why it was ignored.
+const KIND: &str = "needs MESHDRILL_LIVE_MESH";
 
 pub fn trials() -> Vec<Trial> {
-    Vec::new()
+    let mut trials: Vec<Trial> =
+        catalogue().into_iter().map(|path| trial(&name(&path), move |mesh| passes_on_the_mesh(&path, mesh))).collect();
+    trials.push(trial("an independent prober sees the same outage", independent::crash));
+    trials.push(trial("the east-west outage is seen from the other cluster", independent::east_west));
+    trials.push(trial("SIGTERM restores the control plane", rescue::terminated));
+    trials.push(trial("SIGKILL leaves what recover needs", rescue::killed));
+    trials.push(trial("a second run is refused", rescue::second_run));
+    trials.push(trial("a pinned cluster is not mistaken", rescue::wrong_cluster));
+    trials
+}
+
+/// A trial that is ignored without a mesh.
+fn trial(name: &str, body: impl FnOnce(&Path) -> Result<(), Failed> + Send + 'static) -> Trial {
+    let mesh = mesh();
+    let ignored = mesh.is_none();
+    let run = move || match mesh {
+        Some(mesh) => body(&mesh),
+        None => Err(KIND.into()),
+    };
+    let trial = Trial::test(format!("live::{name}"), run).with_ignored_flag(ignored);
+    if ignored { trial.with_kind(KIND) } else { trial }
+}
+
+fn passes_on_the_mesh(path: &Path, mesh: &Path) -> Result<(), Failed> {
+    let before = kubectl::state()?;
+    let runs = scratch("live");
+    let ran = run(meshdrill().arg("run").arg("--mesh").arg(mesh).arg("--runs").arg(&runs).arg(path));
+    ran.expect_code(0)?;
+    run_dirs(&runs).iter().try_for_each(|dir| whole(dir))?;
+    kubectl::as_before(&before)
 }

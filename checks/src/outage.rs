@@ -209,10 +209,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         let outage = &found[0];
         assert_eq!((outage.start, outage.end), (at(20_000), Some(at(24_110))));
-        assert_eq!(
-            outage.bounds(),
-            Bounds { low: Duration::from_millis(4_000), high: Some(Duration::from_millis(4_210)) }
-        );
+        assert_eq!(outage.bounds(), Bounds { low: Duration::from_secs(4), high: Some(Duration::from_millis(4_210)) });
         assert_eq!(outage.bad(), 41);
         assert_eq!(outage.classes, vec![(Class::Refused, 41)]);
     }
@@ -231,11 +228,11 @@ mod tests {
 
     #[test]
     fn recovery_that_is_not_sustained_leaves_it_open() {
-        let found = outages(&history(32, |due| due >= 10_000 && due < 30_000));
+        let found = outages(&history(32, |due| (10_000..30_000).contains(&due)));
         assert_eq!(found[0].end, None);
         assert_eq!(found[0].bounds().high, None);
         assert_eq!(down_time(&found).high, Some(Duration::from_millis(20_110)), "its one stretch did end");
-        let ended = outages(&history(33, |due| due >= 10_000 && due < 30_000));
+        let ended = outages(&history(33, |due| (10_000..30_000).contains(&due)));
         assert_eq!(ended[0].end, Some(at(30_010)), "30 good samples are left of the run");
         let never = outages(&history(60, |due| due >= 10_000));
         assert_eq!(down_time(&never).high, None);

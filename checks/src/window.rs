@@ -13,6 +13,8 @@ pub struct Marks {
     pub effective: Option<At>,
     /// When the last undo was verified; for faults that need none, when they took hold.
     pub undone: Option<At>,
+    /// When the first undo was asked for.
+    pub undo_requested: Option<At>,
     /// When the observation after the undo began.
     pub observing: Option<At>,
 }
@@ -20,8 +22,13 @@ pub struct Marks {
 impl Marks {
     /// Reads them from a record.
     pub fn of(record: &Record) -> Self {
-        let mut marks =
-            Self { requested: None, effective: None, undone: None, observing: record.phase(Phase::Observe) };
+        let mut marks = Self {
+            requested: None,
+            effective: None,
+            undone: None,
+            undo_requested: None,
+            observing: record.phase(Phase::Observe),
+        };
         for line in &record.events {
             match &line.event {
                 Event::FaultRequested { .. } => {
@@ -30,6 +37,9 @@ impl Marks {
                 Event::FaultEffective { .. } => {
                     marks.effective.get_or_insert(line.at);
                     marks.undone = Some(line.at);
+                }
+                Event::UndoRequested { .. } => {
+                    marks.undo_requested.get_or_insert(line.at);
                 }
                 Event::UndoVerified { .. } => marks.undone = Some(line.at),
                 _ => {}

@@ -57,7 +57,7 @@ impl Report for Format {
     }
 }
 
-/// One JUnit file for several runs.
+/// One `JUnit` file for several runs.
 pub fn junit_of_all(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
     junit::render(runs)
 }

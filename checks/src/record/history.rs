@@ -162,8 +162,12 @@ mod tests {
         let text = text();
         let changed = text.replacen("http-5xx", "good", 1);
         assert!(matches!(Record::parse(&changed), Err(RecordError::Line { line: 4, .. })));
-        let dropped: String =
-            text.lines().filter(|line| !line.contains("baseline")).map(|l| format!("{l}\n")).collect();
+        let kept: Vec<&str> = text.lines().filter(|line| !line.contains("baseline")).collect();
+        let dropped = kept.join(
+            "
+",
+        ) + "
+";
         assert!(matches!(Record::parse(&dropped), Err(RecordError::Line { line: 2, .. })));
     }
 

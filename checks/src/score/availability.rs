@@ -92,7 +92,7 @@ fn worst_minute(probe: &ProbeEvidence<'_>) -> String {
     let (mut first, mut good) = (0, 0_usize);
     for (index, sample) in valid.iter().enumerate() {
         good += usize::from(sample.class.is_good());
-        while sample.scheduled.since(valid[first].scheduled) >= Duration::from_secs(60) {
+        while sample.scheduled.since(valid[first].scheduled) >= Duration::from_mins(1) {
             good -= usize::from(valid[first].class.is_good());
             first += 1;
         }

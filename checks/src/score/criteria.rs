@@ -122,7 +122,7 @@ fn invalidated(mut judgement: Judgement, faults: &[FaultResult]) -> Judgement {
             format!("proves nothing, because fault {} took no effect (measured: {})", fault.id, judgement.message);
     } else if faults.iter().any(|fault| fault.requested.is_none()) {
         judgement.verdict = Verdict::NotRun;
-        judgement.message = "no fault is known to have been injected, so there is nothing to judge".to_owned();
+        "no fault is known to have been injected, so there is nothing to judge".clone_into(&mut judgement.message);
     }
     judgement
 }

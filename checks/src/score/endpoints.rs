@@ -15,7 +15,10 @@ pub(super) fn judge(
     during: During,
     context: &Context<'_>,
 ) -> Judgement {
-    let samples = probe.valid(&context.evidence.marks, during);
+    // A proxy's endpoints are not recovered before every probe is.
+    let outages = context.evidence.all_outages();
+    let mut samples = context.evidence.marks.select(&probe.samples, &outages, during);
+    samples.retain(|sample| sample.class.is_valid());
     let n = samples.len();
     if n == 0 {
         return Judgement::no_samples("count");

@@ -66,6 +66,13 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// The outages of all probes, those that have not ended last.
+    pub fn all_outages(&self) -> Vec<Outage> {
+        let mut all: Vec<Outage> = self.probes.values().flat_map(|probe| probe.outages.iter().cloned()).collect();
+        all.sort_by_key(|outage| (outage.end.is_none(), outage.end));
+        all
+    }
+
     /// One probe's evidence.
     pub fn probe(&self, name: &str) -> Option<&ProbeEvidence<'a>> {
         self.probes.get(name)

@@ -117,16 +117,11 @@ fn recovery(outage: &Outage, context: &Context<'_>, t0: At) -> Duration {
     outage.end.unwrap_or(context.evidence.end).since(injected_before(outage, context, t0))
 }
 
-/// Whether the mesh healed by itself or the undo ended the outage.
+/// Whether the mesh healed by itself or only after the undo.
 fn healed(end: At, context: &Context<'_>) -> &'static str {
-    match context.evidence.marks.undone {
-        Some(undone) if Some(undone) != context.evidence.marks.effective => {
-            if end < undone {
-                "; recovered before the undo"
-            } else {
-                "; recovered after the undo"
-            }
-        }
-        _ => "",
+    match context.evidence.marks.undo_requested {
+        Some(undo) if end < undo => "; recovered before the undo",
+        Some(_) => "; recovered after the undo was begun",
+        None => "",
     }
 }

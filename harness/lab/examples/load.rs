@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("one request: {:?}, {bad} bad of 5000", begun.elapsed() / 5000);
     let begun = Instant::now();
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     println!("600 s idle: {:?}", begun.elapsed());
     let begun = Instant::now();
     let start = tokio::time::Instant::now();

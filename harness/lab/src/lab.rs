@@ -103,6 +103,7 @@ impl std::fmt::Debug for Lab {
 
 impl Lab {
     /// Starts a settled mesh that has been up for an hour, with its defects.
+    #[expect(clippy::needless_pass_by_value, reason = "a lab takes its configuration over")]
     pub fn start(config: LabConfig) -> Result<Self, LabError> {
         if !(1..=5).contains(&config.clusters) {
             return Err(LabError::Clusters(config.clusters));

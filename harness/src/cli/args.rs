@@ -97,13 +97,14 @@ pub(super) struct SelectArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub select: SelectArgs,
     /// Where run directories are made
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,
-    /// Also write one JUnit file for all runs
+    /// Also write one `JUnit` file for all runs
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Do not ask for confirmation on a terminal
@@ -266,7 +267,7 @@ pub(super) struct ReportArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum ReportFormat {
-    /// JUnit XML
+    /// `JUnit` XML
     Junit,
     /// The scorecard
     Json,

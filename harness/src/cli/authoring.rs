@@ -53,7 +53,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<u8, Failure> {
 }
 
 /// Prints completions.
-pub(super) fn completions(args: &CompletionsArgs) -> Result<u8, Failure> {
+pub(super) fn completions(args: &CompletionsArgs) -> u8 {
     clap_complete::generate(args.shell, &mut Cli::command(), "meshdrill", &mut std::io::stdout());
-    Ok(0)
+    0
 }

@@ -83,7 +83,7 @@ fn words(event: &Event) -> Option<String> {
 pub(super) struct Lanes {
     screen: MultiProgress,
     title: ProgressBar,
-    lanes: Vec<(String, Lane)>,
+    probes: Vec<(String, Lane)>,
 }
 
 struct Lane {
@@ -117,7 +117,7 @@ impl Lanes {
             (probe.name.clone(), lane)
         });
         let lanes = lanes.collect();
-        Self { screen, title, lanes }
+        Self { screen, title, probes: lanes }
     }
 }
 
@@ -125,7 +125,7 @@ impl Progress for Lanes {
     fn line(&mut self, line: &Line) {
         match &line.event {
             Event::Sample { probe, sample } => {
-                if let Some((name, lane)) = self.lanes.iter_mut().find(|(name, _)| name == probe) {
+                if let Some((name, lane)) = self.probes.iter_mut().find(|(name, _)| name == probe) {
                     lane.take(sample.class, sample.latency(), line.at);
                     if line.at.since(lane.drawn) >= REDRAW {
                         lane.draw(name, line.at);
@@ -135,7 +135,7 @@ impl Progress for Lanes {
             Event::Phase { phase } => self.title.set_message(format!("{:>8.1}s  {}", line.at.secs(), phase.word())),
             Event::Finished => {
                 self.title.finish_and_clear();
-                self.lanes.iter().for_each(|(_, lane)| lane.bar.finish_and_clear());
+                self.probes.iter().for_each(|(_, lane)| lane.bar.finish_and_clear());
             }
             event => {
                 if let Some(text) = words(event) {

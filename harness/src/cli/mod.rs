@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => authoring::new(&args),
         Command::Explain(args) => authoring::explain(&args),
         Command::Schema(args) => authoring::schema(&args),
-        Command::Completions(args) => authoring::completions(&args),
+        Command::Completions(args) => Ok(authoring::completions(&args)),
         Command::Mesh(args) => mesh_init::mesh(&args),
         Command::Lab(args) => lab::lab(&args),
         Command::Score(args) => results::score(&args),

@@ -113,7 +113,7 @@ pub(super) fn halt(args: &ClustersArgs) -> Result<u8, Failure> {
             run::halt(cluster, &namespace(&world), &by).await.map_err(environment)?;
             println!("{}: halted; runs on it stop within seconds", cluster.key);
         }
-        finish(&away)
+        Ok(finish(&away))
     })
 }
 
@@ -126,11 +126,11 @@ pub(super) fn resume(args: &ClustersArgs) -> Result<u8, Failure> {
             run::resume(cluster, &namespace(&world)).await.map_err(environment)?;
             println!("{}: free", cluster.key);
         }
-        finish(&away)
+        Ok(finish(&away))
     })
 }
 
-fn finish(away: &[(String, AccessError)]) -> Result<u8, Failure> {
+fn finish(away: &[(String, AccessError)]) -> u8 {
     away.iter().for_each(|(key, error)| eprintln!("{key}: {error}"));
-    Ok(if away.is_empty() { 0 } else { 3 })
+    if away.is_empty() { 0 } else { 3 }
 }

@@ -85,7 +85,7 @@ impl Mending {
             Kind::Value(_) => {
                 self.node.at(&failure.path).is_some_and(Node::is_scalar) && self.stand_in(failure.path.clone())
             }
-            Kind::NoKind { .. } | Kind::SecondKind { .. } => false,
+            Kind::NothingGiven { .. } | Kind::Second { .. } => false,
         };
         mended || self.take_out(failure.path)
     }
@@ -95,9 +95,9 @@ impl Mending {
         let lost_a_child = || self.removed.iter().any(|gone| gone.is_child_of(&failure.path));
         match &failure.kind {
             Kind::MissingField(field) => self.removed.contains(&failure.path.key(field)),
-            Kind::NoKind { .. } => lost_a_child(),
+            Kind::NothingGiven { .. } => lost_a_child(),
             Kind::Value(_) => self.node.at(&failure.path).is_some_and(Node::is_hollow) && lost_a_child(),
-            Kind::UnknownKey { .. } | Kind::SecondKind { .. } => false,
+            Kind::UnknownKey { .. } | Kind::Second { .. } => false,
         }
     }
 
@@ -136,8 +136,8 @@ struct Failure {
 enum Kind {
     UnknownKey { key: String, expected: Vec<&'static str> },
     MissingField(&'static str),
-    NoKind { expected: &'static [&'static str] },
-    SecondKind { first: String, second: String },
+    NothingGiven { expected: &'static [&'static str] },
+    Second { first: String, second: String },
     Value(String),
 }
 
@@ -162,11 +162,11 @@ impl Failure {
                 let problem = Problem::at(self.place(node), format!("`{field}` is missing{}", self.of_what()));
                 problem.help(format!("add `{field}: …`"))
             }
-            Kind::NoKind { expected } => {
+            Kind::NothingGiven { expected } => {
                 let problem = Problem::at(self.place(node), format!("no kind is given{}", self.of_what()));
                 problem.help(format!("add one of {}", list(expected)))
             }
-            Kind::SecondKind { first, second } => {
+            Kind::Second { first, second } => {
                 let message = format!("`{second}` beside `{first}`: only one kind can stand here");
                 Problem::at(node.key_span_at(&self.path), message).help("write a second entry for it")
             }
@@ -248,12 +248,10 @@ impl de::Error for Failure {
             de::Unexpected::Unsigned(_)
             | de::Unexpected::Signed(_)
             | de::Unexpected::Float(_)
-            | de::Unexpected::Bool(_) => {
-                if expected.to_string() == "a string" {
-                    "; put it in quotes"
-                } else {
-                    ""
-                }
+            | de::Unexpected::Bool(_)
+                if expected.to_string() == "a string" =>
+            {
+                "; put it in quotes"
             }
             _ => "",
         };
@@ -300,7 +298,7 @@ fn found(unexpected: de::Unexpected<'_>) -> String {
 /// A node as a source of serde's data model.
 struct At<'a>(&'a Node);
 
-impl<'a> At<'a> {
+impl At<'_> {
     fn is_unknown(&self) -> bool {
         matches!(self.0.value, Value::Unknown(_))
     }
@@ -377,7 +375,7 @@ impl<'de> Deserializer<'de> for At<'de> {
             return visitor.visit_map(Entries::new(entries.iter().collect()));
         }
         let (known, kinds) = entries.iter().partition(|entry| fields.contains(&entry.key.as_str()));
-        visitor.visit_map(Entries { entries: Vec::into_iter(known), value: None, kind: Some((kinds, fields)) })
+        visitor.visit_map(Entries { rest: Vec::into_iter(known), value: None, kind: Some((kinds, fields)) })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -430,7 +428,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 }
 
 struct Entries<'a> {
-    entries: std::vec::IntoIter<&'a Entry>,
+    rest: std::vec::IntoIter<&'a Entry>,
     value: Option<&'a Entry>,
     /// The keys for the `$kind` field, and the fields beside it.
     kind: Option<(Vec<&'a Entry>, &'static [&'static str])>,
@@ -438,7 +436,7 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn new(entries: Vec<&'a Entry>) -> Self {
-        Self { entries: entries.into_iter(), value: None, kind: None }
+        Self { rest: entries.into_iter(), value: None, kind: None }
     }
 }
 
@@ -446,7 +444,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
-        if let Some(entry) = self.entries.next() {
+        if let Some(entry) = self.rest.next() {
             self.value = Some(entry);
             let key = StrDeserializer::<Failure>::new(&entry.key);
             return seed.deserialize(key).map(Some).map_err(|failure| failure.inside(Segment::Key(entry.key.clone())));
@@ -485,10 +483,10 @@ impl<'de> Kinds<'de> {
             return Err(failure.inside(Segment::Key(stray.key.clone())));
         }
         match self.entries.as_slice() {
-            [] => Err(Failure::new(Kind::NoKind { expected: variants })),
-            [entry] => visitor.visit_enum(Variant { entry }),
+            [] => Err(Failure::new(Kind::NothingGiven { expected: variants })),
+            [entry] => visitor.visit_enum(Variant(entry)),
             [first, second, ..] => {
-                let kind = Kind::SecondKind { first: first.key.clone(), second: second.key.clone() };
+                let kind = Kind::Second { first: first.key.clone(), second: second.key.clone() };
                 Err(Failure::new(kind).inside(Segment::Key(second.key.clone())))
             }
         }
@@ -517,23 +515,22 @@ impl<'de> Deserializer<'de> for Kinds<'de> {
     }
 }
 
-struct Variant<'a> {
-    entry: &'a Entry,
-}
+/// The key that was chosen, with its value.
+struct Variant<'a>(&'a Entry);
 
 impl<'de> de::EnumAccess<'de> for Variant<'de> {
     type Error = Failure;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Failure> {
-        let variant = seed.deserialize(StrDeserializer::<Failure>::new(&self.entry.key))?;
+        let variant = seed.deserialize(StrDeserializer::<Failure>::new(&self.0.key))?;
         Ok((variant, self))
     }
 }
 
 impl Variant<'_> {
     fn inside(&self, failure: Failure) -> Failure {
-        failure.inside(Segment::Key(self.entry.key.clone()))
+        failure.inside(Segment::Key(self.0.key.clone()))
     }
 }
 
@@ -541,23 +538,23 @@ impl<'de> de::VariantAccess<'de> for Variant<'de> {
     type Error = Failure;
 
     fn unit_variant(self) -> Result<(), Failure> {
-        match &self.entry.value.value {
+        match &self.0.value.value {
             Value::Null => Ok(()),
             Value::Map(entries) if entries.is_empty() => Ok(()),
-            _ => Err(self.inside(de::Error::custom(format!("`{}` takes no value", self.entry.key)))),
+            _ => Err(self.inside(de::Error::custom(format!("`{}` takes no value", self.0.key)))),
         }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
-        seed.deserialize(At(&self.entry.value)).map_err(|failure| self.inside(failure))
+        seed.deserialize(At(&self.0.value)).map_err(|failure| self.inside(failure))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Failure> {
-        At(&self.entry.value).deserialize_any(visitor).map_err(|failure| self.inside(failure))
+        At(&self.0.value).deserialize_any(visitor).map_err(|failure| self.inside(failure))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
-        At(&self.entry.value).deserialize_struct("", fields, visitor).map_err(|failure| self.inside(failure))
+        At(&self.0.value).deserialize_struct("", fields, visitor).map_err(|failure| self.inside(failure))
     }
 }
 

@@ -1,5 +1,5 @@
 //! YAML documents whose every value knows where it stands: read, decoded into types, and complained about with
-//! file:line:column. Knows nothing of scenarios.
+//! <file:line:column>. Knows nothing of scenarios.
 
 mod decode;
 mod node;

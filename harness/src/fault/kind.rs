@@ -148,7 +148,7 @@ macro_rules! faults {
 faults! {
     /// Delete pods: gracefully, or by force with `grace: 0s` (a forced deletion, not a process crash).
     DeletePods(DeletePods) "deletePods",
-    /// Scale a Deployment or StatefulSet; restored to what it was.
+    /// Scale a Deployment or `StatefulSet`; restored to what it was.
     Scale(Scale) "scale",
     /// Run a program that breaks something, and another that undoes it.
     Command(CommandFault) "command",

@@ -1,4 +1,4 @@
-//! `scale`: a Deployment or StatefulSet to a number of replicas, and back to what it was.
+//! `scale`: a Deployment or `StatefulSet` to a number of replicas, and back to what it was.
 
 use std::sync::Arc;
 
@@ -72,8 +72,8 @@ impl FaultRole for Scale {
 
     fn permissions(&self) -> Vec<Permission> {
         let (resource, _) = self.workload();
-        let need = |verb| Permission::new(self.cluster.key(), &self.namespace, "apps", resource.plural(), verb);
-        vec![need("get"), need("patch")]
+        let need = |resource: &str, verb| Permission::new(self.cluster.key(), &self.namespace, "apps", resource, verb);
+        vec![need(resource.plural(), "get"), need(&format!("{}/scale", resource.plural()), "patch")]
     }
 
     fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
@@ -150,7 +150,7 @@ impl Scaling {
 
     async fn patch(&self, query: &str) -> Result<Value, FaultError> {
         let patch = json!({ "metadata": { "uid": self.uid }, "spec": { "replicas": self.wanted } });
-        let path = format!("{}{query}", self.path());
+        let path = format!("{}/scale{query}", self.path());
         Ok(self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?)
     }
 }

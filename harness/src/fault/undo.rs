@@ -17,7 +17,7 @@ use crate::probe::CannotAsk;
 pub enum WorkloadResource {
     /// A Deployment.
     Deployments,
-    /// A StatefulSet.
+    /// A `StatefulSet`.
     StatefulSets,
 }
 
@@ -80,7 +80,7 @@ pub enum UndoOutcome {
 }
 
 /// The longest an undo command may take.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+const COMMAND_DEADLINE: Duration = Duration::from_mins(1);
 
 impl Undo {
     /// The cluster it acts on; none outside of clusters.
@@ -160,7 +160,8 @@ async fn restore_scale(
             "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
             "spec": { "replicas": replicas }
         });
-        match cluster.send(http::Method::PATCH, path, "application/merge-patch+json", &patch).await {
+        match cluster.send(http::Method::PATCH, &format!("{path}/scale"), "application/merge-patch+json", &patch).await
+        {
             Ok(_) => return Ok(UndoOutcome::Restored),
             Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;

@@ -41,7 +41,7 @@ impl Failure {
 /// The class that one error of a chain tells, if it tells one. Causes further down decide.
 fn class_of(cause: &(dyn Error + 'static), text: &str, connecting: bool) -> Option<Class> {
     if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-        if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<rustls::Error>) {
             return Some(Class::Tls);
         }
         return match io.kind() {

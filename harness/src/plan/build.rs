@@ -226,6 +226,9 @@ fn build_probes(building: &mut Building<'_>) {
         }
         for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
+            if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {
+                continue;
+            }
             let timing = copy.kind.as_kind().timing();
             building.probes.push(PlannedProbe {
                 name: format!("{name}{}", copy.suffix),
@@ -250,6 +253,9 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
         building.complain(spec.kind.as_kind().complaints(), &inside);
         for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
+            if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {
+                continue;
+            }
             let stem =
                 spec.name.clone().unwrap_or_else(|| format!("{}/{}", spec.kind.name(), copy.kind.as_kind().subject()));
             let mut id = format!("{stem}{}", copy.suffix);

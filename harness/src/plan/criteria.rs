@@ -212,7 +212,8 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
     let complaint = match (subject, claim) {
         (Subject::Fault(id), Claim::RestartTime { .. }) => {
             let removes = building.faults.iter().any(|fault| fault.id == *id && fault.kind.as_role().selects_pods());
-            (!removes).then(|| ("this fault removes nothing that could be replaced", "name a fault that deletes pods"))
+            (!removes)
+                .then_some(("this fault removes nothing that could be replaced", "name a fault that deletes pods"))
         }
         (_, Claim::RecoveryTime { .. }) if !drill && building.lacks("faults") => None,
         (_, Claim::RecoveryTime { .. }) if !drill => {

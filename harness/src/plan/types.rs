@@ -155,6 +155,12 @@ impl Plan {
         TimeSpan(self.phases.baseline.0 + held.max().unwrap_or_default() + self.phases.observe.0)
     }
 
+    /// Whether something in it judges by every cluster of the mesh, not only by those it names.
+    pub fn needs_all_clusters(&self) -> bool {
+        let kinds = self.probes.iter().map(|probe| &probe.kind).chain(self.checks.iter().map(|check| &check.kind));
+        kinds.into_iter().any(ProbeKind::needs_all_clusters)
+    }
+
     /// The checks of a stage.
     pub fn stage(&self, stage: Stage) -> impl Iterator<Item = &PlannedCheck> {
         self.checks.iter().filter(move |check| check.stage == stage)

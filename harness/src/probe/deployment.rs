@@ -1,4 +1,4 @@
-//! `deployment`: a Deployment or StatefulSet whose rollout is complete, by the full logic of `kubectl rollout status`.
+//! `deployment`: a Deployment or `StatefulSet` whose rollout is complete, by the full logic of `kubectl rollout status`.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
@@ -42,11 +42,15 @@ impl Kind for Federation {
     }
 
     fn subject(&self) -> String {
-        format!("{}-from-{}", self.hub, self.of)
+        format!("at-{}", self.hub)
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
         vec![&mut self.hub, &mut self.of]
+    }
+
+    fn is_vacuous(&self) -> bool {
+        self.hub == self.of
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
@@ -69,9 +73,6 @@ struct FederationObserver {
 
 impl FederationObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
-        if self.spec.hub.key() == self.spec.of.key() {
-            return Ok(Outcome::judged(true, "the hub's own series need no federation", Value::Null));
-        }
         let default = ["up".to_owned(), "istio_requests_total".to_owned()];
         let metrics = if self.spec.metrics.is_empty() { &default[..] } else { &self.spec.metrics };
         let fresh = match self.spec.fresh {
@@ -88,6 +89,11 @@ impl FederationObserver {
         let message =
             format!("{compared} series of {} are at {}, fresh and equal to their source", self.id, self.hub.name());
         Ok(Outcome::judged(true, message, json!({ "series": compared, "fresh": fresh })))
+    }
+
+    fn stale(&self, metric: &str, age: f64, fresh: f64, series: &Found) -> Outcome {
+        let message = format!("stale: {metric} of {} is {age:.0} s old, expected at most {fresh:.0} s", self.id);
+        Outcome::judged(false, message, json!({ "labels": series.labels }))
     }
 
     /// The longest scrape interval of the hub's targets.
@@ -113,16 +119,26 @@ impl FederationObserver {
             Vector::Scalar(point) => point.value,
             _ => return Err(CannotAsk(format!("{}: time() is not a scalar", self.hub.name()))),
         };
+        let live = self.source.query(metric, None).await?;
         let mut by_time: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
+        let mut oldest = None;
         for time in times.samples() {
             let Some(at) = time.number() else { continue };
             if now - at > fresh {
-                let message =
-                    format!("stale: {metric} of {} is {:.0} s old, expected at most {fresh:.0} s", self.id, now - at);
-                return Ok(Err(Outcome::judged(false, message, json!({ "labels": time.labels }))));
+                // What is gone at its source lingers at the hub for five minutes; what is still there must be fresh.
+                let own = labels(time, label, false);
+                let gone = !live.samples().iter().any(|series| labels(series, label, false) == own);
+                oldest = Some((now - at, time));
+                if gone {
+                    continue;
+                }
+                return Ok(Err(self.stale(metric, now - at, fresh, time)));
             }
             let series = federated.samples().iter().find(|series| labels(series, "", true) == labels(time, "", true));
             by_time.entry((at * 1000.0).round() as u64).or_default().extend(series);
+        }
+        if let (true, Some((age, time))) = (by_time.is_empty(), oldest) {
+            return Ok(Err(self.stale(metric, age, fresh, time)));
         }
         let mut count = 0;
         for (millis, series) in by_time {

@@ -114,6 +114,10 @@ pub trait Kind {
     fn complaints(&self) -> Vec<Complaint> {
         Vec::new()
     }
+    /// Whether it says nothing once its clusters were expanded, as of a cluster beside itself.
+    fn is_vacuous(&self) -> bool {
+        false
+    }
     /// What it must be permitted.
     fn permissions(&self) -> Vec<Permission> {
         Vec::new()
@@ -144,6 +148,7 @@ macro_rules! kinds {
         /// What is observed.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
+        #[expect(clippy::large_enum_variant, reason = "a plan holds a handful of them")]
         pub enum ProbeKind {
             $($(#[doc = $doc])+ $variant($variant),)*
         }
@@ -193,7 +198,7 @@ kinds! {
     Federation "federation",
     /// Pods: readiness, count, restarts, containers.
     Pods "pods",
-    /// A Deployment or StatefulSet: its rollout is complete, by the logic of kubectl rollout status.
+    /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of kubectl rollout status.
     Deployment "deployment",
     /// Nodes: count, readiness, schedulability, version.
     Nodes "nodes",

@@ -117,7 +117,7 @@ impl Kind for Ping {
             let Some(place) = &self.from else {
                 return match &world.net {
                     Net::Lab(lab) => Ok(Box::new(LabPing { lab: lab.clone(), address, timeout }) as Box<dyn Observer>),
-                    Net::Machine => Ok(Box::new(RunnerPing::open(address, timeout).await?) as Box<dyn Observer>),
+                    Net::Machine => Ok(Box::new(RunnerPing::open(address, timeout)?) as Box<dyn Observer>),
                 };
             };
             let cluster = Arc::clone(world.cluster(place.cluster.key())?);
@@ -160,7 +160,7 @@ struct RunnerPing {
 }
 
 impl RunnerPing {
-    async fn open(address: IpAddr, timeout: Duration) -> Result<Self, CannotAsk> {
+    fn open(address: IpAddr, timeout: Duration) -> Result<Self, CannotAsk> {
         let kind = if address.is_ipv4() { ICMP::V4 } else { ICMP::V6 };
         let mut refusals = Vec::new();
         for (socket, name) in [(socket2::Type::DGRAM, "datagram"), (socket2::Type::RAW, "raw")] {

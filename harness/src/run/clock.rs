@@ -44,6 +44,6 @@ impl Clock {
         let expected = self.start.elapsed();
         let seen = Timestamp::now().duration_since(self.wall);
         seen.checked_sub(jiff::SignedDuration::try_from(expected).unwrap_or_default())
-            .map_or(Duration::ZERO, |difference| difference.unsigned_abs())
+            .map_or(Duration::ZERO, jiff::SignedDuration::unsigned_abs)
     }
 }

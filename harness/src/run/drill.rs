@@ -22,9 +22,11 @@ use crate::spec::Stage;
 /// The part of the baseline that must be without a bad sample.
 const STEADY: Duration = Duration::from_secs(10);
 /// The longest baseline.
-const LONGEST_BASELINE: Duration = Duration::from_secs(60);
+const LONGEST_BASELINE: Duration = Duration::from_mins(1);
 /// How long recovery is verified after an interruption.
 const AFTER_INTERRUPTION: Duration = Duration::from_secs(30);
+/// How long beyond the target recovery is observed, so that a missed target is seen to be missed.
+const BEYOND_TARGET: Duration = Duration::from_secs(2);
 /// How often the record is looked at while something is waited for.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -41,7 +43,7 @@ impl Drill<'_> {
     pub async fn run(&self, ready: &Ready) {
         self.phase(Phase::Baseline);
         let samplers: Vec<Sampler> =
-            ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), &self.recorder)).collect();
+            ready.probes.iter().map(|(probe, observer)| sample(probe, observer, &self.recorder)).collect();
         if let Some(faults) = self.baseline(&samplers, &ready.askers).await {
             self.break_and_undo(faults).await;
             self.watch_recovery(&ready.askers).await;
@@ -198,7 +200,7 @@ impl Drill<'_> {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
         let patience = if interrupted { AFTER_INTERRUPTION } else { self.plan.phases.recovery.0 };
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + patience + BEYOND_TARGET;
         if !interrupted {
             self.phase(Phase::Observe);
         }

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::drill::Drill;
 use super::faults::FaultBench;
 use super::lease::Held;
-use super::preflight::{Stop, preflight};
+use super::preflight::{Stop, declared, preflight};
 use super::validation::validate;
 use super::{Clock, Interrupts, Journal, Progress, Recorder, RunDir};
 use crate::cluster::{AccessError, Kubeconfigs, World, connect};
@@ -138,22 +138,10 @@ impl Run<'_> {
     }
 
     async fn prepare(&self, leases: &mut Vec<Held>) -> Result<(World, super::preflight::Ready), Stop> {
-        let world = self.source.connect(self.plan.clusters.iter().map(String::as_str)).await?;
-        // Judging owners of endpoints needs every cluster of the mesh, not only those the scenario names.
-        let world = match self
-            .plan
-            .probes
-            .iter()
-            .map(|probe| &probe.kind)
-            .chain(self.plan.checks.iter().map(|check| &check.kind))
-            .any(crate::probe::ProbeKind::needs_all_clusters)
-        {
-            true => match &self.source.mesh {
-                Some(mesh) => self.source.connect(mesh.spec.clusters.keys().map(String::as_str)).await?,
-                None => world,
-            },
-            false => world,
-        };
+        declared(self.plan, self.source.mesh.as_deref())?;
+        let all = self.source.mesh.as_ref().filter(|_| self.plan.needs_all_clusters()).map(|mesh| mesh.spec.keys());
+        let keys = all.unwrap_or_else(|| self.plan.clusters.iter().cloned().collect());
+        let world = self.source.connect(keys.iter().map(String::as_str)).await?;
         let holder = format!("{}@{}", self.id, hostname());
         let ready = preflight(self.plan, &world, &self.recorder, &holder, &self.interrupts, leases).await?;
         Ok((world, ready))

@@ -15,7 +15,7 @@ use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
 
 /// How long a fault may take to show its effect.
-const EFFECT_DEADLINE: Duration = Duration::from_secs(60);
+const EFFECT_DEADLINE: Duration = Duration::from_mins(1);
 /// How often its effect is looked for.
 const EFFECT_PAUSE: Duration = Duration::from_millis(100);
 /// How often replacements are looked for; the resolution of restart times.

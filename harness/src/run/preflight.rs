@@ -15,11 +15,14 @@ use super::{Interrupts, Recorder, permissions};
 use crate::cluster::World;
 use crate::plan::{Plan, PlannedCheck, PlannedProbe};
 use crate::probe::{CannotAsk, Observer, Role};
-use crate::spec::FaultPermission;
+use crate::spec::{FaultPermission, MeshFile};
+
+/// A probe and what makes its observations.
+pub(super) type Prepared = (PlannedProbe, Arc<dyn Observer>);
 
 /// What a run goes on with.
 pub(super) struct Ready {
-    pub probes: Vec<(PlannedProbe, Arc<dyn Observer>)>,
+    pub probes: Vec<Prepared>,
     pub askers: Vec<Asker>,
     pub leases: Vec<Held>,
 }
@@ -63,20 +66,28 @@ pub(super) async fn preflight(
     Ok(Ready { probes, askers, leases: std::mem::take(leases) })
 }
 
-/// The mesh file allows it, and so do the clusters.
-async fn permitted(plan: &Plan, world: &World, namespace: &str) -> Result<(), Stop> {
+/// The mesh file allows it. Asked before anything is contacted.
+pub(super) fn declared(plan: &Plan, mesh: Option<&MeshFile>) -> Result<(), Stop> {
     for key in &plan.broken {
-        let cluster = world.cluster(key)?;
-        if cluster.spec.faults == FaultPermission::Forbidden {
+        let Some(cluster) = mesh.and_then(|mesh| mesh.spec.clusters.get(key)) else { continue };
+        if cluster.faults == FaultPermission::Forbidden {
             return Err(Stop::Refused(format!(
                 "cluster `{key}` may not be broken: the mesh file says `faults: forbidden`; set it to `allowed` if that is meant"
             )));
         }
-        if cluster.spec.uid.is_none() {
+        if cluster.uid.is_none() {
             return Err(Stop::Refused(format!(
                 "cluster `{key}` is not pinned: the mesh file names no `uid` for it, so a changed context would go unnoticed; run `meshdrill mesh init`"
             )));
         }
+    }
+    Ok(())
+}
+
+/// The clusters allow it.
+async fn permitted(plan: &Plan, world: &World, namespace: &str) -> Result<(), Stop> {
+    for key in &plan.broken {
+        let cluster = world.cluster(key)?;
         if let Some(by) = halted(cluster, namespace).await? {
             return Err(Stop::Refused(format!("cluster `{key}` is halted by {by}; lift it with `meshdrill resume`")));
         }
@@ -122,7 +133,7 @@ async fn prepare_probes(
     world: &World,
     recorder: &Recorder,
     today: jiff::civil::Date,
-) -> Result<Vec<(PlannedProbe, Arc<dyn Observer>)>, Stop> {
+) -> Result<Vec<Prepared>, Stop> {
     let prepared = plan.probes.iter().map(|probe| async move {
         if let Some(missing) = first_missing(&probe.needs, world, today).await {
             missing.record(recorder, &probe.name);
@@ -132,7 +143,7 @@ async fn prepare_probes(
             probe.kind.as_kind().prepare(world, Role::Probe).await.map_err(|error| (probe.name.clone(), error))?;
         Ok(Some((probe.clone(), Arc::from(observer))))
     });
-    let results: Vec<Result<Option<(PlannedProbe, Arc<dyn Observer>)>, (String, CannotAsk)>> = join_all(prepared).await;
+    let results: Vec<Result<Option<Prepared>, (String, CannotAsk)>> = join_all(prepared).await;
     let mut ready = Vec::new();
     let mut failures = Vec::new();
     for result in results {

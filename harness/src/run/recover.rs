@@ -82,7 +82,7 @@ async fn replay(world: &World, leftover: &Leftover) -> (String, bool) {
         Ok(UndoOutcome::Gone) => "the object is gone",
         Err(error) => return (format!("{undo}: failed: {error}"), false),
     };
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         match undo.missing(world).await {
             Ok(None) => return (format!("{undo}: {outcome} (run {}, {})", leftover.run, leftover.scenario), true),

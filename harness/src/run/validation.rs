@@ -17,7 +17,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
     recorder.event(Event::Phase { phase: Phase::Verify });
     let deadline = start + plan.phases.timeout.0;
     let samplers: Vec<Sampler> =
-        ready.probes.iter().map(|(probe, observer)| sample(probe, observer.clone(), recorder)).collect();
+        ready.probes.iter().map(|(probe, observer)| sample(probe, observer, recorder)).collect();
     let checks = join_all(ready.askers.iter().map(|asker| async move {
         let outcome = match asker.check.within {
             Some(within) => asker.poll(deadline.min(Instant::now() + within.0)).await.0,

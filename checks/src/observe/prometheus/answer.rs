@@ -76,8 +76,8 @@ pub(super) fn open<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Answ
     let envelope: Envelope = serde_json::from_slice(body).map_err(|_| not_prometheus())?;
     match envelope.status.as_str() {
         "success" if (200..300).contains(&status) => {
-            let data =
-                serde_json::from_value(envelope.data).map_err(|e| PrometheusError::Shape { why: e.to_string() })?;
+            let data = serde_json::from_value(without_nulls(envelope.data))
+                .map_err(|e| PrometheusError::Shape { why: e.to_string() })?;
             Ok(Answer { data, warnings: envelope.warnings, infos: envelope.infos })
         }
         "error" => Err(PrometheusError::Refused { status, kind: envelope.error_type, message: envelope.error }),
@@ -85,9 +85,29 @@ pub(super) fn open<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Answ
     }
 }
 
+/// A list or map of Go that was never filled is `null`; it means the same as one that is left out.
+fn without_nulls(mut value: serde_json::Value) -> serde_json::Value {
+    match &mut value {
+        serde_json::Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(|member| *member = without_nulls(member.take()));
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| *item = without_nulls(item.take())),
+        _ => {}
+    }
+    value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_null_is_as_good_as_nothing() {
+        let body = br#"{"status":"success","data":{"activeTargets":[],"droppedTargetCounts":null}}"#;
+        let answer = super::super::parse_targets(200, body).unwrap();
+        assert_eq!(answer.data.dropped, 0);
+    }
 
     fn error(status: u16, body: &str) -> String {
         open::<serde_json::Value>(status, body.as_bytes()).unwrap_err().to_string()

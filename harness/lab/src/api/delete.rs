@@ -136,7 +136,7 @@ pub(crate) fn pod_gracefully(world: &mut World, c: usize, pod: &Value, grace: Op
     let own = object::int(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
     let grace = grace.unwrap_or(own);
     let unbound = object::text(pod, "/spec/nodeName").is_empty();
-    if grace == 0 || unbound {
+    if grace == 0 || unbound || world.booting {
         world.clusters[c].store.remove(resources::pods(), &namespace, &name);
         return None;
     }

@@ -61,7 +61,8 @@ fn groups() -> Vec<Value> {
     for resource in RESOURCES.iter().filter(|r| !r.group.is_empty()) {
         match names.iter_mut().find(|(group, _)| *group == resource.group) {
             Some((_, versions)) => {
-                versions.extend(resource.versions.iter().filter(|v| !versions.contains(v)).copied().collect::<Vec<_>>())
+                versions
+                    .extend(resource.versions.iter().filter(|v| !versions.contains(v)).copied().collect::<Vec<_>>());
             }
             None => names.push((resource.group, resource.versions.to_vec())),
         }

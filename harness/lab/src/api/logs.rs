@@ -13,7 +13,7 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Res
             return Err(Failure::not_found(resources::pods(), &target.name));
         };
         let container =
-            request.query.get("container").map_or_else(|| object::text(value, "/spec/containers/0/name"), |n| n);
+            request.query.get("container").unwrap_or_else(|| object::text(value, "/spec/containers/0/name"));
         let known = ["/spec/containers", "/spec/initContainers"]
             .iter()
             .any(|list| object::items(value, list).iter().any(|x| object::text(x, "/name") == container));

@@ -9,6 +9,7 @@ pub(crate) mod failure;
 mod logs;
 mod openapi;
 pub(crate) mod path;
+mod protobuf;
 pub(crate) mod query;
 mod read;
 mod review;
@@ -41,6 +42,12 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn json(&self) -> Result<Value, Failure> {
+        if self.content_type.contains("protobuf") {
+            return protobuf::decode(&self.body).ok_or_else(|| {
+                let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+                Failure::new(415, "UnsupportedMediaType", text)
+            });
+        }
         serde_json::from_slice(&self.body).map_err(|e| {
             Failure::bad_request(format!("the object provided is unrecognized: couldn't parse the body as JSON: {e}"))
         })
@@ -59,14 +66,13 @@ pub(crate) async fn handle(lab: Lab, c: usize, mut request: http::Request<Incomi
     });
     let c = alias.unwrap_or(c);
     let mode = lab.with(|world| world.clusters[c].quirks.api);
-    let mut response = match mode.turns_away(request.method(), request.uri().path()) {
-        Some(failure) => failure.response(),
-        None => {
-            if mode.hangs() {
-                return std::future::pending().await;
-            }
-            route(&lab, c, &mut request).await.unwrap_or_else(|failure| failure.response())
+    let mut response = if let Some(failure) = mode.turns_away(request.method(), request.uri().path()) {
+        failure.response()
+    } else {
+        if mode.hangs() {
+            return std::future::pending().await;
         }
+        route(&lab, c, &mut request).await.unwrap_or_else(|failure| failure.response())
     };
     if let Ok(date) = date.parse() {
         response.headers_mut().insert("date", date);
@@ -89,13 +95,6 @@ async fn route(lab: &Lab, c: usize, request: &mut http::Request<Incoming>) -> Re
     let method = request.method().clone();
     let body = request.body_mut().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let request = Request { method, target, query, accept, content_type, body };
-    if content_type_is_protobuf(&request) {
-        return Err(Failure::new(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
-        ));
-    }
     if let Some(answer) = review::answer(lab, c, &request)? {
         return Ok(answer);
     }
@@ -108,8 +107,4 @@ async fn route(lab: &Lab, c: usize, request: &mut http::Request<Incoming>) -> Re
         ("GET" | "PUT" | "PATCH" | "POST", _) => subresource::answer(lab, c, &request),
         _ => Err(Failure::method_not_allowed()),
     }
-}
-
-fn content_type_is_protobuf(request: &Request) -> bool {
-    !request.body.is_empty() && request.content_type.contains("protobuf")
 }

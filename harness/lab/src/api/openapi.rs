@@ -1,4 +1,4 @@
-//! As much OpenAPI as kubectl needs to leave validation to the server. No schemas.
+//! As much `OpenAPI` as kubectl needs to leave validation to the server. No schemas.
 
 use serde_json::{Map, Value, json};
 

@@ -37,7 +37,7 @@ pub(crate) fn parse(path: &str) -> Result<Target, Failure> {
     };
     let (namespace, rest) = match rest {
         ["namespaces", namespace, plural, more @ ..]
-            if group != "" || resources::find("", plural).is_some_and(|r| r.namespaced) =>
+            if !group.is_empty() || resources::find("", plural).is_some_and(|r| r.namespaced) =>
         {
             (*namespace, [&[*plural], more].concat())
         }

@@ -28,9 +28,8 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Res
             ("scale", "GET") => scale_of(&old),
             ("scale", _) => return scale(world, c, request, &old),
             ("eviction", "POST") => return evict(world, c, request, &old),
-            ("status" | "finalize" | "ephemeralcontainers", "GET") => shown(&old, target),
+            ("status" | "ephemeralcontainers", "GET") | ("finalize", _) => shown(&old, target),
             ("status", _) => shown(&status(world, c, request, &old)?, target),
-            ("finalize", _) => shown(&old, target),
             _ => return Err(Failure::method_not_allowed()),
         };
         Ok(json_response(200, &value))

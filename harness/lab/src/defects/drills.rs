@@ -29,10 +29,10 @@ pub(super) static ROWS: &[Row] = &[
         });
     }),
     first("replica-restore-blocked", Start, "istiod may not be scaled up again", |w, c| {
-        w.clusters[c].quirks.no_scale_up.push("istiod".into())
+        w.clusters[c].quirks.no_scale_up.push("istiod".into());
     }),
     first("data-plane-depends-on-control-plane", Start, "the ingress answers 503 while istiod is gone", |w, c| {
-        w.clusters[c].quirks.needs_istiod = true
+        w.clusters[c].quirks.needs_istiod = true;
     }),
     everywhere(
         "reviews-no-redistribution",
@@ -68,20 +68,20 @@ pub(super) static ROWS: &[Row] = &[
         });
     }),
     everywhere("delay-left-behind", Start, "proxies keep an injected fault after it was removed", |w, c| {
-        w.clusters[c].quirks.sticky_faults = true
+        w.clusters[c].quirks.sticky_faults = true;
     }),
     everywhere("cni-ignores-policies", Start, "NetworkPolicies are stored and not enforced", |w, c| {
-        w.clusters[c].quirks.ignore_policies = true
+        w.clusters[c].quirks.ignore_policies = true;
     }),
     everywhere("rollout-stuck", Start, "pods of a new reviews template never become ready", |w, c| {
-        broken(w, c, "reviews", "", Broken::Unready, false)
+        broken(w, c, "reviews", "", Broken::Unready, false);
     }),
-    everywhere("alert-silenced", Start, "a silence covers every alert", |w, c| crate::alerts::silence_all(w, c)),
+    everywhere("alert-silenced", Start, "a silence covers every alert", crate::alerts::silence_all),
     everywhere("receiver-dead", Objects, "nothing runs behind the on-call receiver", |w, c| {
         edit(w, c, resources::deployments(), "istio-system", "oncall", |d| object::set(d, "/spec/replicas", json!(0)));
     }),
     everywhere("fault-has-no-effect", Start, "deletions and scalings are accepted and change nothing", |w, c| {
-        w.clusters[c].quirks.inert = true
+        w.clusters[c].quirks.inert = true;
     }),
     everywhere("pdb-blocks-eviction", Objects, "disruption budgets allow no eviction", |w, c| {
         for (namespace, name, app) in

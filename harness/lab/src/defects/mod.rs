@@ -1,6 +1,7 @@
 //! What can be wrong with the mesh. A defect changes the model or its objects at the start; everything else follows.
 
 mod drills;
+mod monitoring;
 mod quirks;
 mod table;
 mod validation;

@@ -113,6 +113,7 @@ impl PodQuirk {
 
 /// Everything that is not as it should be in one cluster.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a defect of its own, and any may come together")]
 pub(crate) struct Quirks {
     pub(crate) api: Api,
     /// The API address leads to this cluster instead.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::quirks::{Api, Federation, PodQuirk};
+use super::quirks::{Api, PodQuirk};
 use super::{DefectInfo, Row, When};
 use crate::store::{Resource, object, resources};
 use crate::world::{Broken, World};
@@ -49,36 +49,36 @@ use When::{Before, Configured, Objects, Start};
 
 pub(super) static ROWS: &[Row] = &[
     row("wrong-cluster", Before, "the API address leads to the first cluster", |w, c| {
-        w.clusters[c].quirks.api_alias = Some(usize::from(c == 0))
+        w.clusters[c].quirks.api_alias = Some(usize::from(c == 0));
     }),
     row("api-down", Start, "nothing listens at the API address", |w, c| w.clusters[c].quirks.api = Api::Down),
     row("api-hangs", Start, "the API server accepts connections and never answers", |w, c| {
-        w.clusters[c].quirks.api = Api::Hangs
+        w.clusters[c].quirks.api = Api::Hangs;
     }),
     row("api-401", Start, "the API server does not know the credentials", |w, c| {
-        w.clusters[c].quirks.api = Api::Unauthorized
+        w.clusters[c].quirks.api = Api::Unauthorized;
     }),
     row("api-403", Start, "the user may do nothing", |w, c| w.clusters[c].quirks.api = Api::Forbidden),
     row("api-read-only", Start, "the user may read and nothing else", |w, c| w.clusters[c].quirks.api = Api::ReadOnly),
     row("api-no-exec", Start, "the user may neither exec nor forward ports", |w, c| {
-        w.clusters[c].quirks.api = Api::NoExec
+        w.clusters[c].quirks.api = Api::NoExec;
     }),
     row("clock-skew", Start, "the API server's clock is two minutes ahead", |w, c| w.clusters[c].quirks.skew = 120_000),
     row("kubernetes-version-drift", Before, "API server and nodes are v1.33.5", |w, c| {
-        w.clusters[c].quirks.kubernetes_version = Some("v1.33.5".into())
+        w.clusters[c].quirks.kubernetes_version = Some("v1.33.5".into());
     }),
     row("kubelet-version-drift", Before, "one kubelet is v1.33.5", |w, c| {
-        w.clusters[c].quirks.kubelet_version = Some((2, "v1.33.5"))
+        w.clusters[c].quirks.kubelet_version = Some((2, "v1.33.5"));
     }),
     row("node-not-ready", Before, "a node is NotReady", |w, c| w.clusters[c].quirks.unready_nodes.push(3)),
     row("node-cordoned", Before, "a node is cordoned", |w, c| w.clusters[c].quirks.cordoned_nodes.push(3)),
     row("node-missing", Before, "there are two nodes instead of three", |w, c| w.clusters[c].quirks.nodes = 2),
     row("overlay-pod-ips", Before, "pods have overlay addresses", |w, c| w.clusters[c].quirks.overlay = true),
     row("overlapping-pod-cidrs", Before, "pods have addresses of the first cluster's network", |w, c| {
-        w.clusters[c].quirks.overlapping = true
+        w.clusters[c].quirks.overlapping = true;
     }),
     row("ping-loss-20", Start, "one in five echoes to other clusters is lost", |w, c| {
-        each_other(w, c, |l| l.loss = 0.2)
+        each_other(w, c, |l| l.loss = 0.2);
     }),
     first("ping-one-direction-dead", Start, "echoes from this cluster to the others get no reply", |w, c| {
         for d in (0..w.clusters.len()).filter(|d| *d != c) {
@@ -86,15 +86,15 @@ pub(super) static ROWS: &[Row] = &[
         }
     }),
     row("ping-rtt-300ms", Start, "an echo to another cluster takes 300 ms", |w, c| {
-        each_other(w, c, |l| l.rtt_ms = Some(300.0))
+        each_other(w, c, |l| l.rtt_ms = Some(300.0));
     }),
     row("istio-version-drift", Before, "control plane and proxies are 1.27.1", |w, c| {
-        w.clusters[c].quirks.istio_version = Some("1.27.1".into())
+        w.clusters[c].quirks.istio_version = Some("1.27.1".into());
     }),
     row("wrong-network-label", Objects, "the east-west gateway is labelled with another network", |w, c| {
         let label = "/metadata/labels/topology.istio.io~1network";
         edit(w, c, resources::services(), "istio-system", "istio-eastwestgateway", |s| {
-            object::set(s, label, json!("wrong-network"))
+            object::set(s, label, json!("wrong-network"));
         });
         edit(w, c, resources::namespaces(), "", "istio-system", |n| object::set(n, label, json!("wrong-network")));
     }),
@@ -111,10 +111,10 @@ pub(super) static ROWS: &[Row] = &[
         crate::mesh::istiod::push(w, c);
     }),
     row("different-roots", Before, "this cluster's CA chains to another root", |w, c| {
-        w.clusters[c].quirks.foreign_root = true
+        w.clusters[c].quirks.foreign_root = true;
     }),
     row("expired-intermediate", Before, "the intermediate CA expired yesterday", |w, c| {
-        w.clusters[c].quirks.expired_intermediate = true
+        w.clusters[c].quirks.expired_intermediate = true;
     }),
     row("cacerts-missing-key", Objects, "cacerts has no ca-key.pem", |w, c| {
         edit(w, c, resources::secrets(), "istio-system", "cacerts", |s| object::unset(s, "/data/ca-key.pem"));
@@ -183,13 +183,13 @@ pub(super) static ROWS: &[Row] = &[
         }
     }),
     row("application-pod-unready", Before, "reviews-v2 stays at 1/2", |w, c| {
-        broken(w, c, REVIEWS, "v2", Broken::Unready, true)
+        broken(w, c, REVIEWS, "v2", Broken::Unready, true);
     }),
     row("sidecar-missing", Before, "ratings-v1 runs without a sidecar", |w, c| {
-        w.clusters[c].quirks.without_sidecar.push("ratings-v1".into())
+        w.clusters[c].quirks.without_sidecar.push("ratings-v1".into());
     }),
     row("deployment-missing", Before, "there is no Deployment reviews-v3", |w, c| {
-        w.clusters[c].quirks.missing_deployments.push("reviews-v3".into())
+        w.clusters[c].quirks.missing_deployments.push("reviews-v3".into());
     }),
     Row {
         info: DefectInfo {
@@ -206,7 +206,7 @@ pub(super) static ROWS: &[Row] = &[
         },
     },
     row("wrong-title", Before, "productpage serves another application's page", |w, c| {
-        w.clusters[c].quirks.title = "Welcome to nginx!".into()
+        w.clusters[c].quirks.title = "Welcome to nginx!".into();
     }),
     row("destination-rule-drifted", Objects, "the DestinationRule has other limits and ejection times", |w, c| {
         edit(w, c, resources::destinationrules(), "bookinfo", REVIEWS, |d| {
@@ -233,10 +233,7 @@ pub(super) static ROWS: &[Row] = &[
             }
         });
     }),
-    row("observability-pod-unready", Before, "grafana does not become ready", |w, c| {
-        broken(w, c, "grafana", "", Broken::Unready, true)
-    }),
-    row("locality-100-0", Objects, "all of reviews' traffic stays at home", |w, c| at_home(w, c)),
+    row("locality-100-0", Objects, "all of reviews' traffic stays at home", at_home),
     row("remote-endpoints-missing", Configured, "istiod knows no endpoint of the other clusters", |w, c| {
         for d in (0..w.clusters.len()).filter(|d| *d != c) {
             let name = format!("istio-remote-secret-{}", w.clusters[d].ident.istio);
@@ -244,79 +241,32 @@ pub(super) static ROWS: &[Row] = &[
         }
         crate::mesh::istiod::push(w, c);
     }),
-    row(
-        "remote-endpoints-ejected",
-        Configured,
-        "productpage's proxy has ejected every remote reviews endpoint",
-        |w, c| eject(w, c),
-    ),
-    row("prometheus-down", Objects, "no Prometheus runs", |w, c| scale(w, c, "istio-system", "prometheus", 0)),
-    row("prometheus-stale", Start, "Prometheus answers and has stopped scraping", |w, c| {
-        w.clusters[c].quirks.prometheus_frozen = true
-    }),
-    row("prometheus-html", Start, "something answers an HTML page in Prometheus' place", |w, c| {
-        w.clusters[c].quirks.prometheus_html = true
-    }),
-    first("federation-self-scrape", Before, "the hub federates itself and labels it as the other cluster", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Itself
-    }),
-    first("federation-stale", Before, "the hub's federation stopped a minute ago; its series linger", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Stopped
-    }),
-    first("federation-service-without-endpoints", Before, "the hub federates a Service that selects no pod", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Nobody
-    }),
-    first(
-        "federation-service-selects-nothing",
-        Objects,
-        "the Service prometheus-federated has no endpoints",
-        |w, c| {
-            edit(w, c, resources::services(), "istio-system", "prometheus-federated", |s| {
-                object::set(s, "/spec/selector", json!({"app": "prometheus"}))
-            });
-        },
-    ),
-    row("alertmanager-detached", Before, "Prometheus knows no Alertmanager", |w, c| {
-        w.clusters[c].quirks.alertmanager_detached = true
-    }),
-    row("alertmanager-loop-receiver", Before, "Alertmanager's receiver is Alertmanager", |w, c| {
-        w.clusters[c].quirks.alertmanager_loop = true
-    }),
-    row("alertmanager-down", Objects, "no Alertmanager runs", |w, c| scale(w, c, "istio-system", "alertmanager", 0)),
-    row("rules-not-loaded", Before, "the rules lie in their ConfigMap and Prometheus has not loaded them", |w, c| {
-        w.clusters[c].quirks.rules_unloaded = true
-    }),
-    row("rule-error", Before, "HighLatency fails to evaluate", |w, c| w.clusters[c].quirks.rule_error = true),
-    row("istiod-down-never-fires", Before, "IstiodDown waits for up == 0, which a removed target never is", |w, c| {
-        w.clusters[c].quirks.never_firing_istiod_rule = true
-    }),
-    row("observability-port-drift", Objects, "Grafana's Service has port 3001", |w, c| {
-        edit(w, c, resources::services(), "istio-system", "grafana", |s| {
-            object::set(
-                s,
-                "/spec/ports",
-                json!([{"name": "service", "port": 3001, "targetPort": 3000, "protocol": "TCP"}]),
-            )
-        });
-    }),
-    row("observability-without-endpoints", Objects, "Kiali's Service selects no pod", |w, c| {
-        edit(w, c, resources::services(), "istio-system", "kiali", |s| {
-            object::set(s, "/spec/selector", json!({"app": "nothing"}))
-        });
-    }),
+    row("remote-endpoints-ejected", Configured, "productpage's proxy has ejected every remote reviews endpoint", eject),
     row("one-503-in-ten", Start, "one in ten answers of the ingress is 503", |w, c| {
-        w.clusters[c].quirks.gateway_errors = 0.1
+        w.clusters[c].quirks.gateway_errors = 0.1;
     }),
     first("steady-state-errors", Start, "one in thirty answers of the ingress is 503", |w, c| {
-        w.clusters[c].quirks.gateway_errors = 1.0 / 30.0
+        w.clusters[c].quirks.gateway_errors = 1.0 / 30.0;
     }),
-    row("cross-cluster-metrics-silent", Before, "calls that leave this cluster are not counted", |w, c| {
-        w.clusters[c].quirks.silent_cross_metrics = true
-    }),
-    row("dashboard-down", Objects, "no Kiali runs", |w, c| scale(w, c, "istio-system", "kiali", 0)),
     row("slow-application", Start, "every application takes 600 ms longer", |w, c| {
-        w.clusters[c].quirks.slow_apps = 600.0
+        w.clusters[c].quirks.slow_apps = 600.0;
     }),
+    row("one-503-in-thirty", Start, "one in thirty answers of the ingress is 503", |w, c| {
+        w.clusters[c].quirks.gateway_errors = 1.0 / 30.0;
+    }),
+    row("east-west-gateway-without-endpoints", Objects, "the east-west Service selects no pod", |w, c| {
+        edit(w, c, resources::services(), "istio-system", "istio-eastwestgateway", |s| {
+            object::set(s, "/spec/selector", json!({"app": "nothing"}));
+        });
+    }),
+    row(
+        "bookinfo-gateway-missing",
+        Objects,
+        "the Gateway object of the ingress is not there: nothing listens on port 80",
+        |w, c| {
+            w.clusters[c].store.remove(resources::gateways(), "bookinfo", "bookinfo-gateway");
+        },
+    ),
 ];
 
 fn each_other(world: &mut World, c: usize, change: fn(&mut crate::plane::Link)) {

@@ -176,12 +176,12 @@ fn status(now: Ms, pod: &Pod, Shown { name, upstream, endpoints }: &Shown) -> Va
             if found.is_some_and(|h| h.ejected(now)) {
                 health["failed_outlier_check"] = json!(true);
             }
-            let mut status = json!({"address": {"socket_address": {"address": e.ip.to_string(), "port_value": e.port}}, "stats": stats,
+            let mut one = json!({"address": {"socket_address": {"address": e.ip.to_string(), "port_value": e.port}}, "stats": stats,
                 "health_status": health, "weight": e.weight, "locality": {"region": e.region, "zone": e.zone}});
             if e.priority > 0 {
-                status["priority"] = json!(e.priority);
+                one["priority"] = json!(e.priority);
             }
-            status
+            one
         })
         .collect();
     let limits = upstream.policy.limits;

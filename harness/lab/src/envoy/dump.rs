@@ -95,25 +95,37 @@ pub(super) fn config(world: &World, c: usize, pod: &Pod, query: &Query) -> Strin
         .collect();
     let endpoints: Vec<Value> = dynamic.iter().map(assignment).collect();
     let routes = routes(pod);
-    let mut configs = Vec::new();
-    let wanted = |name: &str| resource.is_empty() || resource == name;
-    if resource.is_empty() {
-        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": {"node": node(world, c, pod)}}));
-    }
-    if resource == "bootstrap" {
-        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": {"node": node(world, c, pod)}}));
-    }
-    if wanted("dynamic_active_clusters") {
-        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "version_info": version(pod), "dynamic_active_clusters": clusters}));
-    }
-    if eds && wanted("dynamic_endpoint_configs") {
-        configs.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs": endpoints}));
-    }
-    if wanted("dynamic_route_configs") {
-        configs.push(
-            json!({"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": routes}),
-        );
-    }
+    let admin = |what: &str| format!("type.googleapis.com/envoy.admin.v3.{what}");
+    let bootstrap = json!({"@type": admin("BootstrapConfigDump"), "bootstrap": {"node": node(world, c, pod)}});
+    // A named resource is dumped entry by entry, everything else in one dump per kind.
+    let each = |kind: &str, list: Vec<Value>| -> Vec<Value> {
+        let typed = |mut entry: Value| {
+            let mut with = json!({"@type": admin(kind)});
+            if let (Value::Object(with), Value::Object(entry)) = (&mut with, &mut entry) {
+                with.append(entry);
+            }
+            with
+        };
+        list.into_iter().map(typed).collect()
+    };
+    let configs = match resource {
+        "bootstrap" => vec![bootstrap],
+        "dynamic_active_clusters" => each("ClustersConfigDump.DynamicCluster", clusters),
+        "dynamic_endpoint_configs" if eds => each("EndpointsConfigDump.DynamicEndpointConfig", endpoints),
+        "dynamic_route_configs" => each("RoutesConfigDump.DynamicRouteConfig", routes),
+        "" => {
+            let mut all = vec![
+                bootstrap,
+                json!({"@type": admin("ClustersConfigDump"), "version_info": version(pod), "dynamic_active_clusters": clusters}),
+            ];
+            if eds {
+                all.push(json!({"@type": admin("EndpointsConfigDump"), "dynamic_endpoint_configs": endpoints}));
+            }
+            all.push(json!({"@type": admin("RoutesConfigDump"), "dynamic_route_configs": routes}));
+            all
+        }
+        _ => Vec::new(),
+    };
     pretty(&json!({"configs": configs}))
 }
 
@@ -122,8 +134,11 @@ fn version(pod: &Pod) -> String {
     format!("lab/{}", snapshot.map_or(0, |s| s.version))
 }
 
+/// Region, zone, weight, priority and endpoints of one locality.
+type Group<'a> = (&'a str, &'a str, Option<u32>, u32, Vec<Value>);
+
 fn assignment(s: &super::clusters::Shown) -> Value {
-    let mut groups: Vec<(&str, &str, Option<u32>, u32, Vec<Value>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for e in &s.endpoints {
         let lb = json!({"endpoint": {"address": {"socket_address": {"address": e.ip.to_string(), "port_value": e.port}}, "health_check_config": {}},
             "health_status": "HEALTHY", "load_balancing_weight": e.weight,
@@ -171,13 +186,13 @@ fn routes(pod: &Pod) -> Vec<Value> {
 }
 
 fn route(route: &Route) -> Value {
-    let name = |d: &crate::mesh::config::Destination| {
+    let target = |d: &crate::mesh::config::Destination| {
         crate::mesh::snapshot::upstream_name(d.port.unwrap_or(9080), &d.subset, &d.host)
     };
     let weighted: Vec<Value> =
-        route.destinations.iter().map(|d| json!({"name": name(d), "weight": d.weight})).collect();
+        route.destinations.iter().map(|d| json!({"name": target(d), "weight": d.weight})).collect();
     let mut action = if let [one] = route.destinations.as_slice() {
-        json!({"cluster": name(one)})
+        json!({"cluster": target(one)})
     } else {
         json!({"weighted_clusters": {"clusters": weighted}})
     };
@@ -194,7 +209,9 @@ fn route(route: &Route) -> Value {
     if let Some(per_try) = r.per_try {
         action["retry_policy"]["per_try_timeout"] = json!(format!("{}s", per_try as f64 / 1000.0));
     }
-    let mut value = json!({"match": {"prefix": "/"}, "route": action});
+    let (namespace, name) = &route.origin;
+    let config = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}");
+    let mut value = json!({"match": {"prefix": "/"}, "route": action, "metadata": {"filter_metadata": {"istio": {"config": config}}}});
     let fault = &route.fault;
     if fault.delay.is_some() || fault.abort.is_some() {
         let mut filter = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"});

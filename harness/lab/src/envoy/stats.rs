@@ -50,11 +50,12 @@ pub(super) fn prometheus(world: &World, c: usize, pod: &Pod, filter: &str) -> St
 /// The plain text of `/stats`.
 pub(super) fn plain(world: &World, c: usize, pod: &Pod, filter: &str) -> String {
     let keep = regex::Regex::new(filter).ok();
-    let lines = list(world, c, pod)
-        .into_iter()
-        .map(|(name, _, _, value)| (name.replacen("envoy_", "", 1).replace('_', "."), value));
-    lines
-        .filter(|(name, _)| filter.is_empty() || keep.as_ref().is_some_and(|f| f.is_match(name)))
-        .map(|(n, v)| format!("{n}: {v}\n"))
-        .collect()
+    let mut out = String::new();
+    for (name, _, _, value) in list(world, c, pod) {
+        let name = name.replacen("envoy_", "", 1).replace('_', ".");
+        if filter.is_empty() || keep.as_ref().is_some_and(|f| f.is_match(&name)) {
+            let _ = writeln!(out, "{name}: {value}");
+        }
+    }
+    out
 }

@@ -5,6 +5,8 @@ use futures::SinkExt as _;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Socket;
 
@@ -21,6 +23,11 @@ pub(super) fn frame(channel: u8, data: &[u8]) -> Message {
     buffer.put_u8(channel);
     buffer.put_slice(data);
     Message::Binary(buffer.freeze())
+}
+
+/// The end of a session that went as it should; clients take a close without a code for an accident.
+pub(super) fn end() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }))
 }
 
 /// Sends on one channel; false when the client is gone.

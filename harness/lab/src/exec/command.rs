@@ -5,7 +5,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Mutex, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::channels::{CLOSE, ERROR, Exit, Output, STDIN, send};
+use super::channels::{CLOSE, ERROR, Exit, Output, STDIN, end, send};
 use super::{In, Socket, curl, pilot, ping, shell};
 use crate::lab::Lab;
 use crate::store::object;
@@ -54,7 +54,7 @@ pub(super) async fn session(lab: Lab, c: usize, place: In, argv: Vec<String>, st
         }
     }
     let _ = send(&mut socket, ERROR, exit.status().as_bytes()).await;
-    let _ = socket.send(Message::Close(None)).await;
+    let _ = socket.send(end()).await;
     // The client closes its side when it has read everything.
     while let Some(Ok(_)) = socket.next().await {}
 }
@@ -81,13 +81,13 @@ fn installed(cx: &Cx, program: &str) -> bool {
 }
 
 /// Runs one command.
-pub(super) async fn run(cx: &Cx, argv: &[String], output: &Output) -> Exit {
-    let Some(program) = argv.first() else { return Exit::Missing(String::new()) };
+pub(super) async fn run(cx: &Cx, words: &[String], output: &Output) -> Exit {
+    let Some(program) = words.first() else { return Exit::Missing(String::new()) };
     if !installed(cx, program) {
         return Exit::Missing(program.clone());
     }
     let name = program.rsplit('/').next().unwrap_or(program);
-    let args = &argv[1..];
+    let args = &words[1..];
     let text = |i: usize| args.get(i).map_or("", String::as_str);
     match name {
         "true" => Exit::Code(0),
@@ -191,7 +191,8 @@ async fn environment(cx: &Cx, wanted: &str, output: &Output) -> Exit {
         output.out(format!("{value}\n")).await;
         return Exit::Code(0);
     }
-    output.out(pairs.iter().map(|(k, v)| format!("{k}={v}\n")).collect::<String>()).await;
+    let lines: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    output.out(lines.join("\n") + "\n").await;
     Exit::Code(0)
 }
 
@@ -212,15 +213,12 @@ async fn cat(cx: &Cx, args: &[String], output: &Output) -> Exit {
             _ => return None,
         })
     });
-    match found {
-        Some(text) => {
-            output.out(text).await;
-            Exit::Code(0)
-        }
-        None => {
-            output.err(format!("cat: can't open '{path}': No such file or directory\n")).await;
-            Exit::Code(1)
-        }
+    if let Some(text) = found {
+        output.out(text).await;
+        Exit::Code(0)
+    } else {
+        output.err(format!("cat: can't open '{path}': No such file or directory\n")).await;
+        Exit::Code(1)
     }
 }
 
@@ -229,14 +227,11 @@ async fn lookup(cx: &Cx, host: &str, output: &Output) -> Exit {
         let namespace = world.clusters[cx.c].pods.get(&cx.place.uid)?.namespace.clone();
         crate::plane::resolve::pod(world, cx.c, &namespace, host).map(|(ip, _)| ip)
     });
-    match found {
-        Some(ip) => {
-            output.out(format!("Server:\t\tkube-dns\n\nName:\t{host}\nAddress: {ip}\n")).await;
-            Exit::Code(0)
-        }
-        None => {
-            output.err(format!("** server can't find {host}: NXDOMAIN\n")).await;
-            Exit::Code(1)
-        }
+    if let Some(ip) = found {
+        output.out(format!("Server:\t\tkube-dns\n\nName:\t{host}\nAddress: {ip}\n")).await;
+        Exit::Code(0)
+    } else {
+        output.err(format!("** server can't find {host}: NXDOMAIN\n")).await;
+        Exit::Code(1)
     }
 }

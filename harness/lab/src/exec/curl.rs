@@ -11,6 +11,7 @@ use crate::plane::call::{Answer, Call};
 use crate::plane::resolve;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of curl's flags")]
 struct Options {
     silent: bool,
     show_errors: bool,
@@ -40,13 +41,12 @@ fn options(args: &[String]) -> Result<Options, String> {
                 "head" => o.head = true,
                 "include" => o.include = true,
                 "max-time" => o.limit = value("").parse().ok(),
-                "connect-timeout" => drop(value("")),
                 "write-out" => o.format = value(""),
                 "output" => o.discard = value("") != "-",
                 "header" => header(&mut o, &value("")),
                 "request" => o.method = Some(value("")),
                 "data" | "data-urlencode" => o.body = value(""),
-                "retry" | "resolve" | "user" => drop(value("")),
+                "connect-timeout" | "retry" | "resolve" | "user" => drop(value("")),
                 "insecure" | "location" | "compressed" | "http1.1" | "no-keepalive" | "get" => {}
                 other => return Err(format!("curl: option --{other}: is unknown\n")),
             }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::Socket;
-use super::channels::{frame, send};
+use super::channels::{end, frame, send};
 use crate::api::query::Query;
 use crate::lab::Lab;
 use crate::plane::reach::{Caller, Reach, reach};
@@ -70,7 +70,7 @@ pub(super) async fn run(lab: Lab, c: usize, uid: Uid, query: &Query, mut socket:
             },
         }
     }
-    let _ = socket.send(Message::Close(None)).await;
+    let _ = socket.send(end()).await;
     while let Some(Ok(_)) = socket.next().await {}
 }
 

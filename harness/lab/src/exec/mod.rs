@@ -1,4 +1,4 @@
-//! `pods/exec` and `pods/portforward` over WebSockets. SPDY is refused.
+//! `pods/exec` and `pods/portforward` over `WebSockets`. SPDY is refused.
 
 mod channels;
 mod command;

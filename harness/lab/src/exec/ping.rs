@@ -1,6 +1,7 @@
 //! `ping` as iputils prints it.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -32,8 +33,7 @@ fn options(args: &[String]) -> Result<Options, String> {
             o.host.clone_from(arg);
             continue;
         };
-        let mut letters = flag.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in flag.char_indices() {
             match letter {
                 'q' => o.quiet = true,
                 'n' | '4' | 'D' | 'O' | 'A' | 'b' | 'v' => {}
@@ -116,12 +116,12 @@ async fn echoes(cx: &Cx, o: &Options, ip: Ipv4Addr, output: &Output) -> Exit {
             pending.push_back((at + seconds(ms / 1000.0), line));
         }
     }
-    let lost = sent as usize > times.len();
+    let missing = sent as usize > times.len();
     let linger =
         if times.is_empty() { o.wait } else { o.wait.min(2.0 * times.iter().copied().fold(0.0, f64::max) / 1000.0) };
-    let until = if lost { last + seconds(linger) } else { last };
+    let until = if missing { last + seconds(linger) } else { last };
     print(&mut pending, end.unwrap_or(until + seconds(3600.0)), output).await;
-    if lost {
+    if missing {
         sleep_until(end.map_or(until, |e| e.min(until))).await;
     }
     let received = times.len() as u32;
@@ -137,7 +137,7 @@ async fn echoes(cx: &Cx, o: &Options, ip: Ipv4Addr, output: &Output) -> Exit {
         let mean = times.iter().sum::<f64>() / n;
         let deviation = (times.iter().map(|t| t * t).sum::<f64>() / n - mean * mean).max(0.0).sqrt();
         let (low, high) = times.iter().fold((f64::MAX, 0.0_f64), |(a, b), t| (a.min(*t), b.max(*t)));
-        summary.push_str(&format!("rtt min/avg/max/mdev = {low:.3}/{mean:.3}/{high:.3}/{deviation:.3} ms\n"));
+        let _ = writeln!(summary, "rtt min/avg/max/mdev = {low:.3}/{mean:.3}/{high:.3}/{deviation:.3} ms");
     } else {
         summary.push('\n');
     }

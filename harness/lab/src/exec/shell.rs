@@ -27,23 +27,23 @@ pub(super) async fn run(cx: &Cx, args: &[String], output: &Output) -> Exit {
             continue;
         }
         let mut out = output.clone();
-        let mut argv = Vec::new();
+        let mut command = Vec::new();
         for word in words {
             match word.as_str() {
                 ">/dev/null" | "1>/dev/null" => out.quiet_out = true,
                 "2>/dev/null" => out.quiet_err = true,
                 "2>&1" => out.joined = true,
                 "&>/dev/null" => (out.quiet_out, out.quiet_err) = (true, true),
-                _ => argv.push(word.replace("$?", &code.to_string()).replace("$HOSTNAME", &host)),
+                _ => command.push(word.replace("$?", &code.to_string()).replace("$HOSTNAME", &host)),
             }
         }
-        if argv.first().is_some_and(|w| w == "exit") {
-            return Exit::Code(argv.get(1).and_then(|n| n.parse().ok()).unwrap_or(code));
+        if command.first().is_some_and(|w| w == "exit") {
+            return Exit::Code(command.get(1).and_then(|n| n.parse().ok()).unwrap_or(code));
         }
-        if argv.first().is_some_and(|w| w == "exec") {
-            argv.remove(0);
+        if command.first().is_some_and(|w| w == "exec") {
+            command.remove(0);
         }
-        code = match run_command(cx, &argv, &out).await {
+        code = match run_command(cx, &command, &out).await {
             Exit::Code(code) => code,
             Exit::Missing(program) => {
                 out.err(format!("sh: {program}: not found\n")).await;

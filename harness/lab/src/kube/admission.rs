@@ -93,7 +93,18 @@ fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
     object::set(pod, "/metadata/labels/service.istio.io~1canonical-name", json!(app));
     let revision = object::label(pod, "version").unwrap_or("latest").to_owned();
     object::set(pod, "/metadata/labels/service.istio.io~1canonical-revision", json!(revision));
-    object::set(pod, "/metadata/annotations/istio.io~1rev", json!("default"));
+    let main = object::text(pod, "/spec/containers/0/name").to_owned();
+    for (key, value) in [
+        ("istio.io~1rev", "default"),
+        ("kubectl.kubernetes.io~1default-container", &main),
+        ("kubectl.kubernetes.io~1default-logs-container", &main),
+        // The agent serves the application's metrics together with the proxy's.
+        ("prometheus.io~1path", "/stats/prometheus"),
+        ("prometheus.io~1port", "15020"),
+        ("prometheus.io~1scrape", "true"),
+    ] {
+        object::set(pod, &format!("/metadata/annotations/{key}"), json!(value));
+    }
     let status = json!({"initContainers": ["istio-init", "istio-proxy"], "containers": null, "volumes": ["istio-envoy"], "revision": "default"});
     object::set(pod, "/metadata/annotations/sidecar.istio.io~1status", json!(status.to_string()));
     Ok(())
@@ -110,6 +121,7 @@ fn pod_defaults(value: &mut Value, spec: &str) {
         ("restartPolicy", json!("Always")),
         ("terminationGracePeriodSeconds", json!(30)),
         ("dnsPolicy", json!("ClusterFirst")),
+        ("serviceAccountName", json!("default")),
         ("schedulerName", json!("default-scheduler")),
         ("securityContext", json!({})),
     ] {
@@ -122,7 +134,9 @@ fn pod_defaults(value: &mut Value, spec: &str) {
         object::default(container, "/imagePullPolicy", json!("IfNotPresent"));
         object::default(container, "/resources", json!({}));
         if let Some(ports) = container.get_mut("ports").and_then(Value::as_array_mut) {
-            ports.iter_mut().for_each(|port| object::default(port, "/protocol", json!("TCP")));
+            for port in ports {
+                object::default(port, "/protocol", json!("TCP"));
+            }
         }
     }
 }
@@ -155,12 +169,12 @@ fn service_defaults(world: &mut World, c: usize, value: &mut Value) {
     let balanced = object::text(value, "/spec/type") != "ClusterIP";
     let base = 30_000 + i64::from(cluster.next_service) * 10;
     let Some(ports) = value.pointer_mut("/spec/ports").and_then(Value::as_array_mut) else { return };
-    for (i, port) in ports.iter_mut().enumerate() {
+    for (node_port, port) in (base..).zip(ports) {
         object::default(port, "/protocol", json!("TCP"));
         let number = port.get("port").cloned().unwrap_or(Value::Null);
         object::default(port, "/targetPort", number);
         if balanced {
-            object::default(port, "/nodePort", json!(base + i as i64));
+            object::default(port, "/nodePort", json!(node_port));
         }
     }
 }

@@ -51,9 +51,9 @@ pub(crate) fn start(world: &mut World, c: usize, uid: &Uid) {
         return;
     }
     let node = pod.node.unwrap_or(1);
-    let slot = &mut cluster.next_pod[node.min(15)];
-    *slot += 1;
-    let ip = cluster.quirks.pod_ip(&cluster.ident, node, *slot);
+    let counter = &mut cluster.next_pod[node.min(15)];
+    *counter += 1;
+    let ip = cluster.quirks.pod_ip(&cluster.ident, node, *counter);
     pod.ip = Some(ip);
     pod.network = true;
     pod.stage = Stage::Running;
@@ -63,13 +63,13 @@ pub(crate) fn start(world: &mut World, c: usize, uid: &Uid) {
     }
     let (role, slow) = (pod.role, pod.slow);
     cluster.ips.insert(ip, uid.clone());
-    pod_status::write(world, c, uid);
-    if let Some(value) = world.pod_object(c, uid).cloned() {
-        events::record(world, c, &value, "Pod", false, "Started", "Started container");
-    }
     if booting {
         probe(world, c, uid);
         return;
+    }
+    pod_status::write(world, c, uid);
+    if let Some(value) = world.pod_object(c, uid).cloned() {
+        events::record(world, c, &value, "Pod", false, "Started", "Started container");
     }
     let delay = match role {
         Role::IngressGateway | Role::EastWestGateway => world.rng.between(1500, 2100),
@@ -171,7 +171,7 @@ pub(crate) fn remove(world: &mut World, c: usize, uid: &Uid) {
     let held = world.pod_object(c, uid).is_some_and(|v| !object::items(v, "/metadata/finalizers").is_empty());
     if held {
         world.edit(c, resources::pods(), &namespace, &name, |pod| {
-            object::set(pod, "/metadata/deletionGracePeriodSeconds", json!(0))
+            object::set(pod, "/metadata/deletionGracePeriodSeconds", json!(0));
         });
         return;
     }

@@ -153,10 +153,7 @@ impl Balancer {
     }
 }
 
-fn weighted<'a, T: Copy>(list: &'a [T], weight: impl Fn(&T) -> f64, rng: &mut Rng) -> Option<T>
-where
-    T: 'a,
-{
+fn weighted<T: Copy>(list: &[T], weight: impl Fn(&T) -> f64, rng: &mut Rng) -> Option<T> {
     let total: f64 = list.iter().map(&weight).sum();
     let mut at = rng.unit() * total;
     for one in list {

@@ -59,6 +59,8 @@ pub(crate) struct Route {
     pub(crate) timeout: Option<Ms>,
     pub(crate) retries: Retries,
     pub(crate) fault: Fault,
+    /// The `VirtualService` it is from: namespace and name.
+    pub(crate) origin: (String, String),
 }
 
 impl Route {
@@ -95,18 +97,20 @@ pub(crate) fn full_host(host: &str, namespace: &str) -> String {
     }
     match host.split('.').collect::<Vec<_>>().as_slice() {
         [one] => format!("{one}.{namespace}.svc.cluster.local"),
-        [a, b] => format!("{a}.{b}.svc.cluster.local"),
-        [a, b, "svc"] => format!("{a}.{b}.svc.cluster.local"),
+        [a, b] | [a, b, "svc"] => format!("{a}.{b}.svc.cluster.local"),
         _ => host.to_owned(),
     }
 }
 
 /// The HTTP routes of a `VirtualService`.
 pub(crate) fn routes(value: &Value) -> Vec<Route> {
-    object::items(value, "/spec/http").iter().map(|http| route(http, object::namespace(value))).collect()
+    object::items(value, "/spec/http")
+        .iter()
+        .map(|http| route(http, object::namespace(value), object::name(value)))
+        .collect()
 }
 
-fn route(http: &Value, namespace: &str) -> Route {
+fn route(http: &Value, namespace: &str, name: &str) -> Route {
     let mut paths = Vec::new();
     let mut headers = Vec::new();
     for one in object::items(http, "/match") {
@@ -151,7 +155,8 @@ fn route(http: &Value, namespace: &str) -> Route {
             .pointer("/fault/abort")
             .and_then(|a| Some((u16::try_from(object::int(a, "/httpStatus")?).ok()?, percent(a)))),
     };
-    Route { paths, headers, destinations, timeout: duration(object::text(http, "/timeout")), retries, fault }
+    let origin = (namespace.to_owned(), name.to_owned());
+    Route { paths, headers, destinations, timeout: duration(object::text(http, "/timeout")), retries, fault, origin }
 }
 
 /// Outlier detection of a `DestinationRule`.

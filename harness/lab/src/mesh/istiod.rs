@@ -84,7 +84,7 @@ pub(crate) fn push(world: &mut World, c: usize) {
     sync.resize(count, Sync::Unknown);
     if fresh && !world.booting {
         // A new process knows nothing of what the old one had read.
-        views.iter_mut().for_each(|view| *view = None);
+        views.fill(None);
         world.clusters[c].istiod.root = root_of(world, c);
     }
     for d in 0..count {

@@ -169,8 +169,9 @@ async fn handle(lab: Lab, place: Place, request: http::Request<Incoming>) -> htt
         body,
     };
     let head = call.method == http::Method::HEAD;
+    let begun = tokio::time::Instant::now();
     match answer(&lab, &place, &call, 0.2).await {
-        Some(answer) => response(&lab, &place, answer, head),
+        Some(answer) => response(&lab, &place, answer, head, begun.elapsed()),
         // The pod went away with the request in its hands; the connection ends with it.
         None => std::future::pending().await,
     }
@@ -204,11 +205,14 @@ pub(crate) async fn answer(lab: &Lab, place: &Place, call: &Call, noise: f64) ->
     Some(answer)
 }
 
-fn response(lab: &Lab, place: &Place, answer: Answer, head: bool) -> http::Response<Body> {
+fn response(lab: &Lab, place: &Place, answer: Answer, head: bool, took: Duration) -> http::Response<Body> {
     let date = lab.with(|world| world.dates.http(world.now));
     let mut builder = http::Response::builder().status(answer.status).header("date", date);
     if matches!(place.kind, Kind::Gateway(_)) {
         builder = builder.header("server", "istio-envoy");
+        if answer.status != 404 {
+            builder = builder.header("x-envoy-upstream-service-time", took.as_millis().to_string());
+        }
     } else if place.kind == Kind::EnvoyAdmin {
         builder = builder
             .header("server", "envoy")

@@ -1,5 +1,7 @@
 //! Prometheus' configuration as its `ConfigMap` and `/api/v1/status/config` show it.
 
+use std::fmt::Write as _;
+
 use crate::defects::Federation;
 use crate::world::World;
 
@@ -34,11 +36,12 @@ pub(crate) fn text(world: &World, c: usize) -> String {
          kubernetes_sd_configs:\n  - role: pod\n"
     );
     for peer in peers(world, c) {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "- job_name: federate-peer\n  honor_labels: true\n  honor_timestamps: true\n  metrics_path: /federate\n  params:\n    match[]:\n    - '{{__name__=~\"istio_.*\"}}'\n    \
              - up{{job=\"kubernetes-pods\"}}\n  static_configs:\n  - targets:\n    - {}\n",
             peer_address(world, c, peer)
-        ));
+        );
     }
     out
 }

@@ -97,7 +97,9 @@ pub(super) fn range(world: &World, c: usize, query: &Query) -> Answer {
         match promql::eval(&world.clusters[c].prometheus.db, &expr, at) {
             Ok(Value::Scalar(n)) => series.entry(Labels::default()).or_default().push(pair(n)),
             Ok(Value::Vector(list)) => {
-                list.into_iter().for_each(|s| series.entry(s.labels).or_default().push(pair(s.value)))
+                for sample in list {
+                    series.entry(sample.labels).or_default().push(pair(sample.value));
+                }
             }
             Ok(_) => {
                 return invalid(

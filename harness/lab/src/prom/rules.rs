@@ -1,6 +1,7 @@
 //! The guide's seven alerting rules: evaluation, `for`, and what is sent to Alertmanager.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use promql_parser::parser::Expr;
 
@@ -111,14 +112,15 @@ fn sources(world: &World, c: usize) -> Vec<Source> {
 pub(crate) fn text(world: &World, c: usize) -> String {
     let mut out = String::from("groups:\n- name: mesh\n  rules:\n");
     for s in sources(world, c) {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "  - alert: {}\n    expr: {}\n    for: {}m\n    labels: {{severity: {}}}\n    annotations: {{summary: {}}}\n",
             s.name,
             s.query,
             s.wait_s / 60,
             s.severity,
             s.summary
-        ));
+        );
     }
     out
 }

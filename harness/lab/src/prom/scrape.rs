@@ -8,7 +8,7 @@ use crate::clock::Ms;
 use crate::defects::Federation;
 use crate::plane::listen::{Kind, listener};
 use crate::store::{object, resources};
-use crate::world::{Event, Role, Uid, World};
+use crate::world::{Cluster, Event, Pod, Role, Uid, World};
 
 /// Scrape and evaluation interval.
 pub(crate) const INTERVAL: Ms = 5_000;
@@ -47,12 +47,12 @@ pub(crate) fn begin(world: &mut World, c: usize) {
 pub(crate) fn tick(world: &mut World, c: usize) {
     world.after(INTERVAL, Event::Scrape(c));
     if !world.clusters[c].quirks.prometheus_frozen {
-        round(world, c);
+        round(world, c, true);
     }
 }
 
-/// Scrapes every target and evaluates the rules.
-pub(crate) fn round(world: &mut World, c: usize) {
+/// Scrapes every target and, to `judge`, evaluates the rules.
+pub(crate) fn round(world: &mut World, c: usize, judge: bool) {
     let Some(instance) =
         world.clusters[c].pods.values().find(|p| p.role == Role::Prometheus && p.serving).map(|p| p.uid.clone())
     else {
@@ -80,7 +80,9 @@ pub(crate) fn round(world: &mut World, c: usize) {
     }
     world.clusters[c].prometheus.targets = targets;
     world.clusters[c].prometheus.scrapes += 1;
-    rules::evaluate(world, c);
+    if judge {
+        rules::evaluate(world, c);
+    }
 }
 
 fn discover(world: &World, c: usize) -> Vec<Target> {
@@ -211,21 +213,14 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
     let cluster = &world.clusters[c];
     let Some(pod) = cluster.pods.get(uid) else { return Err("context deadline exceeded".into()) };
     let address = pod.ip.map(|ip| format!("{ip}:{port}")).unwrap_or_default();
-    if !pod.serving || listener(cluster, pod, port, false).is_none() {
+    let agent = pod.proxy.is_some() && !pod.gateway() && pod.network;
+    if !(pod.serving || agent) || listener(cluster, pod, port, false).is_none() {
         return Err(format!("Get \"http://{address}/metrics\": dial tcp {address}: connect: connection refused"));
     }
     let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
     let age = (world.now - pod.started) as f64 / 1000.0;
     Ok(match listener(cluster, pod, port, false) {
-        Some(Kind::AppMetrics) => {
-            let mut samples = Vec::new();
-            pod.metrics.samples(&cluster.ident.istio, |name, labels, value| {
-                let all = std::iter::once((NAME.to_owned(), name.to_owned()))
-                    .chain(labels.into_iter().map(|(k, v)| (k.to_owned(), v)));
-                samples.push((Labels::new(all), None, value));
-            });
-            samples
-        }
+        Some(Kind::AppMetrics) => application(cluster, pod),
         Some(Kind::Istiod(_)) => vec![
             metric("pilot_info", &[("version", &version)], 1.0),
             metric("istio_build", &[("component", "pilot"), ("tag", &version)], 1.0),
@@ -237,22 +232,36 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
             metric("pilot_services", &[], cluster.store.list(resources::services(), None).count() as f64),
             metric("process_start_time_seconds", &[], world.dates.unix_ms(pod.started) as f64 / 1000.0),
         ],
-        _ => vec![
-            metric("istio_build", &[("component", "proxy"), ("tag", &version)], 1.0),
-            metric("envoy_server_uptime", &[], age),
-            metric("envoy_server_live", &[], 1.0),
-            metric("envoy_cluster_upstream_cx_active", &[("cluster_name", "xds-grpc")], 1.0),
-        ],
+        _ => {
+            let mut samples = application(cluster, pod);
+            samples.extend([
+                metric("istio_build", &[("component", "proxy"), ("tag", &version)], 1.0),
+                metric("envoy_server_uptime", &[], age),
+                metric("envoy_server_live", &[], 1.0),
+                metric("envoy_cluster_upstream_cx_active", &[("cluster_name", "xds-grpc")], 1.0),
+            ]);
+            samples
+        }
     })
+}
+
+/// What the application in a pod counts itself.
+fn application(cluster: &Cluster, pod: &Pod) -> Samples {
+    let mut samples = Vec::new();
+    pod.metrics.samples(&cluster.ident.istio, |name, labels, value| {
+        let own = labels.into_iter().map(|(k, v)| (k.to_owned(), v));
+        let all = std::iter::once((NAME.to_owned(), name.to_owned())).chain(own);
+        samples.push((Labels::new(all), None, value));
+    });
+    samples
 }
 
 fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Samples, String> {
     let (from, label) = match world.clusters[c].quirks.federation {
-        Federation::Peers => (peer, None),
         Federation::Itself => (c, Some(world.clusters[peer].ident.istio.clone())),
         Federation::Nobody => return Err("dial tcp: connect: connection refused".into()),
         Federation::Stopped if world.now > -60_000 => return Err("context deadline exceeded".into()),
-        Federation::Stopped => (peer, None),
+        Federation::Peers | Federation::Stopped => (peer, None),
     };
     let there = &world.clusters[from];
     if there.ready(Role::Prometheus).is_none() || there.quirks.prometheus_html {
@@ -266,7 +275,9 @@ fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Sample
         .map(|(labels, at, value)| (labels.with("cluster", &there.ident.istio), Some(at), value))
         .collect();
     if let Some(label) = label {
-        samples.iter_mut().for_each(|s| s.0 = s.0.with("cluster", &label));
+        for sample in &mut samples {
+            sample.0 = sample.0.with("cluster", &label);
+        }
     }
     Ok(samples)
 }

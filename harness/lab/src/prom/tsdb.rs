@@ -53,13 +53,12 @@ pub(crate) struct Tsdb {
 impl Tsdb {
     /// Adds a sample; one that is not newer than the last is dropped, as out-of-order samples are.
     pub(crate) fn append(&mut self, labels: &Labels, at: i64, value: f64) -> usize {
-        let i = match self.index.get(labels) {
-            Some(i) => *i,
-            None => {
-                self.series.push(Series { labels: labels.clone(), samples: Vec::new() });
-                self.index.insert(labels.clone(), self.series.len() - 1);
-                self.series.len() - 1
-            }
+        let i = if let Some(i) = self.index.get(labels) {
+            *i
+        } else {
+            self.series.push(Series { labels: labels.clone(), samples: Vec::new() });
+            self.index.insert(labels.clone(), self.series.len() - 1);
+            self.series.len() - 1
         };
         self.push(i, at, value);
         i

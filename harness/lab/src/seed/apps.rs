@@ -34,6 +34,7 @@ fn service(namespace: &str, name: &str, port: u16) -> Value {
         "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port}]}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
 fn deployment(namespace: &str, name: &str, labels: &Value, container: Value, grace: i64) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},

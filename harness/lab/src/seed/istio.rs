@@ -98,6 +98,7 @@ fn istiod(world: &World, c: usize, version: &str) -> Value {
                     "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 5}}]}}}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
 fn gateway(world: &mut World, c: usize, name: &str, labels: &Value, ports: Value, version: &str) {
     let ident = world.clusters[c].ident.clone();
     let mut env = vec![

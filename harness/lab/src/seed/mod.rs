@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::defects;
 use crate::lab::{LabConfig, LabError};
-use crate::store::Resource;
+use crate::store::{Resource, object, resources};
 use crate::world::{Cluster, World};
 
 /// How long the mesh has been up.
@@ -24,9 +24,9 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     world.booting = true;
     defects::before(world, &placed);
     let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
-    for c in 0..world.clusters.len() {
+    for (c, files) in pki.iter().enumerate() {
         cluster::seed(world, c);
-        istio::seed(world, c, &pki[c]);
+        istio::seed(world, c, files);
         apps::seed(world, c);
         observability::seed(world, c);
     }
@@ -34,6 +34,11 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     defects::objects(world, &placed);
     world.settle();
     for c in 0..world.clusters.len() {
+        let spaces: Vec<String> =
+            world.clusters[c].store.list(resources::namespaces(), None).map(|n| object::name(n).to_owned()).collect();
+        for space in spaces {
+            crate::kube::controllers::endpoints::write(world, c, &space);
+        }
         crate::kube::proxy_rules::sync(world, c);
     }
     crate::mesh::istiod::connect_all(world);

@@ -69,6 +69,7 @@ pub(crate) fn seed(world: &mut World, c: usize) {
     );
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
 fn stub(name: &str, container: Value) -> Value {
     let labels = json!({"app": name, "app.kubernetes.io/name": name});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": SPACE, "labels": labels},
@@ -76,6 +77,7 @@ fn stub(name: &str, container: Value) -> Value {
             "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
 fn service(world: &mut World, c: usize, name: &str, kind: &str, selector: &Value, ports: Value) {
     let value = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SPACE},
         "spec": {"type": kind, "selector": selector, "ports": ports}});

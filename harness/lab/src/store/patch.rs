@@ -27,27 +27,27 @@ pub(crate) fn json_patch(target: &mut Value, patch: &Value) -> Result<(), String
     for one in operations {
         let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or("");
         let value = || one.get("value").cloned().ok_or_else(|| format!("{} operation without value", text("op")));
-        let path = text("path");
+        let at_path = text("path");
         match text("op") {
-            "add" => add(target, path, value()?)?,
-            "remove" => remove(target, path).map(drop)?,
+            "add" => add(target, at_path, value()?)?,
+            "remove" => remove(target, at_path).map(drop)?,
             "replace" => {
-                let at = target.pointer_mut(path).ok_or_else(|| missing("replace", path))?;
+                let at = target.pointer_mut(at_path).ok_or_else(|| missing("replace", at_path))?;
                 *at = value()?;
             }
             "test" => {
                 let wanted = value()?;
-                if target.pointer(path) != Some(&wanted) {
-                    return Err(format!("testing value {path} failed"));
+                if target.pointer(at_path) != Some(&wanted) {
+                    return Err(format!("testing value {at_path} failed"));
                 }
             }
             "copy" => {
                 let found = target.pointer(text("from")).cloned().ok_or_else(|| missing("copy", text("from")))?;
-                add(target, path, found)?;
+                add(target, at_path, found)?;
             }
             "move" => {
                 let found = remove(target, text("from"))?;
-                add(target, path, found)?;
+                add(target, at_path, found)?;
             }
             other => return Err(format!("unexpected kind: {other}")),
         }

@@ -14,7 +14,7 @@ pub(crate) struct Resource {
     pub(crate) namespaced: bool,
     pub(crate) short: &'static [&'static str],
     pub(crate) subresources: &'static [&'static str],
-    /// Served by a CustomResourceDefinition: JSON merge semantics, no unconditional update.
+    /// Served by a `CustomResourceDefinition`: JSON merge semantics, no unconditional update.
     pub(crate) custom: bool,
 }
 
@@ -46,6 +46,7 @@ const fn custom(
     Resource { group, versions, plural, kind, namespaced: true, short, subresources: &["status"], custom: true }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the struct update takes it apart")]
 const fn with(resource: Resource, subresources: &'static [&'static str]) -> Resource {
     Resource { subresources, ..resource }
 }

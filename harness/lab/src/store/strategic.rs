@@ -16,10 +16,9 @@ fn merge_key(field: &str) -> Option<&'static str> {
         | "secrets"
         | "containerStatuses" => "name",
         "volumeMounts" => "mountPath",
-        "conditions" => "type",
+        "conditions" | "addresses" => "type",
         "ownerReferences" => "uid",
         "hostAliases" => "ip",
-        "addresses" => "type",
         "topologySpreadConstraints" => "topologyKey",
         _ => return None,
     })
@@ -68,7 +67,7 @@ pub(crate) fn apply(target: &mut Value, patch: &Value) {
                 match (by, target.get_mut(key)) {
                     (Some(by), Some(Value::Array(old))) => merge_list(old, new, by),
                     _ if key == "finalizers" => {
-                        merge_set(target.entry(key.clone()).or_insert(Value::Array(vec![])), new)
+                        merge_set(target.entry(key.clone()).or_insert(Value::Array(vec![])), new);
                     }
                     _ => {
                         target.insert(

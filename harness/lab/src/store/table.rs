@@ -100,7 +100,7 @@ impl Store {
     pub(crate) fn create(&mut self, resource: &'static Resource, mut value: Value, date: &str) -> Arc<Value> {
         object::default(&mut value, "/metadata/uid", json!(self.rng.uuid()));
         object::default(&mut value, "/metadata/creationTimestamp", json!(date));
-        if value.get("spec").is_some() && resource.plural != "pods" {
+        if value.get("spec").is_some() {
             object::set(&mut value, "/metadata/generation", json!(1));
         }
         self.put(resource, value, ChangeKind::Added, None)

@@ -1,12 +1,14 @@
 //! What the tests share: an HTTP client over `Lab::dial`, a kube client, and an open-loop prober.
 #![allow(dead_code, reason = "every test binary uses its part")]
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use meshdrill_lab::{Lab, LabConfig};
 use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// A lab of two clusters with defects.
@@ -140,7 +142,7 @@ impl Prober {
 pub fn outage(samples: &[Sample]) -> (usize, Duration) {
     let bad: Vec<_> = samples.iter().filter(|s| !s.good()).collect();
     let span = match (bad.first(), bad.last()) {
-        (Some(first), Some(last)) => last.at - first.at,
+        (Some(first), Some(last)) => last.at.saturating_sub(first.at),
         _ => Duration::ZERO,
     };
     (bad.len(), span)
@@ -151,4 +153,61 @@ pub const REVIEWS: &str = "/api/v1/products/0/reviews";
 /// Waits on the lab's clock.
 pub async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// A kube client whose connections are the lab's.
+pub fn client(lab: &Lab, cluster: &str) -> kube::Client {
+    let (lab, host) = (lab.clone(), format!("api.{cluster}.lab"));
+    let service = tower::service_fn(move |mut request: http::Request<kube::client::Body>| {
+        let (lab, host) = (lab.clone(), host.clone());
+        async move {
+            let stream = lab.dial(&host, 6443).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+            tokio::spawn(connection.with_upgrades());
+            if let Ok(value) = host.parse() {
+                request.headers_mut().insert("host", value);
+            }
+            sender.send_request(request).await.map_err(std::io::Error::other)
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
+/// The value of an instant query at a cluster's Prometheus.
+pub async fn query(lab: &Lab, prometheus: &str, text: &str) -> Value {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    let (_, body) = get(lab, prometheus, 9090, &format!("/api/v1/query?query={encoded}")).await;
+    serde_json::from_str(&body).unwrap_or(Value::Null)
+}
+
+/// The single value of a query, `None` for an empty answer.
+pub async fn number(lab: &Lab, prometheus: &str, text: &str) -> Option<f64> {
+    query(lab, prometheus, text).await["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+}
+
+/// Runs a command: standard output, standard error and the status of its end.
+pub async fn exec(
+    api: &kube::Api<k8s_openapi::api::core::v1::Pod>,
+    pod: &str,
+    container: &str,
+    command: &[&str],
+) -> (String, String, Option<kube::core::Status>) {
+    let mut session =
+        api.exec(pod, command.iter().copied(), &kube::api::AttachParams::default().container(container)).await.unwrap();
+    let (mut out, mut err) = (session.stdout().unwrap(), session.stderr().unwrap());
+    let status = session.take_status().unwrap();
+    let (mut a, mut b) = (String::new(), String::new());
+    let (x, y, status) = tokio::join!(out.read_to_string(&mut a), err.read_to_string(&mut b), status);
+    x.unwrap();
+    y.unwrap();
+    let status = status.map(|s| serde_json::from_value(serde_json::to_value(s).unwrap()).unwrap());
+    (a, b, status)
 }

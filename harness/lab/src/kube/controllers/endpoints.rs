@@ -24,6 +24,14 @@ pub(crate) fn target_port(port: &Value) -> u16 {
 
 /// Brings the slices of every Service of a namespace up to date.
 pub(crate) fn sync(world: &mut World, c: usize, namespace: &str) {
+    // While a mesh is set up there is nobody to tell; the boot asks for everything at its end.
+    if !world.booting {
+        write(world, c, namespace);
+    }
+}
+
+/// Writes the slices of a namespace.
+pub(crate) fn write(world: &mut World, c: usize, namespace: &str) {
     let services: Vec<_> = world.clusters[c].store.list(resources::services(), Some(namespace)).cloned().collect();
     for service in services {
         if service.pointer("/spec/selector").is_some_and(|s| !s.is_null()) {

@@ -21,19 +21,20 @@ pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
             json!({"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled",
                 "message": "scaling is disabled since the replica count of the target is zero", "lastTransitionTime": date})
         } else {
-            json!({"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound",
-                "message": "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)",
+            json!({"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric",
+                "message": "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: unable to \
+                    fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)",
                 "lastTransitionTime": date})
         };
         let old =
             object::items(&hpa, "/status/conditions").iter().find(|x| object::text(x, "/type") == "ScalingActive");
-        let same = old.is_some_and(|o| object::text(o, "/status") == object::text(&active, "/status"));
+        let same = old.is_some_and(|o| object::text(o, "/reason") == object::text(&active, "/reason"));
         if !same || object::int(&hpa, "/status/currentReplicas") != Some(replicas) {
-            let status = json!({"currentReplicas": replicas, "desiredReplicas": replicas, "conditions": [
-                {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "recommended size matches current size", "lastTransitionTime": date}, active]});
+            let status = json!({"currentReplicas": replicas, "desiredReplicas": 0, "conditions": [
+                {"type": "AbleToScale", "status": "True", "reason": "SucceededGetScale", "message": "the HPA controller was able to get the target's current scale", "lastTransitionTime": date}, active]});
             world.edit(c, resources::hpas(), namespace, object::name(&hpa), |h| object::set(h, "/status", status));
         }
-        // With metrics an autoscaler brings any other count than zero back into its bounds.
+        // Even without metrics an autoscaler brings any other count than zero back into its bounds.
         let restless = world.clusters[c].quirks.restless.iter().any(|n| n == object::name(&hpa));
         if (replicas > 0 || restless) && !(minimum..=maximum).contains(&replicas) && !world.booting {
             let to = replicas.clamp(minimum, maximum);

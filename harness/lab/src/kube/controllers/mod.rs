@@ -55,9 +55,8 @@ pub(crate) fn on_change(world: &mut World, c: usize, change: &Change) {
         ("networking.istio.io" | "security.istio.io", _) => istiod::schedule(world, c),
         ("networking.k8s.io", "networkpolicies") => policy::refresh(world, c),
         ("", "secrets") if name.starts_with("istio-remote-secret-") || name == "cacerts" => {
-            istiod::secrets_changed(world, c)
+            istiod::secrets_changed(world, c);
         }
-        ("", "configmaps") => {}
         ("", "nodes") => scheduler::retry(world, c),
         ("", "namespaces") if object::deleting(value) && !deleted => garbage::empty_namespace(world, c, name),
         ("batch", "jobs") if change.kind == ChangeKind::Added => job::start(world, c, value),
@@ -77,10 +76,10 @@ fn pod(world: &mut World, c: usize, change: &Change) {
     }
     match object::controller(value) {
         Some(("ReplicaSet", owner)) => {
-            replicaset::reconcile_owner(world, c, "replicasets", object::namespace(value), owner)
+            replicaset::reconcile_owner(world, c, "replicasets", object::namespace(value), owner);
         }
         Some(("StatefulSet", owner)) => {
-            replicaset::reconcile_owner(world, c, "statefulsets", object::namespace(value), owner)
+            replicaset::reconcile_owner(world, c, "statefulsets", object::namespace(value), owner);
         }
         Some(("Job", owner)) => job::refresh(world, c, object::namespace(value), owner),
         _ => {}

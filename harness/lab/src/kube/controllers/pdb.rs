@@ -17,8 +17,8 @@ pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
             .list(resources::pods(), Some(namespace))
             .filter(|p| selector.matches(object::labels(p)))
             .collect();
-        let expected = pods.iter().filter(|p| !object::deleting(p)).count() as i64;
-        let healthy = pods.iter().filter(|p| is_ready(p) && !object::deleting(p)).count() as i64;
+        let expected = whole(pods.iter().filter(|p| !object::deleting(p)).count());
+        let healthy = whole(pods.iter().filter(|p| is_ready(p) && !object::deleting(p)).count());
         let resolve = |value: &Value| match value {
             Value::String(s) => (expected * s.trim_end_matches('%').parse::<i64>().unwrap_or(0) + 99) / 100,
             other => other.as_i64().unwrap_or(0),
@@ -33,6 +33,10 @@ pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
             "disruptionsAllowed": (healthy - desired).max(0), "observedGeneration": generation});
         world.edit(c, resources::pdbs(), namespace, object::name(&budget), |b| object::set(b, "/status", status));
     }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The budget that forbids evicting a pod now.

@@ -9,6 +9,7 @@ use super::{Failed, Ranged, Sample, Value, absent_labels, eval as eval_expr};
 use crate::prom::labels::Labels;
 use crate::prom::tsdb::Tsdb;
 
+#[expect(clippy::too_many_lines, reason = "one arm per function")]
 pub(super) fn eval(db: &Tsdb, call: &Call, at: i64) -> Result<Value, Failed> {
     let name = call.func.name;
     let args = &call.args.args;

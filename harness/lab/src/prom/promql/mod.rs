@@ -1,4 +1,4 @@
-//! PromQL: parsed by promql-parser, evaluated here over the samples there are. Native histograms are not known.
+//! `PromQL`: parsed by promql-parser, evaluated here over the samples there are. Native histograms are not known.
 
 mod aggregate;
 mod binary;
@@ -87,7 +87,9 @@ fn subquery(db: &Tsdb, expr: &Expr, range: i64, step: i64, end: i64) -> Result<V
     while t <= end {
         match eval(db, expr, t)? {
             Value::Vector(list) => {
-                list.into_iter().for_each(|s| series.entry(s.labels).or_default().push((t, s.value)))
+                for sample in list {
+                    series.entry(sample.labels).or_default().push((t, sample.value));
+                }
             }
             Value::Scalar(n) => series.entry(Labels::default()).or_default().push((t, n)),
             _ => return Err(Failed::bad("subquery is only allowed on instant vector")),
@@ -152,7 +154,7 @@ mod tests {
         near("count(req)", 2.0);
         near("scalar(up) + 1", 2.0);
         near("quantile(0.5, req)", 330.0);
-        near(r#"(sum(rate(nothing[5m])) or vector(0)) / 4"#, 0.0);
+        near("(sum(rate(nothing[5m])) or vector(0)) / 4", 0.0);
         near("max_over_time(req{code=\"200\"}[1m] offset 5s)", 590.0);
     }
 

@@ -1,0 +1,75 @@
+//! Defects of what watches the mesh: Prometheus, its rules and federation, Alertmanager, dashboards.
+
+use serde_json::json;
+
+use super::quirks::Federation;
+use super::validation::{broken, edit, first, row, scale};
+use super::{Row, When};
+use crate::store::{object, resources};
+use crate::world::Broken;
+
+use When::{Before, Objects, Start};
+
+pub(super) static ROWS: &[Row] = &[
+    row("observability-pod-unready", Before, "grafana does not become ready", |w, c| {
+        broken(w, c, "grafana", "", Broken::Unready, true);
+    }),
+    row("prometheus-down", Objects, "no Prometheus runs", |w, c| scale(w, c, "istio-system", "prometheus", 0)),
+    row("prometheus-stale", Start, "Prometheus answers and has stopped scraping", |w, c| {
+        w.clusters[c].quirks.prometheus_frozen = true;
+    }),
+    row("prometheus-html", Start, "something answers an HTML page in Prometheus' place", |w, c| {
+        w.clusters[c].quirks.prometheus_html = true;
+    }),
+    first("federation-self-scrape", Before, "the hub federates itself and labels it as the other cluster", |w, c| {
+        w.clusters[c].quirks.federation = Federation::Itself;
+    }),
+    first("federation-stale", Before, "the hub's federation stopped a minute ago; its series linger", |w, c| {
+        w.clusters[c].quirks.federation = Federation::Stopped;
+    }),
+    first("federation-service-without-endpoints", Before, "the hub federates a Service that selects no pod", |w, c| {
+        w.clusters[c].quirks.federation = Federation::Nobody;
+    }),
+    first(
+        "federation-service-selects-nothing",
+        Objects,
+        "the Service prometheus-federated has no endpoints",
+        |w, c| {
+            edit(w, c, resources::services(), "istio-system", "prometheus-federated", |s| {
+                object::set(s, "/spec/selector", json!({"app": "prometheus"}));
+            });
+        },
+    ),
+    row("alertmanager-detached", Before, "Prometheus knows no Alertmanager", |w, c| {
+        w.clusters[c].quirks.alertmanager_detached = true;
+    }),
+    row("alertmanager-loop-receiver", Before, "Alertmanager's receiver is Alertmanager", |w, c| {
+        w.clusters[c].quirks.alertmanager_loop = true;
+    }),
+    row("alertmanager-down", Objects, "no Alertmanager runs", |w, c| scale(w, c, "istio-system", "alertmanager", 0)),
+    row("rules-not-loaded", Before, "the rules lie in their ConfigMap and Prometheus has not loaded them", |w, c| {
+        w.clusters[c].quirks.rules_unloaded = true;
+    }),
+    row("rule-error", Before, "HighLatency fails to evaluate", |w, c| w.clusters[c].quirks.rule_error = true),
+    row("istiod-down-never-fires", Before, "IstiodDown waits for up == 0, which a removed target never is", |w, c| {
+        w.clusters[c].quirks.never_firing_istiod_rule = true;
+    }),
+    row("observability-port-drift", Objects, "Grafana's Service has port 3001", |w, c| {
+        edit(w, c, resources::services(), "istio-system", "grafana", |s| {
+            object::set(
+                s,
+                "/spec/ports",
+                json!([{"name": "service", "port": 3001, "targetPort": 3000, "protocol": "TCP"}]),
+            );
+        });
+    }),
+    row("observability-without-endpoints", Objects, "Kiali's Service selects no pod", |w, c| {
+        edit(w, c, resources::services(), "istio-system", "kiali", |s| {
+            object::set(s, "/spec/selector", json!({"app": "nothing"}));
+        });
+    }),
+    row("cross-cluster-metrics-silent", Before, "calls that leave this cluster are not counted", |w, c| {
+        w.clusters[c].quirks.silent_cross_metrics = true;
+    }),
+    row("dashboard-down", Objects, "no Kiali runs", |w, c| scale(w, c, "istio-system", "kiali", 0)),
+];

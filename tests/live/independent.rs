@@ -1,0 +1,212 @@
+//! A prober of the tests' own, with threads and plain sockets, beside a run of the binary: both must have seen the same.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use super::kubectl;
+use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
+
+/// Twenty requests a second, each on a connection of its own.
+const EVERY: Duration = Duration::from_millis(50);
+/// Later than this is bad.
+const LATE: Duration = Duration::from_millis(500);
+/// How far the two may differ.
+const TOLERANCE: f64 = 0.2;
+
+/// When a request was due and done (Unix seconds), and whether it was answered with 200 in time.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    due: f64,
+    done: f64,
+    good: bool,
+}
+
+/// Probes until told to stop.
+struct Prober {
+    stop: Arc<Mutex<bool>>,
+    schedule: std::thread::JoinHandle<Vec<Seen>>,
+}
+
+impl Prober {
+    fn start(address: SocketAddr, path: &'static str) -> Self {
+        let stop = Arc::new(Mutex::new(false));
+        let told = Arc::clone(&stop);
+        let schedule = std::thread::spawn(move || {
+            let (start, wall) = (Instant::now(), unix_now());
+            let mut requests = Vec::new();
+            for slot in 0_u32.. {
+                let due = EVERY * slot;
+                std::thread::sleep(due.saturating_sub(start.elapsed()));
+                if *told.lock().expect("no holder panics") {
+                    break;
+                }
+                requests.push(std::thread::spawn(move || {
+                    let good = get(address, path);
+                    let took = start.elapsed();
+                    Seen {
+                        due: wall + due.as_secs_f64(),
+                        done: wall + took.as_secs_f64(),
+                        good: good && took.saturating_sub(due) <= LATE,
+                    }
+                }));
+            }
+            requests.into_iter().map(|request| request.join().expect("a request does not panic")).collect()
+        });
+        Self { stop, schedule }
+    }
+
+    fn stop(self) -> Vec<Seen> {
+        *self.stop.lock().expect("no holder panics") = true;
+        self.schedule.join().expect("the schedule does not panic")
+    }
+}
+
+fn unix_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// One request; true for a complete answer with status 200.
+fn get(address: SocketAddr, path: &str) -> bool {
+    let exchange = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", address.ip())?;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        while !is_complete(&answer) {
+            match stream.read(&mut buffer)? {
+                0 => return Ok(false),
+                count => answer.extend_from_slice(&buffer[..count]),
+            }
+        }
+        Ok(answer.starts_with(b"HTTP/1.1 200"))
+    };
+    exchange().unwrap_or(false)
+}
+
+/// Whether an answer is whole: by its length, or by its last chunk.
+fn is_complete(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let head = head.to_lowercase();
+    match head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok()) {
+        Some(length) => body.len() >= length,
+        None => body.ends_with("0\r\n\r\n"),
+    }
+}
+
+/// From the first bad request due to the first good one done after the last bad one.
+fn outage(seen: &[Seen]) -> Option<(f64, f64)> {
+    let first = seen.iter().find(|one| !one.good)?;
+    let last = seen.iter().rposition(|one| !one.good)?;
+    Some((first.due, seen.get(last + 1)?.done))
+}
+
+/// The Unix time of t = 0 of a run.
+fn started(card: &Value) -> Result<f64, Failed> {
+    let text = card["run"]["started"].as_str().unwrap_or_default();
+    let at: jiff::Timestamp = text.parse().map_err(|error| format!("{text}: {error}"))?;
+    Ok(at.as_microsecond() as f64 / 1e6)
+}
+
+fn ingress(context: &str) -> Result<SocketAddr, Failed> {
+    let address = kubectl::kubectl(
+        context,
+        &[
+            "get",
+            "service",
+            "-n",
+            "istio-system",
+            "istio-ingressgateway",
+            "-o",
+            "jsonpath={.status.loadBalancer.ingress[0].ip}",
+        ],
+    )?;
+    Ok(format!("{address}:80").parse().map_err(|error| format!("{address}: {error}"))?)
+}
+
+/// Runs a scenario beside a prober: the scorecards, and what the prober saw.
+fn beside(
+    mesh: &Path,
+    scenario: &str,
+    address: SocketAddr,
+    path: &'static str,
+) -> Result<(Vec<Value>, Vec<Seen>), Failed> {
+    let before = kubectl::state()?;
+    let prober = Prober::start(address, path);
+    let runs = scratch("independent");
+    let ran = run(meshdrill()
+        .arg("run")
+        .arg("--mesh")
+        .arg(mesh)
+        .arg("--runs")
+        .arg(&runs)
+        .arg(root().join("scenarios").join(scenario)));
+    let seen = prober.stop();
+    ran.expect_code(0)?;
+    let cards = run_dirs(&runs).iter().map(|dir| scorecard(dir)).collect::<Result<Vec<_>, _>>()?;
+    kubectl::as_before(&before)?;
+    Ok((cards, seen))
+}
+
+/// A forced deletion of the ingress gateway: start and end of the outage agree.
+pub fn crash(mesh: &Path) -> Result<(), Failed> {
+    let (cards, seen) =
+        beside(mesh, "drills/ingress-gateway-crash.yaml", ingress("primary-cluster-context")?, "/productpage")?;
+    let card = cards.first().ok_or("no scorecard")?;
+    let outages = card["probes"][0]["outages"].as_array().cloned().unwrap_or_default();
+    let (Some((from, to)), [ours]) = (outage(&seen), outages.as_slice()) else {
+        return Err(format!("the prober saw {:?}, the scorecard has {outages:?}", outage(&seen)).into());
+    };
+    let zero = started(card)?;
+    let (start, end) =
+        (zero + ours["start"].as_f64().unwrap_or(f64::NAN), zero + ours["end"].as_f64().unwrap_or(f64::NAN));
+    let differ = (start - from).abs().max((end - to).abs());
+    if differ <= TOLERANCE {
+        return Ok(());
+    }
+    Err(format!("start {:+.3} s, end {:+.3} s beside the prober: {ours}", start - from, end - to).into())
+}
+
+/// The east-west gateway of the primary away for 15 s, seen through the secondary's ingress.
+pub fn east_west(mesh: &Path) -> Result<(), Failed> {
+    let (cards, seen) = beside(
+        mesh,
+        "drills/east-west-gateway-outage.yaml",
+        ingress("secondary-cluster")?,
+        "/api/v1/products/0/reviews",
+    )?;
+    let card = cards.iter().find(|card| card["run"]["binding"] == "primary-secondary").ok_or("no such pair")?;
+    let zero = started(card)?;
+    let during = |one: &&Seen| (zero..=unix(card, "finished").unwrap_or(f64::MAX)).contains(&one.due);
+    let theirs: Vec<Seen> = seen.iter().filter(during).copied().collect();
+    let bad = theirs.iter().filter(|one| !one.good).count() as f64 / theirs.len().max(1) as f64;
+    let probe = &card["probes"][0];
+    let ours = probe["bad"].as_f64().unwrap_or(0.0) / probe["planned"].as_f64().unwrap_or(1.0);
+    let (Some((from, to)), Some(outage)) = (outage(&theirs), probe["outages"][0].as_object()) else {
+        return Err(format!("the prober saw a bad share of {bad}, the scorecard has {}", probe["outages"]).into());
+    };
+    let length = outage["end"].as_f64().unwrap_or(f64::NAN) - outage["start"].as_f64().unwrap_or(f64::NAN);
+    // Which request meets the dead gateway is chance; how long there is trouble, and how much of it, is not.
+    if (length - (to - from)).abs() <= 3.0 && (ours - bad).abs() <= 0.05 {
+        return Ok(());
+    }
+    Err(format!(
+        "the prober saw {:.1} s and {:.1} % bad, we {length:.1} s and {:.1} %",
+        to - from,
+        bad * 100.0,
+        ours * 100.0
+    )
+    .into())
+}
+
+fn unix(card: &Value, key: &str) -> Option<f64> {
+    let at: jiff::Timestamp = card["run"][key].as_str()?.parse().ok()?;
+    Some(at.as_microsecond() as f64 / 1e6)
+}
