@@ -37,6 +37,7 @@ pub fn trials() -> Vec<Trial> {
             refused(&scratch("invalid").join("x.yaml"), "cannot be read")
         }),
         Trial::test("invalid::a file that is a folder", a_folder),
+        Trial::test("invalid::a file that may not be read", unreadable),
         Trial::test("invalid::a mesh file that is a scenario", scenario_as_mesh),
     ];
     files.iter().map(check).chain(files.iter().map(run)).chain(generated).chain([whole]).collect()
@@ -109,6 +110,14 @@ fn a_folder() -> Result<(), Failed> {
     let folder = scratch("invalid");
     std::fs::create_dir(folder.join("folder.yaml"))?;
     refused(&folder, "no YAML file")
+}
+
+fn unreadable() -> Result<(), Failed> {
+    let path = scratch("invalid").join("unreadable.yaml");
+    std::fs::write(&path, "kind: Scenario\n")?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0))?;
+    // Root may read everything.
+    if std::fs::File::open(&path).is_ok() { Ok(()) } else { refused(&path, "cannot be read") }
 }
 
 fn scenario_as_mesh() -> Result<(), Failed> {

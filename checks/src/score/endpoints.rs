@@ -23,6 +23,9 @@ pub(super) fn judge(
     if n == 0 {
         return Judgement::no_samples("count");
     }
+    if expect.flow.is_empty() && expect.flow_subsets.is_empty() {
+        return Judgement::without_value(Verdict::Error, "count", "the criterion wants nothing to have been seen");
+    }
     let owners = growth(&samples, "flow");
     let subsets = growth(&samples, "flowSubsets");
     let wanted = expect.flow.iter().map(|owner| (owner, &owners, "endpoints of "));

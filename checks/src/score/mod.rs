@@ -10,6 +10,8 @@ mod outages;
 mod probes;
 mod rate;
 mod restart;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use crate::record::{Event, Record};

@@ -16,7 +16,14 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(host: &str, port: u16, series: Series, tls: &Tls, timeout: Duration) -> Result<Self, Failure> {
+    /// A client of one place; without `tls` it speaks plain HTTP only, and reads no certificates of this machine.
+    pub(super) fn new(
+        host: &str,
+        port: u16,
+        series: Series,
+        tls: Option<&Tls>,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
         // A second installation is refused, which is all right.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let idle = if series == Series::Kept { usize::MAX } else { 0 };
@@ -28,8 +35,12 @@ impl Machine {
             .pool_max_idle_per_host(idle)
             .pool_idle_timeout(Duration::from_secs(90))
             .tcp_nodelay(true)
-            .connect_timeout(timeout.saturating_sub(Duration::from_millis(2)))
-            .tls_danger_accept_invalid_certs(tls.insecure);
+            .connect_timeout(timeout.saturating_sub(Duration::from_millis(2)));
+        let Some(tls) = tls else {
+            let client = builder.tls_certs_only([]).build().map_err(|error| Failure::of(&error, true))?;
+            return Ok(Self { client, sni: None });
+        };
+        builder = builder.tls_danger_accept_invalid_certs(tls.insecure);
         if let Some(path) = &tls.ca {
             let pem = std::fs::read(path)
                 .map_err(|error| Failure::new(Class::Tls, format!("{} cannot be read: {error}", path.display())))?;

@@ -40,7 +40,11 @@ impl Net {
     /// Opens a TCP connection.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<Box<dyn ByteStream>> {
         match self {
-            Self::Machine => Ok(Box::new(tokio::net::TcpStream::connect((host, port)).await?)),
+            Self::Machine => {
+                let stream = tokio::net::TcpStream::connect((host, port)).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
             Self::Lab(lab) => Ok(Box::new(lab.dial(host, port).await?)),
         }
     }

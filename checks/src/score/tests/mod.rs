@@ -1,0 +1,6 @@
+//! Every criterion by histories made by hand: what passes, what fails, what is left open, and what proves nothing.
+
+mod outages;
+mod rules;
+mod shares;
+mod story;

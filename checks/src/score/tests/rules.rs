@@ -1,0 +1,107 @@
+//! What holds for every criterion: without evidence there is no pass.
+
+use super::story::{EFFECTIVE, Story};
+use crate::criterion::{Claim, During, EndpointsClaim};
+use crate::record::{Class, Event};
+use crate::units::{Ratio, TimeSpan};
+use crate::verdict::Verdict;
+
+/// One claim of every kind that speaks of a probe, each easily met.
+fn claims() -> Vec<Claim> {
+    let (most, minute, during) = (Ratio::new(0.5), TimeSpan::secs(60), During::All);
+    vec![
+        Claim::Availability { target: most },
+        Claim::ErrorBudget { target: most, over: TimeSpan::secs(86_400), spend: Ratio::new(1.0) },
+        Claim::RecoveryTime { target: minute },
+        Claim::MaxOutage { target: minute },
+        Claim::ErrorRate { target: most, during },
+        Claim::PacketLoss { target: most, during },
+        Claim::Latency { quantile: most, target: minute, during },
+        Claim::Rtt { quantile: most, target: minute, during },
+        Claim::Endpoints {
+            expect: EndpointsClaim { flow: vec!["primary".into()], ..EndpointsClaim::default() },
+            during,
+        },
+    ]
+}
+
+fn none_passes(story: impl Fn() -> Story, why: &str) {
+    for claim in claims() {
+        let kind = claim.kind();
+        let card = story().card(claim);
+        assert_ne!(card.criteria[0].verdict, Verdict::Pass, "{kind}: {why}");
+        assert_ne!((card.verdict, card.exit_code), (Verdict::Pass, 0), "{kind}: {why}");
+    }
+}
+
+#[test]
+fn a_good_run_passes_all_but_what_it_did_not_look_at() {
+    for claim in claims() {
+        let kind = claim.kind();
+        let verdict = Story::drill(100).samples(90, |_| Class::Good).judged(claim).verdict;
+        assert_eq!(verdict == Verdict::Pass, kind != "endpoints", "{kind}");
+    }
+}
+
+#[test]
+fn no_sample_never_passes() {
+    none_passes(|| Story::drill(100), "no sample at all");
+    none_passes(|| Story::drill(100).samples(90, |_| Class::NoData), "nothing could be learned");
+    none_passes(|| Story::drill(100).samples(90, |_| Class::NotSent), "nothing was sent");
+}
+
+#[test]
+fn a_gap_in_the_measurement_never_passes() {
+    let gap = |due| if (60_000..61_100).contains(&due) { Class::NotSent } else { Class::Good };
+    none_passes(|| Story::drill(100).samples(90, gap), "98.8 % of the schedule was measured");
+    let small = |due| if (60_000..60_500).contains(&due) { Class::NotSent } else { Class::Good };
+    let judged = Story::drill(100).samples(90, small).judged(Claim::RecoveryTime { target: TimeSpan::secs(60) });
+    assert_eq!(judged.verdict, Verdict::Pass, "99.4 % suffices");
+}
+
+#[test]
+fn a_gap_does_not_hide_a_failure() {
+    let bad = |due| if due < 45_000 { Class::NotSent } else { Class::Http5xx };
+    let judged = Story::validation(100).samples(90, bad).judged(Claim::Availability { target: Ratio::new(0.5) });
+    assert_eq!(judged.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_fault_without_effect_never_passes() {
+    let ineffective = || {
+        let why = "nothing was seen".to_owned();
+        Story::faulted(100)
+            .event(EFFECTIVE, Event::FaultIneffective { fault: "f1".into(), why })
+            .samples(90, |_| Class::Good)
+    };
+    none_passes(ineffective, "the fault took no effect");
+    let card = ineffective().card(Claim::Availability { target: Ratio::new(0.5) });
+    assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 13));
+}
+
+#[test]
+fn a_probe_that_failed_never_passes() {
+    let failed = || {
+        let event = Event::ProbeFailed { probe: "p".into(), why: "it panicked".into() };
+        Story::drill(100).event(1_000, event).samples(90, |_| Class::Good)
+    };
+    none_passes(failed, "the probe failed");
+}
+
+#[test]
+fn an_endpoint_claim_that_wants_nothing_never_passes() {
+    let claim = Claim::Endpoints { expect: EndpointsClaim::default(), during: During::All };
+    let judged = Story::drill(100).samples(90, |_| Class::Good).judged(claim);
+    assert_eq!(judged.verdict, Verdict::Error);
+}
+
+#[test]
+fn a_record_that_ends_early_says_that_damage_may_remain() {
+    let card =
+        Story::drill(100).samples(90, |_| Class::Good).cut_short(Claim::Availability { target: Ratio::new(0.5) });
+    assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 12));
+    let begun = Story::faulted(100).cut_short(Claim::Availability { target: Ratio::new(0.5) });
+    assert!(!begun.recovery.verified && begun.exit_code == 12);
+    let validation = Story::validation(100).samples(9, |_| Class::Good);
+    assert_eq!(validation.cut_short(Claim::Availability { target: Ratio::new(0.5) }).exit_code, 13);
+}
