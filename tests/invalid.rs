@@ -115,7 +115,7 @@ fn a_folder() -> Result<(), Failed> {
 fn unreadable() -> Result<(), Failed> {
     let path = scratch("invalid").join("unreadable.yaml");
     std::fs::write(&path, "kind: Scenario\n")?;
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0))?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000))?;
     // Root may read everything.
     if std::fs::File::open(&path).is_ok() { Ok(()) } else { refused(&path, "cannot be read") }
 }

@@ -47,10 +47,10 @@ fn main() -> Result<(), Failure> {
             let http = serde_json::json!({ "url": target.url, "connection": connection, "timeout": timeout });
             let kind = serde_json::from_value(serde_json::json!({ "http": http }))?;
             let before = spent();
-            let record = run(kind, Duration::from_secs(1) / rate, length)?;
+            let record = run(&kind, Duration::from_secs(1) / rate, length)?;
             let after = spent();
             print!("{name:<28} {rate:>7} ");
-            report(record.samples("target"), [after[0] - before[0], after[1] - before[1]]);
+            report(record.samples("target"), [after[0].saturating_sub(before[0]), after[1].saturating_sub(before[1])]);
         }
     }
     Ok(())
@@ -64,7 +64,7 @@ fn spent() -> [Duration; 2] {
 }
 
 /// Samples for a while on this thread alone.
-fn run(kind: ProbeKind, every: Duration, length: Duration) -> Result<Record, Failure> {
+fn run(kind: &ProbeKind, every: Duration, length: Duration) -> Result<Record, Failure> {
     // As the command line makes it.
     let runtime = tokio::runtime::Builder::new_current_thread().event_interval(8).enable_all().build()?;
     runtime.block_on(async {
@@ -84,7 +84,7 @@ fn run(kind: ProbeKind, every: Duration, length: Duration) -> Result<Record, Fai
             needs: Vec::new(),
             kind: kind.clone(),
         };
-        let sampler = sample(&probe, Arc::from(observer), &recorder);
+        let sampler = sample(&probe, &Arc::from(observer), &recorder);
         tokio::time::sleep(length).await;
         sampler.stop().await;
         let record = recorder.close().await?;
