@@ -66,10 +66,8 @@ impl Catalogue {
             ]);
         }
         if path.is_dir() {
-            let mut files = Vec::new();
-            walk(path, &mut files);
             // What is meant to be refused runs only where it is named.
-            files.retain(|file| path.ends_with("invalid") || !below(path, file).any(|part| part == "invalid"));
+            let files = valid_files(path);
             if files.is_empty() {
                 return Err(NotFound::Nothing(word.to_owned()));
             }
@@ -114,8 +112,7 @@ impl Catalogue {
         let mut found = Vec::new();
         match self {
             Self::Folder(folder) => {
-                let mut files = Vec::new();
-                walk(folder, &mut files);
+                let files = yaml_files(folder);
                 for file in files {
                     match crate::spec::read_scenario(&file) {
                         Ok(scenario) => found.push(scenario),
@@ -145,6 +142,20 @@ fn built_in(dir: &Dir<'_>, found: &mut Vec<ScenarioSource>) {
         }
     }
     dir.dirs().for_each(|dir| built_in(dir, found));
+}
+
+/// The YAML files below a folder without those that are wrong on purpose, unless their folder is the one named.
+pub(crate) fn valid_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = yaml_files(folder);
+    files.retain(|file| folder.ends_with("invalid") || !below(folder, file).any(|part| part == "invalid"));
+    files
+}
+
+/// Every YAML file below a folder, in the order of their names.
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    walk(folder, &mut files);
+    files
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {

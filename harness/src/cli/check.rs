@@ -1,11 +1,12 @@
 //! `meshdrill check`: validates files offline.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::CheckArgs;
 use super::plans::{find_mesh, plans_of};
 use super::{Failure, USAGE};
+use crate::catalogue::valid_files;
 use crate::document::{Problems, read_file};
 use crate::spec::{ScenarioSource, load_mesh};
 
@@ -19,7 +20,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
     let mut files = Vec::new();
     for path in &paths {
         let path = Path::new(path);
-        if path.is_dir() { walk(path, &mut files) } else { files.push(path.to_owned()) }
+        if path.is_dir() { files.extend(valid_files(path)) } else { files.push(path.to_owned()) }
     }
     if files.is_empty() {
         return Err(Failure::Usage(format!("no YAML file in {}", paths.join(", "))));
@@ -41,20 +42,4 @@ fn check_one(file: &Path, mesh: Option<&crate::spec::MeshFile>) -> Result<(), Pr
         return load_mesh(file).map(|_| ());
     }
     plans_of(&ScenarioSource { source, node }, mesh, &BTreeMap::new(), 1).map(|_| ())
-}
-
-/// Every YAML file below a folder; those of a folder named `invalid` are wrong on purpose.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            if path.file_name().is_none_or(|name| name != "invalid") {
-                walk(&path, files);
-            }
-        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            files.push(path);
-        }
-    }
 }
