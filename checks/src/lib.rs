@@ -4,6 +4,7 @@
 //! it carries go in, a [`scorecard::Scorecard`] comes out. The same record always gives the same scorecard.
 
 pub mod criterion;
+pub mod detection;
 pub mod observe;
 pub mod outage;
 pub mod record;

@@ -51,6 +51,7 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
             uid: None,
             faults: FaultPermission::Forbidden,
             expect: ClusterExpect::default(),
+            oci: None,
             ingress: Vec::new(),
             east_west: Vec::new(),
             prometheus: Vec::new(),

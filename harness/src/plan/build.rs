@@ -250,7 +250,8 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
     let mut checks: Vec<PlannedCheck> = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let inside = place.index(index).key(spec.kind.name());
-        building.complain(spec.kind.as_kind().complaints(), &inside);
+        let complaints = spec.kind.as_kind().complaints().into_iter().chain(spec.kind.as_kind().only_sampled());
+        building.complain(complaints.collect(), &inside);
         for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
             if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {

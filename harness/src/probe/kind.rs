@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::record::Series;
+use meshdrill_checks::record::{ReadBack, Series};
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, MeshSync, Nodes, Outcome, Ping,
-    Pods, Promql, Resource, Service, Tcp,
+    Alert, AlertRules, Alertmanager, ApiServer, CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec,
+    Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries, Resource,
+    Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
 use crate::cluster::World;
 use crate::spec::ClusterChoice;
@@ -114,6 +115,10 @@ pub trait Kind {
     fn complaints(&self) -> Vec<Complaint> {
         Vec::new()
     }
+    /// Why it cannot be asked as a check, if it only makes sense as a sampled probe.
+    fn only_sampled(&self) -> Option<Complaint> {
+        None
+    }
     /// Whether it says nothing once its clusters were expanded, as of a cluster beside itself.
     fn is_vacuous(&self) -> bool {
         false
@@ -140,6 +145,42 @@ pub trait Observer: Send + Sync {
             }
             outcomes
         })
+    }
+    /// Reads back what it wrote; none for kinds that write nothing. Called once, after the last observation.
+    fn read_back(&self) -> BoxFuture<'_, Option<ReadBack>> {
+        Box::pin(async { None })
+    }
+    /// The shortest time in which what it watches can be detected at all; none for kinds that detect nothing.
+    fn floor(&self) -> BoxFuture<'_, Result<Option<Floor>, CannotAsk>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// The shortest time in which an alert can reach somebody, by the live configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Floor {
+    /// The sum.
+    pub total: Duration,
+    /// What it consists of, in words.
+    pub parts: String,
+}
+
+impl Floor {
+    /// Adds up: a scrape, an evaluation, `for` rounded up to whole evaluations, and the wait before a notification.
+    pub fn of(scrape: Duration, evaluation: Duration, hold: Duration, wait: Duration) -> Self {
+        let rounds = if evaluation.is_zero() { 0.0 } else { (hold.as_secs_f64() / evaluation.as_secs_f64()).ceil() };
+        let held = hold.max(evaluation.mul_f64(rounds));
+        let words = |span: Duration| TimeSpan(span).to_string();
+        Self {
+            total: scrape + evaluation + held + wait,
+            parts: format!(
+                "scrape {} + evaluation {} + for {} + group_wait {}",
+                words(scrape),
+                words(evaluation),
+                words(held),
+                words(wait)
+            ),
+        }
     }
 }
 
@@ -175,7 +216,7 @@ macro_rules! kinds {
 impl ProbeKind {
     /// Whether it judges by every cluster of the mesh, not only by those it names.
     pub const fn needs_all_clusters(&self) -> bool {
-        matches!(self, Self::EnvoyEndpoints(_) | Self::MeshSync(_))
+        matches!(self, Self::EnvoyEndpoints(_) | Self::MeshSync(_) | Self::TrustRoot(_))
     }
 }
 
@@ -192,10 +233,32 @@ kinds! {
     EnvoyStats "envoyStats",
     /// Every istiod has synced every remote cluster, and its proxies.
     MeshSync "meshSync",
+    /// Version, mesh id, cluster id and network of control plane, gateways and sidecars.
+    MeshIdentity "meshIdentity",
+    /// The CA of a cluster: chain, key, expiry, and the root that all clusters share.
+    TrustRoot "trustRoot",
+    /// Who answers, by version or cluster: counts for the criterion `split`.
+    TrafficSplit "trafficSplit",
+    /// Tokens written and read back: what is lost of what was acknowledged.
+    Ledger "ledger",
     /// An instant query to a cluster's Prometheus; an empty result is no data, never 0.
     Promql "promql",
     /// Each cluster's series at the federating Prometheus: present, fresh, and really from that cluster.
     Federation "federation",
+    /// Alerting rules: loaded, healthy, as declared, able to fire, with an Alertmanager attached.
+    AlertRules "alertRules",
+    /// One alert: pending, firing, at Alertmanager, told to a receiver.
+    Alert "alert",
+    /// An Alertmanager: ready, attached, with receivers that lead somewhere.
+    Alertmanager "alertmanager",
+    /// Queries read before they are asked, with the correct form of those that are wrong.
+    Queries "queries",
+    /// An API server: version, identity, clock.
+    ApiServer "apiServer",
+    /// Pod addresses inside the declared ranges.
+    PodNetwork "podNetwork",
+    /// Mutating webhooks with ready endpoints behind them.
+    Webhooks "webhooks",
     /// Pods: readiness, count, restarts, containers.
     Pods "pods",
     /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of kubectl rollout status.

@@ -40,12 +40,15 @@ fn waived(need: &str, spec: Option<&MeshSpec>, today: jiff::civil::Date) -> Opti
     })
 }
 
+/// Whether a program can be run by its name.
+pub fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
 /// What is not there of what can be looked for.
 async fn absent(need: &str, world: &World) -> Option<String> {
     if let Some(program) = need.strip_prefix("command:").or_else(|| need.strip_prefix("command ")).map(str::trim) {
-        let found = std::env::var_os("PATH")
-            .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
-        return (!found).then(|| format!("there is no program `{program}` on the PATH"));
+        return (!on_path(program)).then(|| format!("there is no program `{program}` on the PATH"));
     }
     if need == "alertmanager" {
         for cluster in world.clusters.values() {

@@ -2,7 +2,6 @@
 //! that, with `meshdrill-checks`.
 
 mod ask;
-mod clock;
 mod drill;
 mod environment;
 mod execute;
@@ -20,7 +19,8 @@ mod recover;
 mod sampler;
 mod validation;
 
-pub use clock::Clock;
+pub use crate::clock::Clock;
+pub(crate) use environment::on_path;
 pub(crate) use execute::hostname;
 pub use execute::{Finished, RunOptions, WorldSource, execute};
 pub use files::RunDir;
