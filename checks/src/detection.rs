@@ -78,7 +78,9 @@ impl fmt::Display for Standing {
             AlertState::Unknown => "not evaluated",
         })?;
         match self.received {
-            Some(Received::Suppressed) => write!(f, ", suppressed at Alertmanager by {}", self.suppressed_by.join(", ")),
+            Some(Received::Suppressed) => {
+                write!(f, ", suppressed at Alertmanager by {}", self.suppressed_by.join(", "))
+            }
             Some(Received::Active | Received::Unprocessed) => f.write_str(", at Alertmanager"),
             None => Ok(()),
         }

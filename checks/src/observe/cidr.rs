@@ -72,7 +72,9 @@ mod tests {
         assert!(range("10.1.0.0/16").holds("10.1.255.255".parse().unwrap()));
         assert!(!range("10.1.0.0/16").holds("10.2.0.0".parse().unwrap()));
         assert!(!range("0.0.0.0/0").holds("::1".parse().unwrap()) && range("::/0").holds("fd00::1".parse().unwrap()));
-        assert!(range("10.0.0.0/8").overlaps(&range("10.1.0.0/16")) && range("10.1.0.0/16").overlaps(&range("10.0.0.0/8")));
+        assert!(
+            range("10.0.0.0/8").overlaps(&range("10.1.0.0/16")) && range("10.1.0.0/16").overlaps(&range("10.0.0.0/8"))
+        );
         assert!(!range("10.0.0.0/16").overlaps(&range("10.1.0.0/16")));
         for text in ["10.0.0.0", "10.0.0.0/33", "::1/129", "x/8", "10.0.0.0/-1", ""] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");

@@ -52,7 +52,8 @@ pub(super) fn judge(
     let stages = stages.collect::<Vec<_>>().join(", ");
     let resolved = resolved(&during).map_or_else(String::new, |at| format!("; resolved {}", words(at.since(t0))));
     let Some(last) = reached.last().filter(|last| last.stage == until) else {
-        return missing(&during, &reached, target, until, context, t0, n);
+        let held = context.evidence.undo_requested(fault).unwrap_or(context.evidence.end);
+        return Missed { looks: &during, reached: &reached, n }.judge(target, until, held.since(t0), t0);
     };
     let (low, high) = (last.after.since(t0), last.by.since(t0));
     let verdict = if high < target.0 {
@@ -93,42 +94,37 @@ fn resolved(during: &[&Look<'_>]) -> Option<At> {
     during[fired..].iter().find(|look| look.standing.state == AlertState::Inactive).map(|look| look.sample.completed)
 }
 
-/// The judgement where the last stage was never reached.
-fn missing(
-    during: &[&Look<'_>],
-    reached: &[Reached],
-    target: TimeSpan,
-    until: Stage,
-    context: &Context<'_>,
-    t0: At,
+/// A detection that did not come to its end.
+struct Missed<'a> {
+    looks: &'a [&'a Look<'a>],
+    reached: &'a [Reached],
     n: usize,
-) -> Judgement {
-    let end = context.evidence.marks.undo_requested.unwrap_or(context.evidence.end);
-    let watched = end.since(t0);
-    let far = reached.last().map_or_else(
-        || "it stayed inactive".to_owned(),
-        |last| format!("it came as far as {} after {}", last.stage.word(), words(last.by.since(t0))),
-    );
-    let suppressed = during.iter().find(|look| look.standing.received == Some(Received::Suppressed));
-    let undelivered = |look: &&&Look<'_>| look.standing.untold.is_some_and(|count| count > 0);
-    let why = match (suppressed, during.iter().rev().find(undelivered)) {
-        (Some(look), _) => format!(": {}", look.standing),
-        (None, Some(look)) if reached.last().is_some_and(|last| last.stage >= Stage::Alertmanager) => {
-            format!(": {} notifications could not be delivered", look.standing.untold.unwrap_or_default())
-        }
-        _ => String::new(),
-    };
-    let verdict = if watched >= target.0 { Verdict::Fail } else { Verdict::Inconclusive };
-    let held = if verdict == Verdict::Fail {
-        String::new()
-    } else {
-        format!("; the fault was held for less than the target, {}", words(watched))
-    };
-    let message = format!("not detected: {} was not reached, {far}{why}{held}", until.word());
-    Judgement {
-        low: Some(watched.as_secs_f64()),
-        n,
-        ..Judgement::without_value(verdict, "s", message)
+}
+
+impl Missed<'_> {
+    /// Missed for good where the fault was held for as long as the target.
+    fn judge(&self, target: TimeSpan, until: Stage, watched: Duration, t0: At) -> Judgement {
+        let far = self.reached.last().map_or_else(
+            || "it stayed inactive".to_owned(),
+            |last| format!("it came as far as {} after {}", last.stage.word(), words(last.by.since(t0))),
+        );
+        let suppressed = self.looks.iter().find(|look| look.standing.received == Some(Received::Suppressed));
+        let undelivered = |look: &&&Look<'_>| look.standing.untold.is_some_and(|count| count > 0);
+        let why = match (suppressed, self.looks.iter().rev().find(undelivered)) {
+            (Some(look), _) => format!(": {}", look.standing),
+            (None, Some(look)) if self.reached.last().is_some_and(|last| last.stage >= Stage::Alertmanager) => {
+                format!(": {} notifications could not be delivered", look.standing.untold.unwrap_or_default())
+            }
+            _ => String::new(),
+        };
+        let verdict = if watched >= target.0 { Verdict::Fail } else { Verdict::Inconclusive };
+        let held = if verdict == Verdict::Fail {
+            String::new()
+        } else {
+            format!("; the fault was held for less than the target, {}", words(watched))
+        };
+        let message = format!("not detected: {} was not reached, {far}{why}{held}", until.word());
+        Judgement { low: Some(watched.as_secs_f64()), n: self.n, ..Judgement::without_value(verdict, "s", message) }
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Evidence<'a> {
     /// Criteria that no run can meet, by id, and why.
     pub infeasible: BTreeMap<&'a str, &'a str>,
     effects: Vec<(&'a str, At)>,
+    undos: Vec<(&'a str, At)>,
     probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
 }
 
@@ -63,6 +64,10 @@ impl<'a> Evidence<'a> {
             _ => None,
         });
         let effects: Vec<(&str, At)> = effects.collect();
+        let undos = record.events.iter().filter_map(|line| match &line.event {
+            Event::UndoRequested { fault, .. } => Some((fault.as_str(), line.at)),
+            _ => None,
+        });
         let infeasible = record.events.iter().filter_map(|line| match &line.event {
             Event::Infeasible { criterion, why } => Some((criterion.as_str(), why.as_str())),
             _ => None,
@@ -74,6 +79,7 @@ impl<'a> Evidence<'a> {
             restarts: restarts(record),
             infeasible: infeasible.collect(),
             effects,
+            undos: undos.collect(),
             probes: probes.collect(),
         }
     }
@@ -87,14 +93,24 @@ impl<'a> Evidence<'a> {
 
     /// When a fault, or without a name any, first took hold.
     pub fn effective(&self, fault: Option<&str>) -> Option<At> {
-        let mut meant = self.effects.iter().filter(|(id, _)| fault.is_none_or(|fault| fault == *id));
-        meant.next().map(|(_, at)| *at)
+        first(&self.effects, fault)
+    }
+
+    /// When the undo of a fault, or without a name of any, was first asked for.
+    pub fn undo_requested(&self, fault: Option<&str>) -> Option<At> {
+        first(&self.undos, fault)
     }
 
     /// One probe's evidence.
     pub fn probe(&self, name: &str) -> Option<&ProbeEvidence<'a>> {
         self.probes.get(name)
     }
+}
+
+/// The first instant of a fault, or without a name of any.
+fn first(instants: &[(&str, At)], fault: Option<&str>) -> Option<At> {
+    let mut meant = instants.iter().filter(|(id, _)| fault.is_none_or(|fault| fault == *id));
+    meant.next().map(|(_, at)| *at)
 }
 
 impl<'a> ProbeEvidence<'a> {

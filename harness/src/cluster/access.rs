@@ -59,8 +59,7 @@ impl Cluster {
 
     /// GET of a path of the API server, with the headers of the answer.
     pub async fn get_with_headers(&self, path: &str) -> Result<(Value, http::HeaderMap), AccessError> {
-        let request =
-            http::Request::get(path).body(kube::client::Body::empty()).map_err(|error| self.other(error))?;
+        let request = http::Request::get(path).body(kube::client::Body::empty()).map_err(|error| self.other(error))?;
         let (head, body) = self.bounded(self.client.send(request)).await?.into_parts();
         let body = self.bounded(body.collect_bytes()).await?;
         if !head.status.is_success() {

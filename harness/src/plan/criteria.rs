@@ -291,7 +291,8 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
                 (Claim::Latency { .. }, "ping") => {
                     Some(("a ping has a round-trip time", "write `rtt:` instead of `latency:`"))
                 }
-                (Claim::Latency { .. }, kind) if !matches!(kind, "http" | "trafficSplit" | "ledger" | "tcp" | "exec" | "command" | "promql") =>
+                (Claim::Latency { .. }, kind)
+                    if !matches!(kind, "http" | "trafficSplit" | "ledger" | "tcp" | "exec" | "command" | "promql") =>
                 {
                     Some(("the time this probe takes says nothing of the mesh", "name an http or tcp probe"))
                 }

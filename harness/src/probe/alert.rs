@@ -105,11 +105,13 @@ impl Kind for Alert {
             if sampled {
                 let standing = observer.standing().await?;
                 if standing.state != AlertState::Inactive {
-                    return Err(CannotAsk(format!(
-                        "{} is {:?} already: what would set it off cannot be told apart",
-                        self.name, standing.state
-                    )
-                    .to_lowercase()));
+                    return Err(CannotAsk(
+                        format!(
+                            "{} is {:?} already: what would set it off cannot be told apart",
+                            self.name, standing.state
+                        )
+                        .to_lowercase(),
+                    ));
                 }
             }
             Ok(Box::new(observer) as Box<dyn Observer>)
@@ -143,7 +145,8 @@ impl AlertObserver {
     async fn rule(&self) -> Result<(RuleGroup, Rule), CannotAsk> {
         let groups = self.prometheus.rules().await?;
         let mut rules = groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
-        let found = rules.find(|(_, rule)| rule.name == self.spec.name).map(|(group, rule)| (group.clone(), rule.clone()));
+        let found =
+            rules.find(|(_, rule)| rule.name == self.spec.name).map(|(group, rule)| (group.clone(), rule.clone()));
         found.ok_or_else(|| {
             CannotAsk(format!(
                 "cannot detect: no rule {} is loaded at {} ({} rule groups are)",
@@ -171,8 +174,10 @@ impl AlertObserver {
                 .iter()
                 .map(|alert| if alert.state == Received::Suppressed { Received::Suppressed } else { Received::Active })
                 .min_by_key(|state| *state == Received::Suppressed);
-            standing.suppressed_by =
-                received.iter().flat_map(|alert| alert.silenced_by.iter().chain(&alert.inhibited_by).cloned()).collect();
+            standing.suppressed_by = received
+                .iter()
+                .flat_map(|alert| alert.silenced_by.iter().chain(&alert.inhibited_by).cloned())
+                .collect();
             if self.spec.last_stage() == Stage::Receiver {
                 let (sent, failed) = notifications(alertmanager).await?;
                 (standing.told, standing.untold) = (Some(sent - failed), Some(failed));

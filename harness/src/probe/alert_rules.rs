@@ -117,7 +117,9 @@ impl RulesObserver {
         }
         let managers = self.prometheus.alertmanagers().await?;
         if self.spec.alertmanager.unwrap_or(true) && managers.active.is_empty() {
-            missed.push("no Alertmanager is attached: what fires reaches nobody (`alerting:` of prometheus.yml)".to_owned());
+            missed.push(
+                "no Alertmanager is attached: what fires reaches nobody (`alerting:` of prometheus.yml)".to_owned(),
+            );
         }
         let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "remarks": remarks });
         let at = self.prometheus.name();
@@ -209,7 +211,8 @@ fn stale(group: &RuleGroup, rule: &Rule, now: f64) -> Option<String> {
     let limit = (group.interval * 2).max(Duration::from_secs(30)).as_secs_f64();
     let last = rule.last_evaluation.or(group.last_evaluation)?;
     let age = now - last.as_millisecond() as f64 / 1000.0;
-    (age > limit).then(|| format!("rule {} was last evaluated {age:.0} s ago, expected at most {limit:.0} s", rule.name))
+    (age > limit)
+        .then(|| format!("rule {} was last evaluated {age:.0} s ago, expected at most {limit:.0} s", rule.name))
 }
 
 impl Observer for RulesObserver {

@@ -167,7 +167,8 @@ impl AlertmanagerObserver {
         let active = silences.iter().filter(|silence| silence.state == SilenceState::Active);
         let groups = self.prometheus.rules().await?;
         let rules = groups.iter().flat_map(|group| &group.rules).filter(|rule| {
-            rule.kind == RuleKind::Alerting && rule.labels.get("severity").is_some_and(|severity| severity == "critical")
+            rule.kind == RuleKind::Alerting
+                && rule.labels.get("severity").is_some_and(|severity| severity == "critical")
         });
         let named: Vec<_> = rules
             .map(|rule| {

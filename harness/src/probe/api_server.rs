@@ -101,7 +101,9 @@ impl ApiServerObserver {
         }
         // Being the pinned cluster was settled when the run connected to it; without a pin nothing was.
         let unsaid = match (wanted, uid, seconds) {
-            (None, ..) => Some(format!("Kubernetes is {found}; the mesh file says nothing of it: clusters.{key}.expect.kubernetes")),
+            (None, ..) => Some(format!(
+                "Kubernetes is {found}; the mesh file says nothing of it: clusters.{key}.expect.kubernetes"
+            )),
             (_, None, _) => Some(format!("the mesh file pins no uid: clusters.{key}.uid")),
             (.., None) => Some("its answers carry no date, so its clock is not known".to_owned()),
             _ => None,

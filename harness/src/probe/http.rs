@@ -255,9 +255,7 @@ impl Kind for Http {
     }
 
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
-        Box::pin(async move {
-            Ok(Box::new(self.observer(world, role).await?) as Box<dyn Observer>)
-        })
+        Box::pin(async move { Ok(Box::new(self.observer(world, role).await?) as Box<dyn Observer>) })
     }
 }
 

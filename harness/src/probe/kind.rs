@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, AlertRules, Alertmanager, ApiServer, CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec,
-    Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries, Resource,
-    Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
+    Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries,
+    Resource, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
 use crate::cluster::World;
 use crate::spec::ClusterChoice;

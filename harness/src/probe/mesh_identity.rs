@@ -45,7 +45,9 @@ impl Kind for MeshIdentity {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        ["pods", "services", "namespaces"].map(|what| Permission::new(self.cluster.key(), "", "", what, "list")).to_vec()
+        ["pods", "services", "namespaces"]
+            .map(|what| Permission::new(self.cluster.key(), "", "", what, "list"))
+            .to_vec()
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
@@ -99,11 +101,14 @@ impl IdentityObserver {
             (self.cluster.spec.network.is_none(), format!("clusters.{key}.network")),
         ];
         if let Some((_, name)) = unsaid.iter().find(|(unsaid, _)| *unsaid) {
-            let message = format!("versions {}; the mesh file says nothing to compare with: {name}", versions.join(", "));
+            let message =
+                format!("versions {}; the mesh file says nothing to compare with: {name}", versions.join(", "));
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
-        let message =
-            format!("{planes} istiods and {proxies} proxies are {}, as the mesh file says ({key})", versions.join(", "));
+        let message = format!(
+            "{planes} istiods and {proxies} proxies are {}, as the mesh file says ({key})",
+            versions.join(", ")
+        );
         Ok(Outcome::judged(true, message, seen))
     }
 

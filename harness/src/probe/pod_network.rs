@@ -72,7 +72,8 @@ impl PodNetworkObserver {
         let key = &self.cluster.key;
         let mut missed = Vec::new();
         for (other, theirs) in &self.others {
-            let clash = self.own.iter().find_map(|own| theirs.iter().find(|their| own.overlaps(their)).map(|t| (own, t)));
+            let clash =
+                self.own.iter().find_map(|own| theirs.iter().find(|their| own.overlaps(their)).map(|t| (own, t)));
             if let Some((own, their)) = clash {
                 missed.push(format!("the declared ranges overlap: {own} of {key} and {their} of {other}"));
             }

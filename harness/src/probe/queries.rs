@@ -125,7 +125,9 @@ impl QueriesObserver {
             missed.extend(unexpected(one, &findings));
             let answer = self.metrics.accepts(&one.query).await?;
             match (&answer, invalid) {
-                (Ok(()), true) => missed.push(format!("`{}` was taken for invalid, and the server accepts it", one.query)),
+                (Ok(()), true) => {
+                    missed.push(format!("`{}` was taken for invalid, and the server accepts it", one.query))
+                }
                 (Err(why), false) => missed.push(format!("`{}` is refused: {why}", one.query)),
                 _ => {}
             }

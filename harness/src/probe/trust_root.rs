@@ -172,7 +172,9 @@ fn wrong(certs: &CaCerts, now: jiff::Timestamp, valid_for: TimeSpan) -> Vec<Stri
     }
     let all = certs.path.certificates().iter().chain(&certs.ca).chain(&certs.chain).chain(&certs.roots);
     let soonest = all.min_by_key(|certificate| certificate.not_after);
-    if let Some(first) = soonest.filter(|first| first.not_after.duration_since(now).as_secs_f64() < valid_for.as_secs_f64()) {
+    if let Some(first) =
+        soonest.filter(|first| first.not_after.duration_since(now).as_secs_f64() < valid_for.as_secs_f64())
+    {
         let days = first.not_after.duration_since(now).as_hours() / 24;
         let date = first.not_after.strftime("%Y-%m-%d");
         missed.push(if first.not_after < now {

@@ -100,12 +100,19 @@ impl WebhooksObserver {
             }
         }
         if services.is_empty() {
-            missed.push(format!("no mutating webhook {} leads to a Service: nothing injects sidecars", self.spec.selector()));
+            missed.push(format!(
+                "no mutating webhook {} leads to a Service: nothing injects sidecars",
+                self.spec.selector()
+            ));
         }
         let names: Vec<String> = services.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
         let seen = json!({ "configurations": configurations.len(), "services": names });
         let message = match missed.as_slice() {
-            [] => format!("{} configurations lead to {}, with ready endpoints ({key})", configurations.len(), names.join(", ")),
+            [] => format!(
+                "{} configurations lead to {}, with ready endpoints ({key})",
+                configurations.len(),
+                names.join(", ")
+            ),
             missed => format!("{} ({key})", missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))

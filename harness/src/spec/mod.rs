@@ -14,8 +14,8 @@ pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
 pub use comparison::Comparison;
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, read_scenario};
 pub use mesh::{
-    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
-    OciResources, SlaDefaults, Waiver,
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources,
+    SlaDefaults, Waiver,
 };
 pub use names::{Binding, USUAL, names};
 pub use scenario::{

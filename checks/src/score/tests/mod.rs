@@ -1,6 +1,9 @@
 //! Every criterion by histories made by hand: what passes, what fails, what is left open, and what proves nothing.
 
+mod detections;
+mod ledgers;
 mod outages;
 mod rules;
 mod shares;
+mod splits;
 mod story;
