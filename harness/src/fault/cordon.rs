@@ -64,14 +64,6 @@ impl FaultRole for Cordon {
         format!("cordon {which} of {}", self.cluster)
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         true
     }

@@ -51,14 +51,6 @@ impl FaultRole for DeletePods {
         format!("{how} {}", self.wanted().describe())
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         false
     }

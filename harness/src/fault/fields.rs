@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::UndoOutcome;
-use crate::cluster::Cluster;
+use crate::cluster::{AccessError, Cluster};
 use crate::probe::CannotAsk;
 
 /// The label of every object that a fault makes; nothing without it is ever deleted.
@@ -57,14 +57,22 @@ pub(super) fn inverse(object: &Value, patch: &Value) -> Value {
     })
 }
 
-/// Puts back every leaf that still holds what the act wrote.
-pub(super) async fn restore(
+/// What is to be done about an object, seen as it is now.
+pub(super) enum Step {
+    /// Nothing more.
+    Done(UndoOutcome),
+    /// Send a merge patch to it, or to a subresource of it such as `/scale`.
+    Write(&'static str, Value),
+}
+
+/// Looks at an object and does what that asks for, unless someone else changes it in between: then it looks again. An
+/// object that is gone, or was made anew under its name, is left alone.
+pub(super) async fn change(
     cluster: &Cluster,
     path: &str,
     uid: &str,
-    before: &Value,
-    wrote: &Value,
-) -> Result<UndoOutcome, CannotAsk> {
+    decide: impl Fn(&Value) -> Step,
+) -> Result<UndoOutcome, AccessError> {
     for attempt in 0..5 {
         let object: Value = match cluster.get(path).await {
             Err(error) if error.is_not_found() => return Ok(UndoOutcome::Gone),
@@ -73,33 +81,41 @@ pub(super) async fn restore(
         if object["metadata"]["uid"] != uid {
             return Ok(UndoOutcome::Gone);
         }
-        let mut patch = json!({ "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] } });
-        let (mut ours, mut others) = (0, Vec::new());
-        for (keys, written) in leaves(wrote) {
-            let (now, old) = (at(&object, &keys), at(before, &keys));
-            if *now == written && now != old {
-                ours += 1;
-                merge(&mut patch, nested(&keys, old.clone()));
-            } else if now != old {
-                others.push(format!("{} is {now}", keys.join(".")));
-            }
-        }
-        if ours == 0 {
-            return Ok(if others.is_empty() {
-                UndoOutcome::AlreadyRight
-            } else {
-                UndoOutcome::ChangedByOthers(others.join(", "))
-            });
-        }
-        match cluster.send(http::Method::PATCH, path, "application/merge-patch+json", &patch).await {
+        let (subresource, mut patch) = match decide(&object) {
+            Step::Done(outcome) => return Ok(outcome),
+            Step::Write(subresource, patch) => (subresource, patch),
+        };
+        patch["metadata"] = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
+        let target = format!("{path}{subresource}");
+        match cluster.send(http::Method::PATCH, &target, "application/merge-patch+json", &patch).await {
             Ok(_) => return Ok(UndoOutcome::Restored),
             Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
-    Err(CannotAsk(format!("{path} keeps changing")))
+    Err(cluster.other(format!("{path} keeps changing")))
+}
+
+/// Puts back every leaf that still holds what the act wrote.
+pub(super) fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
+    let mut patch = json!({});
+    let (mut ours, mut others) = (0, Vec::new());
+    for (keys, written) in leaves(wrote) {
+        let (now, old) = (at(object, &keys), at(before, &keys));
+        if *now == written && now != old {
+            ours += 1;
+            merge(&mut patch, nested(&keys, old.clone()));
+        } else if now != old {
+            others.push(format!("{} is {now}", keys.join(".")));
+        }
+    }
+    match (ours, others.is_empty()) {
+        (0, true) => Step::Done(UndoOutcome::AlreadyRight),
+        (0, false) => Step::Done(UndoOutcome::ChangedByOthers(others.join(", "))),
+        _ => Step::Write("", patch),
+    }
 }
 
 /// What of an act is still there.
@@ -163,5 +179,21 @@ mod tests {
         let object = json!({ "spec": { "a": 1, "list": [1, 2], "deep": { "kept": true } } });
         let patch = json!({ "spec": { "a": 2, "list": [3], "deep": { "new": "x" } } });
         assert_eq!(inverse(&object, &patch), json!({ "spec": { "a": 1, "list": [1, 2], "deep": { "new": null } } }));
+    }
+
+    #[test]
+    fn only_what_is_still_ours_is_put_back() {
+        let (before, wrote) = (json!({ "spec": { "a": 1, "b": null } }), json!({ "spec": { "a": 2, "b": true } }));
+        let step = |spec: Value| restore(&json!({ "spec": spec }), &before, &wrote);
+        let written = |step: Step| match step {
+            Step::Write("", patch) => patch,
+            _ => Value::Null,
+        };
+        assert_eq!(written(step(json!({ "a": 2, "b": true }))), before);
+        assert_eq!(written(step(json!({ "a": 3, "b": true }))), json!({ "spec": { "b": null } }));
+        assert!(matches!(step(json!({ "a": 1 })), Step::Done(UndoOutcome::AlreadyRight)));
+        assert!(
+            matches!(step(json!({ "a": 3 })), Step::Done(UndoOutcome::ChangedByOthers(what)) if what == "spec.a is 3")
+        );
     }
 }

@@ -30,6 +30,13 @@ pub enum FaultError {
     Other(String),
 }
 
+impl FaultError {
+    /// The target could not be read: there is none, or the cluster could not be asked.
+    pub(super) fn missing(error: AccessError) -> Self {
+        if error.is_not_found() { Self::NoTarget(error.to_string()) } else { Self::Access(error) }
+    }
+}
+
 /// Whether a fault was seen to take hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -67,10 +74,6 @@ pub struct Options {
 pub trait FaultRole {
     /// What it breaks, in words.
     fn describe(&self) -> String;
-    /// The cluster choices in it.
-    fn choices(&mut self) -> Vec<&mut ClusterChoice>;
-    /// The cluster it touches, once its choice was expanded; none for faults outside of clusters.
-    fn cluster(&self) -> Option<String>;
     /// Whether it lasts until it is undone.
     fn sustained(&self) -> bool;
     /// Whether it takes `grace`, `count` and `percent`.
@@ -118,7 +121,7 @@ pub trait Fault: Send + Sync {
 }
 
 macro_rules! faults {
-    ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal $(in $cluster:ident)?,)*) => {
         /// What is broken.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
@@ -139,7 +142,12 @@ macro_rules! faults {
 
             /// The cluster choices in it.
             pub fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-                match self { $(Self::$variant(kind) => kind.choices(),)* }
+                match self { $(Self::$variant(_kind) => [$(&mut _kind.$cluster)?].into(),)* }
+            }
+
+            /// The cluster it breaks, once its choice was expanded; none for faults outside of clusters.
+            pub fn cluster(&self) -> Option<&str> {
+                match self { $(Self::$variant(_kind) => [$(_kind.$cluster.key())?].into_iter().next(),)* }
             }
         }
     };
@@ -147,17 +155,17 @@ macro_rules! faults {
 
 faults! {
     /// Delete pods: gracefully, or by force with `grace: 0s` (a forced deletion, not a process crash).
-    DeletePods(DeletePods) "deletePods",
+    DeletePods(DeletePods) "deletePods" in cluster,
     /// Evict pods, as a node drain does it: disruption budgets are respected.
-    EvictPods(EvictPods) "evictPods",
+    EvictPods(EvictPods) "evictPods" in cluster,
     /// Restart a Deployment's pods one after the other, as `kubectl rollout restart` does it.
-    RolloutRestart(RolloutRestart) "rolloutRestart",
+    RolloutRestart(RolloutRestart) "rolloutRestart" in cluster,
     /// Keep nodes from taking new pods; uncordoned if they were not cordoned before.
-    Cordon(Cordon) "cordon",
+    Cordon(Cordon) "cordon" in cluster,
     /// Change fields of any object by a merge patch; put back as they were.
-    Patch(Patch) "patch",
+    Patch(Patch) "patch" in cluster,
     /// Scale a Deployment or `StatefulSet`; restored to what it was.
-    Scale(Scale) "scale",
+    Scale(Scale) "scale" in cluster,
     /// Run a program that breaks something, and another that undoes it.
     Command(CommandFault) "command",
     /// Nothing: the negative control, which must be judged invalid.

@@ -47,14 +47,6 @@ impl FaultRole for Scale {
         format!("scale {kind} {}/{name} of {} to {}", self.namespace, self.cluster, self.replicas)
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         true
     }
@@ -81,10 +73,7 @@ impl FaultRole for Scale {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (resource, name) = self.workload();
             let path = resource.path(&self.namespace, name);
-            let object: Value = match cluster.get(&path).await {
-                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
-                found => found?,
-            };
+            let object: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
             let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
             if found == i64::from(self.replicas) {
                 return Err(FaultError::NothingToChange(format!(

@@ -122,7 +122,7 @@ pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan
     if !building.problems.is_empty() {
         return Err(building.problems);
     }
-    let broken = building.faults.iter().filter_map(|fault| fault.kind.as_role().cluster()).collect();
+    let broken = building.faults.iter().filter_map(|fault| fault.kind.cluster().map(str::to_owned)).collect();
     Ok(Plan {
         name: loaded.file.metadata.name.clone(),
         suite: loaded.file.metadata.labels.get("suite").cloned().unwrap_or_default(),

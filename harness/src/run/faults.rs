@@ -230,9 +230,9 @@ impl FaultBench {
     /// Undoes every fault that is not undone yet: newest first within a cluster, clusters side by side.
     pub async fn undo_all(&self, plan: &Plan, undone: &[String]) -> bool {
         let left = plan.faults.iter().rev().filter(|fault| !undone.contains(&fault.id));
-        let mut by_cluster: std::collections::BTreeMap<Option<String>, Vec<&str>> = std::collections::BTreeMap::new();
+        let mut by_cluster: std::collections::BTreeMap<Option<&str>, Vec<&str>> = std::collections::BTreeMap::new();
         for fault in left {
-            by_cluster.entry(fault.kind.as_role().cluster()).or_default().push(&fault.id);
+            by_cluster.entry(fault.kind.cluster()).or_default().push(&fault.id);
         }
         let undone = by_cluster.into_values().map(|ids| async move {
             let mut good = true;
