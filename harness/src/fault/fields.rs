@@ -10,6 +10,8 @@ use crate::probe::CannotAsk;
 
 /// The label of every object that a fault makes; nothing without it is ever deleted.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshdrill");
+/// The label that every object of ours carries, with the run's id.
+pub const RUN_LABEL: &str = "meshdrill.io/run";
 
 /// The leaves of a merge patch, each with its keys. Lists are leaves: a merge patch replaces them whole.
 pub(super) fn leaves(patch: &Value) -> Vec<(Vec<String>, Value)> {
@@ -140,14 +142,20 @@ pub(super) async fn still_ours(
     Ok((!left.is_empty()).then(|| format!("{path} still holds what the fault wrote: {}", left.join(", "))))
 }
 
-/// Deletes an object that carries our label.
-pub(super) async fn delete_ours(cluster: &Cluster, path: &str) -> Result<UndoOutcome, CannotAsk> {
+/// Whether an object was made by us, and by that run if one is named.
+fn is_ours(object: &Value, run: Option<&str>) -> bool {
+    let labels = &object["metadata"]["labels"];
+    labels[MANAGED_BY.0] == MANAGED_BY.1 && run.is_none_or(|run| labels[RUN_LABEL] == run)
+}
+
+/// Deletes an object that carries our labels.
+pub(super) async fn delete_ours(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<UndoOutcome, CannotAsk> {
     let object: Value = match cluster.get(path).await {
         Err(error) if error.is_not_found() => return Ok(UndoOutcome::AlreadyRight),
         found => found?,
     };
-    if object["metadata"]["labels"][MANAGED_BY.0] != MANAGED_BY.1 {
-        return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our label")));
+    if !is_ours(&object, run) {
+        return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our labels")));
     }
     let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
     match cluster.send(http::Method::DELETE, path, "application/json", &options).await {
@@ -157,10 +165,10 @@ pub(super) async fn delete_ours(cluster: &Cluster, path: &str) -> Result<UndoOut
 }
 
 /// Whether an object of ours is still there, waiting for a finalizer perhaps.
-pub(super) async fn still_there(cluster: &Cluster, path: &str) -> Result<Option<String>, CannotAsk> {
+pub(super) async fn still_there(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<Option<String>, CannotAsk> {
     match cluster.get::<Value>(path).await {
         Err(error) if error.is_not_found() => Ok(None),
-        Ok(object) if object["metadata"]["labels"][MANAGED_BY.0] == MANAGED_BY.1 => {
+        Ok(object) if is_ours(&object, run) => {
             let finalizers = &object["metadata"]["finalizers"];
             let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
             Ok(Some(format!("{path} is still there{waits}")))

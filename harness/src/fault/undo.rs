@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{self, Step};
+use super::routes::{self, Proxies};
 use crate::cluster::World;
 use crate::probe::CannotAsk;
 
@@ -77,6 +78,24 @@ pub enum Undo {
         cluster: String,
         /// The object's path in the API.
         path: String,
+        /// The run that made it; entries of older versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+    },
+    /// Take a fault out of the HTTP routes of a `VirtualService`, and see the proxies drop it.
+    RemoveRouteFault {
+        /// The cluster's key.
+        cluster: String,
+        /// The `VirtualService`'s namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+        /// The `fault` that the act wrote into its routes.
+        wrote: Value,
+        /// The proxies that must drop it.
+        proxies: Proxies,
     },
     /// Run a program on the runner's machine.
     RunCommand {
@@ -109,7 +128,8 @@ impl Undo {
         match self {
             Self::RestoreScale { cluster, .. }
             | Self::RestoreFields { cluster, .. }
-            | Self::DeleteObject { cluster, .. } => Some(cluster),
+            | Self::DeleteObject { cluster, .. }
+            | Self::RemoveRouteFault { cluster, .. } => Some(cluster),
             Self::RunCommand { .. } => None,
         }
     }
@@ -126,7 +146,13 @@ impl Undo {
                 let step = |object: &Value| fields::restore(object, before, wrote);
                 Ok(fields::change(world.cluster(cluster)?, path, uid, step).await?)
             }
-            Self::DeleteObject { cluster, path } => fields::delete_ours(world.cluster(cluster)?, path).await,
+            Self::DeleteObject { cluster, path, run } => {
+                fields::delete_ours(world.cluster(cluster)?, path, run.as_deref()).await
+            }
+            Self::RemoveRouteFault { cluster, namespace, name, uid, wrote, .. } => {
+                let step = |service: &Value| routes::remove(service, wrote);
+                Ok(fields::change(world.cluster(cluster)?, &routes::path(namespace, name), uid, step).await?)
+            }
             Self::RunCommand { argv, env } => match crate::probe::run_command(argv, env, COMMAND_DEADLINE).await? {
                 Some((0, ..)) => Ok(UndoOutcome::Restored),
                 Some((code, _, stderr)) => {
@@ -157,7 +183,24 @@ impl Undo {
             Self::RestoreFields { cluster, path, uid, wrote, .. } => {
                 fields::still_ours(world.cluster(cluster)?, path, uid, wrote).await
             }
-            Self::DeleteObject { cluster, path } => fields::still_there(world.cluster(cluster)?, path).await,
+            Self::DeleteObject { cluster, path, run } => {
+                fields::still_there(world.cluster(cluster)?, path, run.as_deref()).await
+            }
+            Self::RemoveRouteFault { cluster, namespace, name, wrote, proxies, .. } => {
+                let cluster = world.cluster(cluster)?;
+                let service = match cluster.get::<Value>(&routes::path(namespace, name)).await {
+                    Err(error) if error.is_not_found() => Value::Null,
+                    found => found?,
+                };
+                if routes::carries(&service, wrote) {
+                    return Ok(Some(format!("VirtualService {namespace}/{name} still carries the fault")));
+                }
+                let seen = proxies.ask(cluster, (namespace, name), routes::as_seen(wrote)).await?;
+                let still: Vec<String> = seen.by_all_routes.into_iter().chain(seen.by_some_routes).collect();
+                Ok(still.first().map(|pod| {
+                    format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)
+                }))
+            }
             Self::RunCommand { .. } => Ok(None),
         }
     }
@@ -188,7 +231,10 @@ impl fmt::Display for Undo {
                 )
             }
             Self::RestoreFields { cluster, path, .. } => write!(f, "restore the fields of {path} in {cluster}"),
-            Self::DeleteObject { cluster, path } => write!(f, "delete {path} in {cluster}"),
+            Self::DeleteObject { cluster, path, .. } => write!(f, "delete {path} in {cluster}"),
+            Self::RemoveRouteFault { cluster, namespace, name, .. } => {
+                write!(f, "take the fault out of VirtualService {namespace}/{name} of {cluster}")
+            }
             Self::RunCommand { argv, .. } => write!(f, "run {}", argv.join(" ")),
         }
     }
@@ -213,6 +259,8 @@ mod tests {
                 "restore the fields of /api/v1/nodes/node-1 in primary",
                 "delete /apis/networking.k8s.io/v1/namespaces/bookinfo/networkpolicies/isolate in secondary",
                 "run restore --all",
+                "delete /api/v1/namespaces/shop/configmaps/x in primary",
+                "take the fault out of VirtualService shop/cart of primary",
             ]
         );
     }

@@ -23,6 +23,7 @@ mod service;
 mod tcp;
 mod via;
 
+pub(crate) use admin::ProxyAdmin;
 pub use command::Command;
 pub(crate) use command::run_command;
 pub use deployment::Deployment;
