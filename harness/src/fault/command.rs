@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
 use crate::cluster::World;
 use crate::probe::{Complaint, Permission, run_command};
-use crate::spec::ClusterChoice;
 
 /// Two programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,14 +31,6 @@ pub struct CommandFault {
 impl FaultRole for CommandFault {
     fn describe(&self) -> String {
         format!("run {} (undo: {})", self.argv.join(" "), self.undo.join(" "))
-    }
-
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        Vec::new()
-    }
-
-    fn cluster(&self) -> Option<String> {
-        None
     }
 
     fn sustained(&self) -> bool {

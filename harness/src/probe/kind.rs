@@ -1,5 +1,6 @@
 //! The closed set of kinds, and what each of them can tell about itself.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -13,7 +14,7 @@ use super::{
     Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries,
     Resource, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
-use crate::cluster::World;
+use crate::cluster::{ObjectName, World};
 use crate::spec::ClusterChoice;
 
 /// Where an observation stands: sampled, or asked.
@@ -57,7 +58,7 @@ impl Timing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// The key inside the kind's mapping.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -66,8 +67,8 @@ pub struct Complaint {
 
 impl Complaint {
     /// A complaint about a key.
-    pub fn new(key: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { key, message: message.into(), help: help.into() }
+    pub fn new(key: impl Into<Cow<'static, str>>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: help.into() }
     }
 }
 
@@ -79,7 +80,7 @@ pub struct Permission {
     /// The namespace; empty for cluster-wide.
     pub namespace: String,
     /// The API group; empty for core.
-    pub group: &'static str,
+    pub group: String,
     /// The resource, with its subresource after a slash.
     pub resource: String,
     /// The verb.
@@ -88,14 +89,19 @@ pub struct Permission {
 
 impl Permission {
     /// A permission in a namespace.
-    pub fn new(cluster: &str, namespace: &str, group: &'static str, resource: &str, verb: &'static str) -> Self {
+    pub fn new(cluster: &str, namespace: &str, group: &str, resource: &str, verb: &'static str) -> Self {
         Self {
             cluster: cluster.to_owned(),
             namespace: namespace.to_owned(),
-            group,
+            group: group.to_owned(),
             resource: resource.to_owned(),
             verb,
         }
+    }
+
+    /// A permission on an object of any kind.
+    pub fn of_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
+        Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)
     }
 }
 

@@ -34,6 +34,7 @@ mod trust_root;
 mod via;
 mod webhooks;
 
+pub(crate) use admin::ProxyAdmin;
 pub use alert::Alert;
 pub use alert_rules::AlertRules;
 pub use alertmanager::Alertmanager;

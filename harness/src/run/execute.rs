@@ -217,7 +217,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
                 id: fault.id.clone(),
                 kind: fault.kind.name().to_owned(),
                 what: fault.kind.as_role().describe(),
-                clusters: fault.kind.as_role().cluster().into_iter().collect(),
+                clusters: fault.kind.cluster().into_iter().map(str::to_owned).collect(),
                 sustained: fault.kind.as_role().sustained(),
             })
             .collect(),
