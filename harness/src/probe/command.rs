@@ -56,7 +56,7 @@ impl CommandExpect {
     pub(super) fn judge(&self, exit_code: i32, stdout: &str, stderr: &str) -> Outcome {
         let document: Result<Value, _> = serde_json::from_str(stdout);
         let missed = if exit_code == self.exit_code {
-            self.stdout.missed(stdout).map(|missed| format!("stdout {missed}")).or_else(|| {
+            self.stdout.missed(stdout).map(|missed| format!("stdout {missed}: {}", excerpt(stdout))).or_else(|| {
                 match (&document, self.json.as_slice()) {
                     (_, []) => None,
                     (Err(error), _) => Some(format!("stdout is not JSON: {error}")),
