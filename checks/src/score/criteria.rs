@@ -76,6 +76,10 @@ fn of_subject(criterion: &Criterion, context: &Context<'_>) -> Judgement {
         },
         Subject::Probe(name) => match context.evidence.probe(name) {
             None => Judgement::without_value(Verdict::Error, "", format!("the record has no probe `{name}`")),
+            Some(_) if context.evidence.not_run.contains_key(name.as_str()) => {
+                let reason = context.evidence.not_run.get(name.as_str()).copied().unwrap_or_default();
+                Judgement::without_value(Verdict::NotRun, "", reason)
+            }
             Some(probe) => match &probe.failed {
                 Some(why) => Judgement::without_value(Verdict::Error, "", format!("could not measure: {why}")),
                 None => covered(of_probe(criterion, probe, context), probe),

@@ -36,6 +36,8 @@ pub struct Evidence<'a> {
     pub restarts: BTreeMap<&'a str, Restarts>,
     /// Criteria that no run can meet, by id, and why.
     pub infeasible: BTreeMap<&'a str, &'a str>,
+    /// Probes that the environment lacks something for, and what.
+    pub not_run: BTreeMap<&'a str, &'a str>,
     effects: Vec<(&'a str, At)>,
     undos: Vec<(&'a str, At)>,
     probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
@@ -68,6 +70,10 @@ impl<'a> Evidence<'a> {
             Event::UndoRequested { fault, .. } => Some((fault.as_str(), line.at)),
             _ => None,
         });
+        let not_run = record.events.iter().filter_map(|line| match &line.event {
+            Event::NotRun { id, reason, .. } => Some((id.as_str(), reason.as_str())),
+            _ => None,
+        });
         let infeasible = record.events.iter().filter_map(|line| match &line.event {
             Event::Infeasible { criterion, why } => Some((criterion.as_str(), why.as_str())),
             _ => None,
@@ -78,6 +84,7 @@ impl<'a> Evidence<'a> {
             injections: effects.iter().map(|(_, at)| *at).collect(),
             restarts: restarts(record),
             infeasible: infeasible.collect(),
+            not_run: not_run.collect(),
             effects,
             undos: undos.collect(),
             probes: probes.collect(),

@@ -275,7 +275,10 @@ impl Http {
             let Some(target) = via.forward() else { return Ok(Vec::new()) };
             let exchange = self.exchange(&format!("http://{}:{}", target.name, target.port))?;
             let forwarder = Arc::new(Forwarder::new(Arc::clone(world.cluster(&target.cluster)?), target));
-            forwarder.resolve().await?;
+            // A probe that cannot be made ends a drill before it begins; a check that meets nobody has its answer.
+            if role == Role::Probe {
+                forwarder.resolve().await?;
+            }
             let clients = series.iter().map(|one| (*one, HttpClient::over(forwarder.clone(), *one)));
             return Ok(vec![Target { exchange, clients: clients.collect(), name: via.to_string() }]);
         }

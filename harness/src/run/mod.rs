@@ -20,7 +20,7 @@ mod sampler;
 mod validation;
 
 pub use crate::clock::Clock;
-pub(crate) use environment::on_path;
+pub(crate) use environment::{on_path, unroutable_pods};
 pub(crate) use execute::hostname;
 pub use execute::{Finished, RunOptions, WorldSource, execute};
 pub use files::RunDir;
