@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::fields::change;
-use super::routes::{self, Proxies};
+use super::routes::{self, Proxies, Watch};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, UndoOutcome};
 use crate::cluster::{Cluster, PodRef, World};
 use crate::probe::{Answer, Complaint, Permission, ProbeKind};
@@ -144,8 +144,8 @@ impl FaultRole for HttpFault {
                 .then(|| format!("VirtualService {owner} routes for {hosts} hosts; requests to all of them are met"));
             let proxies = self.proxies(&cluster, service).await?;
             let control = Control::prepare(&self.control, world, self.delay.map(|delay| delay.0)).await?;
-            let fault = self.fault();
-            Ok(Box::new(Injected { cluster, owner, spec: self.clone(), fault, proxies, control, remark })
+            let (fault, watch) = (self.fault(), Watch::new(&cluster, &proxies));
+            Ok(Box::new(Injected { cluster, owner, spec: self.clone(), fault, proxies, watch, control, remark })
                 as Box<dyn Fault>)
         })
     }
@@ -157,6 +157,7 @@ struct Injected {
     spec: HttpFault,
     fault: Value,
     proxies: Proxies,
+    watch: Watch,
     control: Control,
     remark: Option<String>,
 }
@@ -215,7 +216,7 @@ impl Fault for Injected {
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             let origin = (self.owner.namespace.as_str(), self.owner.name.as_str());
-            let carried = match self.proxies.ask(&self.cluster, origin, routes::as_seen(&self.fault)).await {
+            let carried = match self.watch.ask(origin, routes::as_seen(&self.fault)).await {
                 Ok(carried) => carried,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };

@@ -1,5 +1,6 @@
 //! `VirtualServices` as faults see them: which one owns a host, faults in its HTTP routes, and whether proxies carry them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use futures::future::join_all;
 use meshdrill_checks::observe::envoy::routes::{self, RouteFault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::fields::Step;
 use super::{FaultError, UndoOutcome};
@@ -153,16 +155,34 @@ impl Proxies {
         let live = pods.iter().filter(|pod| is_ready(pod) && pod["metadata"]["deletionTimestamp"].is_null());
         Ok(live.filter(has_proxy).map(PodRef::of).collect())
     }
+}
+
+/// Asks proxies again and again, over connections that it keeps.
+pub(super) struct Watch {
+    cluster: Arc<Cluster>,
+    proxies: Proxies,
+    admins: Mutex<BTreeMap<PodRef, Arc<ProxyAdmin>>>,
+}
+
+impl Watch {
+    pub fn new(cluster: &Arc<Cluster>, proxies: &Proxies) -> Self {
+        Self { cluster: Arc::clone(cluster), proxies: proxies.clone(), admins: Mutex::default() }
+    }
 
     /// Asks each of them which routes of a `VirtualService` carry a fault.
-    pub(super) async fn ask(
-        &self,
-        cluster: &Arc<Cluster>,
-        (namespace, name): (&str, &str),
-        fault: RouteFault,
-    ) -> Result<Carried, CannotAsk> {
-        let asked = self.pods(cluster).await?.into_iter().map(|pod| async move {
-            let (body, pod) = ProxyAdmin::of_pod(Arc::clone(cluster), pod).get(ROUTES).await?;
+    pub async fn ask(&self, (namespace, name): (&str, &str), fault: RouteFault) -> Result<Carried, CannotAsk> {
+        let pods = self.proxies.pods(&self.cluster).await?;
+        let mut admins = self.admins.lock().await;
+        let known: Vec<Arc<ProxyAdmin>> = pods
+            .into_iter()
+            .map(|pod| {
+                let fresh = || Arc::new(ProxyAdmin::of_pod(Arc::clone(&self.cluster), pod.clone()));
+                Arc::clone(admins.entry(pod.clone()).or_insert_with(fresh))
+            })
+            .collect();
+        drop(admins);
+        let asked = known.into_iter().map(|admin| async move {
+            let (body, pod) = admin.get(ROUTES).await?;
             let routes = routes::parse(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
             let own: Vec<_> = routes.into_iter().filter(|route| route.is_of(namespace, name)).collect();
             let with = own.iter().filter(|route| route.fault == Some(fault)).count();

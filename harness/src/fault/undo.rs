@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{self, Step};
-use super::routes::{self, Proxies};
+use super::routes::{self, Proxies, Watch};
 use crate::cluster::World;
 use crate::probe::CannotAsk;
 
@@ -195,7 +195,8 @@ impl Undo {
                 if routes::carries(&service, wrote) {
                     return Ok(Some(format!("VirtualService {namespace}/{name} still carries the fault")));
                 }
-                let seen = proxies.ask(cluster, (namespace, name), routes::as_seen(wrote)).await?;
+                let watch = Watch::new(cluster, proxies);
+                let seen = watch.ask((namespace, name), routes::as_seen(wrote)).await?;
                 let still: Vec<String> = seen.by_all_routes.into_iter().chain(seen.by_some_routes).collect();
                 Ok(still.first().map(|pod| {
                     format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)

@@ -18,6 +18,8 @@ use crate::probe::Answer;
 const EFFECT_DEADLINE: Duration = Duration::from_mins(1);
 /// How often its effect is looked for.
 const EFFECT_PAUSE: Duration = Duration::from_millis(100);
+/// How often an undo is looked for that takes long: looking may mean to ask every proxy.
+const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(2);
 /// How often replacements are looked for; the resolution of restart times.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -230,13 +232,15 @@ impl FaultBench {
             }
             UndoOutcome::Gone => format!("{undo}: the object is gone"),
         };
+        let mut pause = EFFECT_PAUSE;
         loop {
             match undo.missing(&self.world).await {
                 Ok(None) => return Ok(words),
                 Ok(Some(what)) if Instant::now() >= deadline => return Err(what),
                 Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
-                _ => sleep(EFFECT_PAUSE).await,
+                _ => sleep(pause).await,
             }
+            pause = (pause * 5 / 4).min(LONGEST_UNDO_PAUSE);
         }
     }
 
