@@ -58,7 +58,7 @@ impl Bench {
                 format!("apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n{spec}");
             std::fs::write(folder.join(name).with_extension("yaml"), text).map_err(|error| error.to_string())
         };
-        let list = |rows: &[&str]| rows.iter().map(|row| format!("    - {row}\n")).collect::<String>();
+        let list = |rows: &[&str]| rows.iter().fold(String::new(), |list, row| list + "    - " + row + "\n");
         let probes =
             "  probes:\n    page:\n      http: { via: ingress/secondary, path: /productpage }\n      every: 1s\n";
         let sla = "  sla:\n    - { probe: page, errorRate: 95% }\n";
