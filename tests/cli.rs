@@ -1,6 +1,7 @@
 //! The command line: what scripts rely on, and what people are told when something is in the way.
 
 mod environment;
+mod rescued;
 mod served;
 
 use std::path::PathBuf;
@@ -23,6 +24,10 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a path that cannot be written fails at once", unwritable_junit),
         Trial::test("cli::an altered record is refused", altered_record),
         Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
+        Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
+        Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
+        Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
+        Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
     ]
 }
 
