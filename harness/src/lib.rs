@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cluster;
 pub mod document;
 pub mod fault;
+mod local;
 pub mod net;
 pub mod plan;
 pub mod probe;

@@ -30,6 +30,8 @@ pub struct Evidence<'a> {
     pub end: At,
     /// Every instant at which a fault took hold.
     pub injections: Vec<At>,
+    /// When the runner itself had no network, in words; none if it always had.
+    pub lost: Option<String>,
     /// What each fault removed, and when its replacements were ready.
     pub restarts: BTreeMap<&'a str, Restarts>,
     probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
@@ -61,6 +63,7 @@ impl<'a> Evidence<'a> {
             marks: Marks::of(record),
             end: record.end(),
             injections: injections.collect(),
+            lost: None,
             restarts: restarts(record),
             probes: probes.collect(),
         }

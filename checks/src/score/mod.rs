@@ -14,6 +14,7 @@ mod restart;
 mod tests;
 mod verdict;
 
+use crate::control;
 use crate::record::{Event, Record};
 use crate::scorecard::{
     CheckResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
@@ -25,7 +26,11 @@ pub use verdict::merge_exit_codes;
 
 /// Judges a run.
 pub fn score(record: &Record) -> Scorecard {
-    let evidence = Evidence::of(record);
+    let lost = control::lost(record);
+    let (seen, judged) = (record, control::excused(record, &lost));
+    let record = judged.as_ref();
+    let mut evidence = Evidence::of(record);
+    evidence.lost = control::words(&lost);
     let faults = faults::judge(record);
     let checks = checks(record);
     let not_run = not_run(record);
@@ -54,6 +59,7 @@ pub fn score(record: &Record) -> Scorecard {
         faults,
         not_run,
         recovery,
+        control: control::summarise(seen, &lost, record),
         timeline: timeline(record),
         notes: notes(record),
     }
@@ -141,7 +147,8 @@ fn finished(record: &Record) -> String {
 
 /// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.
 pub fn breached(record: &Record, criteria: &[crate::criterion::Criterion]) -> Option<String> {
-    let evidence = Evidence::of(record);
+    let record = control::excused(record, &control::lost(record));
+    let evidence = Evidence::of(&record);
     let judged = criteria.iter().map(|one| criteria::judge(one, &evidence, &[]));
     judged.filter(|one| one.verdict == Verdict::Fail).map(|one| format!("{}: {}", one.id, one.message)).next()
 }

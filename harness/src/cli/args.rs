@@ -62,6 +62,9 @@ pub(super) enum Command {
     /// Stop and block all runs on these clusters
     #[command(after_help = "Example:\n  meshdrill halt --mesh mesh.yaml")]
     Halt(ClustersArgs),
+    /// Run a credential plugin within its deadline; the cluster client calls this
+    #[command(hide = true)]
+    CredentialPlugin(PluginArgs),
     /// Lift a halt
     #[command(after_help = "Example:\n  meshdrill resume --mesh mesh.yaml")]
     Resume(ClustersArgs),
@@ -283,6 +286,13 @@ pub(super) struct ClustersArgs {
     /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PluginArgs {
+    /// The plugin and its arguments
+    #[arg(last = true, required = true)]
+    pub argv: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

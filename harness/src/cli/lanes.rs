@@ -75,7 +75,11 @@ fn words(event: &Event) -> Option<String> {
         Event::Interrupted { by, .. } => Some(format!("interrupted by {by}")),
         Event::Recovery { message, .. } => Some(format!("recovery: {message}")),
         Event::Note { text } => Some(format!("note: {text}")),
-        Event::ProbeReady { .. } | Event::ProbeStopped { .. } | Event::Sample { .. } | Event::Finished => None,
+        Event::ProbeReady { .. }
+        | Event::ProbeStopped { .. }
+        | Event::Sample { .. }
+        | Event::Control { .. }
+        | Event::Finished => None,
     }
 }
 

@@ -24,7 +24,6 @@ mod tcp;
 mod via;
 
 pub use command::Command;
-pub(crate) use command::run_command;
 pub use deployment::Deployment;
 pub use envoy_endpoints::EnvoyEndpoints;
 pub use envoy_stats::EnvoyStats;
