@@ -100,9 +100,8 @@ pub(crate) fn summarise(record: &Record, lost: &[Lost], judged: &Record) -> Opti
     };
     let stretch = |lost: &Lost| {
         let names = record.header.probes.iter().map(|probe| probe.name.as_str());
-        let within = |one: &Sample| {
-            one.class == Class::NoData && one.completed > lost.from && one.scheduled < lost.until
-        };
+        let within =
+            |one: &Sample| one.class == Class::NoData && one.completed > lost.from && one.scheduled < lost.until;
         let samples = names.map(|name| count(name, &within, judged) - count(name, &within, record)).sum();
         LostStretch { from: lost.from.secs(), until: lost.until.secs(), samples }
     };

@@ -54,7 +54,8 @@ fn environment(exec: &ExecConfig) -> BTreeMap<String, String> {
         spec["cluster"] = json!(exec.cluster);
     }
     let info = json!({ "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec });
-    let written = exec.env.iter().flatten().filter_map(|pair| Some((pair.get("name")?.clone(), pair.get("value")?.clone())));
+    let written =
+        exec.env.iter().flatten().filter_map(|pair| Some((pair.get("name")?.clone(), pair.get("value")?.clone())));
     written.chain([("KUBERNETES_EXEC_INFO".to_owned(), info.to_string())]).collect()
 }
 
@@ -70,7 +71,8 @@ pub(crate) fn run_bounded(argv: &[String]) -> Result<String, String> {
 /// Says that a client certificate of the kubeconfig is no longer valid. API servers answer only "401" to it.
 pub(super) fn expired(auth: &AuthInfo) -> Result<(), String> {
     use base64::Engine as _;
-    let inline = auth.client_certificate_data.as_ref().map(|data| base64::engine::general_purpose::STANDARD.decode(data));
+    let inline =
+        auth.client_certificate_data.as_ref().map(|data| base64::engine::general_purpose::STANDARD.decode(data));
     let pem = match (inline, &auth.client_certificate) {
         (Some(decoded), _) => decoded.map_err(|error| format!("`client-certificate-data` is not base64: {error}"))?,
         (None, Some(path)) => std::fs::read(path).map_err(|error| format!("{path}: {error}"))?,

@@ -126,13 +126,15 @@ impl Undo {
                 fields::restore(world.cluster(cluster)?, path, uid, before, wrote).await
             }
             Self::DeleteObject { cluster, path } => fields::delete_ours(world.cluster(cluster)?, path).await,
-            Self::RunCommand { argv, env } => match crate::local::run_command(argv, env, COMMAND_DEADLINE).await.map_err(CannotAsk)? {
-                Some((0, ..)) => Ok(UndoOutcome::Restored),
-                Some((code, _, stderr)) => {
-                    Err(CannotAsk(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim())))
+            Self::RunCommand { argv, env } => {
+                match crate::local::run_command(argv, env, COMMAND_DEADLINE).await.map_err(CannotAsk)? {
+                    Some((0, ..)) => Ok(UndoOutcome::Restored),
+                    Some((code, _, stderr)) => {
+                        Err(CannotAsk(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim())))
+                    }
+                    None => Err(CannotAsk(format!("{} did not end within {COMMAND_DEADLINE:?}", argv.join(" ")))),
                 }
-                None => Err(CannotAsk(format!("{} did not end within {COMMAND_DEADLINE:?}", argv.join(" ")))),
-            },
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
 use tokio::sync::Mutex;
 
+use super::control;
 use super::drill::Drill;
 use super::faults::FaultBench;
 use super::lease::Held;
@@ -119,6 +120,7 @@ impl Run<'_> {
             Ok(Err(Stop::NotRun)) => {}
             Ok(Ok((world, mut ready))) => {
                 leases.append(&mut ready.leases);
+                let _control = control::watch(self.plan, self.source, &world, &self.recorder);
                 if self.plan.is_drill() {
                     self.drill(world, &ready).await;
                 } else {

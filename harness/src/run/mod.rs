@@ -3,6 +3,7 @@
 
 mod ask;
 mod clock;
+mod control;
 mod drill;
 mod environment;
 mod execute;
