@@ -1,6 +1,8 @@
 //! The command line: what scripts rely on, and what people are told when something is in the way.
 
 mod environment;
+mod kubectl;
+mod run_flags;
 mod served;
 
 use std::path::PathBuf;
@@ -10,7 +12,8 @@ use libtest_mimic::{Failed, Trial};
 use crate::command::{Ran, meshdrill, root, run, run_dirs, scratch};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = kubectl::trials();
+    trials.extend([
         Trial::test("cli::no kubeconfig", environment::no_kubeconfig),
         Trial::test("cli::a context that is not there", environment::no_context),
         Trial::test("cli::an API server that is not there", environment::unreachable),
@@ -28,7 +31,12 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a path that cannot be written fails at once", unwritable_junit),
         Trial::test("cli::an altered record is refused", altered_record),
         Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
-    ]
+        Trial::test("cli::the ports of the served lab answer", served::ports),
+        Trial::test("cli::a change window that is over", run_flags::window),
+        Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
+        Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
+    ]);
+    trials
 }
 
 /// A run of a scenario on the lab.

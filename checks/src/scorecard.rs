@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::record::Phase;
+use crate::record::{Change, Phase};
 use crate::verdict::Verdict;
 
 /// The schema name written into every scorecard.
@@ -68,6 +68,9 @@ pub struct RunInfo {
     pub mesh: Option<String>,
     /// Whether it ran on the embedded mesh.
     pub lab: bool,
+    /// What was said of the change that it is part of.
+    #[serde(default, skip_serializing_if = "Change::is_unsaid")]
+    pub change: Change,
 }
 
 /// One SLA line, judged.

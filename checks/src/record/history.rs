@@ -123,6 +123,7 @@ mod tests {
             lab: true,
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "0".into(),
+            change: Default::default(),
             probes: vec![],
             faults: vec![],
             checks: vec![],

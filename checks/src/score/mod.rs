@@ -49,6 +49,7 @@ pub fn score(record: &Record) -> Scorecard {
             finished: finished(record),
             mesh: record.header.mesh.clone(),
             lab: record.header.lab,
+            change: record.header.change.clone(),
         },
         verdict: outcome.verdict,
         exit_code: outcome.exit_code,
@@ -143,6 +144,14 @@ fn finished(record: &Record) -> String {
     let started: Result<jiff::Timestamp, _> = record.header.started.parse();
     let length = jiff::SignedDuration::from_micros((record.end().secs() * 1e6).round() as i64);
     started.map_or_else(|_| record.header.started.clone(), |at| format!("{:.3}", at + length))
+}
+
+/// Whether a criterion is still open that more samples like the last ones would decide.
+pub fn undecided(record: &Record) -> bool {
+    let evidence = Evidence::of(record);
+    let faults = faults::judge(record);
+    let open = record.header.criteria.iter().filter(|one| one.claim.is_decided_by_more());
+    open.map(|one| criteria::judge(one, &evidence, &faults)).any(|one| one.verdict == Verdict::Inconclusive)
 }
 
 /// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.

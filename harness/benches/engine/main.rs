@@ -128,6 +128,7 @@ fn header(id: &str) -> Header {
         lab: false,
         started: "2026-01-01T00:00:00.000Z".to_owned(),
         tool: "bench".to_owned(),
+        change: Default::default(),
         probes: Vec::new(),
         faults: Vec::new(),
         checks: Vec::new(),

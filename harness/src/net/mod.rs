@@ -5,6 +5,7 @@ mod connection;
 mod descriptors;
 mod failure;
 mod machine;
+mod socket;
 mod stream;
 
 pub use client::{Answer, Exchange, HttpClient, Tls};

@@ -3,6 +3,7 @@
 
 mod ask;
 mod clock;
+mod conclusive;
 mod control;
 mod drill;
 mod environment;
@@ -20,8 +21,10 @@ mod recorder;
 mod recover;
 mod sampler;
 mod validation;
+mod window;
 
 pub use clock::Clock;
+use conclusive::decide;
 pub(crate) use execute::hostname;
 pub use execute::{Finished, RunOptions, WorldSource, execute};
 pub use files::RunDir;
@@ -33,3 +36,4 @@ pub use progress::{NoProgress, Progress};
 pub use recorder::Recorder;
 pub use recover::{Leftover, leftovers, local_leftovers, recover, recover_local, status};
 pub use sampler::{Sampler, sample};
+pub use window::{ChangeWindow, WindowError};
