@@ -143,6 +143,7 @@ fn looks_inside(kubectl: &Kubectl) -> Result<(), Failed> {
     let proxy = "deployment/productpage-v1 -n bookinfo -c istio-proxy";
     kubectl.says(&format!("exec {proxy} -- pilot-agent request GET server_info"), "\"state\"")?;
     kubectl.refused(&format!("exec {proxy} -- no-such-program"), "no-such-program")?;
+    kubectl.refused("port-forward deployment/istiod -n istio-system :15014", "use WebSockets")?;
     let ran = kubectl.run("logs deployment/istiod -n istio-system --tail=5");
     Ok(ran.expect_code(0)?)
 }
