@@ -5,7 +5,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::command::{meshdrill, run, run_dirs, scorecard, scratch};
 
 /// Name and the `faults:` row.
-const FAULTS: [(&str, &str); 4] = [
+const FAULTS: [(&str, &str); 13] = [
     ("cordon", "cordon: { cluster: primary, node: primary-node-1 }"),
     ("cordon by label", "cordon: { cluster: all, selector: kubernetes.io/os=linux }"),
     (
@@ -13,7 +13,37 @@ const FAULTS: [(&str, &str); 4] = [
         "patch: { cluster: secondary, apiVersion: networking.istio.io/v1, kind: DestinationRule, namespace: bookinfo, name: reviews, patch: { spec: { trafficPolicy: { outlierDetection: { consecutive5xxErrors: 7 }, tls: { mode: ISTIO_MUTUAL } } } } }",
     ),
     ("evictPods", "evictPods: { cluster: primary, namespace: bookinfo, selector: app=details }"),
+    ("drain", "drain: { cluster: primary, node: primary-node-2 }"),
+    (
+        "httpFault abort",
+        "httpFault: { cluster: primary, namespace: bookinfo, host: reviews.bookinfo.svc.cluster.local, abort: 503, control: { http: { via: forward/primary/bookinfo/deployment/productpage-v1:9080, path: /api/v1/products/0/reviews } } }",
+    ),
+    (
+        "httpFault of a share of the requests, seen by some clients",
+        "httpFault: { cluster: primary, namespace: bookinfo, host: reviews, delay: 1500ms, percent: 40%, clients: app=productpage, control: { http: { via: ingress/primary, path: /api/v1/products/0/reviews } } }",
+    ),
+    (
+        "isolate, one direction",
+        "isolate: { cluster: primary, namespace: bookinfo, selector: \"app=details,version in (v1)\", direction: ingress, control: { exec: { cluster: primary, namespace: sample, selector: app=sleep, container: istio-proxy, command: [curl, -sS, -m, \"1\", \"http://details.bookinfo.svc.cluster.local:9080/details/0\"] } } }",
+    ),
+    (
+        "apply",
+        "apply: { cluster: all, objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: made, namespace: bookinfo }, data: { x: \"1\" } }], where: [{ path: $.data.x, equals: \"1\" }] }",
+    ),
+    ("apply of a file", "apply: { cluster: secondary, file: manifest.yaml }"),
+    ("clusterOutage by label", "clusterOutage: { cluster: primary, namespaces: [sample], selector: app=helloworld }"),
+    (
+        "apply with an effect of its own",
+        "apply: { cluster: primary, objects: [{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: closed, namespace: sample }, spec: { podSelector: { matchLabels: { app: helloworld } }, policyTypes: [Ingress] } }] }\n      effect: [{ resource: { cluster: primary, apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, namespace: sample, name: closed } }]",
+    ),
+    (
+        "two faults of one cluster",
+        "cordon: { cluster: primary, node: primary-node-1 }\n    - scale: { cluster: primary, namespace: bookinfo, deployment: ratings-v1, replicas: 0 }",
+    ),
 ];
+
+/// What `file: manifest.yaml` holds.
+const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: one, namespace: sample }\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: two, namespace: sample }\n";
 
 pub fn trials() -> Vec<Trial> {
     let trial = |(name, row): &(&str, &'static str)| {
@@ -27,8 +57,9 @@ fn takes_effect_and_is_undone(row: &str) -> Result<(), Failed> {
     let folder = scratch("fault");
     let path = folder.join("fault.yaml");
     let text = format!(
-        "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: fault }}\nspec:\n  probes:\n    page:\n      http: {{ via: ingress/primary, path: /productpage }}\n  faults:\n    - {row}\n  sla:\n    - {{ probe: page, errorRate: 5% }}\n"
+        "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: fault }}\nspec:\n  probes:\n    page:\n      http: {{ via: ingress/secondary, path: /productpage }}\n  faults:\n    - {row}\n  sla:\n    - {{ probe: page, errorRate: 95% }}\n"
     );
+    std::fs::write(folder.join("manifest.yaml"), MANIFEST).map_err(|error| error.to_string())?;
     std::fs::write(&path, text).map_err(|error| error.to_string())?;
     let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
     ran.expect_code(0)?;

@@ -1,7 +1,10 @@
 //! One SLA line, resolved: a subject, a target and the confidence at which it is judged.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::detection::Stage;
 use crate::units::{Ratio, TimeSpan};
 
 /// What a criterion speaks of.
@@ -110,6 +113,29 @@ pub enum Claim {
         /// Where.
         during: During,
     },
+    /// Who answered, against declared weights.
+    Split {
+        /// How the answers are told apart.
+        by: String,
+        /// Weights; only their proportions count. `others` stands for everybody without one.
+        weights: BTreeMap<String, f64>,
+        /// Where.
+        during: During,
+    },
+    /// From the fault's effect to an alert that reaches somebody.
+    DetectionTime {
+        /// Less than this.
+        target: TimeSpan,
+        /// The last stage.
+        until: Stage,
+        /// The fault whose effect is detected; the first without it.
+        fault: Option<String>,
+    },
+    /// The share of acknowledged writes that cannot be read back.
+    DataLoss {
+        /// At most this.
+        target: Ratio,
+    },
 }
 
 /// What an endpoint criterion wants to have seen.
@@ -146,11 +172,14 @@ impl Claim {
             Self::ErrorRate { during, .. }
             | Self::PacketLoss { during, .. }
             | Self::Latency { during, .. }
-            | Self::Rtt { during, .. } => matches!(during, During::All | During::Recovered),
-            Self::Availability { .. } | Self::RecoveryTime { .. } => true,
-            Self::ErrorBudget { .. } | Self::MaxOutage { .. } | Self::RestartTime { .. } | Self::Endpoints { .. } => {
-                false
-            }
+            | Self::Rtt { during, .. }
+            | Self::Split { during, .. } => matches!(during, During::All | During::Recovered),
+            Self::Availability { .. } | Self::RecoveryTime { .. } | Self::DataLoss { .. } => true,
+            Self::ErrorBudget { .. }
+            | Self::MaxOutage { .. }
+            | Self::RestartTime { .. }
+            | Self::Endpoints { .. }
+            | Self::DetectionTime { .. } => false,
         }
     }
 
@@ -166,6 +195,9 @@ impl Claim {
             Self::Rtt { .. } => "rtt",
             Self::RestartTime { .. } => "restartTime",
             Self::Endpoints { .. } => "endpoints",
+            Self::Split { .. } => "split",
+            Self::DetectionTime { .. } => "detectionTime",
+            Self::DataLoss { .. } => "dataLoss",
         }
     }
 
@@ -189,6 +221,9 @@ impl Claim {
             Self::Rtt { quantile, during, .. } => format!("rtt-p{}{}", percent(quantile), part(during)),
             Self::RestartTime { .. } => "restart-time".into(),
             Self::Endpoints { during, .. } => format!("endpoints{}", part(during)),
+            Self::Split { by, during, .. } => format!("split-{by}{}", part(during)),
+            Self::DetectionTime { .. } => "detection-time".into(),
+            Self::DataLoss { .. } => "data-loss".into(),
         }
     }
 
@@ -201,8 +236,15 @@ impl Claim {
             | Self::MaxOutage { target }
             | Self::RestartTime { target }
             | Self::Latency { target, .. }
-            | Self::Rtt { target, .. } => format!("< {target}"),
-            Self::ErrorRate { target, .. } | Self::PacketLoss { target, .. } => format!("<= {target}"),
+            | Self::Rtt { target, .. }
+            | Self::DetectionTime { target, .. } => format!("< {target}"),
+            Self::ErrorRate { target, .. } | Self::PacketLoss { target, .. } | Self::DataLoss { target } => {
+                format!("<= {target}")
+            }
+            Self::Split { by, weights, .. } => {
+                let parts: Vec<String> = weights.iter().map(|(name, weight)| format!("{name} {weight}")).collect();
+                format!("{by} {}", parts.join(" / "))
+            }
             Self::Endpoints { expect, .. } => {
                 let mut parts = Vec::new();
                 if !expect.flow.is_empty() {

@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod criterion;
+pub mod detection;
 pub mod observe;
 pub mod outage;
 pub mod record;

@@ -12,6 +12,9 @@ static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
 /// Folders whose scenarios are proof that something is refused; no suite contains them.
 const NOT_IN_SUITES: [&str; 2] = ["must-fail", "invalid"];
 
+/// The suite of a sign-off, and those that it consists of.
+const SIGN_OFF: (&str, [&str; 2]) = ("sign-off", ["readiness", "drills"]);
+
 /// Why nothing was found.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
@@ -75,8 +78,11 @@ impl Catalogue {
             return read.collect::<Result<_, _>>().map_err(|problems| NotFound::Unreadable(Box::new(problems)));
         }
         let all = self.all()?;
-        let by_suite: Vec<_> =
-            all.iter().filter(|one| in_suites(one) && label(&one.node, "suite") == Some(word)).cloned().collect();
+        let suites: &[&str] = if word == SIGN_OFF.0 { &SIGN_OFF.1 } else { &[word] };
+        let in_one = |one: &&ScenarioSource| {
+            in_suites(one) && label(&one.node, "suite").is_some_and(|suite| suites.contains(&suite))
+        };
+        let by_suite: Vec<_> = all.iter().filter(in_one).cloned().collect();
         if !by_suite.is_empty() {
             return Ok(by_suite);
         }

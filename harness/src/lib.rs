@@ -7,6 +7,7 @@
 
 pub mod catalogue;
 pub mod cli;
+mod clock;
 pub mod cluster;
 pub mod document;
 pub mod fault;

@@ -5,6 +5,7 @@
 
 pub mod alertmanager;
 pub mod certs;
+mod cidr;
 pub mod envoy;
 mod excerpt;
 pub mod istiod;
@@ -14,4 +15,5 @@ pub mod ping;
 pub mod prometheus;
 pub mod promql;
 
+pub use cidr::{Cidr, NotCidr};
 pub use excerpt::Excerpt;

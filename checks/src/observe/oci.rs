@@ -2,12 +2,10 @@
 //!
 //! It wraps everything in `data` and writes its field names with dashes. It prints nothing at all for an empty list.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Excerpt;
+use super::{Cidr, Excerpt};
 
 /// An output that is not what was asked for. Fits "failed to read …: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +83,7 @@ pub struct RouteRule {
 impl RouteRule {
     /// Whether the rule catches every address of a range. `None` where its destination or the range is none.
     pub fn covers(&self, range: &str) -> Option<bool> {
-        let (outer, inner) = (Cidr::parse(&self.destination)?, Cidr::parse(range)?);
+        let (outer, inner): (Cidr, Cidr) = (self.destination.parse().ok()?, range.parse().ok()?);
         Some(outer.contains(&inner))
     }
 }
@@ -131,30 +129,6 @@ pub fn parse_cni_types(output: &[u8]) -> Result<Vec<String>, OciError> {
 fn data(output: &[u8]) -> Result<Value, OciError> {
     let mut answer: Value = serde_json::from_slice(output).map_err(|_| OciError::NotJson(Excerpt::of(output)))?;
     answer.get_mut("data").map(Value::take).ok_or(OciError::Missing("data"))
-}
-
-/// A range of addresses.
-struct Cidr {
-    address: IpAddr,
-    bits: u32,
-}
-
-impl Cidr {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/')?;
-        let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
-        (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some(Self { address, bits })
-    }
-
-    fn contains(&self, inner: &Self) -> bool {
-        let (outer_bits, inner_bits, width) = match (self.address, inner.address) {
-            (IpAddr::V4(outer), IpAddr::V4(inner)) => (u128::from(u32::from(outer)), u128::from(u32::from(inner)), 32),
-            (IpAddr::V6(outer), IpAddr::V6(inner)) => (u128::from(outer), u128::from(inner), 128),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
-        };
-        let difference = outer_bits ^ inner_bits;
-        inner.bits >= self.bits && difference.checked_shr(width - self.bits).unwrap_or(0) == 0
-    }
 }
 
 #[cfg(test)]

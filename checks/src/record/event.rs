@@ -41,6 +41,20 @@ impl Phase {
     }
 }
 
+/// What became of what a probe wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadBack {
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Those of them that are not there.
+    pub lost: Vec<String>,
+    /// Those of which it could not be found out.
+    pub unread: u64,
+    /// Why not.
+    pub why: String,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -94,6 +108,20 @@ pub enum Event {
         asked: At,
         /// Whether anything came back, whatever it said.
         answered: bool,
+    },
+    /// What a probe wrote was read back at the end.
+    ReadBack {
+        /// The probe.
+        probe: String,
+        /// What came of it.
+        found: ReadBack,
+    },
+    /// A criterion that no run on this mesh can meet, known before anything is broken.
+    Infeasible {
+        /// Its id.
+        criterion: String,
+        /// What its target stands against.
+        why: String,
     },
     /// A check was asked; the last answer under its id counts.
     Check {

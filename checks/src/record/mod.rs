@@ -7,7 +7,7 @@ mod history;
 mod sample;
 
 pub use chain::{Chain, ChainError};
-pub use event::{Event, Line, Phase};
+pub use event::{Event, Line, Phase, ReadBack};
 pub use header::{Change, CheckHeader, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
 pub use history::{Record, RecordError};
 pub use sample::{At, Class, Sample, Series};

@@ -1,7 +1,7 @@
 //! One criterion: dispatch to its kind, and the rules that hold for all kinds.
 
 use super::evidence::{COVERAGE, Evidence, ProbeEvidence};
-use super::{availability, endpoints, latency, outages, rate, restart};
+use super::{availability, detection, endpoints, latency, loss, outages, rate, restart, split};
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::scorecard::{CriterionResult, FaultResult};
 use crate::stats::Confidence;
@@ -44,7 +44,10 @@ pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[Fa
         Ok(confidence) => of_subject(criterion, &Context { evidence, confidence }),
         Err(error) => Judgement::without_value(Verdict::Error, "", error.to_string()),
     };
-    let judgement = invalidated(judgement, faults);
+    let judgement = match evidence.infeasible.get(criterion.id.as_str()) {
+        Some(why) => Judgement::without_value(Verdict::Fail, "s", format!("infeasible: {why}")),
+        None => invalidated(judgement, faults),
+    };
     let (probe, fault) = match &criterion.subject {
         Subject::Probe(name) => (Some(name.clone()), None),
         Subject::Fault(name) => (None, Some(name.clone())),
@@ -73,6 +76,10 @@ fn of_subject(criterion: &Criterion, context: &Context<'_>) -> Judgement {
         },
         Subject::Probe(name) => match context.evidence.probe(name) {
             None => Judgement::without_value(Verdict::Error, "", format!("the record has no probe `{name}`")),
+            Some(_) if context.evidence.not_run.contains_key(name.as_str()) => {
+                let reason = context.evidence.not_run.get(name.as_str()).copied().unwrap_or_default();
+                Judgement::without_value(Verdict::NotRun, "", reason)
+            }
             Some(probe) => match &probe.failed {
                 Some(why) => Judgement::without_value(Verdict::Error, "", format!("could not measure: {why}")),
                 None => covered(of_probe(criterion, probe, context), probe, context.evidence),
@@ -96,6 +103,11 @@ fn of_probe(criterion: &Criterion, probe: &ProbeEvidence<'_>, context: &Context<
             Judgement::without_value(Verdict::Error, "s", "restartTime speaks of a fault, not of a probe")
         }
         Claim::Endpoints { expect, during } => endpoints::judge(probe, expect, *during, context),
+        Claim::Split { by, weights, during } => split::judge(probe, by, weights, *during, context),
+        Claim::DetectionTime { target, until, fault } => {
+            detection::judge(probe, *target, *until, fault.as_deref(), context)
+        }
+        Claim::DataLoss { target } => loss::judge(probe.read_back, *target, context),
     }
 }
 

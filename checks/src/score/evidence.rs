@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::criterion::During;
 use crate::outage::{self, Outage};
-use crate::record::{At, Event, Record, Sample, Series};
+use crate::record::{At, Event, ReadBack, Record, Sample, Series};
 use crate::window::Marks;
 
 /// What is known of one probe.
@@ -19,6 +19,8 @@ pub struct ProbeEvidence<'a> {
     pub outages: Vec<Outage>,
     /// Why it could not measure, if it could not.
     pub failed: Option<String>,
+    /// What became of what it wrote; none for probes that write nothing.
+    pub read_back: Option<&'a ReadBack>,
 }
 
 /// The evidence of a run.
@@ -34,6 +36,12 @@ pub struct Evidence<'a> {
     pub lost: Option<String>,
     /// What each fault removed, and when its replacements were ready.
     pub restarts: BTreeMap<&'a str, Restarts>,
+    /// Criteria that no run can meet, by id, and why.
+    pub infeasible: BTreeMap<&'a str, &'a str>,
+    /// Probes that the environment lacks something for, and what.
+    pub not_run: BTreeMap<&'a str, &'a str>,
+    effects: Vec<(&'a str, At)>,
+    undos: Vec<(&'a str, At)>,
     probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
 }
 
@@ -55,16 +63,33 @@ impl<'a> Evidence<'a> {
     /// Works it out.
     pub fn of(record: &'a Record) -> Self {
         let probes = record.header.probes.iter().map(|probe| (probe.name.as_str(), of_probe(record, &probe.name)));
-        let injections = record.events.iter().filter_map(|line| match line.event {
-            Event::FaultEffective { .. } => Some(line.at),
+        let effects = record.events.iter().filter_map(|line| match &line.event {
+            Event::FaultEffective { fault, .. } => Some((fault.as_str(), line.at)),
+            _ => None,
+        });
+        let effects: Vec<(&str, At)> = effects.collect();
+        let undos = record.events.iter().filter_map(|line| match &line.event {
+            Event::UndoRequested { fault, .. } => Some((fault.as_str(), line.at)),
+            _ => None,
+        });
+        let not_run = record.events.iter().filter_map(|line| match &line.event {
+            Event::NotRun { id, reason, .. } => Some((id.as_str(), reason.as_str())),
+            _ => None,
+        });
+        let infeasible = record.events.iter().filter_map(|line| match &line.event {
+            Event::Infeasible { criterion, why } => Some((criterion.as_str(), why.as_str())),
             _ => None,
         });
         Self {
             marks: Marks::of(record),
             end: record.end(),
-            injections: injections.collect(),
+            injections: effects.iter().map(|(_, at)| *at).collect(),
             lost: None,
             restarts: restarts(record),
+            infeasible: infeasible.collect(),
+            not_run: not_run.collect(),
+            effects,
+            undos: undos.collect(),
             probes: probes.collect(),
         }
     }
@@ -76,10 +101,26 @@ impl<'a> Evidence<'a> {
         all
     }
 
+    /// When a fault, or without a name any, first took hold.
+    pub fn effective(&self, fault: Option<&str>) -> Option<At> {
+        first(&self.effects, fault)
+    }
+
+    /// When the undo of a fault, or without a name of any, was first asked for.
+    pub fn undo_requested(&self, fault: Option<&str>) -> Option<At> {
+        first(&self.undos, fault)
+    }
+
     /// One probe's evidence.
     pub fn probe(&self, name: &str) -> Option<&ProbeEvidence<'a>> {
         self.probes.get(name)
     }
+}
+
+/// The first instant of a fault, or without a name of any.
+fn first(instants: &[(&str, At)], fault: Option<&str>) -> Option<At> {
+    let mut meant = instants.iter().filter(|(id, _)| fault.is_none_or(|fault| fault == *id));
+    meant.next().map(|(_, at)| *at)
 }
 
 impl<'a> ProbeEvidence<'a> {
@@ -107,15 +148,17 @@ fn of_probe<'a>(record: &'a Record, name: &str) -> ProbeEvidence<'a> {
     samples.sort_by_key(|sample| (sample.scheduled, sample.series));
     let mut planned = None;
     let mut failed = None;
+    let mut read_back = None;
     for line in &record.events {
         match &line.event {
             Event::ProbeStopped { probe, planned: slots } if probe == name => planned = Some(*slots),
             Event::ProbeFailed { probe, why } if probe == name => failed = Some(why.clone()),
+            Event::ReadBack { probe, found } if probe == name => read_back = Some(found),
             _ => {}
         }
     }
     let outages = outage::find(&samples);
-    ProbeEvidence { planned: planned.unwrap_or(samples.len() as u64), samples, outages, failed }
+    ProbeEvidence { planned: planned.unwrap_or(samples.len() as u64), samples, outages, failed, read_back }
 }
 
 /// Reads what was removed and replaced; a removal counts from when it was asked for.

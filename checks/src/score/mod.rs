@@ -2,14 +2,17 @@
 
 mod availability;
 mod criteria;
+mod detection;
 mod endpoints;
 mod evidence;
 mod faults;
 mod latency;
+mod loss;
 mod outages;
 mod probes;
 mod rate;
 mod restart;
+mod split;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -68,7 +71,8 @@ pub fn score(record: &Record) -> Scorecard {
 
 /// The last answer of every planned check; one that was never asked is an error, never a pass.
 fn checks(record: &Record) -> Vec<CheckResult> {
-    let refused = record.events.iter().any(|line| matches!(line.event, Event::Refused { .. }));
+    let refused =
+        record.events.iter().any(|line| matches!(line.event, Event::Refused { .. } | Event::Infeasible { .. }));
     let planned = record.header.checks.iter().map(|check| {
         let last = record.events.iter().rev().find_map(|line| match &line.event {
             Event::Check { id, stage, verdict, message, observed } if *id == check.id && *stage == check.stage => {

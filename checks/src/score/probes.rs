@@ -10,7 +10,7 @@ use crate::stats::latency::Latency;
 
 /// The figures of one probe.
 pub(super) fn summarise(header: &ProbeHeader, evidence: &Evidence<'_>) -> ProbeResult {
-    let empty = ProbeEvidence { samples: Vec::new(), planned: 0, outages: Vec::new(), failed: None };
+    let empty = ProbeEvidence { samples: Vec::new(), planned: 0, outages: Vec::new(), failed: None, read_back: None };
     let probe = evidence.probe(&header.name).unwrap_or(&empty);
     let mut responders = BTreeMap::new();
     for responder in probe.samples.iter().filter_map(|sample| sample.responder.clone()) {

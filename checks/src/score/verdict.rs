@@ -88,6 +88,11 @@ fn ended_early(record: &Record) -> Option<Outcome> {
         Event::Refused { why } => {
             Some(Outcome { verdict: Verdict::Error, exit_code: 3, message: format!("nothing was injected: {why}") })
         }
+        Event::Infeasible { criterion, why } => Some(Outcome {
+            verdict: Verdict::Fail,
+            exit_code: 10,
+            message: format!("nothing was injected, because {criterion} is infeasible: {why}"),
+        }),
         Event::SteadyState { met: false, message } => Some(Outcome {
             verdict: Verdict::Error,
             exit_code: 3,

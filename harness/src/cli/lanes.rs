@@ -68,6 +68,10 @@ fn words(event: &Event) -> Option<String> {
         Event::Refused { why } => Some(format!("refused: {why}")),
         Event::ProbeFailed { probe, why } => Some(format!("{probe} cannot measure: {why}")),
         Event::Check { id, stage, verdict, message, .. } => Some(format!("{stage} {id}: {verdict}: {message}")),
+        Event::Infeasible { criterion, why } => Some(format!("{criterion} is infeasible: {why}")),
+        Event::ReadBack { probe, found } => {
+            Some(format!("{probe}: {} of {} acknowledged writes lost", found.lost.len(), found.acknowledged))
+        }
         Event::NotRun { id, reason, .. } => Some(format!("{id}: not run: {reason}")),
         Event::SteadyState { met: true, message } => Some(format!("steady state: {message}")),
         Event::SteadyState { met: false, message } => Some(format!("NO steady state: {message}")),

@@ -1,5 +1,6 @@
 //! `meshdrill mesh init`: writes a mesh file from live clusters.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -7,7 +8,8 @@ use serde_json::Value;
 use super::Failure;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
 use crate::cluster::{AccessError, Cluster, Kubeconfigs, connect};
-use crate::spec::{ClusterExpect, ClusterSpec, FaultPermission};
+use crate::net::Net;
+use crate::spec::{ClusterExpect, ClusterSpec, FaultPermission, USUAL};
 
 const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
 
@@ -35,6 +37,8 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
     let mut mesh_id = None;
     let mut has_oci = false;
     let mut enforces = false;
+    let mut routable = true;
+    let mut vars = BTreeMap::new();
     for (index, context) in args.context.iter().enumerate() {
         let (key, context) = match context.split_once('=') {
             Some((key, context)) => (key.to_owned(), context),
@@ -51,6 +55,7 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
             uid: None,
             faults: FaultPermission::Forbidden,
             expect: ClusterExpect::default(),
+            oci: None,
             ingress: Vec::new(),
             east_west: Vec::new(),
             prometheus: Vec::new(),
@@ -62,6 +67,8 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
         mesh_id = mesh_id.or_else(|| seen.mesh_id.clone());
         has_oci |= seen.oci;
         enforces |= seen.enforces_policies;
+        routable &= crate::run::unroutable_pods(&Net::Machine, &cluster).await.is_none();
+        vars.extend(layout(&cluster).await);
         let _ = writeln!(text, "    {key}:\n      context: {context}");
         let mut line = |name: &str, value: &Option<String>| {
             if let Some(value) = value {
@@ -103,11 +110,54 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
             "    networkPolicy: {{ reason: no enforcing CNI was found, owner: mesh init, until: {until} }}"
         );
     }
+    if args.context.len() == 1 {
+        let _ = writeln!(
+            without,
+            "    severalClusters: {{ reason: the mesh has one cluster, owner: mesh init, until: {until} }}"
+        );
+    }
+    if !routable {
+        let _ = writeln!(
+            without,
+            "    routablePods: {{ reason: no pod takes a connection from where this was written, owner: mesh init, until: {until} }}"
+        );
+    }
     if !without.is_empty() {
         let _ = write!(text, "  without:\n{without}");
     }
+    if !vars.is_empty() {
+        text.push_str("  vars:\n");
+        for (name, value) in vars {
+            let _ = writeln!(text, "    {name}: \"{value}\"  # seen, confirm");
+        }
+    }
     text.push_str("  sla:\n    availability: 99.95%\n    over: 30d\n    recoveryTime: 5m\n    restartTime: 2m\n    latency: { p99: 500ms }\n    confidence: 95%\n");
     Ok(text)
+}
+
+/// Names under which the catalogue looks for parts of the mesh, where this cluster has others than the usual ones.
+async fn layout(cluster: &Cluster) -> BTreeMap<&'static str, String> {
+    let parts = [
+        ("app=istiod", ["istioNamespace", "istiod", "istiodSelector"]),
+        ("istio=ingressgateway", ["gatewayNamespace", "ingressGateway", "ingressSelector"]),
+        ("istio=eastwestgateway", ["eastWestNamespace", "eastWestGateway", "eastWestSelector"]),
+    ];
+    let mut found = BTreeMap::new();
+    for (selector, [namespace, name, by]) in parts {
+        let deployments = cluster.list("/apis/apps/v1/deployments", Some(selector)).await.unwrap_or_default();
+        let Some(object) = deployments.first() else { continue };
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let app = object["spec"]["selector"]["matchLabels"]["app"].as_str();
+        let selector = app.map_or_else(|| selector.to_owned(), |app| format!("app={app}"));
+        found.extend([(namespace, text("namespace")), (name, text("name")), (by, selector)]);
+    }
+    let services = cluster.list("/api/v1/services", None).await.unwrap_or_default();
+    let prometheus = services.iter().find(|service| service["metadata"]["name"] == "prometheus");
+    if let Some(namespace) = prometheus.and_then(|service| service["metadata"]["namespace"].as_str()) {
+        found.insert("monitoringNamespace", namespace.to_owned());
+    }
+    found.retain(|name, value| USUAL.iter().any(|(usual, default)| usual == name && default != value));
+    found
 }
 
 /// What a cluster shows of itself.

@@ -137,14 +137,17 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         if args.clean {
             clean(&source, &selected.plans).await?;
         }
-        let (drills, validations): (Vec<&Plan>, Vec<&Plan>) = selected.plans.iter().partition(|plan| plan.is_drill());
+        let (drills, mut validations): (Vec<&Plan>, Vec<&Plan>) =
+            selected.plans.iter().partition(|plan| plan.is_drill());
         let alone = validations.len() == 1;
+        // The longest first, so that none of them begins when the others have ended.
+        validations.sort_by_key(|plan| std::cmp::Reverse(plan.duration()));
         let mut running = futures::stream::iter(validations)
             .map(|plan| {
                 let options = options(args, progress(args, plan, alone), interrupts.clone());
                 execute(plan, &source, options)
             })
-            .buffered(args.jobs.max(1));
+            .buffer_unordered(args.jobs.max(1));
         let mut finished = Vec::new();
         while let Some(one) = running.next().await {
             let one = one?;

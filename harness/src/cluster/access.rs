@@ -57,6 +57,19 @@ impl Cluster {
         self.bounded(self.client.request(request)).await
     }
 
+    /// GET of a path of the API server, with the headers of the answer.
+    pub async fn get_with_headers(&self, path: &str) -> Result<(Value, http::HeaderMap), AccessError> {
+        let request = http::Request::get(path).body(kube::client::Body::empty()).map_err(|error| self.other(error))?;
+        let (head, body) = self.bounded(self.client.send(request)).await?.into_parts();
+        let body = self.bounded(body.collect_bytes()).await?;
+        if !head.status.is_success() {
+            return Err(self.other(format!("{path} answers {}", head.status)));
+        }
+        let value = serde_json::from_slice(&body)
+            .map_err(|error| self.other(format!("{path} answers something else than JSON: {error}")))?;
+        Ok((value, head.headers))
+    }
+
     /// A request with a JSON body.
     pub async fn send(&self, method: http::Method, path: &str, kind: &str, body: &Value) -> Result<Value, AccessError> {
         let request = http::Request::builder()

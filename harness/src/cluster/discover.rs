@@ -114,6 +114,16 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
     }
 }
 
+/// The Services of a cluster's gateways, however they were installed, each once.
+pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
+    let mut found: Vec<Value> = Vec::new();
+    for selector in ["istio=ingressgateway", "topology.istio.io/network", "gateway.networking.k8s.io/gateway-name"] {
+        let more = services(cluster, selector).await?;
+        found.extend(more.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
+    }
+    Ok(found)
+}
+
 async fn services(cluster: &Cluster, selector: &str) -> Result<Vec<Value>, AccessError> {
     cluster.list("/api/v1/services", Some(selector)).await
 }

@@ -16,11 +16,13 @@ pub(crate) use access::encode;
 pub use connect::{Kubeconfigs, connect};
 pub use discover::{
     Endpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus,
+    gateway_services,
 };
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
 pub use objects::ObjectName;
 pub(crate) use plugin::run_bounded;
+pub(crate) use pods::is_ready;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
 pub use world::World;

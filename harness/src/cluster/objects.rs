@@ -2,6 +2,7 @@
 
 use kube::core::GroupVersionKind;
 use kube::discovery::Scope;
+use serde_json::Value;
 
 use super::{AccessError, Cluster};
 
@@ -16,6 +17,27 @@ pub struct ObjectName<'a> {
     pub namespace: Option<&'a str>,
     /// Its name.
     pub name: &'a str,
+}
+
+impl ObjectName<'_> {
+    /// Its API group; empty for core.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The plural of its kind by the convention of the API, for what is asked before a cluster is: `NetworkPolicy` is in
+    /// `networkpolicies`, `Gateway` in `gateways`, `Ingress` in `ingresses`; `Endpoints` and kinds of Chaos Mesh, such as
+    /// `PodChaos`, are plurals already.
+    pub fn plural(&self) -> String {
+        let kind = self.kind.to_lowercase();
+        match kind.as_bytes() {
+            _ if kind == "endpoints" || kind.ends_with("chaos") => kind,
+            [.., before, b'y'] if !b"aeou".contains(before) => format!("{}ies", &kind[..kind.len() - 1]),
+            [.., b's' | b'x'] => format!("{kind}es"),
+            [.., b'c' | b's', b'h'] => format!("{kind}es"),
+            _ => format!("{kind}s"),
+        }
+    }
 }
 
 impl std::fmt::Display for ObjectName<'_> {
@@ -44,5 +66,35 @@ impl Cluster {
             (Scope::Namespaced, None) => Err(self.other(format!("{object} needs a namespace"))),
             (Scope::Cluster, _) => Ok(format!("{base}/{}", resource.plural)),
         }
+    }
+
+    /// An object and its path; not found as well if the cluster has no such kind.
+    pub async fn find_object(&self, object: ObjectName<'_>) -> Result<(String, Value), AccessError> {
+        let path = format!("{}/{}", self.collection_path(object).await?, object.name);
+        let found = self.get(&path).await?;
+        Ok((path, found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_are_those_of_the_api() {
+        let plural = |kind| ObjectName { api_version: "v1", kind, namespace: None, name: "" }.plural();
+        let kinds =
+            ["NetworkPolicy", "Gateway", "Ingress", "Endpoints", "PodChaos", "DestinationRule", "Mesh", "Proxy"];
+        let plurals = [
+            "networkpolicies",
+            "gateways",
+            "ingresses",
+            "endpoints",
+            "podchaos",
+            "destinationrules",
+            "meshes",
+            "proxies",
+        ];
+        assert_eq!(kinds.map(plural), plurals);
     }
 }

@@ -43,7 +43,8 @@ pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> R
     Ok(pods)
 }
 
-fn is_ready(pod: &Value) -> bool {
+/// Whether a pod is ready.
+pub(crate) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
     conditions.into_iter().flatten().any(|one| one["type"] == "Ready" && one["status"] == "True")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{AccessError, Cluster};
+use crate::clock::Clock;
 use crate::net::Net;
 use crate::spec::MeshFile;
 
@@ -17,12 +18,14 @@ pub struct World {
     pub clusters: IndexMap<String, Arc<Cluster>>,
     /// The network.
     pub net: Net,
+    /// The runner's clock.
+    pub clock: Clock,
 }
 
 impl World {
     /// A world without clusters.
     pub fn without_clusters(net: Net) -> Self {
-        Self { mesh: None, clusters: IndexMap::new(), net }
+        Self { mesh: None, clusters: IndexMap::new(), net, clock: Clock::start() }
     }
 
     /// A cluster by its key.

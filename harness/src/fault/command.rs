@@ -12,7 +12,6 @@ use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
 use crate::cluster::World;
 use crate::local::run_command;
 use crate::probe::{Complaint, Permission};
-use crate::spec::ClusterChoice;
 
 /// Two programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,14 +32,6 @@ pub struct CommandFault {
 impl FaultRole for CommandFault {
     fn describe(&self) -> String {
         format!("run {} (undo: {})", self.argv.join(" "), self.undo.join(" "))
-    }
-
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        Vec::new()
-    }
-
-    fn cluster(&self) -> Option<String> {
-        None
     }
 
     fn sustained(&self) -> bool {

@@ -27,21 +27,40 @@ pub struct Cordon {
 }
 
 impl Cordon {
-    /// The nodes meant that are schedulable now.
-    async fn nodes(&self, cluster: &Cluster) -> Result<Vec<Node>, FaultError> {
-        let all = cluster.list("/api/v1/nodes", self.selector.as_ref().map(Selector::as_str)).await?;
-        let named = |node: &&Value| self.node.as_ref().is_none_or(|name| node["metadata"]["name"] == name.as_str());
-        let meant: Vec<&Value> = all.iter().filter(named).collect();
-        let which = self.node.clone().or_else(|| self.selector.as_ref().map(ToString::to_string)).unwrap_or_default();
+    fn choice(&self) -> NodeChoice<'_> {
+        NodeChoice { node: self.node.as_deref(), selector: self.selector.as_ref() }
+    }
+}
+
+/// Nodes by name or by label.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NodeChoice<'a> {
+    pub node: Option<&'a str>,
+    pub selector: Option<&'a Selector>,
+}
+
+impl NodeChoice<'_> {
+    /// What is wrong with it.
+    pub fn complaints(self) -> Vec<Complaint> {
+        let one = self.node.is_some() != self.selector.is_some();
+        let help = "write exactly one of `node` and `selector`";
+        (!one).then(|| Complaint::new("node", "which nodes are meant is not clear", help)).into_iter().collect()
+    }
+
+    /// The nodes meant. None is an error.
+    pub async fn find(self, cluster: &Cluster) -> Result<Vec<Value>, FaultError> {
+        let mut meant = cluster.list("/api/v1/nodes", self.selector.map(Selector::as_str)).await?;
+        meant.retain(|node| self.node.is_none_or(|name| node["metadata"]["name"] == name));
         if meant.is_empty() {
-            return Err(FaultError::NoTarget(format!("cluster `{}` has no node {which}", cluster.key)));
+            return Err(FaultError::NoTarget(format!("cluster `{}` has no node {self}", cluster.key)));
         }
-        let free: Vec<Node> =
-            meant.into_iter().filter(|node| node["spec"]["unschedulable"] != true).map(Node::of).collect();
-        if free.is_empty() {
-            return Err(FaultError::NothingToChange(format!("{which} of {} is cordoned already", cluster.key)));
-        }
-        Ok(free)
+        Ok(meant)
+    }
+}
+
+impl std::fmt::Display for NodeChoice<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.node.or(self.selector.map(Selector::as_str)).unwrap_or_default())
     }
 }
 
@@ -60,16 +79,7 @@ impl Node {
 
 impl FaultRole for Cordon {
     fn describe(&self) -> String {
-        let which = self.node.clone().or_else(|| self.selector.as_ref().map(ToString::to_string)).unwrap_or_default();
-        format!("cordon {which} of {}", self.cluster)
-    }
-
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
+        format!("cordon {} of {}", self.choice(), self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -77,9 +87,7 @@ impl FaultRole for Cordon {
     }
 
     fn complaints(&self) -> Vec<Complaint> {
-        let one = self.node.is_some() != self.selector.is_some();
-        let help = "write exactly one of `node` and `selector`";
-        (!one).then(|| Complaint::new("node", "which nodes are meant is not clear", help)).into_iter().collect()
+        self.choice().complaints()
     }
 
     fn permissions(&self) -> Vec<Permission> {
@@ -89,18 +97,29 @@ impl FaultRole for Cordon {
     fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let nodes = self.nodes(&cluster).await?;
-            Ok(Box::new(Cordoning { cluster, nodes }) as Box<dyn Fault>)
+            let meant = self.choice().find(&cluster).await?;
+            let cordoning = Cordoning::of(&cluster, &meant);
+            if cordoning.nodes.is_empty() {
+                let message = format!("{} of {} is cordoned already", self.choice(), cluster.key);
+                return Err(FaultError::NothingToChange(message));
+            }
+            Ok(Box::new(cordoning) as Box<dyn Fault>)
         })
     }
 }
 
-struct Cordoning {
+/// The nodes to cordon: those of the ones meant that take pods now.
+pub(super) struct Cordoning {
     cluster: Arc<Cluster>,
     nodes: Vec<Node>,
 }
 
 impl Cordoning {
+    pub(super) fn of(cluster: &Arc<Cluster>, meant: &[Value]) -> Self {
+        let free = meant.iter().filter(|node| node["spec"]["unschedulable"] != true).map(Node::of);
+        Self { cluster: Arc::clone(cluster), nodes: free.collect() }
+    }
+
     async fn patch(&self, query: &str) -> Result<(), FaultError> {
         for node in &self.nodes {
             let path = format!("/api/v1/nodes/{}{query}", node.name);

@@ -51,14 +51,6 @@ impl FaultRole for DeletePods {
         format!("{how} {}", self.wanted().describe())
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         false
     }
@@ -77,8 +69,8 @@ impl FaultRole for DeletePods {
 
     fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
-            let targets = self.wanted().find(world, options).await?;
             let grace = self.grace.or(options.grace).map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
+            let targets = self.wanted().find(world, options).await?;
             Ok(Box::new(Deletion { targets, grace }) as Box<dyn Fault>)
         })
     }

@@ -48,14 +48,6 @@ impl FaultRole for EvictPods {
         format!("eviction of {}", self.wanted().describe())
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         false
     }

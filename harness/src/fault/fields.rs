@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::UndoOutcome;
-use crate::cluster::Cluster;
+use crate::cluster::{AccessError, Cluster};
 use crate::probe::CannotAsk;
 
 /// The label of every object that a fault makes; nothing without it is ever deleted.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshdrill");
+/// The label that every object of ours carries, with the run's id.
+pub const RUN_LABEL: &str = "meshdrill.io/run";
 
 /// The leaves of a merge patch, each with its keys. Lists are leaves: a merge patch replaces them whole.
 pub(super) fn leaves(patch: &Value) -> Vec<(Vec<String>, Value)> {
@@ -57,14 +59,22 @@ pub(super) fn inverse(object: &Value, patch: &Value) -> Value {
     })
 }
 
-/// Puts back every leaf that still holds what the act wrote.
-pub(super) async fn restore(
+/// What is to be done about an object, seen as it is now.
+pub(super) enum Step {
+    /// Nothing more.
+    Done(UndoOutcome),
+    /// Send a merge patch to it, or to a subresource of it such as `/scale`.
+    Write(&'static str, Value),
+}
+
+/// Looks at an object and does what that asks for, unless someone else changes it in between: then it looks again. An
+/// object that is gone, or was made anew under its name, is left alone.
+pub(super) async fn change(
     cluster: &Cluster,
     path: &str,
     uid: &str,
-    before: &Value,
-    wrote: &Value,
-) -> Result<UndoOutcome, CannotAsk> {
+    decide: impl Fn(&Value) -> Step,
+) -> Result<UndoOutcome, AccessError> {
     for attempt in 0..5 {
         let object: Value = match cluster.get(path).await {
             Err(error) if error.is_not_found() => return Ok(UndoOutcome::Gone),
@@ -73,33 +83,41 @@ pub(super) async fn restore(
         if object["metadata"]["uid"] != uid {
             return Ok(UndoOutcome::Gone);
         }
-        let mut patch = json!({ "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] } });
-        let (mut ours, mut others) = (0, Vec::new());
-        for (keys, written) in leaves(wrote) {
-            let (now, old) = (at(&object, &keys), at(before, &keys));
-            if *now == written && now != old {
-                ours += 1;
-                merge(&mut patch, nested(&keys, old.clone()));
-            } else if now != old {
-                others.push(format!("{} is {now}", keys.join(".")));
-            }
-        }
-        if ours == 0 {
-            return Ok(if others.is_empty() {
-                UndoOutcome::AlreadyRight
-            } else {
-                UndoOutcome::ChangedByOthers(others.join(", "))
-            });
-        }
-        match cluster.send(http::Method::PATCH, path, "application/merge-patch+json", &patch).await {
+        let (subresource, mut patch) = match decide(&object) {
+            Step::Done(outcome) => return Ok(outcome),
+            Step::Write(subresource, patch) => (subresource, patch),
+        };
+        patch["metadata"] = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
+        let target = format!("{path}{subresource}");
+        match cluster.send(http::Method::PATCH, &target, "application/merge-patch+json", &patch).await {
             Ok(_) => return Ok(UndoOutcome::Restored),
             Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
-    Err(CannotAsk(format!("{path} keeps changing")))
+    Err(cluster.other(format!("{path} keeps changing")))
+}
+
+/// Puts back every leaf that still holds what the act wrote.
+pub(super) fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
+    let mut patch = json!({});
+    let (mut ours, mut others) = (0, Vec::new());
+    for (keys, written) in leaves(wrote) {
+        let (now, old) = (at(object, &keys), at(before, &keys));
+        if *now == written && now != old {
+            ours += 1;
+            merge(&mut patch, nested(&keys, old.clone()));
+        } else if now != old {
+            others.push(format!("{} is {now}", keys.join(".")));
+        }
+    }
+    match (ours, others.is_empty()) {
+        (0, true) => Step::Done(UndoOutcome::AlreadyRight),
+        (0, false) => Step::Done(UndoOutcome::ChangedByOthers(others.join(", "))),
+        _ => Step::Write("", patch),
+    }
 }
 
 /// What of an act is still there.
@@ -124,14 +142,20 @@ pub(super) async fn still_ours(
     Ok((!left.is_empty()).then(|| format!("{path} still holds what the fault wrote: {}", left.join(", "))))
 }
 
-/// Deletes an object that carries our label.
-pub(super) async fn delete_ours(cluster: &Cluster, path: &str) -> Result<UndoOutcome, CannotAsk> {
+/// Whether an object was made by us, and by that run if one is named.
+fn is_ours(object: &Value, run: Option<&str>) -> bool {
+    let labels = &object["metadata"]["labels"];
+    labels[MANAGED_BY.0] == MANAGED_BY.1 && run.is_none_or(|run| labels[RUN_LABEL] == run)
+}
+
+/// Deletes an object that carries our labels.
+pub(super) async fn delete_ours(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<UndoOutcome, CannotAsk> {
     let object: Value = match cluster.get(path).await {
         Err(error) if error.is_not_found() => return Ok(UndoOutcome::AlreadyRight),
         found => found?,
     };
-    if object["metadata"]["labels"][MANAGED_BY.0] != MANAGED_BY.1 {
-        return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our label")));
+    if !is_ours(&object, run) {
+        return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our labels")));
     }
     let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
     match cluster.send(http::Method::DELETE, path, "application/json", &options).await {
@@ -141,10 +165,10 @@ pub(super) async fn delete_ours(cluster: &Cluster, path: &str) -> Result<UndoOut
 }
 
 /// Whether an object of ours is still there, waiting for a finalizer perhaps.
-pub(super) async fn still_there(cluster: &Cluster, path: &str) -> Result<Option<String>, CannotAsk> {
+pub(super) async fn still_there(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<Option<String>, CannotAsk> {
     match cluster.get::<Value>(path).await {
         Err(error) if error.is_not_found() => Ok(None),
-        Ok(object) if object["metadata"]["labels"][MANAGED_BY.0] == MANAGED_BY.1 => {
+        Ok(object) if is_ours(&object, run) => {
             let finalizers = &object["metadata"]["finalizers"];
             let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
             Ok(Some(format!("{path} is still there{waits}")))
@@ -163,5 +187,21 @@ mod tests {
         let object = json!({ "spec": { "a": 1, "list": [1, 2], "deep": { "kept": true } } });
         let patch = json!({ "spec": { "a": 2, "list": [3], "deep": { "new": "x" } } });
         assert_eq!(inverse(&object, &patch), json!({ "spec": { "a": 1, "list": [1, 2], "deep": { "new": null } } }));
+    }
+
+    #[test]
+    fn only_what_is_still_ours_is_put_back() {
+        let (before, wrote) = (json!({ "spec": { "a": 1, "b": null } }), json!({ "spec": { "a": 2, "b": true } }));
+        let step = |spec: Value| restore(&json!({ "spec": spec }), &before, &wrote);
+        let written = |step: Step| match step {
+            Step::Write("", patch) => patch,
+            _ => Value::Null,
+        };
+        assert_eq!(written(step(json!({ "a": 2, "b": true }))), before);
+        assert_eq!(written(step(json!({ "a": 3, "b": true }))), json!({ "spec": { "b": null } }));
+        assert!(matches!(step(json!({ "a": 1 })), Step::Done(UndoOutcome::AlreadyRight)));
+        assert!(
+            matches!(step(json!({ "a": 3 })), Step::Done(UndoOutcome::ChangedByOthers(what)) if what == "spec.a is 3")
+        );
     }
 }

@@ -1,11 +1,16 @@
 //! The closed set of faults, and what each of them can do.
 
+use std::path::Path;
+
 use futures::future::BoxFuture;
 use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommandFault, Cordon, DeletePods, EvictPods, NoFault, Patch, RolloutRestart, Scale, Undo};
+use super::{
+    Apply, ClusterOutage, CommandFault, Cordon, DeletePods, Drain, EvictPods, HttpFault, Isolate, NoFault, Patch,
+    RolloutRestart, Scale, Undo,
+};
 use crate::cluster::{AccessError, World};
 use crate::probe::{Complaint, Permission};
 use crate::spec::ClusterChoice;
@@ -30,6 +35,13 @@ pub enum FaultError {
     Other(String),
 }
 
+impl FaultError {
+    /// The target could not be read: there is none, or the cluster could not be asked.
+    pub(super) fn missing(error: AccessError) -> Self {
+        if error.is_not_found() { Self::NoTarget(error.to_string()) } else { Self::Access(error) }
+    }
+}
+
 /// Whether a fault was seen to take hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -51,7 +63,7 @@ pub struct Replacement {
 }
 
 /// The blast radius, and what else stands beside a kind in the file.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// The grace period of deletions.
     pub grace: Option<TimeSpan>,
@@ -61,16 +73,14 @@ pub struct Options {
     pub percent: Option<Ratio>,
     /// Picks objects where not all of them are meant.
     pub seed: u64,
+    /// The run's id, for the labels of what a fault makes.
+    pub run: String,
 }
 
 /// What a kind of fault can tell about itself before anything is contacted.
 pub trait FaultRole {
     /// What it breaks, in words.
     fn describe(&self) -> String;
-    /// The cluster choices in it.
-    fn choices(&mut self) -> Vec<&mut ClusterChoice>;
-    /// The cluster it touches, once its choice was expanded; none for faults outside of clusters.
-    fn cluster(&self) -> Option<String>;
     /// Whether it lasts until it is undone.
     fn sustained(&self) -> bool;
     /// Whether it takes `grace`, `count` and `percent`.
@@ -79,6 +89,10 @@ pub trait FaultRole {
     }
     /// Whether its effect cannot be seen without a declared `effect:` check.
     fn needs_effect_check(&self) -> bool {
+        false
+    }
+    /// Whether it looks at every cluster of the mesh, not only at those it names.
+    fn needs_all_clusters(&self) -> bool {
         false
     }
     /// What is wrong with its keys.
@@ -105,6 +119,10 @@ pub trait Fault: Send + Sync {
     }
     /// Does it. An attempt that timed out counts as done.
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>>;
+    /// Goes on with what could not be done at once; called until the effect is seen.
+    fn pursue(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
     /// Looks once whether it took hold.
     fn effect(&self) -> BoxFuture<'_, Effect>;
     /// The targets that are replaced so far. Empty for faults that remove nothing.
@@ -118,7 +136,7 @@ pub trait Fault: Send + Sync {
 }
 
 macro_rules! faults {
-    ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal $(in $cluster:ident $(with $control:ident)?)?,)*) => {
         /// What is broken.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
@@ -139,25 +157,60 @@ macro_rules! faults {
 
             /// The cluster choices in it.
             pub fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-                match self { $(Self::$variant(kind) => kind.choices(),)* }
+                match self {
+                    $(Self::$variant(_kind) => {
+                        let choices = Vec::new();
+                        $(
+                            let mut choices = choices;
+                            choices.push(&mut _kind.$cluster);
+                            $(choices.extend(_kind.$control.choices());)?
+                        )?
+                        choices
+                    })*
+                }
+            }
+
+            /// The cluster it breaks, once its choice was expanded; none for faults outside of clusters.
+            pub fn cluster(&self) -> Option<&str> {
+                match self { $(Self::$variant(_kind) => [$(_kind.$cluster.key())?].into_iter().next(),)* }
             }
         }
     };
 }
 
+impl FaultKind {
+    /// Reads the files that it names, in the folder of the scenario: what is planned is what will be done.
+    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), Complaint> {
+        match self {
+            Self::Apply(apply) => apply.load(folder),
+            _ => Ok(()),
+        }
+    }
+}
+
 faults! {
     /// Delete pods: gracefully, or by force with `grace: 0s` (a forced deletion, not a process crash).
-    DeletePods(DeletePods) "deletePods",
+    DeletePods(DeletePods) "deletePods" in cluster,
     /// Evict pods, as a node drain does it: disruption budgets are respected.
-    EvictPods(EvictPods) "evictPods",
+    EvictPods(EvictPods) "evictPods" in cluster,
     /// Restart a Deployment's pods one after the other, as `kubectl rollout restart` does it.
-    RolloutRestart(RolloutRestart) "rolloutRestart",
+    RolloutRestart(RolloutRestart) "rolloutRestart" in cluster,
     /// Keep nodes from taking new pods; uncordoned if they were not cordoned before.
-    Cordon(Cordon) "cordon",
+    Cordon(Cordon) "cordon" in cluster,
+    /// Cordon nodes and evict their pods, as `kubectl drain` does it; uncordoned if they were not cordoned before.
+    Drain(Drain) "drain" in cluster,
+    /// Delay or abort requests to a host, through the `VirtualService` that owns it.
+    HttpFault(HttpFault) "httpFault" in cluster with control,
+    /// Cut pods off by a `NetworkPolicy` that admits nothing; deleted again.
+    Isolate(Isolate) "isolate" in cluster with control,
+    /// Make objects of any kind, never in place of one that is there; deleted again.
+    Apply(Apply) "apply" in cluster,
+    /// Every gateway and application Deployment of one cluster to zero; each restored to what it was.
+    ClusterOutage(ClusterOutage) "clusterOutage" in cluster,
     /// Change fields of any object by a merge patch; put back as they were.
-    Patch(Patch) "patch",
+    Patch(Patch) "patch" in cluster,
     /// Scale a Deployment or `StatefulSet`; restored to what it was.
-    Scale(Scale) "scale",
+    Scale(Scale) "scale" in cluster,
     /// Run a program that breaks something, and another that undoes it.
     Command(CommandFault) "command",
     /// Nothing: the negative control, which must be judged invalid.

@@ -1,23 +1,37 @@
 //! What can be broken on purpose, a file per kind, and how each is undone. A fault declares its undo, as data, before it
 //! acts; when it acts and when it is undone is the runner's business.
 
+mod apply;
+mod cluster_outage;
 mod command;
+mod control;
 mod cordon;
+mod create;
 mod delete_pods;
+mod drain;
 mod evict_pods;
 mod fields;
+mod http_fault;
+mod isolate;
 mod kind;
 mod none;
 mod patch;
 mod pod_targets;
 mod rollout_restart;
+mod routes;
 mod scale;
 mod undo;
 
+pub use apply::Apply;
+pub use cluster_outage::ClusterOutage;
 pub use command::CommandFault;
 pub use cordon::Cordon;
 pub use delete_pods::DeletePods;
+pub use drain::Drain;
 pub use evict_pods::EvictPods;
+pub use fields::RUN_LABEL;
+pub use http_fault::HttpFault;
+pub use isolate::Isolate;
 pub use kind::{Effect, Fault, FaultError, FaultKind, FaultRole, Options, Replacement};
 pub use none::NoFault;
 pub use patch::Patch;

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
 use crate::cluster::World;
 use crate::probe::{Complaint, Permission};
-use crate::spec::ClusterChoice;
 
 /// The negative control.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -17,14 +16,6 @@ pub struct NoFault {}
 impl FaultRole for NoFault {
     fn describe(&self) -> String {
         "nothing (negative control)".to_owned()
-    }
-
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        Vec::new()
-    }
-
-    fn cluster(&self) -> Option<String> {
-        None
     }
 
     fn sustained(&self) -> bool {

@@ -49,14 +49,6 @@ impl FaultRole for Patch {
         format!("change {} of {} in {}", fields.join(", "), self.object(), self.cluster)
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         true
     }
@@ -81,21 +73,13 @@ impl FaultRole for Patch {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        Vec::new()
+        ["get", "patch"].map(|verb| Permission::of_object(self.cluster.key(), self.object(), verb)).to_vec()
     }
 
     fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let collection = cluster.collection_path(self.object()).await;
-            let path = match collection {
-                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
-                found => format!("{}/{}", found?, self.name),
-            };
-            let object: Value = match cluster.get(&path).await {
-                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
-                found => found?,
-            };
+            let (path, object) = cluster.find_object(self.object()).await.map_err(FaultError::missing)?;
             if leaves(&self.patch).iter().all(|(keys, value)| at(&object, keys) == value) {
                 return Err(FaultError::NothingToChange(format!("{} is so already", self.object())));
             }

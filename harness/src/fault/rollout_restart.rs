@@ -34,14 +34,6 @@ impl FaultRole for RolloutRestart {
         format!("rolling restart of deployment {}/{} of {}", self.namespace, self.deployment, self.cluster)
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         false
     }
@@ -59,10 +51,7 @@ impl FaultRole for RolloutRestart {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let path = WorkloadResource::Deployments.path(&self.namespace, &self.deployment);
-            let object: Value = match cluster.get(&path).await {
-                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
-                found => found?,
-            };
+            let object: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
             let name = format!("{}/{}", self.namespace, self.deployment);
             if object["spec"]["paused"] == true {
                 return Err(FaultError::Refused(format!(

@@ -47,14 +47,6 @@ impl FaultRole for Scale {
         format!("scale {kind} {}/{name} of {} to {}", self.namespace, self.cluster, self.replicas)
     }
 
-    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
-    }
-
-    fn cluster(&self) -> Option<String> {
-        Some(self.cluster.key().to_owned())
-    }
-
     fn sustained(&self) -> bool {
         true
     }
@@ -81,35 +73,18 @@ impl FaultRole for Scale {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (resource, name) = self.workload();
             let path = resource.path(&self.namespace, name);
-            let object: Value = match cluster.get(&path).await {
-                Err(error) if error.is_not_found() => return Err(FaultError::NoTarget(error.to_string())),
-                found => found?,
-            };
-            let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
-            if found == i64::from(self.replicas) {
-                return Err(FaultError::NothingToChange(format!(
-                    "{}/{name} of {} has {found} replicas already",
-                    self.namespace, cluster.key
-                )));
-            }
-            let remarks = owners(&cluster, &self.namespace, name, &object).await?;
-            let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-            Ok(Box::new(Scaling {
-                cluster,
-                resource,
-                namespace: self.namespace.clone(),
-                name: name.to_owned(),
-                uid,
-                found,
-                wanted: i64::from(self.replicas),
-                remarks,
-            }) as Box<dyn Fault>)
+            let object: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
+            let wanted = i64::from(self.replicas);
+            let scaling = Scaling::of(&cluster, resource, &object, wanted).await;
+            let nothing = || format!("{}/{name} of {} has {wanted} replicas already", self.namespace, cluster.key);
+            let scaling = scaling.ok_or_else(|| FaultError::NothingToChange(nothing()))?;
+            Ok(Box::new(scaling) as Box<dyn Fault>)
         })
     }
 }
 
 /// Who else sets the replicas of a workload.
-async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Value) -> Result<Vec<String>, FaultError> {
+async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Value) -> Vec<String> {
     let mut remarks = Vec::new();
     let autoscalers =
         cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
@@ -129,10 +104,11 @@ async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Value) 
             remarks.push(format!("{who} owns {namespace}/{name} and may revert the fault"));
         }
     }
-    Ok(remarks)
+    remarks
 }
 
-struct Scaling {
+/// A workload and the replicas it is to have.
+pub(super) struct Scaling {
     cluster: Arc<Cluster>,
     resource: WorkloadResource,
     namespace: String,
@@ -144,6 +120,23 @@ struct Scaling {
 }
 
 impl Scaling {
+    /// From the workload as it is; none if it has these replicas already.
+    pub(super) async fn of(
+        cluster: &Arc<Cluster>,
+        resource: WorkloadResource,
+        object: &Value,
+        wanted: i64,
+    ) -> Option<Self> {
+        let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
+        if found == wanted {
+            return None;
+        }
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
+        let remarks = owners(cluster, &namespace, &name, object).await;
+        Some(Self { cluster: Arc::clone(cluster), resource, namespace, name, uid, found, wanted, remarks })
+    }
+
     fn path(&self) -> String {
         self.resource.path(&self.namespace, &self.name)
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fields;
-use crate::cluster::{AccessError, Cluster, World};
+use super::fields::{self, Step};
+use super::routes::{self, Proxies, Watch};
+use crate::cluster::World;
 use crate::probe::CannotAsk;
 
 /// The resource of a workload.
@@ -77,6 +78,24 @@ pub enum Undo {
         cluster: String,
         /// The object's path in the API.
         path: String,
+        /// The run that made it; entries of older versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+    },
+    /// Take a fault out of the HTTP routes of a `VirtualService`, and see the proxies drop it.
+    RemoveRouteFault {
+        /// The cluster's key.
+        cluster: String,
+        /// The `VirtualService`'s namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+        /// The `fault` that the act wrote into its routes.
+        wrote: Value,
+        /// The proxies that must drop it.
+        proxies: Proxies,
     },
     /// Run a program on the runner's machine.
     RunCommand {
@@ -109,7 +128,8 @@ impl Undo {
         match self {
             Self::RestoreScale { cluster, .. }
             | Self::RestoreFields { cluster, .. }
-            | Self::DeleteObject { cluster, .. } => Some(cluster),
+            | Self::DeleteObject { cluster, .. }
+            | Self::RemoveRouteFault { cluster, .. } => Some(cluster),
             Self::RunCommand { .. } => None,
         }
     }
@@ -118,14 +138,21 @@ impl Undo {
     pub async fn apply(&self, world: &World) -> Result<UndoOutcome, CannotAsk> {
         match self {
             Self::RestoreScale { cluster, resource, namespace, name, uid, replicas, wrote } => {
-                let cluster = world.cluster(cluster)?;
                 let path = resource.path(namespace, name);
-                restore_scale(cluster, &path, uid, *replicas, *wrote).await
+                let step = |object: &Value| restore_scale(object, *replicas, *wrote);
+                Ok(fields::change(world.cluster(cluster)?, &path, uid, step).await?)
             }
             Self::RestoreFields { cluster, path, uid, before, wrote } => {
-                fields::restore(world.cluster(cluster)?, path, uid, before, wrote).await
+                let step = |object: &Value| fields::restore(object, before, wrote);
+                Ok(fields::change(world.cluster(cluster)?, path, uid, step).await?)
             }
-            Self::DeleteObject { cluster, path } => fields::delete_ours(world.cluster(cluster)?, path).await,
+            Self::DeleteObject { cluster, path, run } => {
+                fields::delete_ours(world.cluster(cluster)?, path, run.as_deref()).await
+            }
+            Self::RemoveRouteFault { cluster, namespace, name, uid, wrote, .. } => {
+                let step = |service: &Value| routes::remove(service, wrote);
+                Ok(fields::change(world.cluster(cluster)?, &routes::path(namespace, name), uid, step).await?)
+            }
             Self::RunCommand { argv, env } => {
                 match crate::local::run_command(argv, env, COMMAND_DEADLINE).await.map_err(CannotAsk)? {
                     Some((0, ..)) => Ok(UndoOutcome::Restored),
@@ -158,51 +185,42 @@ impl Undo {
             Self::RestoreFields { cluster, path, uid, wrote, .. } => {
                 fields::still_ours(world.cluster(cluster)?, path, uid, wrote).await
             }
-            Self::DeleteObject { cluster, path } => fields::still_there(world.cluster(cluster)?, path).await,
+            Self::DeleteObject { cluster, path, run } => {
+                fields::still_there(world.cluster(cluster)?, path, run.as_deref()).await
+            }
+            Self::RemoveRouteFault { cluster, namespace, name, wrote, proxies, .. } => {
+                let cluster = world.cluster(cluster)?;
+                let service = match cluster.get::<Value>(&routes::path(namespace, name)).await {
+                    Err(error) if error.is_not_found() => Value::Null,
+                    found => found?,
+                };
+                if routes::carries(&service, wrote) {
+                    return Ok(Some(format!("VirtualService {namespace}/{name} still carries the fault")));
+                }
+                let watch = Watch::new(cluster, proxies);
+                let seen = watch.ask((namespace, name), routes::as_seen(wrote)).await?;
+                let still: Vec<String> = seen.by_all_routes.into_iter().chain(seen.by_some_routes).collect();
+                Ok(still.first().map(|pod| {
+                    format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)
+                }))
+            }
             Self::RunCommand { .. } => Ok(None),
         }
     }
 }
 
-async fn restore_scale(
-    cluster: &Cluster,
-    path: &str,
-    uid: &str,
-    replicas: i64,
-    wrote: i64,
-) -> Result<UndoOutcome, CannotAsk> {
-    // Someone else may change the object between the look and the write; the second attempt sees what they did.
-    for attempt in 0..5 {
-        let object: Value = match cluster.get(path).await {
-            Err(error) if error.is_not_found() => return Ok(UndoOutcome::Gone),
-            found => found?,
-        };
-        if object["metadata"]["uid"] != uid {
-            return Ok(UndoOutcome::Gone);
-        }
-        let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
-        if current == replicas {
-            return Ok(UndoOutcome::AlreadyRight);
-        }
-        if current != wrote {
-            return Ok(UndoOutcome::ChangedByOthers(format!(
-                "{current} replicas, neither the {wrote} of the fault nor the {replicas} of before"
-            )));
-        }
-        let patch = json!({
-            "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
-            "spec": { "replicas": replicas }
-        });
-        match cluster.send(http::Method::PATCH, &format!("{path}/scale"), "application/merge-patch+json", &patch).await
-        {
-            Ok(_) => return Ok(UndoOutcome::Restored),
-            Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
-                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// Scales back what still has the replicas of the act.
+fn restore_scale(object: &Value, replicas: i64, wrote: i64) -> Step {
+    let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
+    if current == replicas {
+        Step::Done(UndoOutcome::AlreadyRight)
+    } else if current != wrote {
+        Step::Done(UndoOutcome::ChangedByOthers(format!(
+            "{current} replicas, neither the {wrote} of the fault nor the {replicas} of before"
+        )))
+    } else {
+        Step::Write("/scale", json!({ "spec": { "replicas": replicas } }))
     }
-    Err(AccessError::Other { cluster: cluster.key.clone(), why: "the object keeps changing".to_owned() }.into())
 }
 
 impl fmt::Display for Undo {
@@ -216,8 +234,45 @@ impl fmt::Display for Undo {
                 )
             }
             Self::RestoreFields { cluster, path, .. } => write!(f, "restore the fields of {path} in {cluster}"),
-            Self::DeleteObject { cluster, path } => write!(f, "delete {path} in {cluster}"),
+            Self::DeleteObject { cluster, path, .. } => write!(f, "delete {path} in {cluster}"),
+            Self::RemoveRouteFault { cluster, namespace, name, .. } => {
+                write!(f, "take the fault out of VirtualService {namespace}/{name} of {cluster}")
+            }
             Self::RunCommand { argv, .. } => write!(f, "run {}", argv.join(" ")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What earlier versions have written: every one of them can still be undone.
+    const WRITTEN: &str = include_str!("../../tests/journals/v1.jsonl");
+
+    #[test]
+    fn undos_of_earlier_versions_are_read() {
+        let undos: Vec<Undo> = WRITTEN.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<String> = undos.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "scale deployment istio-system/istiod of primary back to 2",
+                "scale statefulset bookinfo/ratings of primary back to 1",
+                "restore the fields of /api/v1/nodes/node-1 in primary",
+                "delete /apis/networking.k8s.io/v1/namespaces/bookinfo/networkpolicies/isolate in secondary",
+                "run restore --all",
+                "delete /api/v1/namespaces/shop/configmaps/x in primary",
+                "take the fault out of VirtualService shop/cart of primary",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_workload_that_someone_else_has_scaled_is_left_alone() {
+        let step = |replicas: i64| restore_scale(&json!({ "spec": { "replicas": replicas } }), 3, 0);
+        assert!(matches!(step(0), Step::Write("/scale", patch) if patch["spec"]["replicas"] == 3));
+        assert!(matches!(step(3), Step::Done(UndoOutcome::AlreadyRight)));
+        assert!(matches!(step(5), Step::Done(UndoOutcome::ChangedByOthers(_))));
     }
 }

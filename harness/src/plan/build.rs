@@ -122,7 +122,7 @@ pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan
     if !building.problems.is_empty() {
         return Err(building.problems);
     }
-    let broken = building.faults.iter().filter_map(|fault| fault.kind.as_role().cluster()).collect();
+    let broken = building.faults.iter().filter_map(|fault| fault.kind.cluster().map(str::to_owned)).collect();
     Ok(Plan {
         name: loaded.file.metadata.name.clone(),
         suite: loaded.file.metadata.labels.get("suite").cloned().unwrap_or_default(),
@@ -250,7 +250,8 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
     let mut checks: Vec<PlannedCheck> = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let inside = place.index(index).key(spec.kind.name());
-        building.complain(spec.kind.as_kind().complaints(), &inside);
+        let complaints = spec.kind.as_kind().complaints().into_iter().chain(spec.kind.as_kind().only_sampled());
+        building.complain(complaints.collect(), &inside);
         for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
             if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {
@@ -281,14 +282,20 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
         let effect = build_checks(building, &spec.effect, Stage::Effect, &place.key("effect"));
         for mut copy in expand::<FaultKind>(&spec.kind, FaultKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
+            let folder = building.loaded.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+            if let Err(complaint) = copy.kind.load(&folder) {
+                building.complain(vec![complaint], &inside);
+            }
             let id = format!("f{}{}", index + 1, copy.suffix);
+            let options =
+                Options { grace: spec.grace, count: spec.count, percent: spec.percent, seed, run: String::new() };
             building.faults.push(PlannedFault {
                 id,
                 after: spec.after.unwrap_or_default(),
                 hold: spec.hold.unwrap_or(hold),
                 repeat: spec.repeat,
                 effect: effect.clone(),
-                options: Options { grace: spec.grace, count: spec.count, percent: spec.percent, seed },
+                options,
                 kind: copy.kind,
             });
         }

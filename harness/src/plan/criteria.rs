@@ -1,10 +1,14 @@
 //! The rows of `sla:` resolved: subjects found, `default` replaced, one criterion per quantile.
 
+use std::collections::BTreeMap;
+
 use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
+use meshdrill_checks::detection::Stage;
 use meshdrill_checks::units::{Ratio, TimeSpan};
 
 use super::build::Building;
 use crate::document::Path;
+use crate::probe::{BY_CLUSTER, ProbeKind};
 use crate::spec::{CriterionSpec, OrDefault, Over, SlaDefaults, SlaRow};
 
 /// The confidence where nobody says otherwise.
@@ -19,6 +23,7 @@ pub(super) fn resolve(building: &mut Building<'_>, rows: &[SlaRow], path: &Path)
         let place = path.index(index);
         for subject in subjects(building, row, &place) {
             for claim in claims(building, row, &place) {
+                let claim = of_subject(building, claim, &subject);
                 check_subject(building, &subject, &claim, &place);
                 let id = format!("{}/{}", subject.name(), claim.id_suffix());
                 if criteria.iter().any(|known| known.id == id) {
@@ -104,6 +109,7 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
             | CriterionSpec::ErrorRate(_)
             | CriterionSpec::PacketLoss(_)
             | CriterionSpec::Endpoints(_)
+            | CriterionSpec::Split(_)
     );
     let takes_over = matches!(row.kind, CriterionSpec::Availability(_));
     if row.during.is_some() && !takes_during {
@@ -163,6 +169,47 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
             given(building, place, "rtt", quantiles.limits()).into_iter().map(claim).collect()
         }
         CriterionSpec::Endpoints(expect) => vec![Claim::Endpoints { expect: expect.clone(), during }],
+        CriterionSpec::Split(divisions) => {
+            if divisions.values().any(|weights| weights.values().sum::<f64>() <= 0.0) || divisions.is_empty() {
+                let help = "write `split: { version: { v1: 50, v2: 50 } }`";
+                building.problem(&place.key("split"), "no part has a weight above zero", help);
+                return Vec::new();
+            }
+            let claim = |(by, weights): (&String, &BTreeMap<String, f64>)| Claim::Split {
+                by: by.clone(),
+                weights: weights.clone(),
+                during,
+            };
+            divisions.iter().map(claim).collect()
+        }
+        CriterionSpec::DetectionTime(target) => {
+            if let Some(fault) = row.fault.as_ref().filter(|id| building.faults.iter().all(|fault| fault.id != **id)) {
+                let known: Vec<String> = building.faults.iter().map(|fault| fault.id.clone()).collect();
+                let help = format!("known here: {}", quoted(&known));
+                building.problem(&place.key("fault"), format!("no fault is named `{fault}`"), help);
+            }
+            vec![Claim::DetectionTime { target: *target, until: Stage::Receiver, fault: row.fault.clone() }]
+        }
+        CriterionSpec::DataLoss(target) => vec![Claim::DataLoss { target: target.0 }],
+    }
+}
+
+/// A claim with what only its subject knows: which cluster is `home`, which stage ends a detection.
+fn of_subject(building: &Building<'_>, claim: Claim, subject: &Subject) -> Claim {
+    let probe = building.probes.iter().find(|probe| probe.name == subject.name());
+    match (claim, probe.map(|probe| &probe.kind)) {
+        (Claim::Split { by, weights, during }, Some(ProbeKind::TrafficSplit(split))) if by == BY_CLUSTER => {
+            let home = split.home();
+            let named = weights.into_iter().map(|(name, weight)| match &home {
+                Some(home) if name == "home" => (home.clone(), weight),
+                _ => (name, weight),
+            });
+            Claim::Split { by, weights: named.collect(), during }
+        }
+        (Claim::DetectionTime { target, fault, .. }, Some(ProbeKind::Alert(alert))) => {
+            Claim::DetectionTime { target, until: alert.last_stage(), fault }
+        }
+        (claim, _) => claim,
     }
 }
 
@@ -216,6 +263,9 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
                 .then_some(("this fault removes nothing that could be replaced", "name a fault that deletes pods"))
         }
         (_, Claim::RecoveryTime { .. }) if !drill && building.lacks("faults") => None,
+        (_, Claim::DetectionTime { .. }) if !drill && !building.lacks("faults") => {
+            Some(("a validation breaks nothing, so there is nothing to detect", "remove this row, or add `faults:`"))
+        }
         (_, Claim::RecoveryTime { .. }) if !drill => {
             Some(("a validation breaks nothing, so there is no recovery", "remove this row, or add `faults:`"))
         }
@@ -229,10 +279,21 @@ fn check_subject(building: &mut Building<'_>, subject: &Subject, claim: &Claim, 
                 (Claim::Endpoints { .. }, kind) if kind != "envoyEndpoints" => {
                     Some(("endpoints are seen by `envoyEndpoints` probes only", "name an envoyEndpoints probe"))
                 }
+                (Claim::Split { .. }, kind) if kind != "trafficSplit" => {
+                    Some(("who answered is told by `trafficSplit` probes only", "name a trafficSplit probe"))
+                }
+                (Claim::DetectionTime { .. }, kind) if kind != "alert" => {
+                    Some(("a detection is seen by `alert` probes only", "name an alert probe"))
+                }
+                (Claim::DataLoss { .. }, kind) if kind != "ledger" => {
+                    Some(("what is written is read back by `ledger` probes only", "name a ledger probe"))
+                }
                 (Claim::Latency { .. }, "ping") => {
                     Some(("a ping has a round-trip time", "write `rtt:` instead of `latency:`"))
                 }
-                (Claim::Latency { .. }, kind) if !matches!(kind, "http" | "tcp" | "exec" | "command" | "promql") => {
+                (Claim::Latency { .. }, kind)
+                    if !matches!(kind, "http" | "trafficSplit" | "ledger" | "tcp" | "exec" | "command" | "promql") =>
+                {
                     Some(("the time this probe takes says nothing of the mesh", "name an http or tcp probe"))
                 }
                 _ => None,

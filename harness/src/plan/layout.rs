@@ -7,6 +7,7 @@ use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
 use meshdrill_checks::outage::SUSTAINED_SAMPLES;
 use meshdrill_checks::stats::Confidence;
 use meshdrill_checks::stats::proportion::samples_for_zero_failures;
+use meshdrill_checks::stats::split::samples_to_confirm;
 use meshdrill_checks::units::TimeSpan;
 
 use super::types::{Plan, PlannedFault, PlannedProbe};
@@ -172,9 +173,16 @@ fn needed(criterion: &Criterion) -> Option<u64> {
         Claim::ErrorRate { .. } | Claim::PacketLoss { .. } | Claim::RecoveryTime { .. } => {
             Some(SUSTAINED_SAMPLES as u64)
         }
-        Claim::ErrorBudget { .. } | Claim::MaxOutage { .. } | Claim::RestartTime { .. } | Claim::Endpoints { .. } => {
-            None
+        Claim::Split { weights, .. } => {
+            let total: f64 = weights.values().sum();
+            weights.values().map(|weight| samples_to_confirm(weight / total, confidence)).max()
         }
+        Claim::DataLoss { .. } => Some(SUSTAINED_SAMPLES as u64),
+        Claim::ErrorBudget { .. }
+        | Claim::MaxOutage { .. }
+        | Claim::RestartTime { .. }
+        | Claim::Endpoints { .. }
+        | Claim::DetectionTime { .. } => None,
     }
 }
 
@@ -184,11 +192,14 @@ fn during(claim: &Claim) -> During {
         | Claim::PacketLoss { during, .. }
         | Claim::Latency { during, .. }
         | Claim::Rtt { during, .. }
-        | Claim::Endpoints { during, .. } => *during,
+        | Claim::Endpoints { during, .. }
+        | Claim::Split { during, .. } => *during,
         Claim::RecoveryTime { .. } => During::Recovered,
         Claim::Availability { .. }
         | Claim::ErrorBudget { .. }
         | Claim::MaxOutage { .. }
-        | Claim::RestartTime { .. } => During::All,
+        | Claim::RestartTime { .. }
+        | Claim::DetectionTime { .. }
+        | Claim::DataLoss { .. } => During::All,
     }
 }

@@ -161,7 +161,8 @@ impl Plan {
     /// Whether something in it judges by every cluster of the mesh, not only by those it names.
     pub fn needs_all_clusters(&self) -> bool {
         let kinds = self.probes.iter().map(|probe| &probe.kind).chain(self.checks.iter().map(|check| &check.kind));
-        kinds.into_iter().any(ProbeKind::needs_all_clusters)
+        let faults = self.faults.iter().any(|fault| fault.kind.as_role().needs_all_clusters());
+        faults || kinds.into_iter().any(ProbeKind::needs_all_clusters)
     }
 
     /// The checks of a stage.

@@ -13,18 +13,23 @@ use crate::net::{Exchange, HttpClient};
 use crate::spec::Selector;
 
 /// The port of the admin interface; it listens on the pod's loopback only.
-pub(super) const ADMIN_PORT: u16 = 15000;
+pub(crate) const ADMIN_PORT: u16 = 15000;
 /// A full dump of a large mesh takes seconds to render and to carry.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The admin interface of one proxy of a workload; another pod is chosen when this one is gone.
+/// The admin interface of one proxy: of a workload, where another pod is chosen when this one is gone, or of one pod.
 #[derive(Debug)]
-pub(super) struct ProxyAdmin {
+pub(crate) struct ProxyAdmin {
     cluster: Arc<Cluster>,
-    namespace: String,
-    selector: Selector,
+    whose: Whose,
     port: u16,
     chosen: Mutex<Option<Chosen>>,
+}
+
+#[derive(Debug)]
+enum Whose {
+    Workload(String, Selector),
+    Pod(PodRef),
 }
 
 #[derive(Debug)]
@@ -36,12 +41,18 @@ struct Chosen {
 
 impl ProxyAdmin {
     /// The proxy of the first ready pod that a selector matches.
-    pub(super) fn new(cluster: Arc<Cluster>, namespace: &str, selector: &Selector, port: u16) -> Self {
-        Self { cluster, namespace: namespace.to_owned(), selector: selector.clone(), port, chosen: Mutex::new(None) }
+    pub(crate) fn new(cluster: Arc<Cluster>, namespace: &str, selector: &Selector, port: u16) -> Self {
+        let whose = Whose::Workload(namespace.to_owned(), selector.clone());
+        Self { cluster, whose, port, chosen: Mutex::new(None) }
+    }
+
+    /// The proxy of one pod.
+    pub(crate) fn of_pod(cluster: Arc<Cluster>, pod: PodRef) -> Self {
+        Self { cluster, whose: Whose::Pod(pod), port: ADMIN_PORT, chosen: Mutex::new(None) }
     }
 
     /// The answer to a GET, and the pod that gave it.
-    pub(super) async fn get(&self, path: &str) -> Result<(Vec<u8>, PodRef), CannotAsk> {
+    pub(crate) async fn get(&self, path: &str) -> Result<(Vec<u8>, PodRef), CannotAsk> {
         let mut chosen = self.chosen.lock().await;
         if let Some(current) = chosen.as_mut()
             && let Ok(body) = self.ask(current, path).await
@@ -68,12 +79,14 @@ impl ProxyAdmin {
     }
 
     async fn choose(&self) -> Result<Chosen, CannotAsk> {
-        let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
-        let Some(pod) = pods.first().map(PodRef::of) else {
-            return Err(CannotAsk(format!(
-                "cluster `{}`: no ready pod matches {}/{}",
-                self.cluster.key, self.namespace, self.selector
-            )));
+        let pod = match &self.whose {
+            Whose::Pod(pod) => pod.clone(),
+            Whose::Workload(namespace, selector) => {
+                let pods = ready_pods(&self.cluster, namespace, selector.as_str()).await?;
+                pods.first().map(PodRef::of).ok_or_else(|| {
+                    CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", self.cluster.key))
+                })?
+            }
         };
         let target = ForwardTarget {
             cluster: self.cluster.key.clone(),

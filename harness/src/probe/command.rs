@@ -54,12 +54,13 @@ impl CommandExpect {
     pub(super) fn judge(&self, exit_code: i32, stdout: &str, stderr: &str) -> Outcome {
         let document: Result<Value, _> = serde_json::from_str(stdout);
         let missed = if exit_code == self.exit_code {
-            self.stdout.missed(stdout).map(|missed| format!("stdout {missed}")).or_else(|| {
-                match (&document, self.json.as_slice()) {
-                    (_, []) => None,
-                    (Err(error), _) => Some(format!("stdout is not JSON: {error}")),
-                    (Ok(document), expects) => expects.iter().find_map(|expect| expect.missed(document)),
-                }
+            self.stdout.missed(stdout).map(|missed| format!("stdout {missed}: {}", excerpt(stdout))).or_else(|| match (
+                &document,
+                self.json.as_slice(),
+            ) {
+                (_, []) => None,
+                (Err(error), _) => Some(format!("stdout is not JSON: {error}")),
+                (Ok(document), expects) => expects.iter().find_map(|expect| expect.missed(document)),
             })
         } else {
             Some(format!("exit code {exit_code}, expected {}: {}", self.exit_code, excerpt(stderr)))

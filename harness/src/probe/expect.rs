@@ -16,6 +16,9 @@ pub struct TextExpect {
     /// A text that occurs in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
+    /// Texts all of which occur in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contains_all: Vec<String>,
     /// A text that does not occur in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,
@@ -33,7 +36,7 @@ impl TextExpect {
             Ok(regex) => (!regex.is_match(text)).then(|| format!("does not match `{pattern}`")),
             Err(error) => Some(format!("cannot be matched: {error}")),
         };
-        let contains = self.contains.as_ref().and_then(lacks);
+        let contains = self.contains.iter().chain(&self.contains_all).find_map(lacks);
         contains.or_else(|| self.lacks.as_ref().and_then(has)).or_else(|| self.matches.as_ref().and_then(unmatched))
     }
 

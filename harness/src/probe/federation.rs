@@ -115,10 +115,7 @@ impl FederationObserver {
             return Ok(Err(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), message)));
         }
         let times = self.hub.query(&format!("timestamp({selector})"), None).await?;
-        let now = match self.hub.query("time()", None).await? {
-            Vector::Scalar(point) => point.value,
-            _ => return Err(CannotAsk(format!("{}: time() is not a scalar", self.hub.name()))),
-        };
+        let now = self.hub.time().await?;
         let live = self.source.query(metric, None).await?;
         let mut by_time: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
         let mut oldest = None;

@@ -255,16 +255,19 @@ impl Kind for Http {
     }
 
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
-        Box::pin(async move {
-            let targets = self.targets(world, role).await?;
-            let expect = Expectation::of(&self.expect)?;
-            let responder = self.responder.as_ref().map(ResponderReader::of).transpose()?;
-            Ok(Box::new(HttpObserver { targets, expect, responder }) as Box<dyn Observer>)
-        })
+        Box::pin(async move { Ok(Box::new(self.observer(world, role).await?) as Box<dyn Observer>) })
     }
 }
 
 impl Http {
+    /// Finds what is asked, and makes the clients that ask it.
+    pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, CannotAsk> {
+        let targets = self.targets(world, role).await?;
+        let expect = Expectation::of(&self.expect)?;
+        let responder = self.responder.as_ref().map(ResponderReader::of).transpose()?;
+        Ok(HttpObserver { targets, expect, responder })
+    }
+
     /// What is asked, and the clients that ask it: one target per address. A probe keeps to one address.
     async fn targets(&self, world: &World, role: Role) -> Result<Vec<Target>, CannotAsk> {
         let series = self.timing().series;
@@ -272,7 +275,10 @@ impl Http {
             let Some(target) = via.forward() else { return Ok(Vec::new()) };
             let exchange = self.exchange(&format!("http://{}:{}", target.name, target.port))?;
             let forwarder = Arc::new(Forwarder::new(Arc::clone(world.cluster(&target.cluster)?), target));
-            forwarder.resolve().await?;
+            // A probe that cannot be made ends a drill before it begins; a check that meets nobody has its answer.
+            if role == Role::Probe {
+                forwarder.resolve().await?;
+            }
             let clients = series.iter().map(|one| (*one, HttpClient::over(forwarder.clone(), *one)));
             return Ok(vec![Target { exchange, clients: clients.collect(), name: via.to_string() }]);
         }
@@ -351,7 +357,8 @@ struct Target {
     name: String,
 }
 
-struct HttpObserver {
+/// Makes exchanges with one or several addresses.
+pub(super) struct HttpObserver {
     targets: Vec<Target>,
     expect: Expectation,
     responder: Option<ResponderReader>,
@@ -359,31 +366,36 @@ struct HttpObserver {
 
 impl Observer for HttpObserver {
     fn observe(&self, series: Series) -> BoxFuture<'_, Outcome> {
-        Box::pin(async move {
-            let mut last = Outcome::new(Answer::Unasked, "there is no address to ask");
-            for target in &self.targets {
-                last = self.ask(target, series).await;
-                if last.answer != Answer::Good {
-                    break;
-                }
-            }
-            last
-        })
+        Box::pin(async move { self.exchange(series).await.0 })
     }
 }
 
 impl HttpObserver {
-    async fn ask(&self, target: &Target, series: Series) -> Outcome {
-        let client = target.clients.iter().find(|(own, _)| *own == series).or_else(|| target.clients.first());
-        let Some((_, client)) = client else { return Outcome::new(Answer::Unasked, "no client") };
-        match client.send(&target.exchange).await {
+    /// Asks every address until one does not answer as expected; the last outcome, and what was answered.
+    pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::Answer>) {
+        let mut last = (Outcome::new(Answer::Unasked, "there is no address to ask"), None);
+        for target in &self.targets {
+            let answer = match target.client(series) {
+                Some(client) => client.send(&target.exchange).await,
+                None => return last,
+            };
+            last = (self.judge(target, &answer), answer.ok());
+            if last.0.answer != Answer::Good {
+                break;
+            }
+        }
+        last
+    }
+
+    fn judge(&self, target: &Target, answer: &Result<net::Answer, net::Failure>) -> Outcome {
+        match answer {
             Err(failure) => {
                 let seen = json!({ "error": excerpt(&failure.message) });
                 Outcome { seen, ..Outcome::new(Answer::Bad(failure.class), format!("{}: {failure}", target.name)) }
             }
             Ok(answer) => {
-                let responder = self.responder.as_ref().and_then(|reader| reader.read(&answer));
-                match self.expect.missed(&answer) {
+                let responder = self.responder.as_ref().and_then(|reader| reader.read(answer));
+                match self.expect.missed(answer) {
                     None => {
                         let message = format!("{} from {}", answer.status, target.name);
                         Outcome { responder, ..Outcome::new(Answer::Good, message) }
@@ -397,6 +409,13 @@ impl HttpObserver {
                 }
             }
         }
+    }
+}
+
+impl Target {
+    fn client(&self, series: Series) -> Option<&HttpClient> {
+        let own = self.clients.iter().find(|(own, _)| *own == series).or_else(|| self.clients.first());
+        own.map(|(_, client)| client)
     }
 }
 

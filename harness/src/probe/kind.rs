@@ -1,18 +1,20 @@
 //! The closed set of kinds, and what each of them can tell about itself.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::record::Series;
+use meshdrill_checks::record::{ReadBack, Series};
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, MeshSync, Nodes, Outcome, Ping,
-    Pods, Promql, Resource, Service, Tcp,
+    Alert, AlertRules, Alertmanager, ApiServer, CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec,
+    Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries,
+    Resource, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
-use crate::cluster::World;
+use crate::cluster::{ObjectName, World};
 use crate::spec::ClusterChoice;
 
 /// Where an observation stands: sampled, or asked.
@@ -56,7 +58,7 @@ impl Timing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// The key inside the kind's mapping.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -65,8 +67,8 @@ pub struct Complaint {
 
 impl Complaint {
     /// A complaint about a key.
-    pub fn new(key: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { key, message: message.into(), help: help.into() }
+    pub fn new(key: impl Into<Cow<'static, str>>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: help.into() }
     }
 }
 
@@ -78,7 +80,7 @@ pub struct Permission {
     /// The namespace; empty for cluster-wide.
     pub namespace: String,
     /// The API group; empty for core.
-    pub group: &'static str,
+    pub group: String,
     /// The resource, with its subresource after a slash.
     pub resource: String,
     /// The verb.
@@ -87,14 +89,19 @@ pub struct Permission {
 
 impl Permission {
     /// A permission in a namespace.
-    pub fn new(cluster: &str, namespace: &str, group: &'static str, resource: &str, verb: &'static str) -> Self {
+    pub fn new(cluster: &str, namespace: &str, group: &str, resource: &str, verb: &'static str) -> Self {
         Self {
             cluster: cluster.to_owned(),
             namespace: namespace.to_owned(),
-            group,
+            group: group.to_owned(),
             resource: resource.to_owned(),
             verb,
         }
+    }
+
+    /// A permission on an object of any kind.
+    pub fn of_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
+        Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)
     }
 }
 
@@ -113,6 +120,10 @@ pub trait Kind {
     /// What is wrong with its keys.
     fn complaints(&self) -> Vec<Complaint> {
         Vec::new()
+    }
+    /// Why it cannot be asked as a check, if it only makes sense as a sampled probe.
+    fn only_sampled(&self) -> Option<Complaint> {
+        None
     }
     /// Whether it says nothing once its clusters were expanded, as of a cluster beside itself.
     fn is_vacuous(&self) -> bool {
@@ -140,6 +151,42 @@ pub trait Observer: Send + Sync {
             }
             outcomes
         })
+    }
+    /// Reads back what it wrote; none for kinds that write nothing. Called once, after the last observation.
+    fn read_back(&self) -> BoxFuture<'_, Option<ReadBack>> {
+        Box::pin(async { None })
+    }
+    /// The shortest time in which what it watches can be detected at all; none for kinds that detect nothing.
+    fn floor(&self) -> BoxFuture<'_, Result<Option<Floor>, CannotAsk>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// The shortest time in which an alert can reach somebody, by the live configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Floor {
+    /// The sum.
+    pub total: Duration,
+    /// What it consists of, in words.
+    pub parts: String,
+}
+
+impl Floor {
+    /// Adds up: a scrape, an evaluation, `for` rounded up to whole evaluations, and the wait before a notification.
+    pub fn of(scrape: Duration, evaluation: Duration, hold: Duration, wait: Duration) -> Self {
+        let rounds = if evaluation.is_zero() { 0.0 } else { (hold.as_secs_f64() / evaluation.as_secs_f64()).ceil() };
+        let held = hold.max(evaluation.mul_f64(rounds));
+        let words = |span: Duration| TimeSpan(span).to_string();
+        Self {
+            total: scrape + evaluation + held + wait,
+            parts: format!(
+                "scrape {} + evaluation {} + for {} + group_wait {}",
+                words(scrape),
+                words(evaluation),
+                words(held),
+                words(wait)
+            ),
+        }
     }
 }
 
@@ -175,7 +222,7 @@ macro_rules! kinds {
 impl ProbeKind {
     /// Whether it judges by every cluster of the mesh, not only by those it names.
     pub const fn needs_all_clusters(&self) -> bool {
-        matches!(self, Self::EnvoyEndpoints(_) | Self::MeshSync(_))
+        matches!(self, Self::EnvoyEndpoints(_) | Self::MeshSync(_) | Self::TrustRoot(_))
     }
 }
 
@@ -192,10 +239,32 @@ kinds! {
     EnvoyStats "envoyStats",
     /// Every istiod has synced every remote cluster, and its proxies.
     MeshSync "meshSync",
+    /// Version, mesh id, cluster id and network of control plane, gateways and sidecars.
+    MeshIdentity "meshIdentity",
+    /// The CA of a cluster: chain, key, expiry, and the root that all clusters share.
+    TrustRoot "trustRoot",
+    /// Who answers, by version or cluster: counts for the criterion `split`.
+    TrafficSplit "trafficSplit",
+    /// Tokens written and read back: what is lost of what was acknowledged.
+    Ledger "ledger",
     /// An instant query to a cluster's Prometheus; an empty result is no data, never 0.
     Promql "promql",
     /// Each cluster's series at the federating Prometheus: present, fresh, and really from that cluster.
     Federation "federation",
+    /// Alerting rules: loaded, healthy, as declared, able to fire, with an Alertmanager attached.
+    AlertRules "alertRules",
+    /// One alert: pending, firing, at Alertmanager, told to a receiver.
+    Alert "alert",
+    /// An Alertmanager: ready, attached, with receivers that lead somewhere.
+    Alertmanager "alertmanager",
+    /// Queries read before they are asked, with the correct form of those that are wrong.
+    Queries "queries",
+    /// An API server: version, identity, clock.
+    ApiServer "apiServer",
+    /// Pod addresses inside the declared ranges.
+    PodNetwork "podNetwork",
+    /// Mutating webhooks with ready endpoints behind them.
+    Webhooks "webhooks",
     /// Pods: readiness, count, restarts, containers.
     Pods "pods",
     /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of kubectl rollout status.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use meshdrill_checks::observe::prometheus::{self, PrometheusError, RuleGroup, Targets, Vector};
+use meshdrill_checks::observe::alertmanager::{self, AlertmanagerError, ReceivedAlert, Silence, Status};
+use meshdrill_checks::observe::prometheus::{self, Alertmanagers, PrometheusError, RuleGroup, Targets, Vector};
 use meshdrill_checks::record::Series;
 
 use super::CannotAsk;
@@ -94,6 +95,62 @@ impl Metrics {
         prometheus::parse_rules(answer.status, &answer.body)
             .map(|answer| answer.data)
             .map_err(|error| self.wrong(&error))
+    }
+
+    /// Its own clock, in Unix seconds.
+    pub async fn time(&self) -> Result<f64, CannotAsk> {
+        match self.query("time()", None).await? {
+            Vector::Scalar(point) => Ok(point.value),
+            _ => Err(CannotAsk(format!("{}: time() is not a scalar", self.name))),
+        }
+    }
+
+    /// Whether it accepts a query, or why not.
+    pub async fn accepts(&self, query: &str) -> Result<Result<(), String>, CannotAsk> {
+        let answer = self.send("/api/v1/query", Some(format!("query={}", crate::cluster::encode(query)))).await?;
+        match prometheus::parse_query(answer.status, &answer.body) {
+            Ok(_) => Ok(Ok(())),
+            Err(PrometheusError::Refused { message, .. }) => Ok(Err(message)),
+            Err(error) => Err(self.wrong(&error)),
+        }
+    }
+
+    /// The Alertmanagers it sends to.
+    pub async fn alertmanagers(&self) -> Result<Alertmanagers, CannotAsk> {
+        let answer = self.get("/api/v1/alertmanagers").await?;
+        prometheus::parse_alertmanagers(answer.status, &answer.body)
+            .map(|answer| answer.data)
+            .map_err(|error| self.wrong(&error))
+    }
+
+    /// Status and configuration of an Alertmanager.
+    pub async fn alertmanager_status(&self) -> Result<Status, CannotAsk> {
+        let answer = self.get("/api/v2/status").await?;
+        alertmanager::parse_status(answer.status, &answer.body).map_err(|error| self.not_alertmanager(&error))
+    }
+
+    /// The silences of an Alertmanager.
+    pub async fn silences(&self) -> Result<Vec<Silence>, CannotAsk> {
+        let answer = self.get("/api/v2/silences").await?;
+        alertmanager::parse_silences(answer.status, &answer.body).map_err(|error| self.not_alertmanager(&error))
+    }
+
+    /// The alerts of one name that an Alertmanager holds, suppressed ones included.
+    pub async fn received(&self, name: &str) -> Result<Vec<ReceivedAlert>, CannotAsk> {
+        let filter = crate::cluster::encode(&format!("alertname=\"{name}\""));
+        let answer = self.get(&format!("/api/v2/alerts?filter={filter}")).await?;
+        alertmanager::parse_alerts(answer.status, &answer.body).map_err(|error| self.not_alertmanager(&error))
+    }
+
+    /// Host and port it is asked at.
+    pub fn address(&self) -> (String, u16) {
+        let uri: http::Uri = self.base.parse().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        (uri.host().unwrap_or_default().to_owned(), port)
+    }
+
+    fn not_alertmanager(&self, error: &AlertmanagerError) -> CannotAsk {
+        CannotAsk(format!("{}: {error}", self.name))
     }
 
     fn wrong(&self, error: &PrometheusError) -> CannotAsk {

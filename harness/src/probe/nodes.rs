@@ -30,7 +30,7 @@ pub struct Nodes {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodesExpect {
-    /// How many there are.
+    /// How many there are; `expect.nodes` of the mesh file without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Comparison>,
     /// How many are ready and schedulable; all of them without it.
@@ -82,7 +82,8 @@ impl NodesObserver {
         let usable = nodes.iter().filter(|node| node.ready && node.schedulable).count();
         let expect = &self.spec.expect;
         let mut missed = Vec::new();
-        if let Some(comparison) = expect.count.filter(|one| !one.holds(nodes.len() as f64)) {
+        let declared = self.cluster.spec.expect.nodes.map(|count| Comparison::exactly(f64::from(count)));
+        if let Some(comparison) = expect.count.or(declared).filter(|one| !one.holds(nodes.len() as f64)) {
             missed.push(format!("{} nodes, expected {comparison}", nodes.len()));
         }
         match expect.ready {

@@ -78,14 +78,20 @@ impl PromqlObserver {
             let message = format!("no data: {} at {} selects nothing", self.spec.query, self.metrics.name());
             return Ok(Outcome::new(Answer::NoData, message));
         }
-        if let Some(missed) = values.iter().find(|value| self.spec.expect.is_some_and(|expect| !expect.holds(**value)))
+        if let Some(expect) = self.spec.expect
+            && let Some(missed) = values.iter().find(|value| !expect.holds(**value))
         {
-            let expected = self.spec.expect.map_or_else(String::new, |expect| expect.to_string());
-            return Ok(Outcome::judged(
-                false,
-                format!("{missed}, expected {expected}, of {} values", values.len()),
-                seen,
-            ));
+            let of = vector.samples().iter().find(|series| series.number().is_some_and(|number| !expect.holds(number)));
+            let of = of.filter(|series| !series.labels.is_empty()).map_or_else(String::new, |series| {
+                format!(" of {}", serde_json::to_string(&series.labels).unwrap_or_default())
+            });
+            let bad = values.iter().filter(|value| !expect.holds(**value)).count();
+            let message = format!(
+                "{missed}{of}, expected {expect}; {bad} of {} values at {} are not",
+                values.len(),
+                self.metrics.name()
+            );
+            return Ok(Outcome::judged(false, message, seen));
         }
         if values.is_empty() {
             return Ok(Outcome::new(Answer::NoData, "no data: the result holds no number"));

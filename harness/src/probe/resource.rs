@@ -101,12 +101,8 @@ impl ResourceObserver {
         let spec = &self.spec;
         let wanted = spec.expect.exists.unwrap_or(true);
         let name = spec.object();
-        let found = match self.cluster.collection_path(name).await {
-            Ok(path) => self.cluster.get::<Value>(&format!("{path}/{}", spec.name)).await,
-            Err(error) => Err(error),
-        };
-        let object = match found {
-            Ok(object) => object,
+        let object = match self.cluster.find_object(name).await {
+            Ok((_, object)) => object,
             Err(error) if error.is_not_found() => {
                 let message = format!("{} does not exist: {error}", spec.place());
                 return Ok(Outcome::judged(!wanted, message, Value::Null));

@@ -1,4 +1,5 @@
-//! `service`: a Service's load-balancer address, ports, labels and ready endpoints.
+//! `service`: load-balancer address, ports, labels and ready endpoints of a Service, or of every Service that a selector
+//! finds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,22 +12,27 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Complaint, Kind, Observer, Permission, Role};
 use super::outcome::settle;
-use super::{CannotAsk, Outcome};
+use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, World};
-use crate::spec::{ClusterChoice, Comparison};
+use crate::spec::{ClusterChoice, Comparison, Selector};
 
-/// A Service.
+/// Services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// The namespace; every one without it, where a selector is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name; this or `selector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// By label; at least one must be there, and all of them must be as expected. This or `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
     /// What it must have; at least one ready endpoint without it.
     #[serde(default)]
     pub expect: ServiceExpect,
@@ -50,13 +56,37 @@ pub struct ServiceExpect {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Service {
+    fn which(&self) -> String {
+        let namespace = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
+        let name = self.name.as_deref().or_else(|| self.selector.as_ref().map(Selector::as_str)).unwrap_or_default();
+        format!("{namespace}{name}")
+    }
+}
+
 impl Kind for Service {
     fn describe(&self) -> String {
-        format!("Service {}/{} in {}", self.namespace, self.name, self.cluster)
+        format!("Service {} in {}", self.which(), self.cluster)
     }
 
     fn subject(&self) -> String {
-        self.name.clone()
+        match (&self.name, &self.selector) {
+            (Some(name), _) => name.clone(),
+            (None, Some(selector)) => {
+                selector.as_str().rsplit(['=', '/']).next().unwrap_or_default().trim_matches(['(', ')']).to_owned()
+            }
+            (None, None) => String::new(),
+        }
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let one = self.name.is_some() != self.selector.is_some();
+        let help = "write exactly one of `name` and `selector`";
+        let unclear = (!one).then(|| Complaint::new("name", "which Service is meant is not clear", help));
+        let homeless = self.name.is_some() && self.namespace.is_none();
+        let help = "write `namespace:` beside `name:`";
+        let homeless = homeless.then(|| Complaint::new("namespace", "the Service's namespace is missing", help));
+        unclear.into_iter().chain(homeless).collect()
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
@@ -64,10 +94,11 @@ impl Kind for Service {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        let key = self.cluster.key();
+        let (key, namespace) = (self.cluster.key(), self.namespace.as_deref().unwrap_or_default());
+        let verb = if self.name.is_some() { "get" } else { "list" };
         vec![
-            Permission::new(key, &self.namespace, "", "services", "get"),
-            Permission::new(key, &self.namespace, "discovery.k8s.io", "endpointslices", "list"),
+            Permission::new(key, namespace, "", "services", verb),
+            Permission::new(key, namespace, "discovery.k8s.io", "endpointslices", "list"),
         ]
     }
 
@@ -86,12 +117,40 @@ struct ServiceObserver {
 
 impl ServiceObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
-        let (namespace, name) = (&self.spec.namespace, &self.spec.name);
-        let object: Value = match self.cluster.get(&format!("/api/v1/namespaces/{namespace}/services/{name}")).await {
-            Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
-            found => found?,
+        let collection = self.spec.namespace.as_ref().map_or_else(
+            || "/api/v1/services".to_owned(),
+            |namespace| format!("/api/v1/namespaces/{namespace}/services"),
+        );
+        let objects = match (&self.spec.name, &self.spec.selector) {
+            (Some(name), _) => match self.cluster.get::<Value>(&format!("{collection}/{name}")).await {
+                Err(error) if error.is_not_found() => {
+                    return Ok(Outcome::judged(false, error.to_string(), Value::Null));
+                }
+                found => vec![found?],
+            },
+            (None, selector) => self.cluster.list(&collection, selector.as_ref().map(Selector::as_str)).await?,
         };
-        let service = Found::read(&object).map_err(|error| CannotAsk(error.to_string()))?;
+        if objects.is_empty() {
+            let message = format!("no Service {} in {}", self.spec.which(), self.cluster.key);
+            return Ok(Outcome::judged(false, message, Value::Null));
+        }
+        let mut all = Vec::new();
+        for object in &objects {
+            all.push(self.judge(object).await?);
+        }
+        if all.len() == 1 {
+            return Ok(all.remove(0));
+        }
+        let good = all.iter().all(|one| one.answer == Answer::Good);
+        let told = all.iter().filter(|one| good || one.answer != Answer::Good);
+        let message = told.map(|one| one.message.as_str()).collect::<Vec<_>>().join("; ");
+        let seen = all.iter().map(|one| one.seen.clone()).collect();
+        Ok(Outcome::judged(good, message, Value::Array(seen)))
+    }
+
+    async fn judge(&self, object: &Value) -> Result<Outcome, CannotAsk> {
+        let service = Found::read(object).map_err(|error| CannotAsk(error.to_string()))?;
+        let (namespace, name) = (&service.namespace, &service.name);
         let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
         let slices = self.cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
         let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;

@@ -186,8 +186,11 @@ impl Drill<'_> {
     /// The faults whose undo was seen.
     async fn undone(&self) -> Vec<String> {
         let verified = |record: &Record| {
+            let failed = |id: &String| {
+                record.events.iter().any(|line| matches!(&line.event, Event::UndoFailed { fault, .. } if fault == id))
+            };
             let ids = record.events.iter().filter_map(|line| match &line.event {
-                Event::UndoVerified { fault, .. } => Some(fault.clone()),
+                Event::UndoVerified { fault, .. } if !failed(fault) => Some(fault.clone()),
                 _ => None,
             });
             ids.collect()

@@ -1,10 +1,20 @@
 //! What the environment must have (`needs:`), what it was said not to have (`without:`), and what follows from both.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use meshdrill_checks::record::Event;
+use serde_json::Value;
+use tokio::time::timeout;
 
 use super::Recorder;
-use crate::cluster::World;
+use crate::cluster::{Cluster, World};
+use crate::net::Net;
 use crate::spec::MeshSpec;
+
+/// How many pods of a cluster are tried, and how long each.
+const TRIED_PODS: usize = 8;
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// Why something does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,21 +50,63 @@ fn waived(need: &str, spec: Option<&MeshSpec>, today: jiff::civil::Date) -> Opti
     })
 }
 
+/// Whether a program can be run by its name.
+pub fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
 /// What is not there of what can be looked for.
 async fn absent(need: &str, world: &World) -> Option<String> {
     if let Some(program) = need.strip_prefix("command:").or_else(|| need.strip_prefix("command ")).map(str::trim) {
-        let found = std::env::var_os("PATH")
-            .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
-        return (!found).then(|| format!("there is no program `{program}` on the PATH"));
+        return (!on_path(program)).then(|| format!("there is no program `{program}` on the PATH"));
     }
-    if need == "alertmanager" {
-        for cluster in world.clusters.values() {
-            if let Err(error) = crate::cluster::discover_alertmanager(cluster).await {
-                return Some(error.to_string());
-            }
+    match need {
+        // Whether policies are enforced shows only when one is made; the mesh file settles it.
+        "networkPolicy" => None,
+        "severalClusters" => {
+            let count = world.mesh.as_ref().map_or(0, |mesh| mesh.spec.clusters.len());
+            (count < 2).then(|| format!("the mesh file has {count} cluster(s)"))
+        }
+        "alertmanager" => missing_alertmanager(world).await,
+        "routablePods" => {
+            let asked = world.clusters.values().map(|cluster| unroutable_pods(&world.net, cluster));
+            join_all(asked).await.into_iter().flatten().next()
+        }
+        other => Some(format!(
+            "nobody can tell whether there is `{other}`: known are `command: NAME`, alertmanager, networkPolicy, routablePods and severalClusters; list it under `without:` of the mesh file, or remove it"
+        )),
+    }
+}
+
+/// The first cluster in which no Alertmanager is found.
+async fn missing_alertmanager(world: &World) -> Option<String> {
+    for cluster in world.clusters.values() {
+        if let Err(error) = crate::cluster::discover_alertmanager(cluster).await {
+            return Some(error.to_string());
         }
     }
     None
+}
+
+/// Why pods of a cluster are not routable from here: none takes a connection at a port that it declares.
+pub async fn unroutable_pods(net: &Net, cluster: &Cluster) -> Option<String> {
+    let pods = cluster.list("/api/v1/pods", None).await.unwrap_or_default();
+    let places: Vec<(String, u16)> = pods.iter().filter_map(listening).take(TRIED_PODS).collect();
+    let tries = places
+        .iter()
+        .map(|(address, port)| async move { matches!(timeout(CONNECT, net.connect(address, *port)).await, Ok(Ok(_))) });
+    let connected = join_all(tries).await.into_iter().any(|connected| connected);
+    (!connected).then(|| format!("no pod of `{}` takes a connection from here ({} tried)", cluster.key, places.len()))
+}
+
+/// The address of a ready pod on a network of its own, and a port that it declares.
+fn listening(pod: &Value) -> Option<(String, u16)> {
+    let ready =
+        pod["status"]["conditions"].as_array()?.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+    let address = pod["status"]["podIP"].as_str().filter(|_| ready && pod["spec"]["hostNetwork"] != true)?;
+    let ports = pod["spec"]["containers"].as_array()?.iter().flat_map(|container| container["ports"].as_array());
+    let port = ports.flatten().find_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok())?;
+    Some((address.to_owned(), port))
 }
 
 impl Missing {

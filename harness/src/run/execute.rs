@@ -50,7 +50,7 @@ impl WorldSource {
                 connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
             });
         let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
-        Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone() })
+        Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone(), clock: Clock::start() })
     }
 }
 
@@ -249,7 +249,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
                 id: fault.id.clone(),
                 kind: fault.kind.name().to_owned(),
                 what: fault.kind.as_role().describe(),
-                clusters: fault.kind.as_role().cluster().into_iter().collect(),
+                clusters: fault.kind.cluster().into_iter().map(str::to_owned).collect(),
                 sustained: fault.kind.as_role().sustained(),
             })
             .collect(),

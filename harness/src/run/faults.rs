@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::ask::Asker;
 use super::{Interrupts, Journal, Recorder};
 use crate::cluster::World;
-use crate::fault::{Effect, Fault, FaultError, UndoOutcome};
+use crate::fault::{Effect, Fault, FaultError, Options, Undo, UndoOutcome};
 use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
 
@@ -18,6 +18,8 @@ use crate::probe::Answer;
 const EFFECT_DEADLINE: Duration = Duration::from_mins(1);
 /// How often its effect is looked for.
 const EFFECT_PAUSE: Duration = Duration::from_millis(100);
+/// How often an undo is looked for that takes long: looking may mean to ask every proxy.
+const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(2);
 /// How often replacements are looked for; the resolution of restart times.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -36,12 +38,19 @@ pub(super) struct FaultBench {
 impl FaultBench {
     /// Finds the targets of a fault and proves that the cluster would accept it.
     pub async fn rehearse(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
-        let fault = planned.kind.as_role().resolve(&self.world, planned.options).await?;
+        let options = self.options(planned, 0).await;
+        let fault = planned.kind.as_role().resolve(&self.world, options).await?;
         fault.rehearse().await?;
         for remark in fault.remarks() {
             self.recorder.note(remark);
         }
         Ok(fault)
+    }
+
+    /// What stands beside a fault in the file, with what only a run knows.
+    async fn options(&self, planned: &PlannedFault, round: u32) -> Options {
+        let seed = planned.options.seed.wrapping_add(u64::from(round));
+        Options { seed, run: self.journal.lock().await.run().to_owned(), ..planned.options.clone() }
     }
 
     /// Takes one fault through its whole life. Ends early, without the undo, when the run is interrupted.
@@ -83,10 +92,9 @@ impl FaultBench {
     async fn resolve_again(&self, planned: &PlannedFault, round: u32) -> Option<Box<dyn Fault>> {
         // What was deleted a moment ago may not be replaced yet.
         let deadline = Instant::now() + Duration::from_secs(30);
-        let options =
-            crate::fault::Options { seed: planned.options.seed.wrapping_add(u64::from(round)), ..planned.options };
+        let options = self.options(planned, round).await;
         loop {
-            match planned.kind.as_role().resolve(&self.world, options).await {
+            match planned.kind.as_role().resolve(&self.world, options.clone()).await {
                 Ok(fault) => return Some(fault),
                 Err(error) if Instant::now() >= deadline || self.interrupts.is_set() => {
                     let why = format!("injection {} found nothing to break: {error}", round + 1);
@@ -135,7 +143,10 @@ impl FaultBench {
                     return Err(format!("no effect within {} s: {why}", EFFECT_DEADLINE.as_secs()));
                 }
                 Effect::NotYet(why) if self.interrupts.is_set() => return Err(format!("interrupted: {why}")),
-                Effect::NotYet(_) => sleep(EFFECT_PAUSE).await,
+                Effect::NotYet(_) => {
+                    fault.pursue().await;
+                    sleep(EFFECT_PAUSE).await;
+                }
             }
         };
         for check in &planned.effect {
@@ -179,25 +190,29 @@ impl FaultBench {
         if undos.is_empty() {
             return true;
         }
-        let mut good = true;
-        for undo in &undos {
+        // Side by side: one that cannot be undone keeps no other waiting.
+        let deadline = Instant::now() + self.recovery;
+        let undone = undos.iter().map(|undo| async move {
             self.recorder.event(Event::UndoRequested { fault: id.to_owned(), undo: undo.to_string() });
-            let deadline = Instant::now() + self.recovery;
             match self.apply(undo, deadline).await {
-                Ok(proof) => self.recorder.event(Event::UndoVerified { fault: id.to_owned(), proof }),
+                Ok(proof) => {
+                    self.recorder.event(Event::UndoVerified { fault: id.to_owned(), proof });
+                    true
+                }
                 Err(why) => {
-                    good = false;
                     self.recorder.event(Event::UndoFailed { fault: id.to_owned(), why });
+                    false
                 }
             }
-        }
+        });
+        let good = futures::future::join_all(undone).await.into_iter().all(|good| good);
         if good && let Err(error) = self.journal.lock().await.done(id) {
             self.recorder.note(error.to_string());
         }
         good
     }
 
-    async fn apply(&self, undo: &crate::fault::Undo, deadline: Instant) -> Result<String, String> {
+    async fn apply(&self, undo: &Undo, deadline: Instant) -> Result<String, String> {
         let mut pause = Duration::from_millis(250);
         let outcome = loop {
             match timeout_at(deadline, undo.apply(&self.world)).await {
@@ -217,22 +232,24 @@ impl FaultBench {
             }
             UndoOutcome::Gone => format!("{undo}: the object is gone"),
         };
+        let mut pause = EFFECT_PAUSE;
         loop {
             match undo.missing(&self.world).await {
                 Ok(None) => return Ok(words),
                 Ok(Some(what)) if Instant::now() >= deadline => return Err(what),
                 Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
-                _ => sleep(EFFECT_PAUSE).await,
+                _ => sleep(pause).await,
             }
+            pause = (pause * 5 / 4).min(LONGEST_UNDO_PAUSE);
         }
     }
 
     /// Undoes every fault that is not undone yet: newest first within a cluster, clusters side by side.
     pub async fn undo_all(&self, plan: &Plan, undone: &[String]) -> bool {
         let left = plan.faults.iter().rev().filter(|fault| !undone.contains(&fault.id));
-        let mut by_cluster: std::collections::BTreeMap<Option<String>, Vec<&str>> = std::collections::BTreeMap::new();
+        let mut by_cluster: std::collections::BTreeMap<Option<&str>, Vec<&str>> = std::collections::BTreeMap::new();
         for fault in left {
-            by_cluster.entry(fault.kind.as_role().cluster()).or_default().push(&fault.id);
+            by_cluster.entry(fault.kind.cluster()).or_default().push(&fault.id);
         }
         let undone = by_cluster.into_values().map(|ids| async move {
             let mut good = true;

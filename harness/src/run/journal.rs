@@ -9,11 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cluster::{AccessError, Cluster, World};
-use crate::fault::Undo;
+use crate::fault::{RUN_LABEL, Undo};
 use crate::probe::CannotAsk;
 
-/// The label that every object of ours carries, with the run's id.
-pub const RUN_LABEL: &str = "meshdrill.io/run";
 /// The schema of journal entries; recovery reads every past one.
 const SCHEMA: &str = "meshdrill.io/journal/v1";
 
@@ -48,6 +46,11 @@ impl Journal {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let (run, scenario, namespace) = (run.to_owned(), scenario.to_owned(), namespace.to_owned());
         Ok(Self { run, scenario, namespace, file, entries: Vec::new() })
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     /// Writes down how a fault will be undone, durably, before it acts.

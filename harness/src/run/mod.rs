@@ -2,7 +2,6 @@
 //! that, with `meshdrill-checks`.
 
 mod ask;
-mod clock;
 mod conclusive;
 mod control;
 mod drill;
@@ -23,8 +22,10 @@ mod sampler;
 mod validation;
 mod window;
 
-pub use clock::Clock;
 use conclusive::decide;
+
+pub use crate::clock::Clock;
+pub(crate) use environment::{on_path, unroutable_pods};
 pub(crate) use execute::hostname;
 pub use execute::{Finished, RunOptions, WorldSource, execute};
 pub use files::RunDir;

@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 
 use tokio::time::{Instant, sleep};
 
-use super::journal::{Entry, RUN_LABEL, remove_record};
+use super::journal::{Entry, remove_record};
 use super::{Interrupts, lease};
 use crate::cluster::{AccessError, Cluster, World};
-use crate::fault::{Undo, UndoOutcome};
+use crate::fault::{RUN_LABEL, Undo, UndoOutcome};
 use crate::probe::CannotAsk;
+
+/// How long undos are waited for after they were sent.
+const VERIFIED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Something an earlier run has broken and not undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +67,15 @@ pub async fn recover(
     let mut lines = Vec::new();
     let mut all = true;
     let mut runs: Vec<(String, bool)> = Vec::new();
+    // All are sent before any is waited for: one that cannot be undone keeps no other waiting.
+    let mut sent = Vec::new();
     for leftover in left {
-        let (line, good) = replay(world, &leftover).await;
+        let outcome = leftover.undo.apply(world).await;
+        sent.push((leftover, outcome));
+    }
+    let deadline = Instant::now() + VERIFIED_WITHIN;
+    for (leftover, outcome) in sent {
+        let (line, good) = verified(world, &leftover, outcome, deadline).await;
         lines.push(line);
         all &= good;
         match runs.iter_mut().find(|(run, _)| *run == leftover.run) {
@@ -101,7 +111,8 @@ pub fn local_leftovers(runs: &Path) -> Vec<(PathBuf, Leftover)> {
 
 /// Undoes what a journal of this machine tells of, and writes down that it is done.
 pub async fn recover_local(world: &World, journal: &Path, leftover: &Leftover) -> std::io::Result<(String, bool)> {
-    let (line, good) = replay(world, leftover).await;
+    let outcome = leftover.undo.apply(world).await;
+    let (line, good) = verified(world, leftover, outcome, Instant::now() + VERIFIED_WITHIN).await;
     if good {
         let mut file = std::fs::OpenOptions::new().append(true).open(journal)?;
         writeln!(file, "{}", json!({ "done": leftover.fault }))?;
@@ -110,16 +121,21 @@ pub async fn recover_local(world: &World, journal: &Path, leftover: &Leftover) -
     Ok((line, good))
 }
 
-async fn replay(world: &World, leftover: &Leftover) -> (String, bool) {
+/// Waits until an undo that was sent is seen; a line about it, and whether it is done.
+async fn verified(
+    world: &World,
+    leftover: &Leftover,
+    outcome: Result<UndoOutcome, CannotAsk>,
+    deadline: Instant,
+) -> (String, bool) {
     let undo = &leftover.undo;
-    let outcome = match undo.apply(world).await {
+    let outcome = match outcome {
         Ok(UndoOutcome::Restored) => "done",
         Ok(UndoOutcome::AlreadyRight) => "it was so already",
         Ok(UndoOutcome::ChangedByOthers(_)) => "left as others have set it since",
         Ok(UndoOutcome::Gone) => "the object is gone",
         Err(error) => return (format!("{undo}: failed: {error}"), false),
     };
-    let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         match undo.missing(world).await {
             Ok(None) => return (format!("{undo}: {outcome} (run {}, {})", leftover.run, leftover.scenario), true),

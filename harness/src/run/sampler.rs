@@ -21,6 +21,8 @@ use crate::probe::{Answer, Observer, Outcome};
 /// How late a slot may start. Beyond it the runner is to blame, and the sample is not made. Latency counts from when it
 /// was due, so what is allowed here only makes the target look slower.
 const LATE: Duration = Duration::from_millis(100);
+/// The longest that a probe may take to read back what it wrote.
+const READ_BACK: Duration = Duration::from_mins(2);
 /// In-flight observations that are always allowed.
 const LEAST_IN_FLIGHT: usize = 256;
 
@@ -30,13 +32,19 @@ pub(super) fn most_in_flight(probe: &PlannedProbe) -> usize {
 }
 
 /// The running sampler of one probe.
-#[derive(Debug)]
 pub struct Sampler {
     probe: String,
     stop: CancellationToken,
     tasks: TaskTracker,
     shared: Arc<Shared>,
+    observer: Arc<dyn Observer>,
     recorder: Recorder,
+}
+
+impl std::fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sampler").field("probe", &self.probe).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +73,7 @@ pub fn sample(probe: &PlannedProbe, observer: &Arc<dyn Observer>, recorder: &Rec
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
         shared: Arc::new(Shared::default()),
+        observer: Arc::clone(observer),
         recorder: recorder.clone(),
     };
     let start = Instant::now();
@@ -103,6 +112,10 @@ impl Sampler {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        let read_back = timeout(READ_BACK, AssertUnwindSafe(self.observer.read_back()).catch_unwind()).await;
+        if let Ok(Ok(Some(found))) = read_back {
+            self.recorder.event(Event::ReadBack { probe: self.probe.clone(), found });
+        }
         let planned = self.shared.planned.load(Ordering::Acquire) as u64;
         self.recorder.event(Event::ProbeStopped { probe: self.probe, planned });
     }

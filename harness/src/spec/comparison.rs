@@ -33,6 +33,11 @@ const OPERATORS: [(&str, Operator); 6] = [
 ];
 
 impl Comparison {
+    /// `== value`.
+    pub const fn exactly(value: f64) -> Self {
+        Self { operator: Operator::Equal, value }
+    }
+
     /// `>= value`.
     pub const fn at_least(value: f64) -> Self {
         Self { operator: Operator::AtLeast, value }

@@ -96,6 +96,9 @@ pub struct ClusterSpec {
     /// What is expected of it.
     #[serde(default)]
     pub expect: ClusterExpect,
+    /// Its resources in Oracle's cloud, for scenarios that ask the `oci` command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<OciResources>,
     /// Ingress URLs, where they are not to be discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingress: Vec<String>,
@@ -108,6 +111,21 @@ pub struct ClusterSpec {
     /// Alertmanager URLs, where they are not to be discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alertmanager: Vec<String>,
+}
+
+/// OCIDs of what a cluster and its network consist of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OciResources {
+    /// The cluster.
+    #[serde(default)]
+    pub cluster: String,
+    /// The remote peering connection of its network.
+    #[serde(default)]
+    pub peering: String,
+    /// The route table of its network.
+    #[serde(default)]
+    pub route_table: String,
 }
 
 /// Whether a cluster may be broken.

@@ -14,12 +14,13 @@ pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
 pub use comparison::Comparison;
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, read_scenario};
 pub use mesh::{
-    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, SlaDefaults, Waiver,
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources,
+    SlaDefaults, Waiver,
 };
-pub use names::{Binding, names};
+pub use names::{Binding, USUAL, names};
 pub use scenario::{
     API_VERSION, CheckSpec, FaultSpec, ForEach, Metadata, ProbeSpec, Repeat, ScenarioFile, ScenarioSpec, Stage,
 };
 pub use schema::{explain, kinds, mesh_schema, scenario_schema};
 pub use selector::{Selector, SelectorError};
-pub use sla::{CriterionSpec, Over, Quantiles, SlaRow};
+pub use sla::{CriterionSpec, LossTarget, Over, Quantiles, SlaRow};

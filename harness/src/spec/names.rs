@@ -5,8 +5,26 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::MeshFile;
+use super::{ClusterSpec, MeshFile};
 use crate::document::{Names, Value};
+
+/// Names that every mesh has, with the values that the quick-start guide gives them; `vars` of the mesh file overrides
+/// them, so that the catalogue runs on meshes that are laid out otherwise.
+pub const USUAL: [(&str, &str); 13] = [
+    ("istioNamespace", "istio-system"),
+    ("istiod", "istiod"),
+    ("istiodSelector", "app=istiod"),
+    ("gatewayNamespace", "istio-system"),
+    ("ingressGateway", "istio-ingressgateway"),
+    ("ingressSelector", "app=istio-ingressgateway"),
+    ("eastWestNamespace", "istio-system"),
+    ("eastWestGateway", "istio-eastwestgateway"),
+    ("eastWestSelector", "app=istio-eastwestgateway"),
+    ("exposeGateway", "cross-network-gateway"),
+    ("monitoringNamespace", "istio-system"),
+    ("appNamespace", "bookinfo"),
+    ("sampleNamespace", "sample"),
+];
 
 /// What `forEach` binds for one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -28,22 +46,21 @@ impl Binding {
 pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &Binding) -> Names {
     let mut names = Names { open: mesh.is_none(), ..Names::default() };
     if let Some(mesh) = mesh {
+        for (name, value) in USUAL {
+            names.set(name, Value::Text(value.to_owned()));
+        }
         for (name, value) in &mesh.spec.vars {
             flatten(&mut names, name, &serde_json::to_value(value).unwrap_or_default());
         }
         for (key, cluster) in &mesh.spec.clusters {
-            let mut value = serde_json::to_value(cluster).unwrap_or_default();
-            value["istioCluster"] = cluster.istio_id(key).into();
-            flatten(&mut names, &format!("clusters.{key}"), &value);
+            flatten(&mut names, &format!("clusters.{key}"), &facts(key, cluster));
         }
         flatten(&mut names, "mesh.name", &mesh.metadata.name.as_str().into());
         flatten(&mut names, "mesh.expect", &serde_json::to_value(&mesh.spec.expect).unwrap_or_default());
         // ${cluster.istioCluster} reads better than a name built from a name.
         for (bound, key) in [("cluster", &binding.cluster), ("other", &binding.other)] {
             if let Some((key, cluster)) = key.as_ref().and_then(|key| mesh.spec.clusters.get_key_value(key)) {
-                let mut value = serde_json::to_value(cluster).unwrap_or_default();
-                value["istioCluster"] = cluster.istio_id(key).into();
-                flatten(&mut names, bound, &value);
+                flatten(&mut names, bound, &facts(key, cluster));
             }
         }
     }
@@ -56,6 +73,16 @@ pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &
         names.set(name, typed(value));
     }
     names
+}
+
+/// What a mesh file says of a cluster, with what follows where it says nothing.
+fn facts(key: &str, cluster: &ClusterSpec) -> Json {
+    let mut value = serde_json::to_value(cluster).unwrap_or_default();
+    value["istioCluster"] = cluster.istio_id(key).into();
+    // What only some clouds have: a scenario that needs it says so with `needs`, and is not run elsewhere.
+    value["oci"] = serde_json::to_value(cluster.oci.clone().unwrap_or_default()).unwrap_or_default();
+    value["expect"]["podCidr"] = cluster.expect.pod_cidrs.first().cloned().unwrap_or_default().into();
+    value
 }
 
 fn flatten(names: &mut Names, prefix: &str, value: &Json) {

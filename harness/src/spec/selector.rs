@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A label selector that is well formed and does not select everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -37,6 +38,44 @@ impl Selector {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As a `LabelSelector` of an object.
+    pub fn to_object(&self) -> Value {
+        json!({ "matchExpressions": requirements(&self.0).map(expression).collect::<Vec<_>>() })
+    }
+}
+
+/// The requirements of a selector: at its commas, except those between parentheses.
+fn requirements(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0;
+    text.split(move |c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    })
+}
+
+fn expression(requirement: &str) -> Value {
+    let text = requirement.trim();
+    if let Some(key) = text.strip_prefix('!') {
+        return json!({ "key": key.trim(), "operator": "DoesNotExist" });
+    }
+    let several = |operator: &str, key: &str, values: &str| {
+        let values: Vec<&str> = values.trim().trim_matches(['(', ')']).split(',').map(str::trim).collect();
+        json!({ "key": key.trim(), "operator": operator, "values": values })
+    };
+    if let Some((key, values)) = text.split_once("!=") {
+        return several("NotIn", key, values);
+    }
+    if let Some((key, values)) = text.split_once('=') {
+        return several("In", key, values.trim_start_matches('='));
+    }
+    match text.split_once(char::is_whitespace).map(|(key, rest)| (key, rest.trim())) {
+        Some((key, rest)) => match rest.strip_prefix("notin") {
+            Some(values) => several("NotIn", key, values),
+            None => several("In", key, rest.trim_start_matches("in")),
+        },
+        None => json!({ "key": text, "operator": "Exists" }),
+    }
 }
 
 impl FromStr for Selector {
@@ -46,12 +85,7 @@ impl FromStr for Selector {
         if text.trim().is_empty() {
             return Err(SelectorError::Empty);
         }
-        let mut depth = 0;
-        let split = text.split(|c: char| {
-            depth += i32::from(c == '(') - i32::from(c == ')');
-            c == ',' && depth == 0
-        });
-        for requirement in split {
+        for requirement in requirements(text) {
             if !REQUIREMENT.is_match(requirement) {
                 return Err(SelectorError::Malformed(text.to_owned()));
             }
@@ -89,5 +123,16 @@ mod tests {
             assert!(matches!(bad.parse::<Selector>(), Err(SelectorError::Malformed(_))), "{bad}");
         }
         assert_eq!(" ".parse::<Selector>(), Err(SelectorError::Empty));
+    }
+
+    #[test]
+    fn as_an_object_it_selects_the_same() {
+        let object = |text: &str| text.parse::<Selector>().unwrap().to_object()["matchExpressions"].clone();
+        assert_eq!(object("app=x")[0], json!({ "key": "app", "operator": "In", "values": ["x"] }));
+        assert_eq!(object("a==b,c")[1], json!({ "key": "c", "operator": "Exists" }));
+        assert_eq!(object("a != b")[0], json!({ "key": "a", "operator": "NotIn", "values": ["b"] }));
+        assert_eq!(object("a notin (b, c)")[0], json!({ "key": "a", "operator": "NotIn", "values": ["b", "c"] }));
+        assert_eq!(object("in in (in),!x")[0], json!({ "key": "in", "operator": "In", "values": ["in"] }));
+        assert_eq!(object("in in (in), !x")[1], json!({ "key": "x", "operator": "DoesNotExist" }));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use indexmap::IndexMap;
 use meshdrill_checks::criterion::{During, EndpointsClaim};
 use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
@@ -20,13 +21,14 @@ pub struct SlaRow {
     /// The probe it speaks of; may be left out where there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
-    /// The fault it speaks of (`f1`, `f2`, … in file order); may be left out where there is only one.
+    /// The fault it speaks of (`f1`, `f2`, … in file order); may be left out where there is only one. For detectionTime,
+    /// the fault that is detected; the first to take effect without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// For availability: `drill` (default), or a window such as `30d` whose error budget the drill may spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Over>,
-    /// The part of the run to look at (latency, rtt, errorRate, packetLoss, endpoints).
+    /// The part of the run to look at (latency, rtt, errorRate, packetLoss, endpoints, split).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub during: Option<During>,
     /// The share of the error budget this drill may spend; 100 % by default.
@@ -59,6 +61,12 @@ pub enum CriterionSpec {
     RestartTime(OrDefault<TimeSpan>),
     /// Which endpoints of a proxy answered requests.
     Endpoints(EndpointsClaim),
+    /// Declared weights, by what the traffic is divided: `{ version: { v1: 50, v2: 50 }, cluster: { home: 70, others: 30 } }`.
+    Split(IndexMap<String, BTreeMap<String, f64>>),
+    /// From the fault's effect to an alert that reaches somebody.
+    DetectionTime(TimeSpan),
+    /// The share of acknowledged writes that cannot be read back; 0 or `0%` for none.
+    DataLoss(LossTarget),
 }
 
 /// Quantiles and their limits: `{ p99: 500ms }`, or `default`.
@@ -117,6 +125,36 @@ impl<'de> Deserialize<'de> for Quantiles {
                     return Err(serde::de::Error::custom("no quantile is given; write `{ p99: 500ms }`"));
                 }
                 Ok(Quantiles::Limits(limits))
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}
+
+/// A share, or the number 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LossTarget(pub Ratio);
+
+impl<'de> Deserialize<'de> for LossTarget {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = LossTarget;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a percentage such as `0.1%`, or 0")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LossTarget, E> {
+                text.parse().map(LossTarget).map_err(E::custom)
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<LossTarget, E> {
+                match number {
+                    0 => Ok(LossTarget(Ratio::new(0.0))),
+                    _ => Err(E::custom(format!("`{number}` has no unit; write `{number}%`"))),
+                }
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<LossTarget, E> {
+                self.visit_u64(u64::try_from(number).map_err(|_| E::custom("a share is not negative"))?)
             }
         }
         from.deserialize_any(Visitor)

@@ -40,6 +40,11 @@ impl Endpoints {
         self.assignments.get(assignment)
     }
 
+    /// All assignments, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeMap<Address, EndpointInfo>)> {
+        self.assignments.iter().map(|(name, endpoints)| (name.as_str(), endpoints))
+    }
+
     /// Number of assignments.
     pub fn len(&self) -> usize {
         self.assignments.len()

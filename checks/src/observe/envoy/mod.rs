@@ -1,4 +1,5 @@
-//! What one Envoy says about its upstream clusters: `/clusters` as text or JSON, and `/config_dump?include_eds`.
+//! What one Envoy says about its upstream clusters: `/clusters` as text or JSON, and `/config_dump` (endpoints and
+//! routes).
 //!
 //! Presence is not health and health is not flow: the endpoint list of a dead gateway looks healthy until requests fail.
 //! [`flow`] compares two snapshots for that. Which cluster of the mesh owns an endpoint is [`owner`]'s.
@@ -11,6 +12,7 @@ mod health;
 mod json;
 mod name;
 pub mod owner;
+pub mod routes;
 mod text;
 
 pub use address::Address;

@@ -11,10 +11,12 @@ mod istio;
 mod repair;
 mod selectors;
 mod syntax;
+mod threshold;
 mod walk;
 
 pub use finding::{Finding, Mistake, Severity};
 pub use selectors::{LabelMatch, MatchKind, Selector, selectors};
+pub use threshold::threshold;
 
 use promql_parser::parser::{Expr, parse};
 

@@ -1,7 +1,10 @@
 //! Every criterion by histories made by hand: what passes, what fails, what is left open, and what proves nothing.
 
 mod control;
+mod detections;
+mod ledgers;
 mod outages;
 mod rules;
 mod shares;
+mod splits;
 mod story;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::record::{
     At, Class, Event, FaultHeader, Header, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record, Sample, Series,
@@ -75,6 +77,26 @@ impl Story {
     pub fn event(mut self, millis: u64, event: Event) -> Self {
         self.record.push(Line { at: at(millis), event });
         self
+    }
+
+    /// Good samples for so many seconds, each with what was seen at the instant it was due.
+    pub fn sights(mut self, seconds: u64, seen: impl Fn(u64) -> Value) -> Self {
+        for slot in 0..seconds * 1000 / self.every {
+            let due = slot * self.every;
+            let sample = Sample {
+                series: Series::New,
+                slot,
+                scheduled: at(due),
+                started: at(due),
+                completed: at(due + 10),
+                class: Class::Good,
+                responder: None,
+                seen: Some(seen(due)),
+            };
+            self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });
+        }
+        let planned = seconds * 1000 / self.every;
+        self.event(seconds * 1000, Event::ProbeStopped { probe: "p".into(), planned })
     }
 
     /// Samples for so many seconds, each answered after 10 ms, in the class that the instant it was due has.

@@ -130,7 +130,11 @@ fn share(part: &Part, total: f64, answers: u64, confidence: Confidence) -> Resul
     })
 }
 
-/// Answers needed to tell a share from another with error probabilities `1 - confidence` on both sides.
+/// How surely a split that is off by [`RESOLUTION`] is to be noticed, whatever confidence a contradiction needs.
+const POWER: Confidence = Confidence::P95;
+
+/// Answers needed to tell a share from another: held for another by mistake with probability `1 - confidence`, and
+/// noticed with 95 %.
 ///
 /// Normal approximation, one-sided: 200 for 20 % against 30 % at 95 %. `None` when the two do not differ.
 pub fn samples_to_tell(share: f64, other: f64, confidence: Confidence) -> Option<u64> {
@@ -138,8 +142,9 @@ pub fn samples_to_tell(share: f64, other: f64, confidence: Confidence) -> Option
     if difference.is_nan() || difference <= 0.0 || !(0.0..=1.0).contains(&share) || !(0.0..=1.0).contains(&other) {
         return None;
     }
-    let spread = (share * (1.0 - share)).sqrt() + (other * (1.0 - other)).sqrt();
-    let n = (confidence.z_one_sided() * spread / difference).powi(2);
+    let spread = |share: f64| (share * (1.0 - share)).sqrt();
+    let reach = confidence.z_one_sided() * spread(share) + POWER.z_one_sided() * spread(other);
+    let n = (reach / difference).powi(2);
     Some((n - 1e-9).ceil().max(1.0) as u64)
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {
     let json = |value: Value| Answer::new(200, JSON, format!("{value}\n"));
     match (call.method.as_str(), path) {
         ("GET" | "HEAD", "/-/ready" | "/-/healthy") => Answer::new(200, TEXT, "OK"),
+        ("GET", "/metrics") => Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics(world, c)),
         ("GET", "/api/v2/status") => json(status(world, c)),
         ("GET", "/api/v2/receivers") => json(json!([{"name": "oncall"}])),
         ("GET", "/api/v2/alerts") => match filtered(world, c, &query) {
@@ -47,6 +48,17 @@ fn status(world: &World, c: usize) -> Value {
     json!({"cluster": {"peers": [], "status": "disabled"}, "config": {"original": config_text(world, c)}, "uptime": world.dates.millis(-3_600_000),
         "versionInfo": {"branch": "HEAD", "buildDate": "20221222-14:51:36", "buildUser": "", "goVersion": "go1.19.4",
             "revision": "258fab7cdd551f2cf251ed0348f0ad7289aee789", "version": "0.25.0"}})
+}
+
+fn metrics(world: &World, c: usize) -> String {
+    let alertmanager = &world.clusters[c].alertmanager;
+    let counter = |name: &str, help: &str, value: u64| {
+        format!(
+            "# HELP {name} {help}\n# TYPE {name} counter\n{name}{{integration=\"email\"}} 0\n{name}{{integration=\"webhook\"}} {value}\n"
+        )
+    };
+    counter("alertmanager_notifications_total", "Notifications that were tried.", alertmanager.sent)
+        + &counter("alertmanager_notifications_failed_total", "Notifications that failed.", alertmanager.failed)
 }
 
 fn fingerprint(alert: &Alert) -> String {

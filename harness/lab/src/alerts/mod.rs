@@ -44,6 +44,9 @@ struct Group {
 pub(crate) struct Alertmanager {
     pub(crate) alerts: BTreeMap<Labels, Alert>,
     pub(crate) silences: Vec<Silence>,
+    /// Notifications tried, and those of them that nobody took.
+    pub(crate) sent: u64,
+    pub(crate) failed: u64,
     groups: BTreeMap<String, Group>,
     scheduled: bool,
 }
@@ -140,7 +143,9 @@ pub(crate) fn flush(world: &mut World, c: usize) {
 /// Delivers one notification to the receiver, when it is there.
 fn notify(world: &mut World, c: usize, alerts: &[Alert]) {
     let oncall = world.clusters[c].pods.values().any(|p| p.label("app") == "oncall" && p.ready);
+    world.clusters[c].alertmanager.sent += 1;
     if !oncall || world.clusters[c].quirks.alertmanager_loop {
+        world.clusters[c].alertmanager.failed += 1;
         return;
     }
     let list: Vec<Value> = alerts

@@ -83,6 +83,18 @@ pub(super) static ROWS: &[Row] = &[
     everywhere("delay-left-behind", Start, "proxies keep an injected fault after it was removed", |w, c| {
         w.clusters[c].quirks.sticky_faults = true;
     }),
+    everywhere(
+        "second-virtual-service",
+        Objects,
+        "two VirtualServices claim reviews; Istio heeds the older one",
+        |w, c| {
+            let second = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+            "metadata": {"name": "reviews-delay", "namespace": "bookinfo"},
+            "spec": {"hosts": ["reviews.bookinfo.svc.cluster.local"], "http": [{"route": [{"destination": {"host": "reviews"}}]}]}});
+            w.create(c, resources::virtualservices(), second);
+            w.settle();
+        },
+    ),
     everywhere("cni-ignores-policies", Start, "NetworkPolicies are stored and not enforced", |w, c| {
         w.clusters[c].quirks.ignore_policies = true;
     }),

@@ -15,7 +15,7 @@ pub(super) static ROWS: &[Row] = &[
         broken(w, c, "grafana", "", Broken::Unready, true);
     }),
     row("prometheus-down", Objects, "no Prometheus runs", |w, c| scale(w, c, "istio-system", "prometheus", 0)),
-    row("prometheus-stale", Start, "Prometheus answers and has stopped scraping", |w, c| {
+    row("prometheus-stale", Before, "Prometheus answers and stopped scraping a minute ago", |w, c| {
         w.clusters[c].quirks.prometheus_frozen = true;
     }),
     row("prometheus-html", Start, "something answers an HTML page in Prometheus' place", |w, c| {

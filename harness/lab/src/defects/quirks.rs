@@ -155,7 +155,7 @@ pub(crate) struct Quirks {
     pub(crate) federation: Federation,
     /// Prometheus answers every path with an HTML page.
     pub(crate) prometheus_html: bool,
-    /// Prometheus has stopped scraping when the lab starts.
+    /// Prometheus stopped scraping a minute before the lab starts.
     pub(crate) prometheus_frozen: bool,
     pub(crate) rules_unloaded: bool,
     pub(crate) rule_error: bool,

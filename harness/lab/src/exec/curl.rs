@@ -1,4 +1,4 @@
-//! `curl` and busybox `wget`: one request each, through the pod's sidecar unless the caller is the proxy itself.
+//! `curl` (with ranges such as `[1-20]` in its URL) and busybox `wget`, through the pod's sidecar unless the caller is the proxy itself.
 
 use std::time::Duration;
 
@@ -134,15 +134,36 @@ async fn fetch(cx: &Cx, host: &str, port: u16, call: &Call, limit: Option<f64>) 
     }
 }
 
-/// Runs `curl`.
+/// Runs `curl`: one request for each URL that a range stands for.
 pub(super) async fn curl(cx: &Cx, args: &[String], output: &Output) -> Exit {
-    let o = match options(args) {
+    let mut o = match options(args) {
         Ok(options) => options,
         Err(why) => {
             output.err(why).await;
             return Exit::Code(2);
         }
     };
+    let mut last = 0;
+    for url in ranged(&o.url) {
+        o.url = url;
+        last = one(cx, &o, output).await;
+    }
+    Exit::Code(last)
+}
+
+/// The URLs that one with a numeric range in it stands for.
+fn ranged(url: &str) -> Vec<String> {
+    let range = url.split_once('[').and_then(|(before, rest)| {
+        let (range, after) = rest.split_once(']')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+        Some((first..=last).map(|n| format!("{before}{n}{after}")).collect())
+    });
+    range.unwrap_or_else(|| vec![url.to_owned()])
+}
+
+/// One request and what is printed of it; the exit code.
+async fn one(cx: &Cx, o: &Options, output: &Output) -> i32 {
     let (host, port, path) = split(&o.url);
     let method = if o.head {
         "HEAD"
@@ -202,7 +223,7 @@ pub(super) async fn curl(cx: &Cx, args: &[String], output: &Output) -> Exit {
             .replace("\\t", "\t");
         output.out(text).await;
     }
-    Exit::Code(code)
+    code
 }
 
 /// Runs `wget`.

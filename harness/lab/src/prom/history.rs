@@ -25,6 +25,9 @@ pub(crate) fn rehearse(world: &mut World) {
         }
         // The hub goes last, as it copies from the others.
         for c in (0..world.clusters.len()).rev() {
+            if world.clusters[c].quirks.prometheus_frozen && at >= -FINE {
+                continue;
+            }
             world.now = at + 300 * (i64::try_from(world.clusters.len() - c).unwrap_or(0) - 1);
             scrape::round(world, c, at >= -FINE);
         }

@@ -40,7 +40,7 @@ pub(crate) fn seed(world: &mut World, c: usize, files: &Files) {
         "spec": {"selector": {"istio": "eastwestgateway"}, "servers": [{"port": {"number": 15443, "name": "tls", "protocol": "TLS"},
             "tls": {"mode": "AUTO_PASSTHROUGH"}, "hosts": ["*.local"]}]}});
     put(world, c, resources::gateways(), expose);
-    webhooks(world, c);
+    webhooks(world, c, files);
 }
 
 fn secrets(world: &mut World, c: usize, files: &Files) {
@@ -137,8 +137,9 @@ fn autoscaler(world: &mut World, c: usize, name: &str, maximum: i64) {
     put(world, c, resources::hpas(), value);
 }
 
-fn webhooks(world: &mut World, c: usize) {
-    let client = |path: &str| json!({"service": {"name": "istiod", "namespace": SPACE, "path": path, "port": 443}, "caBundle": ""});
+fn webhooks(world: &mut World, c: usize, files: &Files) {
+    let root = base64::engine::general_purpose::STANDARD.encode(&files.root_cert);
+    let client = |path: &str| json!({"service": {"name": "istiod", "namespace": SPACE, "path": path, "port": 443}, "caBundle": root});
     let injector = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
         "metadata": {"name": "istio-sidecar-injector", "labels": {"app": "sidecar-injector", "istio.io/rev": "default"}},
         "webhooks": [{"name": "namespace.sidecar-injector.istio.io", "clientConfig": client("/inject"), "failurePolicy": "Fail", "sideEffects": "None",

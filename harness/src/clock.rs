@@ -39,6 +39,11 @@ impl Clock {
         self.wall
     }
 
+    /// The wall time now, by the wall time of the start and the monotonic time since.
+    pub fn wall_now(&self) -> Timestamp {
+        self.wall + self.start.elapsed()
+    }
+
     /// How far the machine's wall clock has moved away from the monotonic one since the start.
     pub fn step(&self) -> Duration {
         let expected = self.start.elapsed();

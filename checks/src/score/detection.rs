@@ -1,0 +1,133 @@
+//! From the fault's effect to an alert that fires and reaches somebody, each stage by the observations around it.
+
+use std::time::Duration;
+
+use super::criteria::{Context, Judgement};
+use super::evidence::ProbeEvidence;
+use crate::detection::{Stage, Standing};
+use crate::observe::alertmanager::AlertState as Received;
+use crate::observe::prometheus::AlertState;
+use crate::record::{At, Sample};
+use crate::units::{TimeSpan, seconds};
+use crate::verdict::Verdict;
+
+/// One observation of the alert.
+struct Look<'a> {
+    sample: &'a Sample,
+    standing: Standing,
+}
+
+/// When a stage was reached: after the one observation and by the other.
+struct Reached {
+    stage: Stage,
+    after: At,
+    by: At,
+}
+
+/// The last stage must be reached before the target, by the observation that shows it.
+pub(super) fn judge(
+    probe: &ProbeEvidence<'_>,
+    target: TimeSpan,
+    until: Stage,
+    fault: Option<&str>,
+    context: &Context<'_>,
+) -> Judgement {
+    let looks: Vec<Look<'_>> = probe.samples.iter().filter_map(|sample| look(sample)).collect();
+    let n = looks.len();
+    if n == 0 {
+        return Judgement::no_samples("s");
+    }
+    let Some(t0) = context.evidence.effective(fault) else {
+        return Judgement::without_value(Verdict::NotRun, "s", "no fault took effect, so there was nothing to detect");
+    };
+    if let Some(early) = looks.iter().rfind(|look| look.sample.scheduled < t0)
+        && early.standing.state != AlertState::Inactive
+    {
+        let message = format!("the alert was {} before the fault took effect", early.standing);
+        return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+    }
+    let during: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.completed >= t0).collect();
+    let reached = stages(&looks, &during, until, t0);
+    let stages = reached.iter().map(|one| format!("{} {}", one.stage.word(), words(one.by.since(t0))));
+    let stages = stages.collect::<Vec<_>>().join(", ");
+    let resolved = resolved(&during).map_or_else(String::new, |at| format!("; resolved {}", words(at.since(t0))));
+    let Some(last) = reached.last().filter(|last| last.stage == until) else {
+        let held = context.evidence.undo_requested(fault).unwrap_or(context.evidence.end);
+        return Missed { looks: &during, reached: &reached, n }.judge(target, until, held.since(t0), t0);
+    };
+    let (low, high) = (last.after.since(t0), last.by.since(t0));
+    let verdict = if high < target.0 {
+        Verdict::Pass
+    } else if low >= target.0 {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    };
+    let message = format!("{} after the fault took effect ({stages}{resolved}; n {n})", words(high));
+    let value = Some(high.as_secs_f64());
+    Judgement { value, low: Some(low.as_secs_f64()), high: value, unit: "s", n, verdict, message }
+}
+
+fn look(sample: &Sample) -> Option<Look<'_>> {
+    let standing = serde_json::from_value(sample.seen.clone()?).ok()?;
+    Some(Look { sample, standing })
+}
+
+/// The stages that were reached, in their order, up to the first that was not.
+fn stages(all: &[Look<'_>], during: &[&Look<'_>], until: Stage, t0: At) -> Vec<Reached> {
+    // What was delivered before Alertmanager had this alert was of others.
+    let arrived = during.iter().find(|look| look.standing.received.is_some()).map(|look| look.sample.scheduled);
+    let earlier = |look: &&Look<'_>| arrived.is_none_or(|arrived| look.sample.scheduled < arrived);
+    let before = all.iter().filter(earlier).filter_map(|look| look.standing.told).next_back();
+    let mut reached: Vec<Reached> = Vec::new();
+    for stage in until.up_to() {
+        let Some(index) = during.iter().position(|look| look.standing.has_reached(stage, before)) else { break };
+        let after = index.checked_sub(1).map_or(t0, |previous| during[previous].sample.scheduled.max(t0));
+        reached.push(Reached { stage, after, by: during[index].sample.completed });
+    }
+    reached
+}
+
+/// When the alert was first seen inactive again.
+fn resolved(during: &[&Look<'_>]) -> Option<At> {
+    let fired = during.iter().rposition(|look| look.standing.state == AlertState::Firing)?;
+    during[fired..].iter().find(|look| look.standing.state == AlertState::Inactive).map(|look| look.sample.completed)
+}
+
+/// A detection that did not come to its end.
+struct Missed<'a> {
+    looks: &'a [&'a Look<'a>],
+    reached: &'a [Reached],
+    n: usize,
+}
+
+impl Missed<'_> {
+    /// Missed for good where the fault was held for as long as the target.
+    fn judge(&self, target: TimeSpan, until: Stage, watched: Duration, t0: At) -> Judgement {
+        let far = self.reached.last().map_or_else(
+            || "it stayed inactive".to_owned(),
+            |last| format!("it came as far as {} after {}", last.stage.word(), words(last.by.since(t0))),
+        );
+        let suppressed = self.looks.iter().find(|look| look.standing.received == Some(Received::Suppressed));
+        let undelivered = |look: &&&Look<'_>| look.standing.untold.is_some_and(|count| count > 0);
+        let why = match (suppressed, self.looks.iter().rev().find(undelivered)) {
+            (Some(look), _) => format!(": {}", look.standing),
+            (None, Some(look)) if self.reached.last().is_some_and(|last| last.stage >= Stage::Alertmanager) => {
+                format!(": {} notifications could not be delivered", look.standing.untold.unwrap_or_default())
+            }
+            _ => String::new(),
+        };
+        let verdict = if watched >= target.0 { Verdict::Fail } else { Verdict::Inconclusive };
+        let held = if verdict == Verdict::Fail {
+            String::new()
+        } else {
+            format!("; the fault was held for less than the target, {}", words(watched))
+        };
+        let message = format!("not detected: {} was not reached, {far}{why}{held}", until.word());
+        Judgement { low: Some(watched.as_secs_f64()), n: self.n, ..Judgement::without_value(verdict, "s", message) }
+    }
+}
+
+fn words(length: Duration) -> String {
+    seconds(length.as_secs_f64())
+}

@@ -1,0 +1,202 @@
+//! `apply`: objects of any kind, made anew and never in place of one that is there; deleted again, finalizers waited for.
+
+use std::path::{Path, PathBuf};
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::create::{self, Creation};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::World;
+use crate::probe::{Complaint, JsonExpect, Permission};
+use crate::spec::ClusterChoice;
+
+/// A larger file is not a manifest.
+const LARGEST: u64 = 1 << 20;
+
+/// Objects to make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Apply {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The objects, as in a manifest; these or `file`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<Value>,
+    /// A file with them, relative to the scenario; its content becomes part of the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Values that every one of the objects must show before the fault counts as in effect; that they exist without it.
+    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<JsonExpect>,
+}
+
+impl Apply {
+    /// Reads the file, if one is named, in the folder of the scenario.
+    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), Complaint> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let path = folder.join(file);
+        let wrong =
+            |why: String| Complaint::new("file", format!("{}: {why}", path.display()), "name a file of YAML objects");
+        let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
+        if size > LARGEST {
+            return Err(wrong(format!("larger than {LARGEST} bytes")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| wrong(error.to_string()))?;
+        self.objects.extend(objects.into_iter().filter(|object| !object.is_null()));
+        match self.object_complaints().next() {
+            Some(complaint) => Err(wrong(complaint.message)),
+            None if self.objects.is_empty() => Err(wrong("no object in it".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn object_complaints(&self) -> impl Iterator<Item = Complaint> {
+        self.objects.iter().enumerate().filter_map(|(index, object)| {
+            let name = create::name_of(object);
+            let at = format!("objects.{index}");
+            let (message, help) = if name.api_version.is_empty() || name.kind.is_empty() || name.name.is_empty() {
+                let message = "an object needs apiVersion, kind and metadata.name";
+                (message.to_owned(), "write them as in a manifest; a generated name could not be undone")
+            } else if name.namespace == Some("kube-system") {
+                (format!("{name}: kube-system is never broken"), "name the namespace of a workload of the mesh")
+            } else if name.kind == "Secret" {
+                (format!("{name}: a Secret would be written into the plan"), "make it beforehand, and refer to it")
+            } else {
+                return None;
+            };
+            Some(Complaint::new(at, message, help))
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.objects.iter().map(|object| create::name_of(object).to_string()).collect()
+    }
+}
+
+impl FaultRole for Apply {
+    fn describe(&self) -> String {
+        format!("make {} in {}", self.names().join(", "), self.cluster)
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let one = self.objects.is_empty() == self.file.is_some();
+        let help = "write `objects:` with at least one, or `file:`";
+        let unclear = (!one).then(|| Complaint::new("objects", "what is to be made is not clear", help));
+        let values = self.values.iter().flat_map(|value| value.complaints("where"));
+        unclear.into_iter().chain(self.object_complaints()).chain(values).collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let key = self.cluster.key();
+        self.objects.iter().flat_map(|object| create::permissions(key, create::name_of(object))).collect()
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = world.cluster(self.cluster.key())?;
+            let mut made = Vec::new();
+            for object in &self.objects {
+                made.push(Creation::of(cluster, object.clone(), &options.run).await?);
+            }
+            Ok(Box::new(Applied { made, values: self.values.clone() }) as Box<dyn Fault>)
+        })
+    }
+}
+
+struct Applied {
+    made: Vec<Creation>,
+    values: Vec<JsonExpect>,
+}
+
+impl Applied {
+    async fn send(&self, query: &str) -> Result<(), FaultError> {
+        for creation in &self.made {
+            creation.send(query).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Fault for Applied {
+    fn targets(&self) -> Vec<String> {
+        self.made.iter().map(|creation| creation.name().to_string()).collect()
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        self.made.iter().map(Creation::undo).collect()
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.send("?dryRun=All"))
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.send(""))
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            for creation in &self.made {
+                let object = match creation.found().await {
+                    Ok(Some(object)) => object,
+                    Ok(None) => return Effect::NotYet(format!("{} is not there", creation.name())),
+                    Err(error) => return Effect::NotYet(error.to_string()),
+                };
+                if let Some(missed) = self.values.iter().find_map(|value| value.missed(&object)) {
+                    return Effect::NotYet(format!("{}: {missed}", creation.name()));
+                }
+            }
+            Effect::Seen(format!("{} there, {} values as declared", self.targets().join(", "), self.values.len()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn complaints(object: Value) -> Vec<String> {
+        let apply: Apply = serde_json::from_value(json!({ "cluster": "a", "objects": [object] })).unwrap();
+        apply.complaints().into_iter().map(|complaint| complaint.message).collect()
+    }
+
+    #[test]
+    fn an_object_must_be_named_and_may_not_be_everywhere() {
+        assert!(complaints(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } })).is_empty());
+        for bad in [
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "generateName": "x" } }),
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "kube-system" } }),
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "x" } }),
+            json!("text"),
+        ] {
+            assert_eq!(complaints(bad).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_may_hold_several() {
+        let folder = std::env::temp_dir().join(format!("meshdrill-apply-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let one = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, namespace: x }\n";
+        std::fs::write(folder.join("two.yaml"), format!("{one}---\n{one}---\n")).unwrap();
+        std::fs::write(folder.join("bad.yaml"), "kind: ConfigMap\n").unwrap();
+        let load = |file: &str| {
+            let mut apply: Apply = serde_json::from_value(json!({ "cluster": "a", "file": file })).unwrap();
+            apply.load(&folder).map(|()| apply)
+        };
+        assert_eq!(load("two.yaml").unwrap().names(), ["ConfigMap x/a", "ConfigMap x/a"]);
+        assert!(load("bad.yaml").unwrap_err().message.contains("metadata.name"));
+        assert!(load("none.yaml").is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,278 @@
+//! `drain`: nodes are cordoned and their pods evicted, as `kubectl drain --ignore-daemonsets --delete-emptydir-data` does
+//! it. Disruption budgets are respected, and pods of kube-system are left where they are. Uncordoned afterwards; pods
+//! do not come back to the node by that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::cordon::{Cordoning, NodeChoice};
+use super::evict_pods::evict;
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::{AccessError, Cluster, PodRef, World, owner_name};
+use crate::probe::{Complaint, Permission};
+use crate::spec::{ClusterChoice, Selector};
+
+/// How long a budget is left alone that has forbidden an eviction.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Nodes to drain: by name or by label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Drain {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The node; this or `selector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The nodes, by label; this or `node`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
+}
+
+impl Drain {
+    fn choice(&self) -> NodeChoice<'_> {
+        NodeChoice { node: self.node.as_deref(), selector: self.selector.as_ref() }
+    }
+}
+
+/// What a drain does with a pod.
+#[derive(Debug, PartialEq, Eq)]
+enum Class {
+    Evicted,
+    Left(&'static str),
+    /// Nothing would bring it back.
+    Orphan,
+}
+
+fn class(pod: &Value) -> Class {
+    let mirror = pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
+    let owner = owner_name(pod);
+    if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+        Class::Left("have ended")
+    } else if mirror {
+        Class::Left("are mirrors of static pods")
+    } else if owner.as_ref().is_some_and(|(kind, _)| kind == "DaemonSet") {
+        Class::Left("belong to a DaemonSet")
+    } else if pod["metadata"]["namespace"] == "kube-system" {
+        Class::Left("are of kube-system, which is never broken")
+    } else if owner.is_none() {
+        Class::Orphan
+    } else {
+        Class::Evicted
+    }
+}
+
+/// Whether a node takes pods.
+fn takes_pods(node: &Value) -> bool {
+    let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
+    node["spec"]["unschedulable"] != true
+        && node["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(ready))
+}
+
+impl FaultRole for Drain {
+    fn describe(&self) -> String {
+        format!("drain {} of {}", self.choice(), self.cluster)
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        self.choice().complaints()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let need = |resource, verb| Permission::new(self.cluster.key(), "", "", resource, verb);
+        let nodes = ["list", "get", "patch"].map(|verb| need("nodes", verb));
+        nodes.into_iter().chain([need("pods", "list"), need("pods/eviction", "create")]).collect()
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let meant = self.choice().find(&cluster).await?;
+            let name = |node: &Value| node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let names: Vec<String> = meant.iter().map(name).collect();
+            let all = cluster.list("/api/v1/nodes", None).await?;
+            if !all.iter().any(|node| takes_pods(node) && !names.contains(&name(node))) {
+                return Err(FaultError::Refused(format!(
+                    "no other node of {} takes pods, so those of {} would have nowhere to go; drain fewer nodes",
+                    cluster.key,
+                    names.join(", ")
+                )));
+            }
+            let mut pods = Vec::new();
+            let mut left: BTreeSet<(&'static str, String)> = BTreeSet::new();
+            for pod in pods_on(&cluster, &names).await? {
+                let named = PodRef::of(&pod);
+                match class(&pod) {
+                    Class::Evicted => pods.push(named),
+                    Class::Left(why) => drop(left.insert((why, named.to_string()))),
+                    Class::Orphan => {
+                        return Err(FaultError::Refused(format!(
+                            "pod {named} has no owner: nothing would bring it back; delete it beforehand if that is meant"
+                        )));
+                    }
+                }
+            }
+            if pods.is_empty() {
+                return Err(FaultError::NoTarget(format!("no pod on {} could be evicted", names.join(", "))));
+            }
+            let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} stays, as some {why}")).collect();
+            let cordoning = Cordoning::of(&cluster, &meant);
+            let refused = Mutex::new(None);
+            Ok(Box::new(Draining { cluster, cordoning, names, pods, remarks, refused }) as Box<dyn Fault>)
+        })
+    }
+}
+
+async fn pods_on(cluster: &Cluster, nodes: &[String]) -> Result<Vec<Value>, AccessError> {
+    let mut found = Vec::new();
+    for node in nodes {
+        let query = crate::cluster::encode(&format!("spec.nodeName={node}"));
+        found.extend(cluster.list(&format!("/api/v1/pods?fieldSelector={query}"), None).await?);
+    }
+    Ok(found)
+}
+
+struct Draining {
+    cluster: Arc<Cluster>,
+    cordoning: Cordoning,
+    names: Vec<String>,
+    pods: Vec<PodRef>,
+    remarks: Vec<String>,
+    /// When a budget forbade an eviction last, and its words.
+    refused: Mutex<Option<(Instant, String)>>,
+}
+
+impl Draining {
+    /// The targets that are not on their way out.
+    async fn staying(&self) -> Result<Vec<&PodRef>, AccessError> {
+        let there = pods_on(&self.cluster, &self.names).await?;
+        let stays = |pod: &&PodRef| {
+            let found = there.iter().find(|object| object["metadata"]["uid"] == pod.uid.as_str());
+            found.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null())
+        };
+        Ok(self.pods.iter().filter(stays).collect())
+    }
+
+    /// Evicts what is left. What a budget forbids now it may allow when replacements are ready.
+    async fn evict_left(&self) -> Result<(), FaultError> {
+        let mut refused = None;
+        for pod in self.staying().await? {
+            match evict(&self.cluster, pod, false).await {
+                Err(FaultError::Refused(why)) => refused = Some((Instant::now(), why)),
+                Err(FaultError::Access(error)) if error.is_not_found() => {}
+                done => done?,
+            }
+        }
+        *self.refused.lock().await = refused;
+        Ok(())
+    }
+}
+
+impl Fault for Draining {
+    fn targets(&self) -> Vec<String> {
+        let pods = self.pods.iter().map(ToString::to_string);
+        self.names.iter().map(|name| format!("node {name}")).chain(pods).collect()
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        self.cordoning.undo()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async move {
+            self.cordoning.rehearse().await?;
+            for pod in &self.pods {
+                evict(&self.cluster, pod, true).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async move {
+            self.cordoning.inject().await?;
+            self.evict_left().await
+        })
+    }
+
+    fn pursue(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let waited = self.refused.lock().await.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
+            if waited && let Err(error) = self.evict_left().await {
+                *self.refused.lock().await = Some((Instant::now(), error.to_string()));
+            }
+        })
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            match self.cordoning.effect().await {
+                Effect::Seen(_) => {}
+                other => return other,
+            }
+            match self.staying().await {
+                Ok(left) if left.is_empty() => {
+                    Effect::Seen(format!("{} unschedulable, {} pods evicted", self.names.join(", "), self.pods.len()))
+                }
+                Ok(left) => {
+                    let why =
+                        self.refused.lock().await.as_ref().map_or_else(String::new, |(_, why)| format!(": {why}"));
+                    Effect::NotYet(format!(
+                        "{} of {} pods are still on {}{why}",
+                        left.len(),
+                        self.pods.len(),
+                        self.names.join(", ")
+                    ))
+                }
+                Err(error) => Effect::NotYet(error.to_string()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pods_are_told_apart_as_kubectl_does() {
+        let pod = |namespace: &str, owner: &str, phase: &str| {
+            let owners =
+                if owner.is_empty() { json!([]) } else { json!([{ "kind": owner, "name": "x", "controller": true }]) };
+            json!({ "metadata": { "namespace": namespace, "ownerReferences": owners }, "status": { "phase": phase } })
+        };
+        assert_eq!(class(&pod("shop", "ReplicaSet", "Running")), Class::Evicted);
+        assert_eq!(class(&pod("shop", "", "Running")), Class::Orphan);
+        assert!(matches!(class(&pod("shop", "DaemonSet", "Running")), Class::Left(_)));
+        assert!(matches!(class(&pod("shop", "", "Succeeded")), Class::Left(_)));
+        assert!(matches!(class(&pod("kube-system", "ReplicaSet", "Running")), Class::Left(_)));
+        let mut mirror = pod("shop", "Node", "Running");
+        mirror["metadata"]["annotations"]["kubernetes.io/config.mirror"] = json!("x");
+        assert!(matches!(class(&mirror), Class::Left(_)));
+    }
+
+    #[test]
+    fn a_node_that_is_cordoned_or_not_ready_takes_no_pods() {
+        let node = |ready: &str, cordoned: bool| json!({ "spec": { "unschedulable": cordoned }, "status": { "conditions": [{ "type": "Ready", "status": ready }] } });
+        assert!(takes_pods(&node("True", false)));
+        assert!(!takes_pods(&node("True", true)) && !takes_pods(&node("Unknown", false)));
+    }
+}

@@ -1,0 +1,276 @@
+//! `httpFault`: a delay or an abort in the HTTP routes of the `VirtualService` that owns a host. In effect when the
+//! proxies carry it and a control request feels it; undone when no proxy carries it any more.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::units::{Ratio, TimeSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::control::{self, Control};
+use super::fields::change;
+use super::routes::{self, Proxies, Watch};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, UndoOutcome};
+use crate::cluster::{Cluster, PodRef, World};
+use crate::probe::{Answer, Complaint, Permission, ProbeKind};
+use crate::spec::{ClusterChoice, Selector};
+
+/// A delay or an abort of requests to a host.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpFault {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace of the host, if that is a short name, and of its clients.
+    pub namespace: String,
+    /// The host: a Service's short name, `NAME.NAMESPACE`, or a full name.
+    pub host: String,
+    /// The name of one route; all routes without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// Requests wait this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<TimeSpan>,
+    /// Requests are answered with this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<u16>,
+    /// The share of requests that it meets; 100%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<Ratio>,
+    /// The pods whose proxies are looked at; all of the namespace that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Selector>,
+    /// A request that passes before the fault and feels it while it lasts: any kind of probe.
+    pub control: Box<ProbeKind>,
+}
+
+impl HttpFault {
+    fn fault(&self) -> Value {
+        let percent = self.percent.map_or(100.0, |percent| percent.get() * 100.0);
+        // The API server gives whole numbers back without a fraction, and the undo compares with what it gives back.
+        let value = if percent.fract() == 0.0 { json!(percent as u64) } else { json!(percent) };
+        let percentage = json!({ "value": value });
+        let mut fault = json!({});
+        if let Some(delay) = self.delay {
+            fault["delay"] = json!({ "fixedDelay": format!("{}s", delay.as_secs_f64()), "percentage": percentage });
+        }
+        if let Some(abort) = self.abort {
+            fault["abort"] = json!({ "httpStatus": abort, "percentage": percentage });
+        }
+        fault
+    }
+
+    /// The proxies that route for the host: sidecars of the namespace, or those of the gateways.
+    async fn proxies(&self, cluster: &Cluster, service: &Value) -> Result<Proxies, FaultError> {
+        if self.clients.is_some() || routes::is_for_sidecars(service) {
+            let selector = self.clients.as_ref().map(|selector| selector.as_str().to_owned());
+            return Ok(Proxies { namespace: Some(self.namespace.clone()), selector });
+        }
+        let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
+        let gateway = service["spec"]["gateways"][0].as_str().unwrap_or_default();
+        let (namespace, name) = gateway.split_once('/').unwrap_or((own, gateway));
+        let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
+        let gateway: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
+        let labels = gateway["spec"]["selector"].as_object().into_iter().flatten();
+        let pairs: Vec<String> =
+            labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+        Ok(Proxies { namespace: None, selector: Some(pairs.join(",")) })
+    }
+}
+
+impl FaultRole for HttpFault {
+    fn describe(&self) -> String {
+        let delay = self.delay.map(|delay| format!("delay by {delay}"));
+        let abort = self.abort.map(|status| format!("abort with {status}"));
+        let what = delay.into_iter().chain(abort).collect::<Vec<_>>().join(" and ");
+        let share = self.percent.map_or_else(|| "all".to_owned(), |percent| percent.to_string());
+        format!("{what} {share} requests to {} in {}", routes::full_host(&self.host, &self.namespace), self.cluster)
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut found = Vec::new();
+        if self.namespace == "kube-system" || routes::full_host(&self.host, "").contains(".kube-system.") {
+            let help = "name a host of the mesh";
+            found.push(Complaint::new("namespace", "kube-system is never broken", help));
+        }
+        if self.delay.is_none_or(|delay| delay.0.is_zero()) && self.abort.is_none() {
+            found.push(Complaint::new("delay", "nothing would happen to a request", "write `delay:` or `abort:`"));
+        }
+        if self.abort.is_some_and(|status| !(200..=599).contains(&status)) {
+            found.push(Complaint::new("abort", "not a final HTTP status", "write one from 200 to 599, such as 503"));
+        }
+        if self.percent.is_some_and(|percent| percent.get() == 0.0) {
+            found.push(Complaint::new("percent", "0 % of the requests are no fault", "write more than 0%"));
+        }
+        if self.host.is_empty() || self.host.contains('*') {
+            found.push(Complaint::new("host", "not one host", "write the name of a Service"));
+        }
+        found.extend(control::complaints(&self.control));
+        found
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let key = self.cluster.key();
+        let routing = |verb| Permission::new(key, "", "networking.istio.io", "virtualservices", verb);
+        let pods = |resource, verb| Permission::new(key, &self.namespace, "", resource, verb);
+        let mut all = ["list", "get", "patch"].map(routing).to_vec();
+        all.extend([pods("pods", "list"), pods("pods/portforward", "get"), pods("pods/portforward", "create")]);
+        all.extend(self.control.as_kind().permissions());
+        all
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let services = cluster.list("/apis/networking.istio.io/v1/virtualservices", None).await;
+            let services = services.map_err(FaultError::missing)?;
+            let service = routes::owner(&services, &routes::full_host(&self.host, &self.namespace))?;
+            let owner = PodRef::of(service);
+            if let Some(name) = &self.route
+                && !service["spec"]["http"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|one| one["name"] == name.as_str()))
+            {
+                return Err(FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}")));
+            }
+            let hosts = service["spec"]["hosts"].as_array().map_or(0, Vec::len);
+            let remark = (hosts > 1)
+                .then(|| format!("VirtualService {owner} routes for {hosts} hosts; requests to all of them are met"));
+            let proxies = self.proxies(&cluster, service).await?;
+            let control = Control::prepare(&self.control, world, self.delay.map(|delay| delay.0)).await?;
+            let (fault, watch) = (self.fault(), Watch::new(&cluster, &proxies));
+            Ok(Box::new(Injected { cluster, owner, spec: self.clone(), fault, proxies, watch, control, remark })
+                as Box<dyn Fault>)
+        })
+    }
+}
+
+struct Injected {
+    cluster: Arc<Cluster>,
+    owner: PodRef,
+    spec: HttpFault,
+    fault: Value,
+    proxies: Proxies,
+    watch: Watch,
+    control: Control,
+    remark: Option<String>,
+}
+
+impl Injected {
+    async fn write(&self, query: &'static str) -> Result<(), FaultError> {
+        let path = routes::path(&self.owner.namespace, &self.owner.name);
+        let step = |service: &Value| routes::add(service, self.spec.route.as_deref(), &self.fault, query);
+        match change(&self.cluster, &path, &self.owner.uid, step).await? {
+            UndoOutcome::Restored | UndoOutcome::AlreadyRight => Ok(()),
+            UndoOutcome::ChangedByOthers(what) => {
+                Err(FaultError::Refused(format!("VirtualService {}: {what}", self.owner)))
+            }
+            UndoOutcome::Gone => Err(FaultError::NoTarget(format!("VirtualService {} is gone", self.owner))),
+        }
+    }
+
+    /// Whether the control request feels it; what was seen.
+    async fn felt(&self) -> Result<String, String> {
+        let (outcome, took) = self.control.ask().await;
+        let slow = self.spec.delay.is_some_and(|delay| took >= delay.0 && outcome.answer != Answer::Unasked);
+        let refused = self.spec.abort.is_some() && matches!(outcome.answer, Answer::Bad(_));
+        let seen = format!("{} after {} ms", outcome.message, took.as_millis());
+        if slow || refused { Ok(seen) } else { Err(seen) }
+    }
+}
+
+impl Fault for Injected {
+    fn targets(&self) -> Vec<String> {
+        vec![format!("VirtualService {}", self.owner)]
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        vec![Undo::RemoveRouteFault {
+            cluster: self.cluster.key.clone(),
+            namespace: self.owner.namespace.clone(),
+            name: self.owner.name.clone(),
+            uid: self.owner.uid.clone(),
+            wrote: self.fault.clone(),
+            proxies: self.proxies.clone(),
+        }]
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remark.iter().cloned().collect()
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.write("?dryRun=All"))
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.write(""))
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let origin = (self.owner.namespace.as_str(), self.owner.name.as_str());
+            let carried = match self.watch.ask(origin, routes::as_seen(&self.fault)).await {
+                Ok(carried) => carried,
+                Err(error) => return Effect::NotYet(error.to_string()),
+            };
+            let lacking =
+                carried.by_none.len() + if self.spec.route.is_none() { carried.by_some_routes.len() } else { 0 };
+            let with = carried.by_all_routes.len() + carried.by_some_routes.len();
+            if lacking > 0 || with == 0 {
+                let whom = carried.by_none.first().map_or_else(String::new, |pod| format!(", such as {pod}"));
+                return Effect::NotYet(format!("{lacking} of {} proxies do not carry it{whom}", lacking.max(with)));
+            }
+            match self.felt().await {
+                Ok(seen) => Effect::Seen(format!("{with} proxies carry it; the control request: {seen}")),
+                Err(seen) => {
+                    Effect::NotYet(format!("{with} proxies carry it, but the control request does not feel it: {seen}"))
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(extra: &Value) -> HttpFault {
+        let mut spec = json!({ "cluster": "a", "namespace": "shop", "host": "cart",
+            "control": { "http": { "via": "ingress/a", "path": "/" } } });
+        super::super::fields::merge(&mut spec, extra.clone());
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn the_fault_is_written_as_istio_reads_it() {
+        let fault = spec(&json!({ "delay": "1500ms", "abort": 503, "percent": "50%" })).fault();
+        let percentage = json!({ "value": 50 });
+        assert_eq!(fault["delay"], json!({ "fixedDelay": "1.5s", "percentage": percentage }));
+        assert_eq!(fault["abort"], json!({ "httpStatus": 503, "percentage": percentage }));
+        assert_eq!(routes::as_seen(&fault).delay, Some(std::time::Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_would_do_nothing_or_too_much_is_refused() {
+        assert!(spec(&json!({ "delay": "2s" })).complaints().is_empty());
+        for bad in [
+            json!({}),
+            json!({ "delay": "0s" }),
+            json!({ "abort": 99 }),
+            json!({ "delay": "2s", "percent": "0%" }),
+            json!({ "delay": "2s", "host": "*" }),
+            json!({ "delay": "2s", "namespace": "kube-system" }),
+            json!({ "delay": "2s", "host": "dns.kube-system" }),
+            json!({ "delay": "2s", "control": { "http": { "path": "x" } } }),
+        ] {
+            assert!(!spec(&bad).complaints().is_empty(), "{bad}");
+        }
+    }
+}

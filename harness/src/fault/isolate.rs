@@ -1,0 +1,202 @@
+//! `isolate`: a `NetworkPolicy` that admits nothing to some pods and nothing from them. Whether anything enforces it is
+//! shown by a control request. What a policy does to connections that are open already is up to the CNI.
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::control::{self, Control};
+use super::create::{self, Creation};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use crate::cluster::{ObjectName, PodRef, World, select_pods};
+use crate::probe::{Answer, Complaint, Permission, ProbeKind};
+use crate::spec::{ClusterChoice, Selector};
+
+/// Pods to cut off.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Isolate {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// Which pods.
+    pub selector: Selector,
+    /// Traffic to them, from them, or both; both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// A request that must pass before the fault and must not while it lasts: any kind of probe.
+    pub control: Box<ProbeKind>,
+}
+
+/// Which traffic is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// To the pods.
+    Ingress,
+    /// From the pods.
+    Egress,
+    /// Both.
+    Both,
+}
+
+impl Isolate {
+    fn object(&self) -> ObjectName<'_> {
+        ObjectName {
+            api_version: "networking.k8s.io/v1",
+            kind: "NetworkPolicy",
+            namespace: Some(&self.namespace),
+            name: "",
+        }
+    }
+
+    fn manifest(&self, run: &str) -> Value {
+        let types = match self.direction.unwrap_or(Direction::Both) {
+            Direction::Ingress => json!(["Ingress"]),
+            Direction::Egress => json!(["Egress"]),
+            Direction::Both => json!(["Ingress", "Egress"]),
+        };
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": { "name": format!("meshdrill-{run}-{:08x}", hash(self.selector.as_str())), "namespace": self.namespace },
+            "spec": { "podSelector": self.selector.to_object(), "policyTypes": types }
+        })
+    }
+}
+
+/// FNV-1a: tells two policies of one run apart, the same way every time.
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+impl FaultRole for Isolate {
+    fn describe(&self) -> String {
+        let what = match self.direction.unwrap_or(Direction::Both) {
+            Direction::Ingress => "traffic to",
+            Direction::Egress => "traffic from",
+            Direction::Both => "all traffic of",
+        };
+        format!("cut off {what} {}/{} in {} by a NetworkPolicy", self.namespace, self.selector, self.cluster)
+    }
+
+    fn sustained(&self) -> bool {
+        true
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let system = (self.namespace == "kube-system").then(|| {
+            let help = "name the namespace of a workload of the mesh";
+            Complaint::new("namespace", "kube-system is never broken", help)
+        });
+        system.into_iter().chain(control::complaints(&self.control)).collect()
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let key = self.cluster.key();
+        let mut all = create::permissions(key, self.object());
+        all.push(Permission::new(key, &self.namespace, "", "pods", "list"));
+        all.extend(self.control.as_kind().permissions());
+        all
+    }
+
+    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+        Box::pin(async move {
+            let cluster = world.cluster(self.cluster.key())?;
+            let pods = select_pods(cluster, &self.namespace, self.selector.as_str()).await?;
+            if pods.is_empty() {
+                let place = format!("{}/{}", cluster.key, self.namespace);
+                return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
+            }
+            let policy = Creation::of(cluster, self.manifest(&options.run), &options.run).await?;
+            let control = Control::prepare(&self.control, world, None).await?;
+            let pods = pods.iter().map(|pod| PodRef::of(pod).to_string()).collect();
+            Ok(Box::new(Isolation { policy, control, pods, what: self.control.as_kind().describe() }) as Box<dyn Fault>)
+        })
+    }
+}
+
+struct Isolation {
+    policy: Creation,
+    control: Control,
+    pods: Vec<String>,
+    what: String,
+}
+
+impl Fault for Isolation {
+    fn targets(&self) -> Vec<String> {
+        self.pods.clone()
+    }
+
+    fn undo(&self) -> Vec<Undo> {
+        vec![self.policy.undo()]
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.policy.send("?dryRun=All"))
+    }
+
+    fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(self.policy.send(""))
+    }
+
+    fn effect(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            match self.policy.found().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Effect::NotYet(format!("{} is not there", self.policy.name())),
+                Err(error) => return Effect::NotYet(error.to_string()),
+            }
+            // One lost request may be chance.
+            let mut last = String::new();
+            for _ in 0..2 {
+                let (outcome, took) = self.control.ask().await;
+                if !matches!(outcome.answer, Answer::Bad(_)) {
+                    let key = &self.policy.cluster.key;
+                    return Effect::NotYet(format!(
+                        "{} is stored in {key}, but {} is still answered ({}): it seems that the CNI of {key} does not enforce NetworkPolicies; if so, say `without: {{ networkPolicy: … }}` in the mesh file and `needs: [networkPolicy]` in the scenario",
+                        self.policy.name(),
+                        self.what,
+                        outcome.message
+                    ));
+                }
+                last = format!("{} after {} ms", outcome.message, took.as_millis());
+            }
+            Effect::Seen(format!("{} is there, and {} is not answered any more: {last}", self.policy.name(), self.what))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn isolate(selector: &str) -> Isolate {
+        let control = json!({ "http": { "via": "ingress/a", "path": "/" } });
+        let spec = json!({ "cluster": "a", "namespace": "shop", "selector": selector, "control": control });
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn the_policy_selects_what_the_selector_does_and_admits_nothing() {
+        let policy = isolate("app=x,tier in (a,b),!canary").manifest("r1");
+        assert_eq!(policy["metadata"]["name"], format!("meshdrill-r1-{:08x}", hash("app=x,tier in (a,b),!canary")));
+        assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
+        assert_eq!(policy["spec"]["podSelector"]["matchExpressions"].as_array().map(Vec::len), Some(3));
+        assert!(policy["spec"]["ingress"].is_null() && policy["spec"]["egress"].is_null());
+        assert_ne!(policy["metadata"]["name"], isolate("app=y").manifest("r1")["metadata"]["name"]);
+    }
+
+    #[test]
+    fn making_and_deleting_it_must_be_permitted() {
+        let all = isolate("app=x").permissions();
+        for verb in ["get", "create", "delete"] {
+            assert!(
+                all.contains(&Permission::new("a", "shop", "networking.k8s.io", "networkpolicies", verb)),
+                "{verb}"
+            );
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! `alertRules`: named alerting rules are loaded, healthy, recently evaluated, as declared, and able to fire; and what
+//! fires goes to an Alertmanager. A `ConfigMap` that holds rules proves none of this.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::prometheus::{Rule, RuleGroup, RuleHealth, Vector};
+use meshdrill_checks::observe::promql::{self, Mistake, Severity};
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::kind::{Complaint, Kind, Observer, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Metrics, Outcome};
+use crate::cluster::World;
+use crate::spec::{ClusterChoice, Comparison};
+
+/// Alerting rules of one cluster's Prometheus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AlertRules {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The rules that must be there.
+    pub rules: Vec<DeclaredRule>,
+    /// Whether an Alertmanager must be attached; true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alertmanager: Option<bool>,
+}
+
+/// A rule as it was agreed on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclaredRule {
+    /// The name of the alert.
+    pub name: String,
+    /// Its label `severity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// How long its expression holds before it fires.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub hold: Option<TimeSpan>,
+    /// What its expression is compared with, such as `> 0.05`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Comparison>,
+}
+
+impl Kind for AlertRules {
+    fn describe(&self) -> String {
+        let names: Vec<&str> = self.rules.iter().map(|rule| rule.name.as_str()).collect();
+        format!("alerting rules {} at the Prometheus of {}", names.join(", "), self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        match self.rules.as_slice() {
+            [one] => one.name.clone(),
+            _ => "loaded".to_owned(),
+        }
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let none = self.rules.is_empty();
+        none.then(|| Complaint::new("rules", "no rule is named", "write `rules: [{ name: IstiodDown }]`"))
+            .into_iter()
+            .collect()
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let prometheus = Metrics::prometheus(world, self.cluster.key()).await?;
+            Ok(Box::new(RulesObserver { prometheus, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct RulesObserver {
+    prometheus: Metrics,
+    spec: AlertRules,
+}
+
+impl RulesObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let groups = self.prometheus.rules().await?;
+        let now = self.prometheus.time().await?;
+        let loaded = groups.iter().map(|group| group.rules.len()).sum::<usize>();
+        let mut missed = Vec::new();
+        let mut remarks = Vec::new();
+        for declared in &self.spec.rules {
+            let found: Vec<(&RuleGroup, &Rule)> = groups
+                .iter()
+                .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+                .filter(|(_, rule)| rule.name == declared.name)
+                .collect();
+            if found.is_empty() {
+                missed.push(format!("rule {} is not loaded", declared.name));
+            }
+            for (group, rule) in found {
+                missed.extend(off(declared, rule).into_iter().chain(stale(group, rule, now)));
+                match self.unable(rule).await? {
+                    Ability::Unable(why) => missed.push(format!("rule {} {why}", rule.name)),
+                    Ability::Able(remark) => remarks.extend(remark.map(|text| format!("{}: {text}", rule.name))),
+                }
+            }
+        }
+        if loaded == 0 {
+            missed = vec![format!(
+                "no rule is loaded, so none of {} is: rules in a ConfigMap do nothing until rule_files names them",
+                self.spec.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ")
+            )];
+        }
+        let managers = self.prometheus.alertmanagers().await?;
+        if self.spec.alertmanager.unwrap_or(true) && managers.active.is_empty() {
+            missed.push(
+                "no Alertmanager is attached: what fires reaches nobody (`alerting:` of prometheus.yml)".to_owned(),
+            );
+        }
+        let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "remarks": remarks });
+        let at = self.prometheus.name();
+        let message = match missed.as_slice() {
+            [] => {
+                let remarks =
+                    if remarks.is_empty() { String::new() } else { format!("; worth a look: {}", remarks.join("; ")) };
+                format!("{} rules are loaded, as declared and able to fire at {at}{remarks}", self.spec.rules.len())
+            }
+            missed => format!("{} ({at})", missed.join("; ")),
+        };
+        Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+
+    /// Whether a rule can fire: its expression means what it says, and the series that it looks at exist.
+    async fn unable(&self, rule: &Rule) -> Result<Ability, CannotAsk> {
+        let findings = promql::check(&rule.query);
+        let fatal = findings.iter().find(|finding| match finding.severity {
+            Severity::Invalid | Severity::Wrong => true,
+            // A target that is removed takes its own `up` with it; series that someone else counts stay.
+            Severity::Blind => finding.mistake == Mistake::AbsentMissing && asks_only_up(&finding.part),
+            Severity::Imprecise => false,
+        });
+        if let Some(finding) = fatal {
+            let correct = finding.correct.as_ref().map_or_else(String::new, |better| format!("; write {better}"));
+            let effect = match finding.severity {
+                Severity::Blind => "cannot fire in the case it is for",
+                _ => "does not say what it means",
+            };
+            return Ok(Ability::Unable(format!("{effect}: {} {}{correct}", finding.part, finding.why)));
+        }
+        let selectors = match promql::selectors(&rule.query) {
+            Ok(selectors) => selectors,
+            Err(error) => return Ok(Ability::Able(Some(format!("its expression was not read: {error}")))),
+        };
+        for selector in selectors {
+            let potential = selector.potential();
+            if matches!(self.prometheus.query(&format!("count({potential})"), None).await?, Vector::NoData) {
+                let effect = if selector.absent { "fires for ever" } else { "cannot fire" };
+                return Ok(Ability::Unable(format!("{effect}: there is no series {potential}")));
+            }
+        }
+        Ok(Ability::Able(findings.first().map(|finding| format!("{} {}", finding.part, finding.why))))
+    }
+}
+
+/// Whether a rule can fire.
+enum Ability {
+    /// It can; what is worth knowing.
+    Able(Option<String>),
+    /// It cannot, or always does.
+    Unable(String),
+}
+
+fn asks_only_up(part: &str) -> bool {
+    promql::selectors(part)
+        .is_ok_and(|selectors| !selectors.is_empty() && selectors.iter().all(|one| one.metric.as_deref() == Some("up")))
+}
+
+/// Where a loaded rule is not as declared.
+fn off(declared: &DeclaredRule, rule: &Rule) -> Vec<String> {
+    let mut missed = Vec::new();
+    let name = &rule.name;
+    if rule.health != RuleHealth::Ok {
+        let why = if rule.last_error.is_empty() { "not evaluated yet" } else { &rule.last_error };
+        missed.push(format!("rule {name} is not healthy: {why}"));
+    }
+    if let Some(wanted) = &declared.severity {
+        let found = rule.labels.get("severity").map_or("none", String::as_str);
+        if found != wanted {
+            missed.push(format!("rule {name} has severity {found}, expected {wanted}"));
+        }
+    }
+    if let Some(wanted) = declared.hold.filter(|wanted| wanted.0 != rule.hold) {
+        missed.push(format!("rule {name} waits for {}, expected for: {wanted}", TimeSpan(rule.hold)));
+    }
+    if let Some(wanted) = declared.threshold {
+        let found = promql::threshold(&rule.query).ok().flatten();
+        if found.as_ref().and_then(|text| text.parse::<Comparison>().ok()) != Some(wanted) {
+            let found = found.unwrap_or_else(|| "no number".to_owned());
+            missed.push(format!("rule {name} compares with {found}, expected {wanted}"));
+        }
+    }
+    missed
+}
+
+/// Whether a rule was not evaluated for longer than two intervals of its group.
+fn stale(group: &RuleGroup, rule: &Rule, now: f64) -> Option<String> {
+    let limit = (group.interval * 2).max(Duration::from_secs(30)).as_secs_f64();
+    let last = rule.last_evaluation.or(group.last_evaluation)?;
+    let age = now - last.as_millisecond() as f64 / 1000.0;
+    (age > limit)
+        .then(|| format!("rule {} was last evaluated {age:.0} s ago, expected at most {limit:.0} s", rule.name))
+}
+
+impl Observer for RulesObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(query: &str) -> Rule {
+        serde_json::from_value(json!({ "name": "A", "type": "alerting", "query": query, "duration": 60, "health": "ok",
+            "state": "inactive", "labels": { "severity": "warning" } }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let declared = DeclaredRule {
+            name: "A".to_owned(),
+            severity: Some("critical".to_owned()),
+            hold: Some(TimeSpan::secs(120)),
+            threshold: Some("> 0.05".parse().unwrap()),
+        };
+        let missed = off(&declared, &rule("x > 0.5"));
+        assert_eq!(
+            missed,
+            [
+                "rule A has severity warning, expected critical",
+                "rule A waits for 1m, expected for: 2m",
+                "rule A compares with > 0.5, expected > 0.05"
+            ]
+        );
+        let plain = DeclaredRule { name: "A".to_owned(), severity: None, hold: None, threshold: None };
+        assert_eq!(off(&plain, &rule("x > 0.5")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_target_takes_its_own_up_with_it() {
+        assert!(asks_only_up("up{app=\"istiod\"} == 0"));
+        assert!(!asks_only_up("sum(rate(istio_requests_total[5m])) == 0") && !asks_only_up("1 == 0"));
+    }
+}

@@ -1,0 +1,202 @@
+//! `queries`: PromQL read before it is asked, and then asked. What a dashboard or a guide asks must be accepted by the
+//! server and mean what it says; where it does not, the correct form is given.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::promql::{self, Finding, Mistake, Severity};
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kind::{Complaint, Kind, Observer, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Metrics, Outcome};
+use crate::cluster::World;
+use crate::spec::ClusterChoice;
+
+/// Queries to one cluster's Prometheus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Queries {
+    /// The cluster whose Prometheus is asked.
+    pub cluster: ClusterChoice,
+    /// The queries.
+    pub queries: Vec<Query>,
+}
+
+/// One query, with the mistakes in it that are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Query {
+    /// As it is written where it stands.
+    pub query: String,
+    /// The mistakes that are known to be in it; without this key it must be free of those that make it useless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistakes: Option<Vec<KnownMistake>>,
+}
+
+/// A mistake by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum KnownMistake {
+    /// Refused by the grammar.
+    Syntax,
+    /// `by (…)` behind something that is no aggregation.
+    AggregationClause,
+    /// A label compared with the name of another label.
+    LabelAgainstLiteral,
+    /// A quantile over buckets that were aggregated without `le`.
+    QuantileLostBuckets,
+    /// A quantile for each series instead of one for all.
+    QuantilePerSeries,
+    /// Division by a gauge that is 0 or 1.
+    DivisionByFlag,
+    /// A comparison that holds only while the series exists.
+    AbsentMissing,
+    /// A share whose upper part is empty until something fails.
+    EmptyShare,
+    /// Istio's metrics grouped by a label that they do not have.
+    ForeignGrouping,
+    /// Istio's metrics without a reporter.
+    ReporterMissing,
+    /// Response flags matched by a part of their text.
+    LooseFlags,
+}
+
+impl KnownMistake {
+    const fn of(mistake: Mistake) -> Self {
+        match mistake {
+            Mistake::Syntax => Self::Syntax,
+            Mistake::AggregationClause => Self::AggregationClause,
+            Mistake::LabelAgainstLiteral => Self::LabelAgainstLiteral,
+            Mistake::QuantileLostBuckets => Self::QuantileLostBuckets,
+            Mistake::QuantilePerSeries => Self::QuantilePerSeries,
+            Mistake::DivisionByFlag => Self::DivisionByFlag,
+            Mistake::AbsentMissing => Self::AbsentMissing,
+            Mistake::EmptyShare => Self::EmptyShare,
+            Mistake::ForeignGrouping => Self::ForeignGrouping,
+            Mistake::ReporterMissing => Self::ReporterMissing,
+            Mistake::LooseFlags => Self::LooseFlags,
+        }
+    }
+}
+
+impl Kind for Queries {
+    fn describe(&self) -> String {
+        format!("{} queries, read and then asked of the Prometheus of {}", self.queries.len(), self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        "as-written".to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let none = self.queries.is_empty();
+        none.then(|| Complaint::new("queries", "no query", "write `queries: [{ query: up }]`")).into_iter().collect()
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let metrics = Arc::new(Metrics::prometheus(world, self.cluster.key()).await?);
+            Ok(Box::new(QueriesObserver { metrics, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct QueriesObserver {
+    metrics: Arc<Metrics>,
+    spec: Queries,
+}
+
+impl QueriesObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let mut missed = Vec::new();
+        let mut told: Vec<Value> = Vec::new();
+        let mut reported = Vec::new();
+        for one in &self.spec.queries {
+            let findings = promql::check(&one.query);
+            let invalid = findings.iter().any(|finding| finding.severity == Severity::Invalid);
+            missed.extend(unexpected(one, &findings));
+            let answer = self.metrics.accepts(&one.query).await?;
+            match (&answer, invalid) {
+                (Ok(()), true) => {
+                    missed.push(format!("`{}` was taken for invalid, and the server accepts it", one.query))
+                }
+                (Err(why), false) => missed.push(format!("`{}` is refused: {why}", one.query)),
+                _ => {}
+            }
+            if let Some(worst) = findings.first() {
+                reported.push(format!("`{}`: {}", one.query, remedy(worst)));
+            }
+            for better in findings.iter().filter_map(|finding| repaired(finding)) {
+                if let Err(why) = self.metrics.accepts(better).await? {
+                    missed.push(format!("the correct form `{better}` is refused: {why}"));
+                }
+            }
+            told.push(json!({ "query": one.query, "accepted": answer.is_ok(), "findings": findings }));
+        }
+        let seen = json!({ "queries": told });
+        let sound = self.spec.queries.len() - reported.len();
+        let message = match missed.as_slice() {
+            [] if reported.is_empty() => format!("{sound} queries are sound and accepted"),
+            [] => format!("{sound} queries are sound; known mistakes in {}: {}", reported.len(), reported.join("; ")),
+            missed => missed.join("; "),
+        };
+        Ok(Outcome::judged(missed.is_empty(), format!("{message} ({})", self.metrics.name()), seen))
+    }
+}
+
+/// What of the findings was not to be expected.
+fn unexpected(one: &Query, findings: &[Finding]) -> Vec<String> {
+    let Some(known) = &one.mistakes else {
+        let useless = findings.iter().filter(|finding| finding.severity < Severity::Imprecise);
+        return useless.map(|finding| format!("`{}`: {}", one.query, remedy(finding))).collect();
+    };
+    let found: Vec<KnownMistake> = findings.iter().map(|finding| KnownMistake::of(finding.mistake)).collect();
+    let new = findings.iter().filter(|finding| !known.contains(&KnownMistake::of(finding.mistake)));
+    let new = new.map(|finding| format!("`{}`: {}", one.query, remedy(finding)));
+    let gone = known.iter().filter(|mistake| !found.contains(mistake));
+    new.chain(gone.map(|mistake| format!("`{}` does not have the mistake {mistake:?}", one.query))).collect()
+}
+
+/// What is wrong and what to write instead.
+fn remedy(finding: &Finding) -> String {
+    let better = finding.correct.as_ref().map_or_else(String::new, |better| format!("; write {better}"));
+    format!("{}{better}", finding.why)
+}
+
+/// The correct form of a finding, where that is one query and not advice.
+fn repaired(finding: &Finding) -> Option<&str> {
+    let better = finding.correct.as_deref()?;
+    (finding.mistake != Mistake::LabelAgainstLiteral).then_some(better)
+}
+
+impl Observer for QueriesObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_mistakes_are_expected_and_others_are_not() {
+        let query = "sum(rate(istio_requests_total[5m])) by (cluster)";
+        let with = |mistakes| Query { query: query.to_owned(), mistakes };
+        let findings = promql::check(query);
+        assert!(unexpected(&with(None), &findings).is_empty(), "imprecise ones do no harm");
+        let both = vec![KnownMistake::ForeignGrouping, KnownMistake::ReporterMissing];
+        assert!(unexpected(&with(Some(both)), &findings).is_empty());
+        assert_eq!(unexpected(&with(Some(vec![KnownMistake::ForeignGrouping])), &findings).len(), 1);
+        let wrong = vec![KnownMistake::ForeignGrouping, KnownMistake::ReporterMissing, KnownMistake::Syntax];
+        assert!(unexpected(&with(Some(wrong)), &findings)[0].contains("does not have the mistake Syntax"));
+    }
+}

@@ -1,0 +1,187 @@
+//! `trafficSplit`: exchanges whose answers tell who gave them, by version, by cluster, or by whatever else the traffic is
+//! divided. One answer says nothing; the criterion `split` tests the counts of all of them against declared weights.
+
+use futures::future::BoxFuture;
+use indexmap::IndexMap;
+use jsonpath_rust::JsonPath as _;
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::expect::bad_regex;
+use super::http::HttpObserver;
+use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::{Answer, CannotAsk, Http, Outcome};
+use crate::cluster::World;
+use crate::net;
+use crate::spec::ClusterChoice;
+
+/// Exchanges and how their answers are told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrafficSplit {
+    /// What is asked, as for an `http` probe.
+    pub http: Http,
+    /// How the traffic is divided: `version`, `cluster` or other names, each with the way to read it from an answer.
+    /// What is read for `cluster` is Istio's id of a cluster, and is written as the mesh file's key.
+    pub by: IndexMap<String, Identity>,
+}
+
+/// How an answer tells who gave it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Identity {
+    /// A `JSONPath` into the body; the whole body without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
+    /// A regular expression over that; its first group, or the whole match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
+}
+
+/// The division whose parts are clusters.
+pub const BY_CLUSTER: &str = "cluster";
+
+impl TrafficSplit {
+    /// The cluster that is asked, once it was expanded to one; none for a URL.
+    pub fn home(&self) -> Option<String> {
+        let mut http = self.http.clone();
+        http.choices().first().map(|choice| choice.key().to_owned())
+    }
+}
+
+impl Kind for TrafficSplit {
+    fn describe(&self) -> String {
+        let by = self.by.keys().cloned().collect::<Vec<_>>().join(" and ");
+        format!("{}, answers told apart by {by}", self.http.describe())
+    }
+
+    fn subject(&self) -> String {
+        self.http.subject()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        self.http.choices()
+    }
+
+    fn timing(&self) -> Timing {
+        // A sample is laid out from the criterion; the bound is the exchange's own.
+        Timing { every: TimeSpan::millis(100), ..self.http.timing() }
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut found = self.http.complaints();
+        if self.by.is_empty() {
+            let help = "write `by: { version: { json: $.podname, regex: \"-(v[0-9]+)-\" } }`";
+            found.push(Complaint::new("by", "nothing tells the answers apart", help));
+        }
+        for identity in self.by.values() {
+            if identity.json.is_none() && identity.regex.is_none() {
+                let help = "write `json:`, `regex:` or both";
+                found.push(Complaint::new("by", "an identity that is read from nothing", help));
+            }
+            found.extend(bad_regex("by", identity.regex.as_deref()));
+            if identity.json.as_ref().is_some_and(|path| Value::Null.query(path).is_err()) {
+                found.push(Complaint::new("by", "not a JSONPath", "write it as in RFC 9535: `$.clustername`"));
+            }
+        }
+        found
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        self.http.permissions()
+    }
+
+    fn only_sampled(&self) -> Option<Complaint> {
+        let help = "write it under `probes:`, with a `split:` row in `sla:`";
+        Some(Complaint::new("http", "one answer shows no split", help))
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let http = self.http.observer(world, role).await?;
+            let readers = self.by.iter().map(|(name, identity)| Ok((name.clone(), Reader::of(identity)?)));
+            let by = readers.collect::<Result<_, CannotAsk>>()?;
+            Ok(Box::new(SplitObserver { http, by, world: world.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct Reader {
+    json: Option<String>,
+    regex: Option<Regex>,
+}
+
+impl Reader {
+    fn of(identity: &Identity) -> Result<Self, CannotAsk> {
+        let regex = identity.regex.as_deref().map(Regex::new).transpose();
+        Ok(Self { json: identity.json.clone(), regex: regex.map_err(|error| CannotAsk(error.to_string()))? })
+    }
+
+    fn read(&self, answer: &net::Answer) -> Option<String> {
+        let text = match &self.json {
+            Some(path) => {
+                let document: Value = serde_json::from_slice(&answer.body).ok()?;
+                let found = document.query(path).ok()?.into_iter().next().cloned()?;
+                found.as_str().map_or_else(|| found.to_string(), str::to_owned)
+            }
+            None => String::from_utf8_lossy(&answer.body).into_owned(),
+        };
+        let Some(regex) = &self.regex else { return Some(text) };
+        let captures = regex.captures(&text)?;
+        Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
+    }
+}
+
+struct SplitObserver {
+    http: HttpObserver,
+    by: Vec<(String, Reader)>,
+    world: World,
+}
+
+impl Observer for SplitObserver {
+    fn observe(&self, series: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            let (mut outcome, answer) = self.http.exchange(series).await;
+            let Some(answer) = answer.filter(|_| outcome.answer == Answer::Good) else { return outcome };
+            let mut told = serde_json::Map::new();
+            for (name, reader) in &self.by {
+                let Some(found) = reader.read(&answer) else {
+                    let message = format!("the answer does not tell its {name}");
+                    return Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Body), message);
+                };
+                let found = if name == BY_CLUSTER { self.world.key_of_istio(&found) } else { found };
+                told.insert(name.clone(), Value::String(found));
+            }
+            let parts: Vec<&str> = told.values().filter_map(Value::as_str).collect();
+            outcome.responder = Some(parts.join(" "));
+            outcome.seen = json!({ "by": told });
+            outcome
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_read_from_answers() {
+        let answer = net::Answer {
+            status: 200,
+            headers: http::HeaderMap::new(),
+            body: r#"{"podname":"reviews-v2-abc","clustername":"one"}"#.into(),
+        };
+        let read = |json: Option<&str>, regex: Option<&str>| {
+            let identity = Identity { json: json.map(str::to_owned), regex: regex.map(str::to_owned) };
+            Reader::of(&identity).unwrap().read(&answer)
+        };
+        assert_eq!(read(Some("$.podname"), Some("-(v[0-9]+)-")).as_deref(), Some("v2"));
+        assert_eq!(read(Some("$.clustername"), None).as_deref(), Some("one"));
+        assert_eq!(read(None, Some("reviews-v[0-9]")).as_deref(), Some("reviews-v2"));
+        assert_eq!(read(Some("$.nobody"), None), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! `trustRoot`: a cluster's signing certificate leads to its root, is valid for long enough, is what its control plane
+//! hands out, and the root is the one that every other cluster of the mesh has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::certs::{CaCerts, KeyFile, Path, ROOT_CERT};
+use meshdrill_checks::record::Series;
+use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::kind::{Kind, Observer, Permission, Role};
+use super::outcome::settle;
+use super::{CannotAsk, Outcome};
+use crate::clock::Clock;
+use crate::cluster::{Cluster, World};
+use crate::spec::ClusterChoice;
+
+/// The CA of one cluster, beside those of the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustRoot {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace of the secret; istio-system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The secret; cacerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// How long all its certificates must still be valid; 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for: Option<TimeSpan>,
+}
+
+const VALID_FOR: TimeSpan = TimeSpan::secs(30 * 86_400);
+/// Where the control plane writes the root that workloads are to trust.
+const HANDED_OUT: &str = "istio-ca-root-cert";
+
+impl TrustRoot {
+    fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("istio-system")
+    }
+
+    fn secret(&self) -> &str {
+        self.secret.as_deref().unwrap_or("cacerts")
+    }
+}
+
+impl Kind for TrustRoot {
+    fn describe(&self) -> String {
+        format!("Secret {}/{} of {} and the roots of the other clusters", self.namespace(), self.secret(), self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        self.secret().to_owned()
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        ["secrets", "configmaps"]
+            .map(|what| Permission::new(self.cluster.key(), self.namespace(), "", what, "get"))
+            .to_vec()
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let others = world.clusters.values().filter(|other| other.key != cluster.key).cloned().collect();
+            Ok(Box::new(RootObserver { cluster, others, clock: world.clock, spec: self.clone() }) as Box<dyn Observer>)
+        })
+    }
+}
+
+struct RootObserver {
+    cluster: Arc<Cluster>,
+    others: Vec<Arc<Cluster>>,
+    clock: Clock,
+    spec: TrustRoot,
+}
+
+impl RootObserver {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let (key, name) = (&self.cluster.key, format!("{}/{}", self.spec.namespace(), self.spec.secret()));
+        let Some(own) = self.bundle(&self.cluster).await? else {
+            let message = format!("there is no Secret {name} in {key}: its control plane signs with a root of its own");
+            return Ok(Outcome::judged(false, message, Value::Null));
+        };
+        let mut missed = wrong(&own, self.clock.wall_now(), self.spec.valid_for.unwrap_or(VALID_FOR));
+        let roots = own.root_fingerprints();
+        for other in &self.others {
+            match self.bundle(other).await? {
+                Some(theirs) if theirs.root_fingerprints() == roots => {}
+                Some(theirs) => missed.push(format!(
+                    "its root {} is not the root of {}, {}",
+                    short(&roots),
+                    other.key,
+                    short(&theirs.root_fingerprints())
+                )),
+                None => missed.push(format!("{} has no Secret {name}", other.key)),
+            }
+        }
+        if let Some(handed_out) = self.handed_out().await?
+            && handed_out.root_fingerprints() != roots
+        {
+            missed.push(format!(
+                "its control plane hands out the root {}, not that of the Secret, {}: it was not restarted since, or reads another",
+                short(&handed_out.root_fingerprints()),
+                short(&roots)
+            ));
+        }
+        let expires = own.expires();
+        let seen = json!({ "roots": own.root_fingerprints(), "expires": expires.map(|at| at.to_string()) });
+        let message = match missed.as_slice() {
+            [] => format!(
+                "root {} in {} clusters, the path to it verified, valid until {} ({key})",
+                short(&roots),
+                self.others.len() + 1,
+                expires.map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string())
+            ),
+            missed => format!("{} (Secret {name} in {key})", missed.join("; ")),
+        };
+        Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+
+    async fn bundle(&self, cluster: &Cluster) -> Result<Option<CaCerts>, CannotAsk> {
+        let path = format!("/api/v1/namespaces/{}/secrets/{}", self.spec.namespace(), self.spec.secret());
+        let secret: Value = match cluster.get(&path).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            found => found?,
+        };
+        let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
+        let entries = secret["data"].as_object().into_iter().flatten();
+        let files: BTreeMap<String, Vec<u8>> =
+            entries.filter_map(|(name, value)| Some((name.clone(), decode(value.as_str()?)?))).collect();
+        Ok(Some(CaCerts::read(&files)))
+    }
+
+    /// The root that the control plane gives to workloads.
+    async fn handed_out(&self) -> Result<Option<CaCerts>, CannotAsk> {
+        let path = format!("/api/v1/namespaces/{}/configmaps/{HANDED_OUT}", self.spec.namespace());
+        let map: Value = match self.cluster.get(&path).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            found => found?,
+        };
+        let root = map["data"][ROOT_CERT].as_str().unwrap_or_default().as_bytes().to_vec();
+        Ok(Some(CaCerts::read(&BTreeMap::from([(ROOT_CERT.to_owned(), root)]))))
+    }
+}
+
+/// What is wrong with one cluster's files.
+fn wrong(certs: &CaCerts, now: jiff::Timestamp, valid_for: TimeSpan) -> Vec<String> {
+    let mut missed = Vec::new();
+    if !certs.missing.is_empty() {
+        missed.push(format!("it lacks {}", certs.missing.join(", ")));
+    }
+    missed.extend(certs.unreadable.iter().map(|one| format!("{} cannot be read: {}", one.file, one.why)));
+    match certs.key {
+        KeyFile::Encrypted => missed.push("ca-key.pem is behind a passphrase, which istiod cannot open".to_owned()),
+        KeyFile::NotAKey => missed.push("ca-key.pem is no private key".to_owned()),
+        KeyFile::Key | KeyFile::Missing => {}
+    }
+    if let Path::Broken { subject, why } = &certs.path {
+        missed.push(format!("the path to the root ends at {subject}: {why:?}"));
+    }
+    let all = certs.path.certificates().iter().chain(&certs.ca).chain(&certs.chain).chain(&certs.roots);
+    let soonest = all.min_by_key(|certificate| certificate.not_after);
+    if let Some(first) =
+        soonest.filter(|first| first.not_after.duration_since(now).as_secs_f64() < valid_for.as_secs_f64())
+    {
+        let days = first.not_after.duration_since(now).as_hours() / 24;
+        let date = first.not_after.strftime("%Y-%m-%d");
+        missed.push(if first.not_after < now {
+            format!("{} expired on {date}", first.subject)
+        } else {
+            format!("{} expires on {date}, in {days} days, expected at least {valid_for}", first.subject)
+        });
+    }
+    missed
+}
+
+/// The beginning of each fingerprint.
+fn short(fingerprints: &std::collections::BTreeSet<&str>) -> String {
+    if fingerprints.is_empty() {
+        return "(none)".to_owned();
+    }
+    fingerprints.iter().map(|one| one.get(..12).unwrap_or(one)).collect::<Vec<_>>().join("+")
+}
+
+impl Observer for RootObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}
