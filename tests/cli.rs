@@ -1,7 +1,9 @@
 //! The command line: what scripts rely on, and what people are told when something is in the way.
 
 mod environment;
+mod kubectl;
 mod rescued;
+mod run_flags;
 mod served;
 
 use std::path::PathBuf;
@@ -11,10 +13,16 @@ use libtest_mimic::{Failed, Trial};
 use crate::command::{Ran, meshdrill, root, run, run_dirs, scratch};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = kubectl::trials();
+    trials.extend([
         Trial::test("cli::no kubeconfig", environment::no_kubeconfig),
         Trial::test("cli::a context that is not there", environment::no_context),
         Trial::test("cli::an API server that is not there", environment::unreachable),
+        Trial::test("cli::a credential plugin that hangs", environment::plugin_hangs),
+        Trial::test("cli::a credential plugin that fails", environment::plugin_fails),
+        Trial::test("cli::a credential plugin that is not there", environment::plugin_is_missing),
+        Trial::test("cli::a credential plugin that answers", environment::plugin_answers),
+        Trial::test("cli::a client certificate that has expired", environment::expired_certificate),
         Trial::test("cli::a fault that the mesh file forbids", environment::forbidden),
         Trial::test("cli::clusters without a mesh file", without_a_mesh_file),
         Trial::test("cli::the last line names verdict, scenario and directory", last_line),
@@ -28,7 +36,12 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
         Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
         Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
-    ]
+        Trial::test("cli::the ports of the served lab answer", served::ports),
+        Trial::test("cli::a change window that is over", run_flags::window),
+        Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
+        Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
+    ]);
+    trials
 }
 
 /// A run of a scenario on the lab.

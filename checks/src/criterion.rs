@@ -166,6 +166,23 @@ pub struct Criterion {
 }
 
 impl Claim {
+    /// Whether it is open only for want of samples, of a kind that observing longer yields.
+    pub const fn is_decided_by_more(&self) -> bool {
+        match self {
+            Self::ErrorRate { during, .. }
+            | Self::PacketLoss { during, .. }
+            | Self::Latency { during, .. }
+            | Self::Rtt { during, .. }
+            | Self::Split { during, .. } => matches!(during, During::All | During::Recovered),
+            Self::Availability { .. } | Self::RecoveryTime { .. } | Self::DataLoss { .. } => true,
+            Self::ErrorBudget { .. }
+            | Self::MaxOutage { .. }
+            | Self::RestartTime { .. }
+            | Self::Endpoints { .. }
+            | Self::DetectionTime { .. } => false,
+        }
+    }
+
     /// The name of the criterion in the scenario format.
     pub const fn kind(&self) -> &'static str {
         match self {

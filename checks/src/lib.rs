@@ -3,6 +3,7 @@
 //! Data flows one way through it: a [`record::Record`] (events and samples of one run) and the [`criterion::Criterion`]s
 //! it carries go in, a [`scorecard::Scorecard`] comes out. The same record always gives the same scorecard.
 
+pub mod control;
 pub mod criterion;
 pub mod detection;
 pub mod observe;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::record::Phase;
+use crate::record::{Change, Phase};
 use crate::verdict::Verdict;
 
 /// The schema name written into every scorecard.
@@ -38,6 +38,9 @@ pub struct Scorecard {
     pub not_run: Vec<NotRunResult>,
     /// Whether everything is as it was before.
     pub recovery: RecoveryResult,
+    /// Whether the runner itself had a network; none where no control target was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlResult>,
     /// When each phase began.
     pub timeline: Vec<TimelineEntry>,
     /// What a reader should know besides.
@@ -65,6 +68,9 @@ pub struct RunInfo {
     pub mesh: Option<String>,
     /// Whether it ran on the embedded mesh.
     pub lab: bool,
+    /// What was said of the change that it is part of.
+    #[serde(default, skip_serializing_if = "Change::is_unsaid")]
+    pub change: Change,
 }
 
 /// One SLA line, judged.
@@ -238,6 +244,39 @@ pub struct RecoveryResult {
     /// What was looked at.
     #[serde(default)]
     pub message: String,
+}
+
+/// What the control targets said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlResult {
+    /// What was asked.
+    pub targets: Vec<ControlTarget>,
+    /// When the runner was cut off.
+    pub lost: Vec<LostStretch>,
+}
+
+/// One control target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlTarget {
+    /// Which.
+    pub name: String,
+    /// Whether nothing that the run breaks can touch it.
+    pub outside: bool,
+    /// How often it was asked.
+    pub asked: usize,
+    /// How often anything came back.
+    pub answered: usize,
+}
+
+/// A stretch in which nothing reached the runner. Seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LostStretch {
+    /// The last answer before.
+    pub from: f64,
+    /// The first answer after.
+    pub until: f64,
+    /// The bad samples that say nothing because of it.
+    pub samples: usize,
 }
 
 /// When a phase began.

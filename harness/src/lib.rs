@@ -11,6 +11,7 @@ mod clock;
 pub mod cluster;
 pub mod document;
 pub mod fault;
+mod local;
 pub mod net;
 pub mod plan;
 pub mod probe;

@@ -39,6 +39,13 @@ pub fn screen(run: &Run<'_>) -> String {
         let _ = writeln!(out, "  {} {phase}{}", mark(check.verdict), check.id);
         let _ = writeln!(out, "         {}", inert(&check.message));
     }
+    for lost in card.control.iter().flat_map(|control| &control.lost) {
+        let _ = writeln!(
+            out,
+            "  the runner had no network from {:.1} s to {:.1} s: {} bad samples say nothing about the service",
+            lost.from, lost.until, lost.samples
+        );
+    }
     for missing in &card.not_run {
         let waived = if missing.waived { "waived" } else { "not waived" };
         let _ = writeln!(out, "  skip   {}: {} ({waived})", missing.id, inert(&missing.reason));

@@ -17,10 +17,32 @@ fn mesh(folder: &Path, context: &str, faults: &str) -> PathBuf {
 }
 
 fn kubeconfig(folder: &Path) -> PathBuf {
+    kubeconfig_of(folder, "{}")
+}
+
+/// A kubeconfig with one context, whose user is as given.
+fn kubeconfig_of(folder: &Path, user: &str) -> PathBuf {
     let path = folder.join("kubeconfig");
-    let text = "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}]\nusers: [{name: u, user: {}}]\ncontexts: [{name: known, context: {cluster: c, user: u}}]\n";
+    let text = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:9'}}}}]\nusers: [{{name: u, user: {user}}}]\ncontexts: [{{name: known, context: {{cluster: c, user: u}}}}]\n"
+    );
     std::fs::write(&path, text).expect("the scratch folder can be written");
     path
+}
+
+/// A drill whose credentials come from this plugin, and what it is told.
+fn plugin(name: &str, argv: &[&str], says: &str) -> Result<(), Failed> {
+    let folder = scratch(name);
+    let (program, arguments) = argv.split_first().ok_or("no plugin")?;
+    let user = serde_json::json!({ "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
+        "installHint": "install it",
+        "command": program,
+        "args": arguments,
+    } });
+    let config = kubeconfig_of(&folder, &user.to_string());
+    refused(&folder, "known", "allowed", &config, says)
 }
 
 /// Runs a drill; it must be refused in preflight with these words.
@@ -62,4 +84,40 @@ pub fn forbidden() -> Result<(), Failed> {
     let folder = scratch("forbidden");
     let config = kubeconfig(&folder);
     refused(&folder, "known", "forbidden", &config, "the mesh file says `faults: forbidden`")
+}
+
+/// A plugin that never answers is killed, and does not keep the run.
+pub fn plugin_hangs() -> Result<(), Failed> {
+    let begun = std::time::Instant::now();
+    let says = "cluster `primary`: no credentials for context `known`: the credential plugin `sleep 600` did not answer within 10 s";
+    plugin("plugin-hangs", &["sleep", "600"], says)?;
+    let took = begun.elapsed();
+    if took < std::time::Duration::from_secs(25) { Ok(()) } else { Err(format!("it took {took:?}").into()) }
+}
+
+pub fn plugin_fails() -> Result<(), Failed> {
+    let argv = ["sh", "-c", "echo the token has expired >&2; exit 7"];
+    plugin("plugin-fails", &argv, "ended with exit code 7: the token has expired; run it by hand")
+}
+
+pub fn plugin_is_missing() -> Result<(), Failed> {
+    let says = "the credential plugin no-such-plugin cannot be run: No such file or directory (os error 2); install it";
+    plugin("plugin-missing", &["no-such-plugin"], says)
+}
+
+/// What a plugin says is used: the API server is asked with its token, here in vain.
+pub fn plugin_answers() -> Result<(), Failed> {
+    let credential = serde_json::json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": "t" },
+    });
+    plugin("plugin-answers", &["echo", &credential.to_string()], "cluster `primary`: the API server cannot be reached")
+}
+
+/// A certificate for `nightly` that ended in January 2020.
+const EXPIRED: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJDVENCc2dJQkFUQUtCZ2dxaGtqT1BRUURBakFTTVJBd0RnWURWUVFEREFkdWFXZG9kR3g1TUI0WERUSXcKTURFd01UQXdNREF3TUZvWERUSXdNREV3TWpBd01EQXdNRm93RWpFUU1BNEdBMVVFQXd3SGJtbG5hSFJzZVRCWgpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQUJONnNPSUV2UHdxZzlFK0d5dDh1anB6K3g0QXFEU0puClRzM2F0WDdsTnlqNkpKMFhpYWwyYU03UVRrbU5EMXpmY2VWRHFPM1RaaDYranR6aUtDRFRuanN3Q2dZSUtvWkkKemowRUF3SURSZ0F3UXdJZ1k3c0hwaWtBc1hSbDhJZXpNUXE5R2ZaRTgvOVR2UFkvUHZ3VUxvVmVKWE1DSDJVcQpRSWFKZUE2cG1wTFFpQXNwRCtnd01ZcFlmVENwLzZVNXNCRkNSN1k9Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K";
+
+pub fn expired_certificate() -> Result<(), Failed> {
+    let folder = scratch("expired");
+    let config = kubeconfig_of(&folder, &format!("{{client-certificate-data: {EXPIRED}, client-key-data: bm8=}}"));
+    refused(&folder, "known", "allowed", &config, "the client certificate of CN=nightly expired on 2020-01-02")
 }

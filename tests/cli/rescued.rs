@@ -51,7 +51,7 @@ struct Bench {
 
 impl Bench {
     fn new(breakage: &Breakage) -> Result<Self, Failed> {
-        let served = Served::start()?;
+        let served = Served::start("rescued")?;
         let folder = scratch("rescued");
         let write = |name: &str, spec: String| {
             let text =

@@ -1,8 +1,10 @@
 //! The lab on real sockets, in real time: the same client code, over TCP.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 
@@ -11,44 +13,81 @@ use crate::scenarios::{waived, whole};
 
 /// A lab that is served until this is dropped.
 pub struct Served {
-    process: Child,
-    /// Its kubeconfig.
+    child: Child,
+    /// Where its files are.
+    pub folder: PathBuf,
+    /// A kubeconfig with its contexts.
     pub kubeconfig: PathBuf,
-    /// Its mesh file.
+    /// A mesh file with its addresses.
     pub mesh: PathBuf,
+    /// What it printed: cluster, what is served, URL.
+    said: Vec<String>,
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 impl Served {
-    /// Starts one.
-    pub fn start() -> Result<Self, Failed> {
-        let folder = scratch("served");
+    /// Starts one and waits until it is ready.
+    pub fn start(name: &str) -> Result<Self, Failed> {
+        let folder = scratch(name);
         let (kubeconfig, mesh) = (folder.join("kubeconfig"), folder.join("mesh.yaml"));
         let mut command = meshdrill();
         command.arg("lab").arg("--kubeconfig").arg(&kubeconfig).arg("--mesh").arg(&mesh);
-        let process =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
-        let mut served = Self { process, kubeconfig, mesh };
-        let stdout = served.process.stdout.take().ok_or("no stdout")?;
-        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        if lines.into_iter().any(|line| line == "ready") {
-            Ok(served)
-        } else {
-            Err("the lab ended before it was ready".into())
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
+        let mut served = Self { child, folder, kubeconfig, mesh, said: Vec::new() };
+        let stdout = served.child.stdout.take().ok_or("no stdout")?;
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if line == "ready" {
+                return Ok(served);
+            }
+            served.said.push(line);
+        }
+        Err("the lab ended before it was ready".into())
+    }
+
+    /// What a plain GET answers, head and body.
+    fn get(&self, cluster: &str, what: &str, path: &str) -> Result<String, Failed> {
+        let line = self.said.iter().find(|line| line.starts_with(cluster) && line.contains(&format!(" {what} ")));
+        let address = line.and_then(|line| line.rsplit_once("http://")).ok_or_else(|| format!("no {what}"))?.1;
+        let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(|error| format!("{what}: {error}"))?;
+        Ok(answer)
+    }
+}
+
+/// Ingress, Envoy's admin interface and Prometheus answer anyone who asks.
+pub fn ports() -> Result<(), Failed> {
+    let served = Served::start("ports")?;
+    for cluster in ["primary", "secondary"] {
+        for (what, path, expected) in [
+            ("istio-ingressgateway http2", "/productpage", "<title>Simple Bookstore App</title>"),
+            ("productpage envoy admin", "/clusters", "outbound|9080||reviews.bookinfo.svc.cluster.local::"),
+            ("productpage envoy admin", "/config_dump", "ConfigDump"),
+            ("prometheus", "/api/v1/query?query=up", "\"status\":\"success\""),
+        ] {
+            let answer = served.get(cluster, what, path)?;
+            if !answer.starts_with("HTTP/1.1 200 ") || !answer.contains(expected) {
+                let begins: String = answer.chars().take(400).collect();
+                return Err(format!("{what} of {cluster} does not say `{expected}` at {path}: {begins}").into());
+            }
         }
     }
+    Ok(())
 }
 
 /// Validations pass against the served lab.
 pub fn readiness() -> Result<(), Failed> {
-    let served = Served::start()?;
-    let runs = scratch("served-runs");
+    let served = Served::start("served")?;
+    let runs = served.folder.join("runs");
     let mut command = meshdrill();
     command
         .arg("run")

@@ -98,6 +98,17 @@ pub enum Event {
         #[serde(flatten)]
         sample: Sample,
     },
+    /// A control target was asked whether anything reaches the runner at all.
+    Control {
+        /// Which.
+        target: String,
+        /// Whether nothing that the run breaks can touch it.
+        outside: bool,
+        /// When it was asked.
+        asked: At,
+        /// Whether anything came back, whatever it said.
+        answered: bool,
+    },
     /// What a probe wrote was read back at the end.
     ReadBack {
         /// The probe.

@@ -31,6 +31,9 @@ pub struct Header {
     pub started: String,
     /// The version of the program that made the record.
     pub tool: String,
+    /// What was said of the change that this run is part of.
+    #[serde(default, skip_serializing_if = "Change::is_unsaid")]
+    pub change: Change,
     /// The probes, in file order.
     pub probes: Vec<ProbeHeader>,
     /// The faults, in file order.
@@ -39,6 +42,27 @@ pub struct Header {
     pub checks: Vec<CheckHeader>,
     /// The criteria, in file order.
     pub criteria: Vec<Criterion>,
+}
+
+/// What people said of the change that a run is part of; it weighs nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The ticket that it is done under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Who does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The window in which something may be broken, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+}
+
+impl Change {
+    /// Whether nothing was said.
+    pub fn is_unsaid(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A probe as planned.

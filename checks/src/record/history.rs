@@ -71,6 +71,16 @@ impl Record {
         self.samples.get(probe).map_or(&[], Vec::as_slice)
     }
 
+    /// The same record with other samples where `change` gives one.
+    #[must_use]
+    pub fn with_samples(&self, change: impl Fn(&str, &Sample) -> Option<Sample>) -> Self {
+        let mut copy = self.clone();
+        for (probe, samples) in &mut copy.samples {
+            samples.iter_mut().for_each(|sample| *sample = change(probe, sample).unwrap_or_else(|| sample.clone()));
+        }
+        copy
+    }
+
     /// A probe's header.
     pub fn probe(&self, name: &str) -> Option<&ProbeHeader> {
         self.header.probes.iter().find(|probe| probe.name == name)
@@ -113,6 +123,7 @@ mod tests {
             lab: true,
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "0".into(),
+            change: Default::default(),
             probes: vec![],
             faults: vec![],
             checks: vec![],

@@ -8,6 +8,6 @@ mod sample;
 
 pub use chain::{Chain, ChainError};
 pub use event::{Event, Line, Phase, ReadBack};
-pub use header::{CheckHeader, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
+pub use header::{Change, CheckHeader, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
 pub use history::{Record, RecordError};
 pub use sample::{At, Class, Sample, Series};

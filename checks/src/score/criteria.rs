@@ -82,7 +82,7 @@ fn of_subject(criterion: &Criterion, context: &Context<'_>) -> Judgement {
             }
             Some(probe) => match &probe.failed {
                 Some(why) => Judgement::without_value(Verdict::Error, "", format!("could not measure: {why}")),
-                None => covered(of_probe(criterion, probe, context), probe),
+                None => covered(of_probe(criterion, probe, context), probe, context.evidence),
             },
         },
     }
@@ -112,7 +112,7 @@ fn of_probe(criterion: &Criterion, probe: &ProbeEvidence<'_>, context: &Context<
 }
 
 /// A pass needs answers for nearly all of the schedule.
-fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>) -> Judgement {
+fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>, evidence: &Evidence<'_>) -> Judgement {
     let coverage = probe.coverage();
     if coverage < COVERAGE && judgement.verdict == Verdict::Pass {
         judgement.verdict = Verdict::Inconclusive;
@@ -122,6 +122,9 @@ fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>) -> Judgement {
             percent(coverage),
             percent(COVERAGE)
         );
+    }
+    if let Some(lost) = &evidence.lost {
+        judgement.message = format!("{}; {lost}", judgement.message);
     }
     judgement
 }

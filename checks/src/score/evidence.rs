@@ -32,6 +32,8 @@ pub struct Evidence<'a> {
     pub end: At,
     /// Every instant at which a fault took hold.
     pub injections: Vec<At>,
+    /// When the runner itself had no network, in words; none if it always had.
+    pub lost: Option<String>,
     /// What each fault removed, and when its replacements were ready.
     pub restarts: BTreeMap<&'a str, Restarts>,
     /// Criteria that no run can meet, by id, and why.
@@ -82,6 +84,7 @@ impl<'a> Evidence<'a> {
             marks: Marks::of(record),
             end: record.end(),
             injections: effects.iter().map(|(_, at)| *at).collect(),
+            lost: None,
             restarts: restarts(record),
             infeasible: infeasible.collect(),
             not_run: not_run.collect(),

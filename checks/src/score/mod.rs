@@ -17,6 +17,7 @@ mod split;
 mod tests;
 mod verdict;
 
+use crate::control;
 use crate::record::{Event, Record};
 use crate::scorecard::{
     CheckResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
@@ -28,7 +29,11 @@ pub use verdict::merge_exit_codes;
 
 /// Judges a run.
 pub fn score(record: &Record) -> Scorecard {
-    let evidence = Evidence::of(record);
+    let lost = control::lost(record);
+    let (seen, judged) = (record, control::excused(record, &lost));
+    let record = judged.as_ref();
+    let mut evidence = Evidence::of(record);
+    evidence.lost = control::words(&lost);
     let faults = faults::judge(record);
     let checks = checks(record);
     let not_run = not_run(record);
@@ -47,6 +52,7 @@ pub fn score(record: &Record) -> Scorecard {
             finished: finished(record),
             mesh: record.header.mesh.clone(),
             lab: record.header.lab,
+            change: record.header.change.clone(),
         },
         verdict: outcome.verdict,
         exit_code: outcome.exit_code,
@@ -57,6 +63,7 @@ pub fn score(record: &Record) -> Scorecard {
         faults,
         not_run,
         recovery,
+        control: control::summarise(seen, &lost, record),
         timeline: timeline(record),
         notes: notes(record),
     }
@@ -143,9 +150,18 @@ fn finished(record: &Record) -> String {
     started.map_or_else(|_| record.header.started.clone(), |at| format!("{:.3}", at + length))
 }
 
+/// Whether a criterion is still open that more samples like the last ones would decide.
+pub fn undecided(record: &Record) -> bool {
+    let evidence = Evidence::of(record);
+    let faults = faults::judge(record);
+    let open = record.header.criteria.iter().filter(|one| one.claim.is_decided_by_more());
+    open.map(|one| criteria::judge(one, &evidence, &faults)).any(|one| one.verdict == Verdict::Inconclusive)
+}
+
 /// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.
 pub fn breached(record: &Record, criteria: &[crate::criterion::Criterion]) -> Option<String> {
-    let evidence = Evidence::of(record);
+    let record = control::excused(record, &control::lost(record));
+    let evidence = Evidence::of(&record);
     let judged = criteria.iter().map(|one| criteria::judge(one, &evidence, &[]));
     judged.filter(|one| one.verdict == Verdict::Fail).map(|one| format!("{}: {}", one.id, one.message)).next()
 }

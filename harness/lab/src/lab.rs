@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock::{Clock, Ms};
 use crate::defects::Defect;
@@ -162,6 +162,12 @@ impl Lab {
     /// Serves the lab on real loopback sockets.
     pub async fn serve(&self) -> std::io::Result<Served> {
         crate::serve::serve(self).await
+    }
+
+    /// From when until when the runner's machine is cut off.
+    pub(crate) fn runner_cut(&self) -> Option<(Instant, Instant)> {
+        let clock = self.inner.clock;
+        self.with(|world| world.runner_cut).map(|(from, until)| (clock.instant(from), clock.instant(until)))
     }
 
     /// Looks at the world, or changes it, at the present instant; everything due has happened before.

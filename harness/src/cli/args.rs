@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::run::ChangeWindow;
+
 /// Breaks a live multi-cluster Istio mesh in a controlled way, measures what happens, undoes it, and says what that proves.
 #[derive(Debug, Parser)]
 #[command(name = "meshdrill", version, max_term_width = 110)]
@@ -62,6 +64,9 @@ pub(super) enum Command {
     /// Stop and block all runs on these clusters
     #[command(after_help = "Example:\n  meshdrill halt --mesh mesh.yaml")]
     Halt(ClustersArgs),
+    /// Run a credential plugin within its deadline; the cluster client calls this
+    #[command(hide = true)]
+    CredentialPlugin(PluginArgs),
     /// Lift a halt
     #[command(after_help = "Example:\n  meshdrill resume --mesh mesh.yaml")]
     Resume(ClustersArgs),
@@ -122,9 +127,24 @@ pub(super) struct RunArgs {
     /// How many validations run at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub jobs: usize,
-    /// Only the last line
+    /// Observe until every criterion can be decided, at most an hour longer
     #[arg(long)]
+    pub conclusive: bool,
+    /// The ticket of the change, for the record
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<String>,
+    /// Who runs it, for the record
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// The only time in which something may be broken, in RFC 3339; a drill that does not fit into it is refused
+    #[arg(long, value_name = "START/END")]
+    pub window: Option<ChangeWindow>,
+    /// Only the last line
+    #[arg(long, conflicts_with = "verbose")]
     pub quiet: bool,
+    /// The plan first, then every bad sample with what was seen
+    #[arg(long)]
+    pub verbose: bool,
     /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -283,6 +303,13 @@ pub(super) struct ClustersArgs {
     /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PluginArgs {
+    /// The plugin and its arguments
+    #[arg(last = true, required = true)]
+    pub argv: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

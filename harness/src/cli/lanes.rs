@@ -17,11 +17,13 @@ const REDRAW: Duration = Duration::from_millis(200);
 pub(super) struct Lines {
     title: String,
     outages: BTreeMap<String, (At, usize)>,
+    /// Whether every bad sample is told, with what was seen.
+    verbose: bool,
 }
 
 impl Lines {
-    pub fn new(plan: &Plan) -> Self {
-        Self { title: plan.title(), outages: BTreeMap::new() }
+    pub fn new(plan: &Plan, verbose: bool) -> Self {
+        Self { title: plan.title(), outages: BTreeMap::new(), verbose }
     }
 
     fn say(&self, at: At, text: &str) {
@@ -32,6 +34,11 @@ impl Lines {
 impl Progress for Lines {
     fn line(&mut self, line: &Line) {
         if let Event::Sample { probe, sample } = &line.event {
+            if self.verbose && !sample.class.is_good() {
+                let seen = sample.seen.as_ref().map_or_else(String::new, |seen| format!(": {seen}"));
+                let due = sample.scheduled.secs();
+                return self.say(line.at, &format!("{probe} #{} due {due:.2} s: {}{seen}", sample.slot, sample.class));
+            }
             match (sample.class, self.outages.get_mut(probe)) {
                 (class, Some((_, bad))) if class.is_bad() => *bad += 1,
                 (Class::Good, Some((since, bad))) if line.at.since(*since) >= Duration::from_secs(1) => {
@@ -79,7 +86,11 @@ fn words(event: &Event) -> Option<String> {
         Event::Interrupted { by, .. } => Some(format!("interrupted by {by}")),
         Event::Recovery { message, .. } => Some(format!("recovery: {message}")),
         Event::Note { text } => Some(format!("note: {text}")),
-        Event::ProbeReady { .. } | Event::ProbeStopped { .. } | Event::Sample { .. } | Event::Finished => None,
+        Event::ProbeReady { .. }
+        | Event::ProbeStopped { .. }
+        | Event::Sample { .. }
+        | Event::Control { .. }
+        | Event::Finished => None,
     }
 }
 

@@ -80,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Recover(args) => rescue::recover(&args),
         Command::Halt(args) => rescue::halt(&args),
         Command::Resume(args) => rescue::resume(&args),
+        Command::CredentialPlugin(args) => credential_plugin(&args.argv),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -88,6 +89,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+fn credential_plugin(argv: &[String]) -> Result<u8, Failure> {
+    let said = crate::cluster::run_bounded(argv).map_err(Failure::Environment)?;
+    print!("{said}");
+    Ok(0)
 }
 
 /// A runtime for one thread of work: a probe's timing does not profit from more.

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use futures::StreamExt as _;
+use meshdrill_checks::record::Change;
 use meshdrill_checks::score::merge_exit_codes;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_lab::{Defect, Lab, LabConfig};
@@ -16,7 +17,7 @@ use super::plans::{Selected, select};
 use super::signals::listen;
 use crate::cluster::Kubeconfigs;
 use crate::net::Net;
-use crate::plan::{Plan, to_text};
+use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
 
 /// Runs everything that was selected and gives the exit code of all of it.
@@ -26,7 +27,10 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
             "run what? Name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them".to_owned(),
         ));
     }
-    let selected = select(&args.select)?;
+    let mut selected = select(&args.select)?;
+    if args.conclusive {
+        selected.plans.iter_mut().for_each(lengthen);
+    }
     if args.dry_run {
         for plan in &selected.plans {
             println!("{}", to_text(plan));
@@ -45,6 +49,9 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     }
     if !confirmed(args, &selected.plans)? {
         return Err(Failure::Usage("not confirmed; nothing was done".to_owned()));
+    }
+    if args.verbose {
+        selected.plans.iter().for_each(|plan| eprintln!("{}", to_text(plan)));
     }
     for warning in selected.plans.iter().flat_map(|plan| &plan.warnings) {
         eprintln!("warning: {warning}");
@@ -93,7 +100,7 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
                 net: Net::Lab(lab),
                 lab: true,
             };
-            let options = RunOptions { runs: args.runs.clone(), progress: progress(args, plan, false), interrupts };
+            let options = options(args, progress(args, plan, false), interrupts);
             execute(plan, &source, options).await.map_err(Failure::from)
         })?;
         show(args, &one);
@@ -137,11 +144,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         validations.sort_by_key(|plan| std::cmp::Reverse(plan.duration()));
         let mut running = futures::stream::iter(validations)
             .map(|plan| {
-                let options = RunOptions {
-                    runs: args.runs.clone(),
-                    progress: progress(args, plan, alone),
-                    interrupts: interrupts.clone(),
-                };
+                let options = options(args, progress(args, plan, alone), interrupts.clone());
                 execute(plan, &source, options)
             })
             .buffer_unordered(args.jobs.max(1));
@@ -160,11 +163,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
                 eprintln!("{}: not run, because of {}", plan.title(), interrupts.by());
                 continue;
             }
-            let options = RunOptions {
-                runs: args.runs.clone(),
-                progress: progress(args, plan, true),
-                interrupts: interrupts.clone(),
-            };
+            let options = options(args, progress(args, plan, true), interrupts.clone());
             let one = execute(plan, &source, options).await?;
             show(args, &one);
             let stop = args.fail_fast && one.scorecard.exit_code != 0;
@@ -196,12 +195,22 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), Failure> {
     Ok(())
 }
 
+fn options(args: &RunArgs, progress: Box<dyn Progress>, interrupts: Interrupts) -> RunOptions {
+    let window = args.window.map(|window| window.to_string());
+    let change = Change { ticket: args.ticket.clone(), by: args.by.clone(), window };
+    RunOptions { runs: args.runs.clone(), progress, interrupts, change, window: args.window }
+}
+
 fn progress(args: &RunArgs, plan: &Plan, alone: bool) -> Box<dyn Progress> {
     if args.quiet {
         return Box::new(NoProgress);
     }
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-    if terminal && alone { Box::new(Lanes::new(plan)) } else { Box::new(Lines::new(plan)) }
+    if terminal && alone && !args.verbose {
+        Box::new(Lanes::new(plan))
+    } else {
+        Box::new(Lines::new(plan, args.verbose))
+    }
 }
 
 /// The final screen of one run.

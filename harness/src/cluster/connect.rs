@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::{Layer as _, Service};
 
 use super::error::chain;
-use super::{AccessError, Cluster};
+use super::{AccessError, Cluster, plugin};
 use crate::net::ByteStream;
 use crate::spec::ClusterSpec;
 
@@ -69,7 +69,13 @@ async fn from_file(path: Option<&std::path::Path>, key: &str, spec: &ClusterSpec
     config.connect_timeout = Some(std::time::Duration::from_secs(5));
     // Proxies of the environment would stand between the probe and what it measures.
     config.proxy_url = None;
-    kube::Client::try_from(config).map_err(|error| AccessError::of(key, &error))
+    let bad = |why| AccessError::Credentials { cluster: key.to_owned(), context: spec.context.clone(), why };
+    plugin::expired(&config.auth_info).map_err(bad)?;
+    plugin::bound(&mut config.auth_info).await.map_err(bad)?;
+    // It runs the plugin, and would keep everything else waiting meanwhile.
+    let made = tokio::task::spawn_blocking(|| kube::Client::try_from(config)).await;
+    made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
+        .map_err(|error| AccessError::of(key, &error))
 }
 
 fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {

@@ -36,6 +36,16 @@ pub enum AccessError {
         /// What it says.
         why: String,
     },
+    /// The credentials cannot be had.
+    #[error("cluster `{cluster}`: no credentials for context `{context}`: {why}")]
+    Credentials {
+        /// The mesh file's key.
+        cluster: String,
+        /// The context.
+        context: String,
+        /// What is wrong with them, and the remedy.
+        why: String,
+    },
     /// The credentials do not suffice.
     #[error("cluster `{cluster}`: not permitted (403): {why}")]
     Forbidden {

@@ -7,6 +7,7 @@ mod error;
 mod exec;
 mod forward;
 mod objects;
+mod plugin;
 mod pods;
 mod world;
 
@@ -21,6 +22,7 @@ pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
 pub use objects::ObjectName;
+pub(crate) use plugin::run_bounded;
 pub(crate) use pods::is_ready;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
 pub use world::World;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
 use crate::cluster::World;
-use crate::probe::{Complaint, Permission, run_command};
+use crate::local::run_command;
+use crate::probe::{Complaint, Permission};
 
 /// Two programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -82,7 +83,7 @@ impl Fault for CommandFault {
                     stderr.trim()
                 ))),
                 Ok(None) => Err(FaultError::Other(format!("{} did not end in time", self.argv.join(" ")))),
-                Err(error) => Err(FaultError::Other(error.0)),
+                Err(error) => Err(FaultError::Other(error)),
             }
         })
     }

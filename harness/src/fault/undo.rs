@@ -153,13 +153,15 @@ impl Undo {
                 let step = |service: &Value| routes::remove(service, wrote);
                 Ok(fields::change(world.cluster(cluster)?, &routes::path(namespace, name), uid, step).await?)
             }
-            Self::RunCommand { argv, env } => match crate::probe::run_command(argv, env, COMMAND_DEADLINE).await? {
-                Some((0, ..)) => Ok(UndoOutcome::Restored),
-                Some((code, _, stderr)) => {
-                    Err(CannotAsk(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim())))
+            Self::RunCommand { argv, env } => {
+                match crate::local::run_command(argv, env, COMMAND_DEADLINE).await.map_err(CannotAsk)? {
+                    Some((0, ..)) => Ok(UndoOutcome::Restored),
+                    Some((code, _, stderr)) => {
+                        Err(CannotAsk(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim())))
+                    }
+                    None => Err(CannotAsk(format!("{} did not end within {COMMAND_DEADLINE:?}", argv.join(" ")))),
                 }
-                None => Err(CannotAsk(format!("{} did not end within {COMMAND_DEADLINE:?}", argv.join(" ")))),
-            },
+            }
         }
     }
 

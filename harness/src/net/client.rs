@@ -5,12 +5,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use meshdrill_checks::record::{Class, Series};
 use tokio::time::timeout;
 
+use super::connection::{Connection, Request};
 use super::machine::Machine;
 use super::{Dial, Failure, Net};
 
@@ -85,7 +83,7 @@ enum Route {
     /// This machine's sockets.
     Machine(Machine),
     /// HTTP/1.1 over streams that something else opens.
-    Dialled { dial: Arc<dyn Dial>, idle: Option<std::sync::Mutex<Vec<SendRequest<Full<Bytes>>>>> },
+    Dialled { dial: Arc<dyn Dial>, idle: Option<Idle> },
 }
 
 impl HttpClient {
@@ -141,7 +139,8 @@ pub(super) fn timed_out(after: Duration, connected: bool) -> Failure {
     Failure::new(class, format!("no {what} within {}", meshdrill_checks::units::TimeSpan(after)))
 }
 
-type Idle = std::sync::Mutex<Vec<SendRequest<Full<Bytes>>>>;
+/// Kept connections that wait for their next exchange.
+type Idle = std::sync::Mutex<Vec<Connection>>;
 
 async fn dialled(
     dial: &dyn Dial,
@@ -150,31 +149,23 @@ async fn dialled(
     connected: &mut bool,
 ) -> Result<Answer, Failure> {
     let kept = idle.and_then(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).pop());
-    let mut sender = match kept.filter(|sender| !sender.is_closed()) {
-        Some(sender) => sender,
+    let kept = match kept {
+        Some(kept) => kept.if_open().await,
+        None => None,
+    };
+    let mut connection = match kept {
+        Some(kept) => kept,
         None => {
             let stream = dial.dial().await.map_err(|error| Failure::of(&error, true))?;
-            let (sender, connection) =
-                handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of(&error, true))?;
-            tokio::spawn(connection);
-            sender
+            Connection::over(stream).await.map_err(|error| Failure::of(&error, true))?
         }
     };
     *connected = true;
-    let request = request(exchange)?;
-    let response = sender.send_request(request).await.map_err(|error| Failure::of(&error, false))?;
-    let (head, mut body) = response.into_parts();
-    let mut collected = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::of(&error, false))?;
-        if let Ok(data) = frame.into_data() {
-            push_limited(&mut collected, &data, exchange.limit)?;
-        }
-    }
+    let answer = connection.exchange(request(exchange)?, exchange.limit).await?;
     if let Some(idle) = idle {
-        idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: collected.freeze() })
+    Ok(answer)
 }
 
 /// Adds to an answer that must not grow beyond its limit.
@@ -186,7 +177,7 @@ pub(super) fn push_limited(collected: &mut BytesMut, data: &[u8], limit: usize) 
     Ok(())
 }
 
-fn request(exchange: &Exchange) -> Result<http::Request<Full<Bytes>>, Failure> {
+fn request(exchange: &Exchange) -> Result<Request, Failure> {
     let path = exchange.url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let mut builder = http::Request::builder().method(exchange.method.clone()).uri(path);
     if let Some(headers) = builder.headers_mut() {
@@ -198,6 +189,6 @@ fn request(exchange: &Exchange) -> Result<http::Request<Full<Bytes>>, Failure> {
         builder = builder.header(http::header::HOST, authority.as_str());
     }
     builder
-        .body(Full::new(exchange.body.clone()))
+        .body(exchange.body.clone().into())
         .map_err(|error| Failure::new(Class::HttpOther, format!("the request cannot be made: {error}")))
 }

@@ -6,6 +6,10 @@ use std::io::ErrorKind;
 
 use meshdrill_checks::record::Class;
 
+/// Too many open files in the whole machine, and in this process.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
 /// A failed exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -45,6 +49,9 @@ fn class_of(cause: &(dyn Error + 'static), text: &str, connecting: bool) -> Opti
             return Some(Class::Tls);
         }
         return match io.kind() {
+            // No local port, or no descriptor: this machine is to blame, and nothing was asked.
+            ErrorKind::AddrNotAvailable => Some(Class::NotSent),
+            _ if matches!(io.raw_os_error(), Some(EMFILE | ENFILE)) => Some(Class::NotSent),
             ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
                 Some(Class::Refused)
             }

@@ -1,10 +1,14 @@
 //! How bytes get anywhere: real sockets or the embedded mesh, and HTTP over either. Knows nothing of what is asked.
 
 mod client;
+mod connection;
+mod descriptors;
 mod failure;
 mod machine;
+mod socket;
 mod stream;
 
 pub use client::{Answer, Exchange, HttpClient, Tls};
+pub use descriptors::make_room;
 pub use failure::Failure;
 pub use stream::{ByteStream, Dial, Net};

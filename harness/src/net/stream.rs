@@ -8,6 +8,8 @@ use futures::future::BoxFuture;
 use meshdrill_lab::Lab;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::socket::Socket;
+
 /// A connection, whatever it runs over.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
@@ -43,7 +45,7 @@ impl Net {
             Self::Machine => {
                 let stream = tokio::net::TcpStream::connect((host, port)).await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok(Box::new(Socket::new(stream)))
             }
             Self::Lab(lab) => Ok(Box::new(lab.dial(host, port).await?)),
         }

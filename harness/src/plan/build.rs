@@ -389,5 +389,5 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         filled.push(format!("observe: {}", chosen.observe));
     }
     building.defaults = filled;
-    (Phases { baseline, observe: chosen.observe, recovery, timeout }, chosen.warnings)
+    (Phases { baseline, observe: chosen.observe, recovery, timeout, conclusive: false }, chosen.warnings)
 }

@@ -10,7 +10,7 @@ use meshdrill_checks::stats::proportion::samples_for_zero_failures;
 use meshdrill_checks::stats::split::samples_to_confirm;
 use meshdrill_checks::units::TimeSpan;
 
-use super::types::{PlannedFault, PlannedProbe};
+use super::types::{Plan, PlannedFault, PlannedProbe};
 
 /// The highest rate that is chosen for a probe whose author named none.
 const FASTEST: Duration = Duration::from_millis(20);
@@ -20,6 +20,11 @@ const LONGEST: Duration = Duration::from_mins(3);
 const MARGIN: f64 = 1.02;
 /// How far an outage may eat into what is observed afterwards.
 const AFTER_OUTAGE: f64 = 1.5;
+
+/// The longest that a run is observed to become conclusive.
+pub const LONGEST_CONCLUSIVE: Duration = Duration::from_hours(1);
+/// How a warning about too few samples begins.
+const TOO_SMALL: &str = "cannot be conclusive";
 
 /// What the author wrote, and what may still be chosen.
 pub(super) struct Layout<'a> {
@@ -117,10 +122,41 @@ impl Layout<'_> {
             (_, false, _) => format!("write `observe: {seconds:.0}s`"),
         };
         format!(
-            "{} cannot be conclusive: a clean run needs {needed} samples and this plan yields {have:.0}; {line}",
+            "{} {TOO_SMALL}: a clean run needs {needed} samples and this plan yields {have:.0}; {line}",
             criterion.id
         )
     }
+}
+
+/// Makes a plan's phases as long as a clean run needs to decide every criterion, whatever its file says; what bad samples
+/// ask for beyond that is seen when the run is under way.
+pub fn lengthen(plan: &mut Plan) {
+    plan.phases.conclusive = true;
+    for criterion in &plan.criteria {
+        let Subject::Probe(name) = &criterion.subject else { continue };
+        let Some(probe) = plan.probes.iter().find(|probe| probe.name == *name) else { continue };
+        let Some(needed) = needed(criterion) else { continue };
+        let during = during(&criterion.claim);
+        let (observe, baseline) = (plan.phases.observe, plan.phases.baseline);
+        let layout = Layout { criteria: &[], faults: &plan.faults, baseline, observe: None, default_observe: observe };
+        let wanted = needed as f64 * MARGIN * probe.every.as_secs_f64() / probe.series.len() as f64;
+        let missing = wanted - layout.window(during, observe);
+        if missing <= 0.0 {
+            continue;
+        }
+        let more = |factor: f64| Duration::from_secs_f64((missing * factor).ceil()).min(LONGEST_CONCLUSIVE);
+        match during {
+            During::All => plan.phases.observe.0 += more(1.0),
+            During::Recovered => plan.phases.observe.0 += more(AFTER_OUTAGE),
+            During::Baseline => plan.phases.baseline.0 += more(1.0),
+            During::Fault => plan.faults.iter_mut().for_each(|fault| fault.hold.0 += more(1.0)),
+        }
+    }
+    plan.phases.timeout.0 = plan.phases.timeout.0.max(LONGEST_CONCLUSIVE + plan.phases.observe.0);
+    let mut note = |text: String| plan.defaults.push(format!("{text} (--conclusive)"));
+    note(format!("observe: at least {}", plan.phases.observe));
+    // What was too small is not any more.
+    plan.warnings.retain(|warning| !warning.contains(TOO_SMALL));
 }
 
 /// How many clean samples a criterion needs to pass; none where a few do.

@@ -9,5 +9,6 @@ mod text;
 mod types;
 
 pub use build::build;
+pub use layout::{LONGEST_CONCLUSIVE, lengthen};
 pub use text::to_text;
 pub use types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};

@@ -63,6 +63,9 @@ pub struct Phases {
     pub recovery: TimeSpan,
     /// The longest a validation may take.
     pub timeout: TimeSpan,
+    /// Whether it is observed longer while that may decide a criterion.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub conclusive: bool,
 }
 
 /// A probe.

@@ -40,7 +40,6 @@ pub use alert_rules::AlertRules;
 pub use alertmanager::Alertmanager;
 pub use api_server::ApiServer;
 pub use command::Command;
-pub(crate) use command::run_command;
 pub use deployment::Deployment;
 pub use envoy_endpoints::EnvoyEndpoints;
 pub use envoy_stats::EnvoyStats;

@@ -62,6 +62,7 @@ impl Outcome {
     pub const fn verdict(&self) -> Verdict {
         match self.answer {
             Answer::Good => Verdict::Pass,
+            Answer::Bad(class) if !class.is_valid() => Verdict::Error,
             Answer::Bad(_) => Verdict::Fail,
             Answer::NoData => Verdict::Inconclusive,
             Answer::Unasked => Verdict::Error,

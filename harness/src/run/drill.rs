@@ -13,7 +13,7 @@ use super::ask::Asker;
 use super::faults::FaultBench;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
-use super::{Interrupts, Recorder};
+use super::{Interrupts, Recorder, decide};
 use crate::fault::Fault;
 use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
@@ -231,6 +231,9 @@ impl Drill<'_> {
     async fn observe(&self, deadline: Instant) {
         let start = Instant::now();
         sleep_until(start + self.plan.phases.observe.0).await;
+        if self.plan.phases.conclusive {
+            decide(&self.recorder).await;
+        }
         loop {
             let clock = self.recorder.clock();
             let settled = self.recorder.ask(move |record| settled(record, clock.now())).await.unwrap_or(true);

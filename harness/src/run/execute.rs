@@ -7,19 +7,23 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use indexmap::IndexMap;
-use meshdrill_checks::record::{CheckHeader, Event, FaultHeader, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record};
+use meshdrill_checks::record::{
+    Change, CheckHeader, Event, FaultHeader, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+};
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
 use tokio::sync::Mutex;
 
+use super::control;
 use super::drill::Drill;
 use super::faults::FaultBench;
 use super::lease::Held;
 use super::preflight::{Stop, declared, preflight};
+use super::sampler::most_in_flight;
 use super::validation::validate;
-use super::{Clock, Interrupts, Journal, Progress, Recorder, RunDir};
+use super::{ChangeWindow, Clock, Interrupts, Journal, Progress, Recorder, RunDir};
 use crate::cluster::{AccessError, Kubeconfigs, World, connect};
-use crate::net::Net;
+use crate::net::{Net, make_room};
 use crate::plan::Plan;
 use crate::spec::{MeshFile, Stage};
 
@@ -58,6 +62,10 @@ pub struct RunOptions {
     pub progress: Box<dyn Progress>,
     /// Ends it early.
     pub interrupts: Interrupts,
+    /// What was said of the change that it is part of.
+    pub change: Change,
+    /// The only time in which something may be broken.
+    pub window: Option<ChangeWindow>,
 }
 
 /// A finished run.
@@ -77,13 +85,14 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
     let id = uuid::Uuid::now_v7().to_string();
     let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
     let dir = RunDir::create(&options.runs, &time, &plan.title(), &id)?;
-    let header = header(plan, source, &id, &clock);
+    let header = Header { change: options.change, ..header(plan, source, &id, &clock) };
     dir.write("plan.yaml", plan_yaml(plan).as_bytes())?;
     // Whatever happens to this process, there is a report that is not green.
     let skeleton = skeleton(&header);
     super::super::reporting::write_reports(&dir, &skeleton, &score(&skeleton))?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
-    let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts: options.interrupts, id };
+    let (interrupts, window) = (options.interrupts, options.window);
+    let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts, window, id };
     if AssertUnwindSafe(run.go()).catch_unwind().await.is_err() {
         recorder.event(Event::Refused { why: "the runner panicked; this is a bug of meshdrill".to_owned() });
     }
@@ -102,6 +111,7 @@ struct Run<'a> {
     dir: &'a RunDir,
     recorder: Recorder,
     interrupts: Interrupts,
+    window: Option<ChangeWindow>,
     id: String,
 }
 
@@ -119,6 +129,7 @@ impl Run<'_> {
             Ok(Err(Stop::NotRun)) => {}
             Ok(Ok((world, mut ready))) => {
                 leases.append(&mut ready.leases);
+                let _control = control::watch(self.plan, self.source, &world, &self.recorder);
                 if self.plan.is_drill() {
                     self.drill(world, &ready).await;
                 } else {
@@ -138,13 +149,33 @@ impl Run<'_> {
     }
 
     async fn prepare(&self, leases: &mut Vec<Held>) -> Result<(World, super::preflight::Ready), Stop> {
+        let now = self.recorder.clock().wall();
+        let drill = self.window.filter(|_| self.plan.is_drill());
+        if let Some(why) = drill.and_then(|window| window.forbids(now, self.plan.duration().0)) {
+            return Err(Stop::Refused(why));
+        }
         declared(self.plan, self.source.mesh.as_deref())?;
+        self.make_room();
         let all = self.source.mesh.as_ref().filter(|_| self.plan.needs_all_clusters()).map(|mesh| mesh.spec.keys());
         let keys = all.unwrap_or_else(|| self.plan.clusters.iter().cloned().collect());
         let world = self.source.connect(keys.iter().map(String::as_str)).await?;
         let holder = format!("{}@{}", self.id, hostname());
         let ready = preflight(self.plan, &world, &self.recorder, &holder, &self.interrupts, leases).await?;
         Ok((world, ready))
+    }
+
+    /// Makes room for as many sockets as the probes may hold open at once.
+    fn make_room(&self) {
+        if self.source.lab {
+            return;
+        }
+        let wanted = self.plan.probes.iter().map(|probe| most_in_flight(probe) * probe.series.len()).sum();
+        let allowed = make_room(wanted);
+        if wanted > allowed {
+            self.recorder.note(format!(
+                "this process may open {allowed} sockets and its probes may need {wanted}: what cannot be sent for want of one is `not-sent`; raise `ulimit -n`"
+            ));
+        }
     }
 
     async fn drill(&self, world: World, ready: &super::preflight::Ready) {
@@ -197,6 +228,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
         mesh: source.mesh.as_ref().filter(|_| !plan.clusters.is_empty()).map(|mesh| mesh.metadata.name.clone()),
         lab: source.lab,
         started: clock.started(),
+        change: Change::default(),
         tool: concat!("meshdrill ", env!("CARGO_PKG_VERSION")).to_owned(),
         probes: plan
             .probes

@@ -2,6 +2,8 @@
 //! that, with `meshdrill-checks`.
 
 mod ask;
+mod conclusive;
+mod control;
 mod drill;
 mod environment;
 mod execute;
@@ -18,6 +20,9 @@ mod recorder;
 mod recover;
 mod sampler;
 mod validation;
+mod window;
+
+use conclusive::decide;
 
 pub use crate::clock::Clock;
 pub(crate) use environment::{on_path, unroutable_pods};
@@ -32,3 +37,4 @@ pub use progress::{NoProgress, Progress};
 pub use recorder::Recorder;
 pub use recover::{Leftover, leftovers, local_leftovers, recover, recover_local, status};
 pub use sampler::{Sampler, sample};
+pub use window::{ChangeWindow, WindowError};

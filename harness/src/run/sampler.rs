@@ -26,6 +26,11 @@ const READ_BACK: Duration = Duration::from_mins(2);
 /// In-flight observations that are always allowed.
 const LEAST_IN_FLIGHT: usize = 256;
 
+/// How many observations of a series may be under way at once.
+pub(super) fn most_in_flight(probe: &PlannedProbe) -> usize {
+    LEAST_IN_FLIGHT.max((2.0 * probe.timeout.as_secs_f64() / probe.every.as_secs_f64()) as usize)
+}
+
 /// The running sampler of one probe.
 pub struct Sampler {
     probe: String,
@@ -126,7 +131,7 @@ impl Lane {
 
     async fn run_slots(self, start: Instant) {
         let every = self.probe.every.0;
-        let most = LEAST_IN_FLIGHT.max((2.0 * self.probe.timeout.as_secs_f64() / every.as_secs_f64()) as usize);
+        let most = most_in_flight(&self.probe);
         let lane = Arc::new(self);
         let mut due = start;
         let mut slot = 0;

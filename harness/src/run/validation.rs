@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
-use super::{Interrupts, Recorder};
+use super::{Interrupts, Recorder, decide};
 use crate::plan::Plan;
 
 /// Asks and samples everything.
@@ -25,9 +25,15 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
         };
         asker.record(recorder, &outcome);
     }));
+    let conclusive = plan.phases.conclusive && !samplers.is_empty();
     let observed = if samplers.is_empty() { Duration::ZERO } else { plan.phases.observe.0 };
     let work = async {
-        tokio::join!(checks, sleep(observed));
+        tokio::join!(checks, async {
+            sleep(observed).await;
+            if conclusive {
+                decide(recorder).await;
+            }
+        });
     };
     tokio::select! {
         () = work => {}

@@ -49,6 +49,11 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// Every certificate of a PEM text; what is none is left out.
+pub fn certificates(pem: &[u8]) -> Vec<Certificate> {
+    certificate::load(pem, &mut |_| ()).into_iter().map(|loaded| loaded.facts).collect()
+}
+
 /// One cluster's `cacerts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaCerts {

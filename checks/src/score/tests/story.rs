@@ -47,6 +47,7 @@ impl Story {
             lab: true,
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "test".into(),
+            change: Default::default(),
             probes: vec![probe],
             faults: Vec::new(),
             checks: Vec::new(),

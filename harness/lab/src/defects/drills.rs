@@ -15,7 +15,20 @@ const fn everywhere(name: &'static str, when: When, what: &'static str, apply: f
     Row { info: DefectInfo { name, scoped: true, default_cluster: "all", what }, when, apply }
 }
 
+/// Milliseconds after the start at which the runner's machine is cut off, and at which it is not any more.
+const CUT: (crate::clock::Ms, crate::clock::Ms) = (22_000, 28_000);
+
 pub(super) static ROWS: &[Row] = &[
+    Row {
+        info: DefectInfo {
+            name: "runner-cut-off",
+            scoped: false,
+            default_cluster: "primary",
+            what: "the runner's machine has no network from 22 s to 28 s after the start",
+        },
+        when: Start,
+        apply: |w, _| w.runner_cut = Some(CUT),
+    },
     first("gateway-replacement-never-ready", Before, "a new ingress gateway pod never becomes ready", |w, c| {
         broken(w, c, "istio-ingressgateway", "", Broken::Unready, false);
     }),

@@ -14,7 +14,7 @@ use crate::world::World;
 pub(crate) fn round_trip(world: &mut World, caller: &Caller, to: Ipv4Addr) -> Option<f64> {
     let there = owner(world, to)?;
     let near = 0.25 + world.rng.exponential(0.05);
-    let Caller::Pod(here, uid) = caller else { return Some(near) };
+    let Caller::Pod(here, uid) = caller else { return (!world.runner_is_cut()).then_some(near) };
     let here = *here;
     let own = world.clusters[here].pods.get(uid)?;
     let from = End { pod: Some(own).filter(|_| here == there), ip: own.ip? };

@@ -28,6 +28,9 @@ pub(crate) enum Caller {
 
 /// Sends one SYN.
 pub(crate) fn reach(world: &mut World, caller: &Caller, ip: Ipv4Addr, port: u16) -> Reach {
+    if matches!(caller, Caller::Runner) && world.runner_is_cut() {
+        return Reach::Dropped;
+    }
     let [a, b, third, last] = ip.octets();
     if a == 127
         && let Caller::Pod(c, uid) = caller

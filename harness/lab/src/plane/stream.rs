@@ -5,7 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::call::{Answer, Call};
 use super::listen::{Kind, Place};
@@ -29,9 +29,22 @@ use crate::world::Life;
 pub struct LabStream {
     inner: DuplexStream,
     reset: Arc<AtomicBool>,
+    /// From when until when nothing passes.
+    cut: Option<(Instant, Instant)>,
+    held: Option<Pin<Box<Sleep>>>,
 }
 
 impl LabStream {
+    /// Waits while nothing passes; what was under way arrives afterwards, as if it had been sent again.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((from, until)) = self.cut else { return Poll::Ready(()) };
+        let now = Instant::now();
+        if now < from || now >= until {
+            return Poll::Ready(());
+        }
+        self.held.get_or_insert_with(|| Box::pin(sleep_until(until))).as_mut().poll(cx)
+    }
+
     fn broken(&self) -> Option<io::Error> {
         self.reset.load(Ordering::Relaxed).then(|| io::Error::from(io::ErrorKind::ConnectionReset))
     }
@@ -39,6 +52,7 @@ impl LabStream {
 
 impl AsyncRead for LabStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_cut(cx));
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         match (polled, self.broken()) {
@@ -51,6 +65,7 @@ impl AsyncRead for LabStream {
 
 impl AsyncWrite for LabStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_cut(cx));
         if let Some(error) = self.broken() {
             return Poll::Ready(Err(error));
         }
@@ -79,7 +94,7 @@ pub(crate) async fn dial(lab: &Lab, host: &str, port: u16) -> io::Result<LabStre
                 if place.kind != Kind::Api {
                     sleep(Duration::from_millis(latency::RUNNER_CONNECT.unsigned_abs())).await;
                 }
-                return Ok(open(lab, place));
+                return Ok(LabStream { cut: lab.runner_cut(), ..open(lab, place) });
             }
             Reach::Refused => return Err(io::ErrorKind::ConnectionRefused.into()),
             Reach::Unreachable => return Err(io::ErrorKind::HostUnreachable.into()),
@@ -100,7 +115,7 @@ pub(crate) fn open(lab: &Lab, place: Place) -> LabStream {
         Some(world.clusters[place.c].pods.get(uid)?.life.subscribe())
     });
     tokio::spawn(serve(lab.clone(), place, far, life, reset.clone()));
-    LabStream { inner, reset }
+    LabStream { inner, reset, cut: None, held: None }
 }
 
 /// Resolves when the pod behind a connection ends; true for a reset.
@@ -169,7 +184,7 @@ async fn handle(lab: Lab, place: Place, request: http::Request<Incoming>) -> htt
         body,
     };
     let head = call.method == http::Method::HEAD;
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     match answer(&lab, &place, &call, 0.2).await {
         Some(answer) => response(&lab, &place, answer, head, begun.elapsed()),
         // The pod went away with the request in its hands; the connection ends with it.

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) rtt_ms: f64,
     /// The round trip as it was configured, whatever a defect did to the network; servers answer over this one.
     pub(crate) links: crate::plane::Links,
+    /// From when until when nothing gets from the runner's machine to anywhere, or back.
+    pub(crate) runner_cut: Option<(Ms, Ms)>,
     queue: BinaryHeap<Scheduled>,
     order: u64,
 }
@@ -45,9 +47,15 @@ impl World {
             booting: false,
             rtt_ms,
             links: crate::plane::Links::default(),
+            runner_cut: None,
             queue: BinaryHeap::new(),
             order: 0,
         }
+    }
+
+    /// Whether the runner's machine is cut off now.
+    pub(crate) fn runner_is_cut(&self) -> bool {
+        self.runner_cut.is_some_and(|(from, until)| (from..until).contains(&self.now))
     }
 
     /// Schedules an event `delay` from now.
