@@ -2,6 +2,7 @@
 
 mod environment;
 mod kubectl;
+mod rescued;
 mod run_flags;
 mod served;
 
@@ -35,6 +36,10 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a change window that is over", run_flags::window),
         Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
         Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
+        Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
+        Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
+        Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
+        Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
     ]);
     trials
 }

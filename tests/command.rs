@@ -49,6 +49,14 @@ pub fn meshdrill() -> Command {
     command
 }
 
+/// Puts the stand-in for the cloud's command line before everything else on the command's PATH.
+pub fn stand_in(command: &mut Command, answer: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(root().join("tests/stand-ins")).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).expect("the repository's path has no colon");
+    command.env("PATH", path).env("OCI_ANSWER", answer);
+}
+
 /// Runs the binary to its end.
 pub fn run(command: &mut Command) -> Ran {
     finished(&command.output().expect("the binary can be started"))

@@ -9,6 +9,7 @@ mod faults;
 mod invalid;
 mod known_outages;
 mod live;
+mod matrix;
 mod must_fail;
 mod scenarios;
 
@@ -20,11 +21,24 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     trials.extend(scenarios::trials());
-    trials.extend(must_fail::trials());
+    let rows = must_fail::rows();
+    trials.extend(must_fail::trials(&rows));
+    trials.extend(matrix::trials(&rows));
     trials.extend(faults::trials());
     trials.extend(invalid::trials());
     trials.extend(cli::trials());
     trials.extend(known_outages::trials());
     trials.extend(live::trials());
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    match matrix::write(rows.len()) {
+        Ok(true) => conclusion.exit_code(),
+        Ok(false) => {
+            eprintln!("docs/detection-matrix.md is not what the trials found; run `cargo test` and commit it");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("docs/detection-matrix.md: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

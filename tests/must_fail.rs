@@ -4,36 +4,52 @@
 use libtest_mimic::{Failed, Trial};
 use serde::Deserialize;
 
-use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
+use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch, stand_in};
 
 /// One row of `scenarios/must-fail/expectations.json`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+pub struct Row {
     /// The scenario, below `scenarios/`.
-    scenario: String,
+    pub scenario: String,
     /// Defects of the embedded mesh.
     #[serde(default)]
-    defects: Vec<String>,
+    pub defects: Vec<String>,
     /// Other arguments.
     #[serde(default)]
     args: Vec<String>,
+    /// The answers of the stand-in for the cloud's command line; without it there is no such program.
+    #[serde(default)]
+    oci: Option<String>,
     /// The exit code.
-    exit: i32,
+    pub exit: i32,
     /// What the last line or a scorecard message says: the cause, not just a symptom.
-    says: String,
+    pub says: String,
 }
 
-pub fn trials() -> Vec<Trial> {
+impl Row {
+    /// Everything that is wrong with the mesh or around it.
+    pub fn wrong(&self) -> Vec<String> {
+        self.defects.iter().cloned().chain(self.oci.iter().map(|answer| format!("oci: {answer}"))).collect()
+    }
+}
+
+/// The rows, in their order.
+pub fn rows() -> Vec<Row> {
     let path = root().join("scenarios/must-fail/expectations.json");
     let text = std::fs::read_to_string(&path).expect("the expectations are there");
     let rows: Vec<Row> = serde_json::from_str(&text).expect("the expectations can be read");
     assert!(!rows.is_empty(), "nothing is expected to fail");
+    rows
+}
+
+pub fn trials(rows: &[Row]) -> Vec<Trial> {
     let trial = |row: Row| {
-        let defects = if row.defects.is_empty() { String::new() } else { format!("+{}", row.defects.join("+")) };
-        Trial::test(format!("must-fail::{}{defects}", row.scenario), move || must_not_pass(&row))
+        let wrong = row.wrong();
+        let wrong = if wrong.is_empty() { String::new() } else { format!("+{}", wrong.join("+")) };
+        Trial::test(format!("must-fail::{}{wrong}", row.scenario), move || must_not_pass(&row))
     };
-    rows.into_iter().map(trial).collect()
+    rows.iter().cloned().map(trial).collect()
 }
 
 fn must_not_pass(row: &Row) -> Result<(), Failed> {
@@ -46,12 +62,17 @@ fn must_not_pass(row: &Row) -> Result<(), Failed> {
     for defect in &row.defects {
         command.args(["--lab-defect", defect]);
     }
+    if let Some(answer) = &row.oci {
+        stand_in(&mut command, answer);
+    }
     let ran = run(command.args(&row.args));
     ran.expect_code(row.exit)?;
     let cards = run_dirs(&runs).iter().map(|dir| scorecard(dir)).collect::<Result<Vec<_>, _>>()?;
     if cards.is_empty() {
         return Err(format!("no scorecard was written\n{}", ran.said()).into());
     }
-    let said = cards.iter().any(|card| card["verdict"] != "pass" && card.to_string().contains(&row.says));
-    if said { Ok(()) } else { Err(format!("no scorecard says `{}`\n{}", row.says, ran.said()).into()) }
+    let said = cards.iter().find(|card| card["verdict"] != "pass" && card.to_string().contains(&row.says));
+    let card = said.ok_or_else(|| format!("no scorecard says `{}`\n{}", row.says, ran.said()))?;
+    crate::matrix::note(row, card);
+    Ok(())
 }

@@ -40,7 +40,7 @@ impl Kubectl {
         let mut command = Command::new(program);
         command.args(arguments).arg("--kubeconfig").arg(&self.kubeconfig).args(words.split_whitespace());
         // Every command that waits has a deadline of its own.
-        run(command.stdin(std::process::Stdio::null()))
+        run(command.stdin(Stdio::null()))
     }
 
     /// What it prints, if it succeeds.

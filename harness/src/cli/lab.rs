@@ -9,8 +9,8 @@ use meshdrill_lab::{Defect, Lab, LabConfig, Served};
 use super::Failure;
 use super::args::LabArgs;
 use crate::spec::{
-    API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Over,
-    Quantiles, SlaDefaults, Waiver,
+    API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
+    OciResources, Over, Quantiles, SlaDefaults, Waiver,
 };
 
 /// Serves until interrupted.
@@ -72,7 +72,11 @@ pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
                 istio: Some("1.28.3".to_owned()),
                 pod_cidrs: vec![cluster.pod_cidr],
             },
-            oci: None,
+            oci: Some(OciResources {
+                cluster: format!("ocid1.cluster.oc1..{}", cluster.key),
+                peering: format!("ocid1.remotepeeringconnection.oc1..{}", cluster.key),
+                route_table: format!("ocid1.routetable.oc1..{}", cluster.key),
+            }),
             ingress: Vec::new(),
             east_west: Vec::new(),
             prometheus: Vec::new(),
@@ -81,6 +85,7 @@ pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
         (cluster.key, spec)
     };
     let clusters: IndexMap<String, ClusterSpec> = lab.clusters().into_iter().map(cluster).collect();
+    let count = clusters.len();
     MeshFile {
         api_version: API_VERSION.to_owned(),
         kind: "Mesh".to_owned(),
@@ -88,7 +93,7 @@ pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
         spec: MeshSpec {
             clusters,
             expect: MeshExpect { mesh_id: Some("oke-mesh".to_owned()) },
-            without: waivers(),
+            without: waivers(count),
             vars: std::collections::BTreeMap::new(),
             sla: SlaDefaults {
                 availability: "99.95%".parse().ok(),
@@ -104,18 +109,27 @@ pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
 }
 
 /// The embedded mesh has no cloud around it; a stand-in for its command line may be put on the PATH.
-fn waivers() -> std::collections::BTreeMap<String, Waiver> {
-    let waiver = Waiver {
-        reason: "the embedded mesh has no cloud around it".to_owned(),
-        owner: "meshdrill".to_owned(),
-        until: "9999-12-31".to_owned(),
-    };
-    if crate::run::on_path("oci") { [].into() } else { [("oci".to_owned(), waiver)].into() }
+fn waivers(clusters: usize) -> std::collections::BTreeMap<String, Waiver> {
+    let mut waivers = std::collections::BTreeMap::new();
+    if !crate::run::on_path("oci") {
+        waivers.insert("oci".to_owned(), waiver("the embedded mesh has no cloud around it"));
+    }
+    if clusters < 2 {
+        waivers.insert("severalClusters".to_owned(), waiver("this mesh has one cluster"));
+    }
+    waivers
+}
+
+/// What the embedded mesh does not have, and never will.
+fn waiver(reason: &str) -> Waiver {
+    Waiver { reason: reason.to_owned(), owner: "meshdrill".to_owned(), until: "9999-12-31".to_owned() }
 }
 
 /// The mesh file of a served mesh: its gateways and monitoring are loopback ports.
 fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, Failure> {
     let mut mesh = lab_mesh(lab);
+    let reason = "pods of the embedded mesh are reached through its own ports only";
+    mesh.spec.without.insert("routablePods".to_owned(), waiver(reason));
     for address in &served.addresses {
         let Some(cluster) = mesh.spec.clusters.get_mut(&address.cluster) else { continue };
         match address.what.as_str() {

@@ -165,21 +165,23 @@ mod tests {
 
     use super::*;
 
-    fn complaints(object: Value) -> Vec<String> {
+    fn complaints(object: &Value) -> Vec<String> {
         let apply: Apply = serde_json::from_value(json!({ "cluster": "a", "objects": [object] })).unwrap();
         apply.complaints().into_iter().map(|complaint| complaint.message).collect()
     }
 
     #[test]
     fn an_object_must_be_named_and_may_not_be_everywhere() {
-        assert!(complaints(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } })).is_empty());
+        assert!(
+            complaints(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } })).is_empty()
+        );
         for bad in [
             json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "generateName": "x" } }),
             json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "kube-system" } }),
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "x" } }),
             json!("text"),
         ] {
-            assert_eq!(complaints(bad).len(), 1);
+            assert_eq!(complaints(&bad).len(), 1);
         }
     }
 

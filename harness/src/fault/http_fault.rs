@@ -220,12 +220,12 @@ impl Fault for Injected {
                 Ok(carried) => carried,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };
-            let lacking =
-                carried.by_none.len() + if self.spec.route.is_none() { carried.by_some_routes.len() } else { 0 };
-            let with = carried.by_all_routes.len() + carried.by_some_routes.len();
+            let lacking = carried.lacking.len() + if self.spec.route.is_none() { carried.partly.len() } else { 0 };
+            let with = carried.whole.len() + carried.partly.len();
             if lacking > 0 || with == 0 {
-                let whom = carried.by_none.first().map_or_else(String::new, |pod| format!(", such as {pod}"));
-                return Effect::NotYet(format!("{lacking} of {} proxies do not carry it{whom}", lacking.max(with)));
+                let whom = carried.lacking.first().map_or_else(String::new, |pod| format!(", such as {pod}"));
+                let total = with + carried.lacking.len();
+                return Effect::NotYet(format!("{lacking} of {total} proxies with routes of it do not carry it{whom}"));
             }
             match self.felt().await {
                 Ok(seen) => Effect::Seen(format!("{with} proxies carry it; the control request: {seen}")),

@@ -139,9 +139,9 @@ pub struct Proxies {
 /// What the proxies that have routes of a `VirtualService` carry: in all of them, in some, in none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Carried {
-    pub by_all_routes: Vec<String>,
-    pub by_some_routes: Vec<String>,
-    pub by_none: Vec<String>,
+    pub whole: Vec<String>,
+    pub partly: Vec<String>,
+    pub lacking: Vec<String>,
 }
 
 impl Proxies {
@@ -193,9 +193,9 @@ impl Watch {
             let (pod, own, with) = answer?;
             match with {
                 _ if own == 0 => {}
-                0 => carried.by_none.push(pod),
-                with if with == own => carried.by_all_routes.push(pod),
-                _ => carried.by_some_routes.push(pod),
+                0 => carried.lacking.push(pod),
+                with if with == own => carried.whole.push(pod),
+                _ => carried.partly.push(pod),
             }
         }
         Ok(carried)

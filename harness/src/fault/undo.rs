@@ -199,7 +199,7 @@ impl Undo {
                 }
                 let watch = Watch::new(cluster, proxies);
                 let seen = watch.ask((namespace, name), routes::as_seen(wrote)).await?;
-                let still: Vec<String> = seen.by_all_routes.into_iter().chain(seen.by_some_routes).collect();
+                let still: Vec<String> = seen.whole.into_iter().chain(seen.partly).collect();
                 Ok(still.first().map(|pod| {
                     format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)
                 }))

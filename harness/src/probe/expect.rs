@@ -176,7 +176,12 @@ mod tests {
 
     #[test]
     fn texts_are_searched() {
-        let expect = TextExpect { contains: Some("title".into()), lacks: Some("unavailable".into()), matches: None };
+        let expect = TextExpect {
+            contains: Some("title".into()),
+            contains_all: Vec::new(),
+            lacks: Some("unavailable".into()),
+            matches: None,
+        };
         assert_eq!(expect.missed("<title>"), None);
         assert_eq!(expect.missed("<title> unavailable").as_deref(), Some("contains `unavailable`"));
     }

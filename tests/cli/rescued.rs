@@ -1,0 +1,134 @@
+//! Runs on the served lab that are stopped or killed while faults are in effect: nothing is left.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use libtest_mimic::Failed;
+
+use super::served::Served;
+use crate::command::{Ran, ended, meshdrill, run, scratch};
+
+/// Faults that are in effect together, and what holds again when they are undone.
+pub struct Breakage {
+    faults: &'static [&'static str],
+    whole: &'static [&'static str],
+}
+
+/// What changes objects, makes objects, and empties nodes.
+pub const OBJECTS: Breakage = Breakage {
+    faults: &[
+        "httpFault: { cluster: primary, namespace: bookinfo, host: reviews, delay: 1s, control: { http: { via: ingress/primary, path: /api/v1/products/0/reviews } } }",
+        "isolate: { cluster: secondary, namespace: bookinfo, selector: app=details, control: { exec: { cluster: secondary, namespace: sample, selector: app=sleep, container: istio-proxy, command: [curl, -sS, -m, \"1\", \"http://details.bookinfo.svc.cluster.local:9080/details/0\"] } } }",
+        "apply: { cluster: primary, objects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: made, namespace: sample } }] }",
+        "drain: { cluster: secondary, node: secondary-node-2 }",
+    ],
+    whole: &[
+        "resource: { cluster: primary, apiVersion: networking.istio.io/v1, kind: VirtualService, namespace: bookinfo, name: reviews-traffic-split, expect: { where: [{ path: \"$.spec.http[*].fault\", exists: false }] } }",
+        "http: { via: forward/primary/bookinfo/deployment/productpage-v1:9080, path: /api/v1/products/0/reviews }",
+        "exec: { cluster: secondary, namespace: sample, selector: app=sleep, container: istio-proxy, command: [curl, -sS, -m, \"1\", \"http://details.bookinfo.svc.cluster.local:9080/details/0\"] }",
+        "resource: { cluster: primary, apiVersion: v1, kind: ConfigMap, namespace: sample, name: made, expect: { exists: false } }",
+        "nodes: { cluster: secondary }",
+    ],
+};
+
+/// A whole cluster.
+pub const CLUSTER: Breakage = Breakage {
+    faults: &["clusterOutage: { cluster: primary, namespaces: [bookinfo, sample] }"],
+    whole: &[
+        "pods: { cluster: primary, namespace: bookinfo, selector: app, expect: { ready: all, count: 6 } }",
+        "pods: { cluster: primary, namespace: sample, selector: app, expect: { ready: all, count: 2 } }",
+        "pods: { cluster: primary, namespace: istio-system, selector: \"istio in (ingressgateway,eastwestgateway)\", expect: { ready: all, count: 2 } }",
+        "http: { via: ingress/primary, path: /api/v1/products/0/reviews }",
+    ],
+};
+
+/// A served lab, and the scenario that breaks it.
+struct Bench {
+    served: Served,
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn new(breakage: &Breakage) -> Result<Self, Failed> {
+        let served = Served::start("rescued")?;
+        let folder = scratch("rescued");
+        let write = |name: &str, spec: String| {
+            let text =
+                format!("apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n{spec}");
+            std::fs::write(folder.join(name).with_extension("yaml"), text).map_err(|error| error.to_string())
+        };
+        let list = |rows: &[&str]| rows.iter().fold(String::new(), |list, row| list + "    - " + row + "\n");
+        let probes =
+            "  probes:\n    page:\n      http: { via: ingress/secondary, path: /productpage }\n      every: 1s\n";
+        let sla = "  sla:\n    - { probe: page, errorRate: 95% }\n";
+        write("break", format!("  baseline: 1s\n  hold: 10m\n{probes}  faults:\n{}{sla}", list(breakage.faults)))?;
+        write("whole", format!("  checks:\n{}", list(breakage.whole)))?;
+        Ok(Self { served, folder })
+    }
+
+    fn meshdrill(&self, arguments: &[&str]) -> Command {
+        let mut command = meshdrill();
+        command.current_dir(&self.folder).args(arguments);
+        command.arg("--mesh").arg(&self.served.mesh).arg("--kubeconfig").arg(&self.served.kubeconfig);
+        command
+    }
+
+    /// Starts the run, and returns when so many faults are in effect.
+    fn broken(&self, faults: usize) -> Result<Child, Failed> {
+        let mut command = self.meshdrill(&["run", "--yes", "--runs", "runs", "break.yaml"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+        let mut child = child;
+        let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let mut effective = 0;
+        while effective < faults {
+            let Some(line) = lines.next() else {
+                return Err(format!("the run ended early\n{}\n{}", said.join("\n"), ended(child).said()).into());
+            };
+            effective += usize::from(line.contains(" effective: "));
+            said.push(line);
+        }
+        // What it goes on to say must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(child)
+    }
+
+    fn whole(&self) -> Result<(), Failed> {
+        let whole = run(&mut self.meshdrill(&["run", "--yes", "--runs", "after", "whole.yaml"]));
+        whole.expect_code(0)?;
+        let status = run(&mut self.meshdrill(&["status"]));
+        let free = status.stdout.lines().filter(|line| line.ends_with(": free")).count();
+        if free == 2 && status.stdout.lines().count() == 2 { Ok(()) } else { Err(status.said().into()) }
+    }
+}
+
+fn signal(child: &Child, signal: &str) -> Result<(), Failed> {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    if sent.is_ok_and(|status| status.success()) { Ok(()) } else { Err("the signal could not be sent".into()) }
+}
+
+/// SIGTERM while all is broken: everything is undone before the process exits.
+pub fn terminated(breakage: &Breakage) -> Result<(), Failed> {
+    let bench = Bench::new(breakage)?;
+    let child = bench.broken(breakage.faults.len())?;
+    signal(&child, "-TERM")?;
+    ended(child).expect_code(130)?;
+    bench.whole()
+}
+
+/// SIGKILL while all is broken, and the run's own files gone: `recover` undoes everything from what the clusters hold.
+pub fn killed(breakage: &Breakage) -> Result<(), Failed> {
+    let bench = Bench::new(breakage)?;
+    let child = bench.broken(breakage.faults.len())?;
+    signal(&child, "-KILL")?;
+    ended(child);
+    remove(&bench.folder.join("runs"))?;
+    let recovered: Ran = run(&mut bench.meshdrill(&["recover"]));
+    recovered.expect_code(0)?;
+    bench.whole()
+}
+
+fn remove(folder: &Path) -> Result<(), Failed> {
+    std::fs::remove_dir_all(folder).map_err(|error| error.to_string().into())
+}
