@@ -108,7 +108,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Class, RECORD_SCHEMA, Series};
+    use super::super::{Change, Class, RECORD_SCHEMA, Series};
     use super::*;
     use std::time::Duration;
 
@@ -123,7 +123,7 @@ mod tests {
             lab: true,
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "0".into(),
-            change: Default::default(),
+            change: Change::default(),
             probes: vec![],
             faults: vec![],
             checks: vec![],

@@ -15,7 +15,7 @@ use meshdrill::net::{Net, make_room};
 use meshdrill::plan::PlannedProbe;
 use meshdrill::probe::{ProbeKind, Role};
 use meshdrill::run::{Clock, NoProgress, Recorder, RunDir, sample};
-use meshdrill_checks::record::{Class, Header, RECORD_SCHEMA, Record, Sample};
+use meshdrill_checks::record::{Change, Class, Header, RECORD_SCHEMA, Record, Sample};
 use meshdrill_checks::units::TimeSpan;
 use target::Target;
 
@@ -128,7 +128,7 @@ fn header(id: &str) -> Header {
         lab: false,
         started: "2026-01-01T00:00:00.000Z".to_owned(),
         tool: "bench".to_owned(),
-        change: Default::default(),
+        change: Change::default(),
         probes: Vec::new(),
         faults: Vec::new(),
         checks: Vec::new(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::record::{
-    At, Class, Event, FaultHeader, Header, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record, Sample, Series,
+    At, Change, Class, Event, FaultHeader, Header, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record, Sample, Series,
 };
 use crate::score::score;
 use crate::scorecard::{CriterionResult, Scorecard};
@@ -47,7 +47,7 @@ impl Story {
             lab: true,
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "test".into(),
-            change: Default::default(),
+            change: Change::default(),
             probes: vec![probe],
             faults: Vec::new(),
             checks: Vec::new(),
