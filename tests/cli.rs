@@ -32,14 +32,14 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a path that cannot be written fails at once", unwritable_junit),
         Trial::test("cli::an altered record is refused", altered_record),
         Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
-        Trial::test("cli::the ports of the served lab answer", served::ports),
-        Trial::test("cli::a change window that is over", run_flags::window),
-        Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
-        Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
         Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
         Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
         Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
         Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
+        Trial::test("cli::the ports of the served lab answer", served::ports),
+        Trial::test("cli::a change window that is over", run_flags::window),
+        Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
+        Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
     ]);
     trials
 }

@@ -87,7 +87,7 @@ pub fn ports() -> Result<(), Failed> {
 /// Validations pass against the served lab.
 pub fn readiness() -> Result<(), Failed> {
     let served = Served::start("served")?;
-    let runs = scratch("served-runs");
+    let runs = served.folder.join("runs");
     let mut command = meshdrill();
     command
         .arg("run")
