@@ -12,6 +12,9 @@ use serde_json::Value;
 use super::kubectl;
 use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
 
+/// The scenarios that are run beside the prober.
+pub const SCENARIOS: [&str; 2] = ["drills/ingress-gateway-crash.yaml", "drills/east-west-gateway-outage.yaml"];
+
 /// Twenty requests a second, each on a connection of its own.
 const EVERY: Duration = Duration::from_millis(50);
 /// Later than this is bad.
@@ -158,7 +161,7 @@ fn beside(
 /// A forced deletion of the ingress gateway: start and end of the outage agree.
 pub fn crash(mesh: &Path) -> Result<(), Failed> {
     let (cards, seen) =
-        beside(mesh, "drills/ingress-gateway-crash.yaml", ingress("primary-cluster-context")?, "/productpage")?;
+        beside(mesh, SCENARIOS[0], ingress("primary-cluster-context")?, "/productpage")?;
     let card = cards.first().ok_or("no scorecard")?;
     let outages = card["probes"][0]["outages"].as_array().cloned().unwrap_or_default();
     let (Some((from, to)), [ours]) = (outage(&seen), outages.as_slice()) else {
@@ -178,7 +181,7 @@ pub fn crash(mesh: &Path) -> Result<(), Failed> {
 pub fn east_west(mesh: &Path) -> Result<(), Failed> {
     let (cards, seen) = beside(
         mesh,
-        "drills/east-west-gateway-outage.yaml",
+        SCENARIOS[1],
         ingress("secondary-cluster")?,
         "/api/v1/products/0/reviews",
     )?;
