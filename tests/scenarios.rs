@@ -37,6 +37,13 @@ pub fn name(path: &Path) -> String {
 
 pub fn trials() -> Vec<Trial> {
     let trial = |path: PathBuf| Trial::test(format!("lab::{}", name(&path)), move || passes_on_the_lab(&path));
+    let of_three = |path: PathBuf| {
+        Trial::test(format!("lab-of-three::{}", name(&path)), move || {
+            passes(&path, |command| {
+                command.args(["--lab-clusters", "3"]);
+            })
+        })
+    };
     let with_cloud = |scenario: &'static str| {
         Trial::test(format!("lab::{scenario} with the cloud's command line"), move || {
             let path = root().join("scenarios").join(scenario).with_extension("yaml");
@@ -44,7 +51,8 @@ pub fn trials() -> Vec<Trial> {
         })
     };
     let asking = ["validation/week1/remote-peering", "validation/week1/vcn-native-networking"];
-    catalogue().into_iter().map(trial).chain(asking.into_iter().map(with_cloud)).collect()
+    let three = catalogue().into_iter().map(of_three);
+    catalogue().into_iter().map(trial).chain(three).chain(asking.into_iter().map(with_cloud)).collect()
 }
 
 fn passes_on_the_lab(path: &Path) -> Result<(), Failed> {

@@ -160,8 +160,7 @@ fn beside(
 
 /// A forced deletion of the ingress gateway: start and end of the outage agree.
 pub fn crash(mesh: &Path) -> Result<(), Failed> {
-    let (cards, seen) =
-        beside(mesh, SCENARIOS[0], ingress("primary-cluster-context")?, "/productpage")?;
+    let (cards, seen) = beside(mesh, SCENARIOS[0], ingress("primary-cluster-context")?, "/productpage")?;
     let card = cards.first().ok_or("no scorecard")?;
     let outages = card["probes"][0]["outages"].as_array().cloned().unwrap_or_default();
     let (Some((from, to)), [ours]) = (outage(&seen), outages.as_slice()) else {
@@ -179,12 +178,7 @@ pub fn crash(mesh: &Path) -> Result<(), Failed> {
 
 /// The east-west gateway of the primary away for 15 s, seen through the secondary's ingress.
 pub fn east_west(mesh: &Path) -> Result<(), Failed> {
-    let (cards, seen) = beside(
-        mesh,
-        SCENARIOS[1],
-        ingress("secondary-cluster")?,
-        "/api/v1/products/0/reviews",
-    )?;
+    let (cards, seen) = beside(mesh, SCENARIOS[1], ingress("secondary-cluster")?, "/api/v1/products/0/reviews")?;
     let card = cards.iter().find(|card| card["run"]["binding"] == "primary-secondary").ok_or("no such pair")?;
     let zero = started(card)?;
     let during = |one: &&Seen| (zero..=unix(card, "finished").unwrap_or(f64::MAX)).contains(&one.due);

@@ -8,6 +8,25 @@ use crate::stats::proportion::{Proportion, samples_for_failures};
 use crate::units::{Ratio, percent};
 use crate::verdict::Verdict;
 
+/// The verdict on a share: its upper bound must not exceed the target. A target of exactly 0 speaks of what was seen: none
+/// bad, of enough.
+pub(super) fn by_bounds(bad: usize, n: usize, (low, high): (f64, f64), target: Ratio) -> Verdict {
+    if target.get() == 0.0 {
+        return match bad {
+            0 if n >= SUSTAINED_SAMPLES => Verdict::Pass,
+            0 => Verdict::Inconclusive,
+            _ => Verdict::Fail,
+        };
+    }
+    if high <= target.get() {
+        Verdict::Pass
+    } else if low > target.get() {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    }
+}
+
 /// The upper bound must not exceed the target. A target of exactly 0 % speaks of what was seen only: none bad.
 pub(super) fn judge(
     probe: &ProbeEvidence<'_>,
@@ -23,19 +42,7 @@ pub(super) fn judge(
         return Judgement::no_samples("ratio");
     };
     let (low, high) = (proportion.lower(context.confidence), proportion.upper(context.confidence));
-    let verdict = if target.get() == 0.0 {
-        match bad {
-            0 if n >= SUSTAINED_SAMPLES => Verdict::Pass,
-            0 => Verdict::Inconclusive,
-            _ => Verdict::Fail,
-        }
-    } else if high <= target.get() {
-        Verdict::Pass
-    } else if low > target.get() {
-        Verdict::Fail
-    } else {
-        Verdict::Inconclusive
-    };
+    let verdict = by_bounds(bad, n, (low, high), target);
     let mut message = format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
     if verdict == Verdict::Inconclusive {
         let needed = match target.get() {

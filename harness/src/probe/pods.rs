@@ -45,6 +45,9 @@ pub struct PodsExpect {
     /// How many container restarts there were since the run began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarts: Option<Comparison>,
+    /// Every pod is in the mesh: it has a sidecar (native ones included), or its traffic is redirected to the node's proxy.
+    #[serde(default)]
+    pub in_mesh: bool,
     /// Containers that every pod must have, native sidecars included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
@@ -138,7 +141,11 @@ impl PodsObserver {
         let ready = live.iter().filter(|pod| pod.ready).count();
         let expect = &spec.expect;
         let wanted = match expect.ready {
-            None if expect.count.is_none() && expect.restarts.is_none() && expect.containers.is_empty() => {
+            None if expect.count.is_none()
+                && expect.restarts.is_none()
+                && expect.containers.is_empty()
+                && !expect.in_mesh =>
+            {
                 Some(ReadyExpect::All(AllWord::All))
             }
             ready => ready,
@@ -164,7 +171,15 @@ impl PodsObserver {
         if let Some(comparison) = expect.restarts.filter(|comparison| !comparison.holds(restarted as f64)) {
             missed.push(format!("{restarted} container restarts since the run began, expected {comparison}"));
         }
+        let redirected = redirected(&objects);
         for pod in &live {
+            let outside = pod.container("istio-proxy").is_none() && !redirected.contains(&pod.name);
+            if expect.in_mesh && outside {
+                missed.push(format!(
+                    "pod {} has no container istio-proxy and is not redirected to the node's proxy: it is not in the mesh",
+                    pod.name
+                ));
+            }
             for name in expect.containers.iter().filter(|name| pod.container(name).is_none()) {
                 missed.push(format!("pod {} has no container {name}", pod.name));
             }
@@ -226,6 +241,13 @@ impl PodsObserver {
         let object: Value = self.cluster.get(&path).await?;
         Ok(object.pointer(field).and_then(Value::as_u64).unwrap_or(1))
     }
+}
+
+/// The names of pods whose traffic the node's proxy carries (ambient mode).
+fn redirected(pods: &[Value]) -> Vec<String> {
+    let ambient = |pod: &&Value| pod["metadata"]["annotations"]["ambient.istio.io/redirection"] == "enabled";
+    let names = pods.iter().filter(ambient).filter_map(|pod| pod["metadata"]["name"].as_str());
+    names.map(str::to_owned).collect()
 }
 
 impl Observer for PodsObserver {

@@ -34,53 +34,7 @@ pub struct Query {
     pub query: String,
     /// The mistakes that are known to be in it; without this key it must be free of those that make it useless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mistakes: Option<Vec<KnownMistake>>,
-}
-
-/// A mistake by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum KnownMistake {
-    /// Refused by the grammar.
-    Syntax,
-    /// `by (…)` behind something that is no aggregation.
-    AggregationClause,
-    /// A label compared with the name of another label.
-    LabelAgainstLiteral,
-    /// A quantile over buckets that were aggregated without `le`.
-    QuantileLostBuckets,
-    /// A quantile for each series instead of one for all.
-    QuantilePerSeries,
-    /// Division by a gauge that is 0 or 1.
-    DivisionByFlag,
-    /// A comparison that holds only while the series exists.
-    AbsentMissing,
-    /// A share whose upper part is empty until something fails.
-    EmptyShare,
-    /// Istio's metrics grouped by a label that they do not have.
-    ForeignGrouping,
-    /// Istio's metrics without a reporter.
-    ReporterMissing,
-    /// Response flags matched by a part of their text.
-    LooseFlags,
-}
-
-impl KnownMistake {
-    const fn of(mistake: Mistake) -> Self {
-        match mistake {
-            Mistake::Syntax => Self::Syntax,
-            Mistake::AggregationClause => Self::AggregationClause,
-            Mistake::LabelAgainstLiteral => Self::LabelAgainstLiteral,
-            Mistake::QuantileLostBuckets => Self::QuantileLostBuckets,
-            Mistake::QuantilePerSeries => Self::QuantilePerSeries,
-            Mistake::DivisionByFlag => Self::DivisionByFlag,
-            Mistake::AbsentMissing => Self::AbsentMissing,
-            Mistake::EmptyShare => Self::EmptyShare,
-            Mistake::ForeignGrouping => Self::ForeignGrouping,
-            Mistake::ReporterMissing => Self::ReporterMissing,
-            Mistake::LooseFlags => Self::LooseFlags,
-        }
-    }
+    pub mistakes: Option<Vec<Mistake>>,
 }
 
 impl Kind for Queries {
@@ -158,8 +112,8 @@ fn unexpected(one: &Query, findings: &[Finding]) -> Vec<String> {
         let useless = findings.iter().filter(|finding| finding.severity < Severity::Imprecise);
         return useless.map(|finding| format!("`{}`: {}", one.query, remedy(finding))).collect();
     };
-    let found: Vec<KnownMistake> = findings.iter().map(|finding| KnownMistake::of(finding.mistake)).collect();
-    let new = findings.iter().filter(|finding| !known.contains(&KnownMistake::of(finding.mistake)));
+    let found: Vec<Mistake> = findings.iter().map(|finding| finding.mistake).collect();
+    let new = findings.iter().filter(|finding| !known.contains(&finding.mistake));
     let new = new.map(|finding| format!("`{}`: {}", one.query, remedy(finding)));
     let gone = known.iter().filter(|mistake| !found.contains(mistake));
     new.chain(gone.map(|mistake| format!("`{}` does not have the mistake {mistake:?}", one.query))).collect()
@@ -193,10 +147,10 @@ mod tests {
         let with = |mistakes| Query { query: query.to_owned(), mistakes };
         let findings = promql::check(query);
         assert!(unexpected(&with(None), &findings).is_empty(), "imprecise ones do no harm");
-        let both = vec![KnownMistake::ForeignGrouping, KnownMistake::ReporterMissing];
+        let both = vec![Mistake::ForeignGrouping, Mistake::ReporterMissing];
         assert!(unexpected(&with(Some(both)), &findings).is_empty());
-        assert_eq!(unexpected(&with(Some(vec![KnownMistake::ForeignGrouping])), &findings).len(), 1);
-        let wrong = vec![KnownMistake::ForeignGrouping, KnownMistake::ReporterMissing, KnownMistake::Syntax];
+        assert_eq!(unexpected(&with(Some(vec![Mistake::ForeignGrouping])), &findings).len(), 1);
+        let wrong = vec![Mistake::ForeignGrouping, Mistake::ReporterMissing, Mistake::Syntax];
         assert!(unexpected(&with(Some(wrong)), &findings)[0].contains("does not have the mistake Syntax"));
     }
 }
