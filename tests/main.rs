@@ -8,6 +8,7 @@ mod command;
 mod faults;
 mod invalid;
 mod known_outages;
+mod ledger;
 mod live;
 mod matrix;
 mod must_fail;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     trials.extend(invalid::trials());
     trials.extend(cli::trials());
     trials.extend(known_outages::trials());
+    trials.extend(ledger::trials());
     trials.extend(live::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     match matrix::write(rows.len()) {
