@@ -5,7 +5,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::command::{meshdrill, run, run_dirs, scorecard, scratch};
 
 /// Name and the `faults:` row.
-const FAULTS: [(&str, &str); 13] = [
+const FAULTS: [(&str, &str); 14] = [
     ("cordon", "cordon: { cluster: primary, node: primary-node-1 }"),
     ("cordon by label", "cordon: { cluster: all, selector: kubernetes.io/os=linux }"),
     (
@@ -35,6 +35,10 @@ const FAULTS: [(&str, &str); 13] = [
     (
         "apply with an effect of its own",
         "apply: { cluster: primary, objects: [{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: closed, namespace: sample }, spec: { podSelector: { matchLabels: { app: helloworld } }, policyTypes: [Ingress] } }] }\n      effect: [{ resource: { cluster: primary, apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, namespace: sample, name: closed } }]",
+    ),
+    (
+        "drain waits for a disruption budget",
+        "apply: { cluster: primary, objects: [{ apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: { name: closed, namespace: bookinfo }, spec: { maxUnavailable: 0, selector: { matchExpressions: [{ key: app, operator: Exists }] } } }] }\n      for: 10s\n    - drain: { cluster: primary, node: primary-node-2 }\n      after: 2s\n      for: 15s",
     ),
     (
         "two faults of one cluster",

@@ -3,6 +3,7 @@
 
 mod independent;
 mod kubectl;
+mod planted;
 mod rescue;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(trial("SIGKILL leaves what recover needs", rescue::killed));
     trials.push(trial("a second run is refused", rescue::second_run));
     trials.push(trial("a pinned cluster is not mistaken", rescue::wrong_cluster));
+    trials.extend(planted::trials(|name, body| trial(name, body)));
     trials
 }
 

@@ -56,7 +56,8 @@ fn must_not_pass(row: &Row) -> Result<(), Failed> {
     let runs = scratch("must-fail");
     let mut command = meshdrill();
     command
-        .args(["run", "--lab", "--runs"])
+        // One run that notices is enough.
+        .args(["run", "--lab", "--fail-fast", "--runs"])
         .arg(&runs)
         .arg(root().join("scenarios").join(&row.scenario).with_extension("yaml"));
     for defect in &row.defects {

@@ -3,7 +3,11 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::command::scratch;
 
 /// The contexts of the testbed, which are those of the guide.
 pub const CONTEXTS: [&str; 2] = ["primary-cluster-context", "secondary-cluster"];
@@ -19,6 +23,19 @@ pub fn kubectl(context: &str, arguments: &[&str]) -> Result<String, Failed> {
         return Err(format!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Creates or replaces an object.
+pub fn apply(context: &str, how: &str, object: &Value) -> Result<(), Failed> {
+    let path = scratch("object").join("object.json");
+    std::fs::write(&path, object.to_string()).map_err(|error| error.to_string())?;
+    kubectl(context, &[how, "-f", &path.display().to_string()]).map(drop)
+}
+
+/// The text of a Secret's entry.
+pub fn decoded(text: &str) -> String {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Every workload with its replicas, desired and ready, and everything that carries our label.

@@ -26,7 +26,7 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// List scenarios with suite, clusters, faults and expected duration
     #[command(after_help = "Example:\n  meshdrill list drills")]
-    List(PlanArgs),
+    List(ListArgs),
     /// Validate files offline: no cluster is contacted, all problems are shown at once
     #[command(after_help = "Example:\n  meshdrill check scenarios/ mesh.yaml")]
     Check(CheckArgs),
@@ -152,6 +152,18 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Contact nothing: without targets, permissions and what is infeasible
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ListArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 }

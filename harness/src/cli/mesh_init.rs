@@ -96,35 +96,13 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
     if let Some(id) = mesh_id {
         let _ = writeln!(text, "  expect: {{ meshID: {id} }}  # seen, confirm");
     }
-    let until = jiff::Zoned::now().date().saturating_add(jiff::Span::new().months(3));
-    let mut without = String::new();
-    if !has_oci {
-        let _ = writeln!(
-            without,
-            "    oci: {{ reason: no node has an OCI provider id, owner: mesh init, until: {until} }}"
-        );
-    }
-    if !enforces {
-        let _ = writeln!(
-            without,
-            "    networkPolicy: {{ reason: no enforcing CNI was found, owner: mesh init, until: {until} }}"
-        );
-    }
-    if args.context.len() == 1 {
-        let _ = writeln!(
-            without,
-            "    severalClusters: {{ reason: the mesh has one cluster, owner: mesh init, until: {until} }}"
-        );
-    }
-    if !routable {
-        let _ = writeln!(
-            without,
-            "    routablePods: {{ reason: no pod takes a connection from where this was written, owner: mesh init, until: {until} }}"
-        );
-    }
-    if !without.is_empty() {
-        let _ = write!(text, "  without:\n{without}");
-    }
+    let waivers = [
+        (!has_oci, "oci", "no node has an OCI provider id"),
+        (!enforces, "networkPolicy", "no enforcing CNI was found"),
+        (args.context.len() == 1, "severalClusters", "the mesh has one cluster"),
+        (!routable, "routablePods", "no pod takes a connection from where this was written"),
+    ];
+    text.push_str(&without(&waivers));
     if !vars.is_empty() {
         text.push_str("  vars:\n");
         for (name, value) in vars {
@@ -133,6 +111,16 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
     }
     text.push_str("  sla:\n    availability: 99.95%\n    over: 30d\n    recoveryTime: 5m\n    restartTime: 2m\n    latency: { p99: 500ms }\n    confidence: 95%\n");
     Ok(text)
+}
+
+/// The section that declares what this mesh does not have, for three months; empty if it has everything.
+fn without(waivers: &[(bool, &str, &str)]) -> String {
+    let until = jiff::Zoned::now().date().saturating_add(jiff::Span::new().months(3));
+    let missing = waivers.iter().filter(|(missing, ..)| *missing);
+    let lines: String = missing
+        .map(|(_, name, reason)| format!("    {name}: {{ reason: {reason}, owner: mesh init, until: {until} }}\n"))
+        .collect();
+    if lines.is_empty() { lines } else { format!("  without:\n{lines}") }
 }
 
 /// Names under which the catalogue looks for parts of the mesh, where this cluster has others than the usual ones.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 
 use super::Failure;
-use super::args::{PlanArgs, SelectArgs};
+use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::lab::lab_mesh;
 use crate::catalogue::{Catalogue, NotFound};
+use crate::cluster::{AccessError, World};
 use crate::document::{Problem, Problems};
 use crate::plan::{Plan, build, to_text};
+use crate::run::{Foreseen, WorldSource, foresee};
 use crate::spec::{MeshFile, ScenarioSource, load_mesh, load_scenario};
 
 /// What a command works on.
@@ -123,16 +125,59 @@ fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     set.iter().map(|text| pair(text).ok_or_else(|| Failure::Usage(format!("--set {text}: write NAME=VALUE")))).collect()
 }
 
-/// `meshdrill plan`.
+/// `meshdrill plan`: what is written, and what it would meet in the clusters as they are now.
 pub(super) fn plan(args: &PlanArgs) -> Result<u8, Failure> {
-    for plan in select(&args.select)?.plans {
-        println!("{}", to_text(&plan));
+    let selected = select(&args.select)?;
+    let mut code = 0;
+    for plan in &selected.plans {
+        print!("{}", to_text(plan));
+        if !args.offline && !plan.clusters.is_empty() {
+            let (text, infeasible) = met(args, &selected, plan)?;
+            print!("{text}");
+            if infeasible {
+                code = 10;
+            }
+        }
+        println!();
     }
-    Ok(0)
+    Ok(code)
+}
+
+/// What a plan would meet, in lines, and whether a criterion is infeasible.
+fn met(args: &PlanArgs, selected: &Selected, plan: &Plan) -> Result<(String, bool), Failure> {
+    let keys = || plan.clusters.iter().map(String::as_str);
+    let asked = if args.select.lab {
+        super::run::virtual_runtime()?.block_on(async {
+            let lab = super::run::start_lab(&args.select, &selected.defects)?;
+            let world = WorldSource::of_lab(selected.mesh.clone(), lab).connect(keys()).await;
+            Ok::<_, Failure>(asked(plan, world).await)
+        })?
+    } else {
+        super::runtime()?.block_on(async {
+            let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
+            asked(plan, source.connect(keys()).await).await
+        })
+    };
+    let mut text = String::new();
+    let lines = [("target", &asked.faults), ("look", &asked.obstacles)];
+    for (word, line) in lines.into_iter().flat_map(|(word, lines)| lines.iter().map(move |line| (word, line))) {
+        text += &format!("  {word:<10} {line}\n");
+    }
+    for (criterion, why) in &asked.infeasible {
+        text += &format!("  infeasible {criterion}: {why}\n");
+    }
+    Ok((text, !asked.infeasible.is_empty()))
+}
+
+async fn asked(plan: &Plan, world: Result<World, AccessError>) -> Foreseen {
+    match world {
+        Ok(world) => foresee(plan, &world).await,
+        Err(error) => Foreseen { obstacles: vec![error.to_string()], ..Foreseen::default() },
+    }
 }
 
 /// `meshdrill list`: without a mesh file, scenarios are listed as they would be for two clusters.
-pub(super) fn list(args: &PlanArgs) -> Result<u8, Failure> {
+pub(super) fn list(args: &ListArgs) -> Result<u8, Failure> {
     let mut select_args = args.select.clone();
     if !select_args.lab && select_args.mesh.is_none() && !PathBuf::from("mesh.yaml").is_file() {
         select_args.lab = true;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::args::{ClustersArgs, RecoverArgs};
 use super::plans::find_mesh;
-use crate::cluster::{AccessError, Kubeconfigs, World};
+use crate::cluster::{AccessError, World};
 use crate::net::Net;
 use crate::run::{self, Leftover, WorldSource};
 
@@ -23,12 +23,7 @@ fn source(args: &ClustersArgs) -> Result<WorldSource, Failure> {
     let mesh = mesh.ok_or_else(|| {
         Failure::Usage("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`".to_owned())
     })?;
-    Ok(WorldSource {
-        mesh: Some(Arc::new(mesh)),
-        kubeconfigs: Kubeconfigs::File(args.kubeconfig.clone()),
-        net: Net::Machine,
-        lab: false,
-    })
+    Ok(WorldSource::of_clusters(Some(Arc::new(mesh)), args.kubeconfig.clone()))
 }
 
 /// Every cluster of the mesh that can be reached, and what stands in the way of the others.

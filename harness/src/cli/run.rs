@@ -11,12 +11,10 @@ use meshdrill_lab::{Defect, Lab, LabConfig};
 use meshdrill_reports::{Run, headline, junit_of_all, screen};
 
 use super::Failure;
-use super::args::RunArgs;
+use super::args::{RunArgs, SelectArgs};
 use super::lanes::{Lanes, Lines};
 use super::plans::{Selected, select};
 use super::signals::listen;
-use crate::cluster::Kubeconfigs;
-use crate::net::Net;
 use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
 
@@ -93,13 +91,8 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
         let one = runtime.block_on(async {
             let interrupts = Interrupts::default();
             listen(&interrupts)?;
-            let lab = start_lab(args, &selected.defects)?;
-            let source = WorldSource {
-                mesh: selected.mesh.clone(),
-                kubeconfigs: Kubeconfigs::Lab(lab.clone()),
-                net: Net::Lab(lab),
-                lab: true,
-            };
+            let lab = start_lab(&args.select, &selected.defects)?;
+            let source = WorldSource::of_lab(selected.mesh.clone(), lab);
             let options = options(args, progress(args, plan, false), interrupts);
             execute(plan, &source, options).await.map_err(Failure::from)
         })?;
@@ -113,13 +106,9 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
     Ok(finished)
 }
 
-fn start_lab(args: &RunArgs, defects: &[Defect]) -> Result<Lab, Failure> {
-    let config = LabConfig {
-        clusters: args.select.lab_clusters,
-        seed: args.select.seed,
-        defects: defects.to_vec(),
-        ..LabConfig::default()
-    };
+pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Failure> {
+    let config =
+        LabConfig { clusters: args.lab_clusters, seed: args.seed, defects: defects.to_vec(), ..LabConfig::default() };
     Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
 }
 
@@ -128,12 +117,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
     super::runtime()?.block_on(async {
         let interrupts = Interrupts::default();
         listen(&interrupts)?;
-        let source = WorldSource {
-            mesh: selected.mesh.clone(),
-            kubeconfigs: Kubeconfigs::File(args.kubeconfig.clone()),
-            net: Net::Machine,
-            lab: false,
-        };
+        let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
         if args.clean {
             clean(&source, &selected.plans).await?;
         }

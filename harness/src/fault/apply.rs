@@ -154,7 +154,11 @@ impl Fault for Applied {
                     return Effect::NotYet(format!("{}: {missed}", creation.name()));
                 }
             }
-            Effect::Seen(format!("{} there, {} values as declared", self.targets().join(", "), self.values.len()))
+            let values = match self.values.len() {
+                0 => String::new(),
+                count => format!(", {count} values as declared"),
+            };
+            Effect::Seen(format!("{} there{values}", self.targets().join(", ")))
         })
     }
 }

@@ -56,13 +56,13 @@ fn class(pod: &Value) -> Class {
     let mirror = pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
     let owner = owner_name(pod);
     if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
-        Class::Left("have ended")
+        Class::Left("has ended")
     } else if mirror {
-        Class::Left("are mirrors of static pods")
+        Class::Left("mirrors a static pod")
     } else if owner.as_ref().is_some_and(|(kind, _)| kind == "DaemonSet") {
-        Class::Left("belong to a DaemonSet")
+        Class::Left("belongs to a DaemonSet")
     } else if pod["metadata"]["namespace"] == "kube-system" {
-        Class::Left("are of kube-system, which is never broken")
+        Class::Left("is of kube-system, which is never broken")
     } else if owner.is_none() {
         Class::Orphan
     } else {
@@ -127,7 +127,7 @@ impl FaultRole for Drain {
             if pods.is_empty() {
                 return Err(FaultError::NoTarget(format!("no pod on {} could be evicted", names.join(", "))));
             }
-            let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} stays, as some {why}")).collect();
+            let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} stays: it {why}")).collect();
             let cordoning = Cordoning::of(&cluster, &meant);
             let refused = Mutex::new(None);
             Ok(Box::new(Draining { cluster, cordoning, names, pods, remarks, refused }) as Box<dyn Fault>)

@@ -177,7 +177,7 @@ fn part(pod: &Value) -> Option<Part> {
     if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
         return None;
     }
-    let containers = ["containers", "initContainers"].into_iter().flat_map(|list| pod["spec"][list].as_array());
+    let containers = ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array());
     let found = containers.flatten().find_map(|container| match container["name"].as_str()? {
         "discovery" => Some(("istiod", container)),
         "istio-proxy" => Some(("proxy", container)),

@@ -85,8 +85,10 @@ impl Kind for Pods {
     }
 
     fn subject(&self) -> String {
-        let value = self.selector.as_str().rsplit('=').next().unwrap_or_default();
-        value.trim_matches(['(', ')', ' ']).replace([',', ' '], "-")
+        // What is selected tells pods apart; the words around it do not belong into an id.
+        let value = self.selector.as_str().rsplit(['=', '(']).next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        value.split(|c| !plain(c)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {

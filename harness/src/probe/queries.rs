@@ -1,4 +1,4 @@
-//! `queries`: PromQL read before it is asked, and then asked. What a dashboard or a guide asks must be accepted by the
+//! `queries`: queries read before it is asked, and then asked. What a dashboard or a guide asks must be accepted by the
 //! server and mean what it says; where it does not, the correct form is given.
 
 use std::sync::Arc;

@@ -104,7 +104,7 @@ fn listening(pod: &Value) -> Option<(String, u16)> {
     let ready =
         pod["status"]["conditions"].as_array()?.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
     let address = pod["status"]["podIP"].as_str().filter(|_| ready && pod["spec"]["hostNetwork"] != true)?;
-    let ports = pod["spec"]["containers"].as_array()?.iter().flat_map(|container| container["ports"].as_array());
+    let ports = pod["spec"]["containers"].as_array()?.iter().filter_map(|container| container["ports"].as_array());
     let port = ports.flatten().find_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok())?;
     Some((address.to_owned(), port))
 }

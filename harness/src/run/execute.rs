@@ -12,6 +12,7 @@ use meshdrill_checks::record::{
 };
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_lab::Lab;
 use tokio::sync::Mutex;
 
 use super::control;
@@ -41,6 +42,16 @@ pub struct WorldSource {
 }
 
 impl WorldSource {
+    /// Real clusters, by a kubeconfig.
+    pub const fn of_clusters(mesh: Option<Arc<MeshFile>>, kubeconfig: Option<PathBuf>) -> Self {
+        Self { mesh, kubeconfigs: Kubeconfigs::File(kubeconfig), net: Net::Machine, lab: false }
+    }
+
+    /// An embedded mesh.
+    pub fn of_lab(mesh: Option<Arc<MeshFile>>, lab: Lab) -> Self {
+        Self { mesh, kubeconfigs: Kubeconfigs::Lab(lab.clone()), net: Net::Lab(lab), lab: true }
+    }
+
     /// Connects to some clusters of the mesh.
     pub async fn connect(&self, keys: impl IntoIterator<Item = &str>) -> Result<World, AccessError> {
         let Some(mesh) = &self.mesh else { return Ok(World::without_clusters(self.net.clone())) };

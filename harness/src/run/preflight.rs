@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use meshdrill_checks::criterion::Claim;
 use meshdrill_checks::record::Event;
-use meshdrill_checks::units::TimeSpan;
 
 use super::ask::Asker;
 use super::environment::first_missing;
+use super::foresee::infeasible;
 use super::halt::halted;
 use super::lease::{self, Held};
 use super::recover::leftovers;
@@ -61,7 +60,14 @@ pub(super) async fn preflight(
     permitted(plan, world, namespace).await?;
     lock(plan, world, namespace, holder, interrupts, leases).await?;
     let probes = prepare_probes(plan, world, recorder, today).await?;
-    feasible(plan, &probes, recorder).await?;
+    // No run can meet a target below the floor of what it waits for, so none is made.
+    let infeasible = infeasible(plan, &probes).await?;
+    for (criterion, why) in &infeasible {
+        recorder.event(Event::Infeasible { criterion: criterion.clone(), why: why.clone() });
+    }
+    if !infeasible.is_empty() {
+        return Err(Stop::NotRun);
+    }
     let askers = prepare_checks(plan, world, recorder, today).await;
     if probes.is_empty() && plan.is_drill() && !plan.probes.is_empty() {
         return Err(Stop::NotRun);
@@ -160,23 +166,6 @@ async fn prepare_probes(
     }
     // A validation judges what it can; a drill must not break what it cannot watch.
     if failures.is_empty() || !plan.is_drill() { Ok(ready) } else { Err(Stop::Refused(failures.join("; "))) }
-}
-
-/// No run can meet a target below the floor of what it waits for, so none is made.
-async fn feasible(plan: &Plan, probes: &[Prepared], recorder: &Recorder) -> Result<(), Stop> {
-    let mut all = true;
-    for criterion in &plan.criteria {
-        let Claim::DetectionTime { target, .. } = &criterion.claim else { continue };
-        let Some((_, observer)) = probes.iter().find(|(probe, _)| probe.name == criterion.subject.name()) else {
-            continue;
-        };
-        if let Some(floor) = observer.floor().await?.filter(|floor| floor.total > target.0) {
-            let why = format!("{} at the least ({}), the target is {target}", TimeSpan(floor.total), floor.parts);
-            recorder.event(Event::Infeasible { criterion: criterion.id.clone(), why });
-            all = false;
-        }
-    }
-    if all { Ok(()) } else { Err(Stop::NotRun) }
 }
 
 /// Observers of all checks. One that cannot be made is asked like the others, and says why it cannot.

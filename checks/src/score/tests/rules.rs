@@ -35,6 +35,17 @@ fn none_passes(story: impl Fn() -> Story, why: &str) {
 }
 
 #[test]
+fn a_drill_that_the_mesh_cannot_have_is_not_run_and_no_error() {
+    let not_run = |waived| Event::NotRun { id: "scenario".into(), reason: "without it".into(), waived };
+    for waived in [true, false] {
+        let claim = Claim::MaxOutage { target: TimeSpan::secs(10) };
+        let card = Story::planned(100).event(0, not_run(waived)).card(claim);
+        assert_eq!((card.verdict, card.exit_code), (Verdict::NotRun, 11));
+        assert_eq!(card.criteria[0].verdict, Verdict::NotRun);
+    }
+}
+
+#[test]
 fn a_good_run_passes_all_but_what_it_did_not_look_at() {
     for claim in claims() {
         let kind = claim.kind();

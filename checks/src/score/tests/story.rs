@@ -63,6 +63,12 @@ impl Story {
 
     /// A drill whose fault `f1` was asked for.
     pub fn faulted(every: u64) -> Self {
+        let requested = Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()] };
+        Self::planned(every).event(REQUESTED, requested)
+    }
+
+    /// A drill that has not begun.
+    pub fn planned(every: u64) -> Self {
         let mut story = Self::validation(every);
         story.record.header.faults.push(FaultHeader {
             id: "f1".into(),
@@ -71,7 +77,7 @@ impl Story {
             clusters: Vec::new(),
             sustained: false,
         });
-        story.event(REQUESTED, Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()] })
+        story
     }
 
     pub fn event(mut self, millis: u64, event: Event) -> Self {

@@ -1,0 +1,454 @@
+//! Defects planted on the real clusters with kubectl: each is caught by the scenario that must notice it, with words that
+//! name it, and is taken away again. Afterwards the scenario passes and the mesh is as it was.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::{Value, json};
+
+use super::kubectl::{self, CONTEXTS, apply, kubectl};
+use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
+
+const PRIMARY: &str = CONTEXTS[0];
+const SECONDARY: &str = CONTEXTS[1];
+/// How long a defect may take to be felt, and its removal to be seen.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// An object that a defect changes: context, namespace (empty for none), kind and name.
+type Object = (&'static str, &'static str, &'static str, &'static str);
+
+/// What is done to an object.
+#[derive(Clone, Copy)]
+enum Change {
+    /// It is deleted.
+    Delete,
+    /// It is changed by a JSON patch.
+    Patch(&'static str),
+    /// A text in one entry of its `data` is replaced, and the Deployment that reads it is restarted.
+    Text { key: &'static str, from: &'static str, to: &'static str, restart: &'static str },
+    /// An entry of its `data`, in base64, is replaced by what a function makes of it.
+    Secret { key: &'static str, with: fn(&str) -> String },
+    /// Its status is changed by a merge patch.
+    Status(&'static str),
+}
+
+/// One defect.
+struct Plant {
+    name: &'static str,
+    changes: &'static [(Object, Change)],
+    /// A command in the network namespace of a node, and the one that takes it back.
+    shell: Option<[&'static str; 2]>,
+    scenario: &'static str,
+    exit: i32,
+    says: &'static str,
+}
+
+const fn plant(
+    name: &'static str,
+    changes: &'static [(Object, Change)],
+    scenario: &'static str,
+    says: &'static str,
+) -> Plant {
+    Plant { name, changes, shell: None, scenario, exit: 10, says }
+}
+
+const SYSTEM: &str = "istio-system";
+const REVIEWS: [Object; 6] = [
+    (PRIMARY, "bookinfo", "deployment", "reviews-v1"),
+    (PRIMARY, "bookinfo", "deployment", "reviews-v2"),
+    (PRIMARY, "bookinfo", "deployment", "reviews-v3"),
+    (SECONDARY, "bookinfo", "deployment", "reviews-v1"),
+    (SECONDARY, "bookinfo", "deployment", "reviews-v2"),
+    (SECONDARY, "bookinfo", "deployment", "reviews-v3"),
+];
+const TO_ZERO: Change = Change::Patch(r#"[{"op":"replace","path":"/spec/replicas","value":0}]"#);
+const PROMETHEUS: Object = (PRIMARY, SYSTEM, "configmap", "prometheus");
+
+static PLANTS: &[Plant] = &[
+    plant(
+        "the gateway that exposes services is gone",
+        &[((SECONDARY, SYSTEM, "gateway.networking.istio.io", "cross-network-gateway"), Change::Delete)],
+        "validation/week2/expose-services",
+        "Gateway istio-system/cross-network-gateway in secondary does not exist",
+    ),
+    plant(
+        "a remote secret is gone",
+        &[((SECONDARY, SYSTEM, "secret", "istio-remote-secret-primary-cluster"), Change::Delete)],
+        "validation/week2/remote-secrets",
+        "does not know cluster primary-cluster: no remote secret for it?",
+    ),
+    plant(
+        "the token of a remote secret is dead",
+        &[(
+            (SECONDARY, SYSTEM, "secret", "istio-remote-secret-primary-cluster"),
+            Change::Secret { key: "primary-cluster", with: dead_token },
+        )],
+        "validation/week2/remote-secrets",
+        "has not synced cluster primary-cluster",
+    ),
+    plant(
+        "another root CA",
+        &[((SECONDARY, SYSTEM, "secret", "cacerts"), Change::Secret { key: "root-cert.pem", with: other_root })],
+        "validation/week2/shared-root-ca",
+        "is not the root of",
+    ),
+    plant(
+        "a pod without its sidecar",
+        &[(
+            (SECONDARY, "bookinfo", "deployment", "ratings-v1"),
+            Change::Patch(
+                r#"[{"op":"add","path":"/spec/template/metadata/labels/sidecar.istio.io~1inject","value":"false"}]"#,
+            ),
+        )],
+        "validation/week3/application-pods",
+        "has no container istio-proxy",
+    ),
+    plant(
+        "a subset that is not defined",
+        &[(
+            (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split"),
+            Change::Patch(r#"[{"op":"replace","path":"/spec/http/0/route/2/destination/subset","value":"v4"}]"#),
+        )],
+        "validation/week3/virtual-services",
+        "the proxy has no cluster outbound|9080|v4|reviews",
+    ),
+    plant(
+        "other weights",
+        &[(
+            (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split"),
+            Change::Patch(
+                r#"[{"op":"replace","path":"/spec/http/0/route/0/weight","value":90},{"op":"replace","path":"/spec/http/0/route/1/weight","value":10},
+                {"op":"replace","path":"/spec/http/0/route/2/weight","value":0}]"#,
+            ),
+        )],
+        "validation/week3/virtual-services",
+        "is 90, expected 50",
+    ),
+    plant(
+        "other weights, by who answers",
+        &[(
+            (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split"),
+            Change::Patch(
+                r#"[{"op":"replace","path":"/spec/http/0/route/0/weight","value":90},{"op":"replace","path":"/spec/http/0/route/1/weight","value":10},
+                {"op":"replace","path":"/spec/http/0/route/2/weight","value":0}]"#,
+            ),
+        )],
+        "validation/week3/reviews-distribution",
+        "not the declared split at 99.99",
+    ),
+    plant(
+        "no DestinationRule in one cluster",
+        &[((SECONDARY, "bookinfo", "destinationrule", "reviews"), Change::Delete)],
+        "validation/week3/destination-rules",
+        "DestinationRule bookinfo/reviews in secondary does not exist",
+    ),
+    plant(
+        "reviews down behind a page that answers 200",
+        &[
+            (REVIEWS[0], TO_ZERO),
+            (REVIEWS[1], TO_ZERO),
+            (REVIEWS[2], TO_ZERO),
+            (REVIEWS[3], TO_ZERO),
+            (REVIEWS[4], TO_ZERO),
+            (REVIEWS[5], TO_ZERO),
+        ],
+        "validation/week3/ingress-access",
+        "currently unavailable",
+    ),
+    plant(
+        "rules that are not loaded",
+        &[(
+            PROMETHEUS,
+            Change::Text {
+                key: "prometheus.yml",
+                from: "rule_files: [/etc/rules/*.yml]",
+                to: "rule_files: []",
+                restart: "prometheus",
+            },
+        )],
+        "validation/week4/alert-rules",
+        "no rule is loaded",
+    ),
+    plant(
+        "a rule that fails",
+        &[(
+            (PRIMARY, SYSTEM, "configmap", "prometheus-rules"),
+            Change::Text {
+                key: "mesh.yml",
+                from: "expr: sum by (pod) (envoy_cluster_upstream_cx_active) / 100 > 0.8",
+                to: "expr: up * on(job) group_left(instance) up > 0.8",
+                restart: "prometheus",
+            },
+        )],
+        "validation/week4/alert-rules",
+        "rule HighConnectionPoolUsage is not healthy",
+    ),
+    plant(
+        "federation of the hub itself under another name",
+        &[(
+            PROMETHEUS,
+            Change::Text {
+                key: "prometheus.yml",
+                from: "static_configs: [{targets: [\"198.18.2.20:9090\"]}]",
+                to: "static_configs: [{targets: [\"localhost:9090\"]}]\n  metric_relabel_configs: [{target_label: cluster, replacement: secondary-cluster}]",
+                restart: "prometheus",
+            },
+        )],
+        "validation/week4/federation",
+        "it comes from elsewhere",
+    ),
+    plant(
+        "an Alertmanager that nobody sends to",
+        &[(
+            PROMETHEUS,
+            Change::Text {
+                key: "prometheus.yml",
+                from: "targets: [\"alertmanager.istio-system:9093\"]",
+                to: "targets: []",
+                restart: "prometheus",
+            },
+        )],
+        "validation/week4/alertmanager",
+        "sends to no Alertmanager",
+    ),
+    plant(
+        "an Alertmanager that tells itself",
+        &[(
+            (PRIMARY, SYSTEM, "configmap", "alertmanager-config"),
+            Change::Text {
+                key: "alertmanager.yml",
+                from: "http://oncall.istio-system:8080/alerts",
+                to: "http://localhost:9093/webhook",
+                restart: "alertmanager",
+            },
+        )],
+        "validation/week4/alertmanager",
+        "points at Alertmanager itself",
+    ),
+    plant(
+        "a Service without endpoints",
+        &[(
+            (PRIMARY, SYSTEM, "service", "kiali"),
+            Change::Patch(r#"[{"op":"replace","path":"/spec/selector","value":{"app":"nothing"}}]"#),
+        )],
+        "validation/week4/observability-services",
+        "0 ready endpoints, expected >= 1 (istio-system/kiali in primary)",
+    ),
+    plant(
+        "a load balancer that is pending",
+        &[(
+            (SECONDARY, SYSTEM, "service", "istio-ingressgateway"),
+            Change::Status(r#"{"status":{"loadBalancer":{"ingress":null}}}"#),
+        )],
+        "validation/week2/gateways-addressed",
+        "no load-balancer address (pending) (istio-system/istio-ingressgateway in secondary)",
+    ),
+    plant(
+        "a node that is cordoned",
+        &[(
+            (SECONDARY, "", "node", "NODE"),
+            Change::Patch(r#"[{"op":"add","path":"/spec/unschedulable","value":true}]"#),
+        )],
+        "validation/week1/nodes-ready",
+        "is cordoned",
+    ),
+    Plant {
+        name: "one packet in five lost between the clusters",
+        changes: &[],
+        shell: Some([
+            "iptables -I FORWARD -p icmp -m statistic --mode random --probability 0.2 -j DROP",
+            "iptables -D FORWARD -p icmp -m statistic --mode random --probability 0.2 -j DROP",
+        ]),
+        scenario: "validation/week1/cross-cluster-ping",
+        exit: 10,
+        says: "lost of 300",
+    },
+    plant(
+        "one 503 in thirty",
+        &[(
+            (SECONDARY, "bookinfo", "virtualservice", "bookinfo"),
+            Change::Patch(
+                r#"[{"op":"add","path":"/spec/http/0/fault","value":{"abort":{"httpStatus":503,"percentage":{"value":3.3}}}}]"#,
+            ),
+        )],
+        "validation/week4/traffic",
+        "productpage@secondary/error-rate",
+    ),
+];
+
+/// A kubeconfig whose token no API server knows.
+fn dead_token(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once("token: ") {
+        Some((indent, _)) => format!("{indent}token: dead"),
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The root of nobody.
+fn other_root(_: &str) -> String {
+    let key = scratch("root").join("key.pem");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "90",
+            "-subj",
+            "/O=Elsewhere/CN=Root CA",
+            "-keyout",
+        ])
+        .arg(key)
+        .output();
+    made.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
+
+/// One trial per defect.
+pub fn trials(trial: fn(&str, Box<dyn FnOnce(&Path) -> Result<(), Failed> + Send>) -> Trial) -> Vec<Trial> {
+    PLANTS.iter().map(|one| trial(&format!("planted: {}", one.name), Box::new(move |mesh| caught(one, mesh)))).collect()
+}
+
+/// Takes a defect away when it is dropped, whatever happened in between.
+struct Planted {
+    saved: Vec<(Object, Value, Change)>,
+    shell: Option<&'static str>,
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            eprintln!("the defect was not taken away: {error:?}");
+        }
+    }
+}
+
+impl Planted {
+    fn new(plant: &Plant) -> Result<Self, Failed> {
+        let mut planted = Self { saved: Vec::new(), shell: None };
+        for (object, change) in plant.changes {
+            let (context, namespace, kind, name) = *object;
+            let name = if name == "NODE" { node(context)? } else { name.to_owned() };
+            let saved: Value = read(&kubectl(context, &place(namespace, &["get", kind, &name, "-o", "json"]))?)?;
+            planted.saved.push((*object, saved.clone(), *change));
+            let set = |patch: &str, kind_of: &str, more: &[&str]| {
+                let mut arguments = vec!["patch", kind, &name, kind_of, "-p", patch];
+                arguments.extend(more);
+                kubectl(context, &place(namespace, &arguments))
+            };
+            match change {
+                Change::Delete => drop(kubectl(context, &place(namespace, &["delete", kind, &name]))?),
+                Change::Patch(patch) => drop(set(patch, "--type=json", &[])?),
+                Change::Status(patch) => drop(set(patch, "--type=merge", &["--subresource=status"])?),
+                Change::Text { key, from, to, restart } => {
+                    let text = saved["data"][key].as_str().unwrap_or_default();
+                    if !text.contains(from) {
+                        return Err(format!("{name} does not contain `{from}`:\n{text}").into());
+                    }
+                    set(&json!({ "data": { *key: text.replace(from, to) } }).to_string(), "--type=merge", &[])?;
+                    restarted(context, namespace, restart)?;
+                }
+                Change::Secret { key, with } => {
+                    let text = kubectl::decoded(saved["data"][key].as_str().unwrap_or_default());
+                    set(&json!({ "stringData": { *key: with(&text) } }).to_string(), "--type=merge", &[])?;
+                }
+            }
+        }
+        if let Some([plant, remove]) = plant.shell {
+            in_node(plant)?;
+            planted.shell = Some(remove);
+        }
+        Ok(planted)
+    }
+
+    fn remove(&mut self) -> Result<(), Failed> {
+        if let Some(remove) = self.shell.take() {
+            in_node(remove)?;
+        }
+        while let Some(((context, namespace, kind, _), mut saved, change)) = self.saved.pop() {
+            let name = saved["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            if let Change::Status(_) = change {
+                let patch = json!({ "status": saved["status"] }).to_string();
+                let arguments = ["patch", kind, &name, "--type=merge", "-p", &patch, "--subresource=status"];
+                kubectl(context, &place(namespace, &arguments))?;
+                continue;
+            }
+            for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"] {
+                saved["metadata"].as_object_mut().map(|metadata| metadata.remove(key));
+            }
+            saved.as_object_mut().map(|object| object.remove("status"));
+            apply(context, if matches!(change, Change::Delete) { "create" } else { "replace" }, &saved)?;
+            if let Change::Text { restart, .. } = change {
+                restarted(context, namespace, restart)?;
+            }
+            if kind == "deployment" {
+                kubectl(context, &place(namespace, &["rollout", "status", "deployment", &name, "--timeout=120s"]))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place<'a>(namespace: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut all = arguments.to_vec();
+    if !namespace.is_empty() {
+        all.extend(["-n", namespace]);
+    }
+    all
+}
+
+fn read(text: &str) -> Result<Value, Failed> {
+    serde_json::from_str(text).map_err(|error| format!("kubectl answers no JSON: {error}").into())
+}
+
+fn node(context: &str) -> Result<String, Failed> {
+    kubectl(context, &["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"])
+}
+
+fn restarted(context: &str, namespace: &str, deployment: &str) -> Result<(), Failed> {
+    kubectl(context, &place(namespace, &["rollout", "restart", "deployment", deployment]))?;
+    kubectl(context, &place(namespace, &["rollout", "status", "deployment", deployment, "--timeout=120s"]))?;
+    Ok(())
+}
+
+/// Runs a command in the network namespace of the secondary's node, which is on this machine.
+fn in_node(command: &str) -> Result<(), Failed> {
+    let mut words = vec!["netns", "exec", "mesh-secondary"];
+    words.extend(command.split(' '));
+    let output = Command::new("ip").args(&words).output().map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned().into()) }
+}
+
+/// Plants the defect, waits until its scenario notices it, takes it away and waits until the scenario passes again.
+fn caught(plant: &Plant, mesh: &Path) -> Result<(), Failed> {
+    let before = kubectl::state()?;
+    let mut planted = Planted::new(plant)?;
+    let noticed = until(plant, mesh, |code, said| code == plant.exit && said);
+    let removed = planted.remove();
+    noticed?;
+    removed?;
+    until(plant, mesh, |code, _| code == 0)?;
+    kubectl::as_before(&before)
+}
+
+/// Runs the scenario until it ends as wanted, by its exit code and whether a scorecard says the words.
+fn until(plant: &Plant, mesh: &Path, wanted: impl Fn(i32, bool) -> bool) -> Result<(), Failed> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let runs = scratch("planted");
+        let path = root().join("scenarios").join(plant.scenario).with_extension("yaml");
+        let ran = run(meshdrill().arg("run").arg("--mesh").arg(mesh).arg("--runs").arg(&runs).arg(path));
+        let cards = run_dirs(&runs).iter().map(|dir| scorecard(dir)).collect::<Result<Vec<_>, _>>()?;
+        let said = cards.iter().any(|card| card["verdict"] != "pass" && card.to_string().contains(plant.says));
+        if wanted(ran.code, said) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("`{}` was not said, or not unsaid, in time\n{}", plant.says, ran.said()).into());
+        }
+    }
+}
