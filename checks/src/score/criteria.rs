@@ -76,9 +76,8 @@ fn of_subject(criterion: &Criterion, context: &Context<'_>) -> Judgement {
         },
         Subject::Probe(name) => match context.evidence.probe(name) {
             None => Judgement::without_value(Verdict::Error, "", format!("the record has no probe `{name}`")),
-            Some(_) if context.evidence.not_run.contains_key(name.as_str()) => {
-                let reason = context.evidence.not_run.get(name.as_str()).copied().unwrap_or_default();
-                Judgement::without_value(Verdict::NotRun, "", reason)
+            Some(_) if context.evidence.why_not_run(name).is_some() => {
+                Judgement::without_value(Verdict::NotRun, "", context.evidence.why_not_run(name).unwrap_or_default())
             }
             Some(probe) => match &probe.failed {
                 Some(why) => Judgement::without_value(Verdict::Error, "", format!("could not measure: {why}")),

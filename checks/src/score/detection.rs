@@ -94,6 +94,21 @@ fn resolved(during: &[&Look<'_>]) -> Option<At> {
     during[fired..].iter().find(|look| look.standing.state == AlertState::Inactive).map(|look| look.sample.completed)
 }
 
+/// A stretch without an observation longer than this may have held what was looked for.
+const BLIND: Duration = Duration::from_secs(10);
+
+/// The longest time without an observation in a stretch.
+fn widest_gap(looks: &[&Look<'_>], from: At, to: At) -> Duration {
+    let inside = looks.iter().map(|look| look.sample.completed).filter(|at| *at <= to);
+    let mut widest = Duration::ZERO;
+    let mut last = from;
+    for at in inside.chain([to]) {
+        widest = widest.max(at.since(last));
+        last = at;
+    }
+    widest
+}
+
 /// A detection that did not come to its end.
 struct Missed<'a> {
     looks: &'a [&'a Look<'a>],
@@ -118,6 +133,14 @@ impl Missed<'_> {
             _ => String::new(),
         };
         let verdict = if watched >= target.0 { Verdict::Fail } else { Verdict::Inconclusive };
+        let needed = watched.min(target.0);
+        let gap = widest_gap(self.looks, t0, t0.plus(needed));
+        if gap > BLIND {
+            let blind = words(gap);
+            let message =
+                format!("nobody could look for {blind} while the fault was held, so it is not known: {far}{why}");
+            return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+        }
         let held = if verdict == Verdict::Fail {
             String::new()
         } else {

@@ -111,6 +111,11 @@ impl<'a> Evidence<'a> {
         first(&self.undos, fault)
     }
 
+    /// Why a probe, or the whole scenario, did not run.
+    pub fn why_not_run(&self, probe: &str) -> Option<&'a str> {
+        self.not_run.get(probe).or_else(|| self.not_run.get("scenario")).copied()
+    }
+
     /// One probe's evidence.
     pub fn probe(&self, name: &str) -> Option<&ProbeEvidence<'a>> {
         self.probes.get(name)

@@ -4,7 +4,7 @@ use super::criteria::{Context, Judgement};
 use super::rate::by_bounds;
 use crate::outage::SUSTAINED_SAMPLES;
 use crate::record::ReadBack;
-use crate::stats::proportion::Proportion;
+use crate::stats::proportion::{Proportion, samples_for_failures};
 use crate::units::{Ratio, percent};
 use crate::verdict::Verdict;
 
@@ -18,9 +18,13 @@ pub(super) fn judge(read_back: Option<&ReadBack>, target: Ratio, context: &Conte
     let Some(proportion) = Proportion::new(lost as u64, n as u64).ok().filter(|_| n > 0) else {
         return Judgement::no_samples("ratio");
     };
-    let (low, high) = (proportion.lower(context.confidence), proportion.upper(context.confidence));
-    let verdict =
-        if found.unread > 0 && lost == 0 { Verdict::Inconclusive } else { by_bounds(lost, n, (low, high), target) };
+    // What could not be read back may be lost: a pass must hold if it is, and a fail if it is not.
+    let unread = found.unread as usize;
+    let worst = Proportion::new((lost + unread) as u64, n as u64).unwrap_or(proportion);
+    let (low, high) = (proportion.lower(context.confidence), worst.upper(context.confidence));
+    let at_best = by_bounds(lost, n, (low, proportion.upper(context.confidence)), target);
+    let at_worst = by_bounds(lost + unread, n, (worst.lower(context.confidence), high), target);
+    let verdict = if at_best == at_worst { at_best } else { Verdict::Inconclusive };
     let mut message = format!(
         "{lost} of {n} acknowledged writes lost, <= {} at {}",
         percent(high),
@@ -33,7 +37,13 @@ pub(super) fn judge(read_back: Option<&ReadBack>, target: Ratio, context: &Conte
         message += &format!("; {} could not be read back: {}", found.unread, found.why);
     }
     if verdict == Verdict::Inconclusive && found.unread == 0 {
-        message += &format!("; insufficient evidence: needs {SUSTAINED_SAMPLES} acknowledged writes, has {n}");
+        let needed = match target.get() {
+            0.0 => Some(SUSTAINED_SAMPLES as u64),
+            _ => samples_for_failures(lost as u64, 1.0 - target.get(), context.confidence).ok(),
+        };
+        message += &needed.map_or_else(String::new, |needed| {
+            format!("; insufficient evidence: needs {needed} acknowledged writes with {lost} lost, has {n}")
+        });
     }
     let value = Some(lost as f64 / n as f64);
     Judgement { value, low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }

@@ -263,8 +263,10 @@ fn suite_line(finished: &[Finished], runs: &Path) -> String {
         finished.iter().map(|one| one.scorecard.run.suite.as_str()).filter(|suite| !suite.is_empty()).collect();
     suites.dedup();
     let name = if suites.is_empty() { "scenarios".to_owned() } else { suites.join("+") };
+    let bad = finished.iter().find(|one| one.scorecard.verdict == worst && worst != Verdict::Pass);
+    let first = bad.map_or_else(String::new, |one| format!(" (first: {})", one.scorecard.run.scenario));
     format!(
-        "{}  {name}  {} of {} runs: {}  {}",
+        "{}  {name}  {} of {} runs: {}{first}  {}",
         worst.word().to_uppercase(),
         finished.len(),
         finished.len(),

@@ -23,12 +23,15 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
+/// The Services of ingress gateways, as istioctl and the Helm chart label them.
+const INGRESS: &str = "istio in (ingressgateway,ingress)";
+
 /// The base URLs of a cluster's ingress gateway: every load-balancer address of its Services.
 pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Vec<String>, AccessError> {
     if !cluster.spec.ingress.is_empty() {
         return Ok(cluster.spec.ingress.clone());
     }
-    let services = services(cluster, "istio=ingressgateway").await?;
+    let services = services(cluster, INGRESS).await?;
     let found = services.iter().flat_map(|service| {
         let port = port.or_else(|| http_port(service));
         addresses(service)
@@ -38,7 +41,7 @@ pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Ve
     let found: Vec<String> = found.collect();
     if found.is_empty() {
         let what = if services.is_empty() {
-            "no Service is labelled istio=ingressgateway".to_owned()
+            format!("no Service is labelled {INGRESS}")
         } else {
             format!("{} has no load-balancer address (pending?) or no HTTP port", names(&services))
         };
@@ -117,7 +120,7 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
 /// The Services of a cluster's gateways, however they were installed, each once.
 pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
     let mut found: Vec<Value> = Vec::new();
-    for selector in ["istio=ingressgateway", "topology.istio.io/network", "gateway.networking.k8s.io/gateway-name"] {
+    for selector in [INGRESS, "topology.istio.io/network", "gateway.networking.k8s.io/gateway-name"] {
         let more = services(cluster, selector).await?;
         found.extend(more.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
     }

@@ -59,6 +59,12 @@ fn selects(service: &Value, deployment: &Value) -> bool {
         && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
+/// Whether a Deployment is an istiod, of whatever revision: without one no pod could be made to undo anything.
+fn is_control_plane(deployment: &Value) -> bool {
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+    containers.into_iter().flatten().any(|container| container["name"] == "discovery")
+}
+
 /// The Deployments behind Services, found by the labels of Istio.
 async fn gateways(cluster: &Cluster) -> Result<Vec<Value>, FaultError> {
     let services = gateway_services(cluster).await?;
@@ -118,7 +124,10 @@ impl FaultRole for ClusterOutage {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let mut meant = gateways(&cluster).await?;
             let mut applications = self.applications(&cluster).await?;
-            applications.retain(|one| namespace(one) != "kube-system" && !meant.contains(one));
+            applications.retain(|one| {
+                let known = meant.iter().any(|gateway| gateway["metadata"]["uid"] == one["metadata"]["uid"]);
+                namespace(one) != "kube-system" && !known && !is_control_plane(one)
+            });
             if applications.is_empty() {
                 return Err(FaultError::NoTarget(format!(
                     "no Deployment in {} is meant: {}",

@@ -139,6 +139,11 @@ impl FaultRole for HttpFault {
             {
                 return Err(FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}")));
             }
+            if let Some(other) = routes::other_fault(service, self.route.as_deref()) {
+                return Err(FaultError::Refused(format!(
+                    "VirtualService {owner} injects a fault already: {other}; remove it first, as it could not be told from ours"
+                )));
+            }
             let hosts = service["spec"]["hosts"].as_array().map_or(0, Vec::len);
             let remark = (hosts > 1)
                 .then(|| format!("VirtualService {owner} routes for {hosts} hosts; requests to all of them are met"));

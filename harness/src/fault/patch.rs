@@ -58,6 +58,11 @@ impl FaultRole for Patch {
         if self.patch.as_object().is_none_or(serde_json::Map::is_empty) {
             found.push(Complaint::new("patch", "nothing would be changed", "write the fields with their new values"));
         }
+        if self.kind == "Secret" {
+            let help =
+                "delete or replace the Secret with a `command` fault, whose undo keeps the values out of the journal";
+            found.push(Complaint::new("kind", "what a Secret held before would be written down to undo it", help));
+        }
         if self.namespace.as_deref() == Some("kube-system") {
             let help = "name an object of the mesh";
             found.push(Complaint::new("namespace", "kube-system is never broken", help));

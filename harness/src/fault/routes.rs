@@ -113,6 +113,13 @@ pub(super) fn remove(service: &Value, fault: &Value) -> Step {
     }
 }
 
+/// A fault that a route carries, of all routes or of the one of a name.
+pub(super) fn other_fault<'a>(service: &'a Value, route: Option<&str>) -> Option<&'a Value> {
+    let routes = service["spec"]["http"].as_array().into_iter().flatten();
+    let mut meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name));
+    meant.find_map(|one| one.get("fault"))
+}
+
 /// Whether a route of it still carries a fault.
 pub(super) fn carries(service: &Value, fault: &Value) -> bool {
     service["spec"]["http"].as_array().into_iter().flatten().any(|one| one["fault"] == *fault)

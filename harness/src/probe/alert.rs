@@ -180,7 +180,7 @@ impl AlertObserver {
                 .collect();
             if self.spec.last_stage() == Stage::Receiver {
                 let (sent, failed) = notifications(alertmanager).await?;
-                (standing.told, standing.untold) = (Some(sent - failed), Some(failed));
+                (standing.told, standing.untold) = (Some(sent.saturating_sub(failed)), Some(failed));
             }
         }
         Ok(standing)
@@ -192,8 +192,12 @@ async fn notifications(alertmanager: &Metrics) -> Result<(u64, u64), CannotAsk> 
     let answer = alertmanager.get("/metrics").await?;
     let exposition = parse_exposition(answer.status, &answer.body)
         .map_err(|error| CannotAsk(format!("{}: {error}", alertmanager.name())))?;
-    let sum = |name: &str| exposition.sum(name, &[]).unwrap_or_default() as u64;
-    Ok((sum("alertmanager_notifications_total"), sum("alertmanager_notifications_failed_total")))
+    let sum = |name: &str| {
+        let missing =
+            || CannotAsk(format!("{}: /metrics has no {name}: who was told is not known", alertmanager.name()));
+        exposition.sum(name, &[]).map(|count| count as u64).ok_or_else(missing)
+    };
+    Ok((sum("alertmanager_notifications_total")?, sum("alertmanager_notifications_failed_total")?))
 }
 
 impl Observer for AlertObserver {

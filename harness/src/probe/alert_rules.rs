@@ -153,7 +153,9 @@ impl RulesObserver {
         }
         let selectors = match promql::selectors(&rule.query) {
             Ok(selectors) => selectors,
-            Err(error) => return Ok(Ability::Able(Some(format!("its expression was not read: {error}")))),
+            Err(error) => {
+                return Ok(Ability::Unable(format!("was not understood, so nothing shows that it can fire: {error}")));
+            }
         };
         for selector in selectors {
             let potential = selector.potential();

@@ -98,6 +98,11 @@ impl JsonExpect {
         found.into_iter().find_map(|value| self.value_missed(value))
     }
 
+    /// Like [`Self::missed`], without a word of what was found: for documents that hold secrets.
+    pub fn missed_in_secret(&self, document: &Value) -> Option<String> {
+        self.missed(document).map(|_| format!("{} is not as expected (values of a Secret are not shown)", self.path))
+    }
+
     fn value_missed(&self, value: &Value) -> Option<String> {
         let path = &self.path;
         if let Some(wanted) = self.equals.as_ref().filter(|wanted| !alike(wanted, value)) {

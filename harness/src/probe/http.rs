@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::expect::{bad_regex, excerpt};
 use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Forwarder, World, discover_ingress};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
@@ -26,7 +27,7 @@ use crate::spec::ClusterChoice;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Http {
     /// The URL; this or `via`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "secrets::url")]
     pub url: Option<String>,
     /// The way into the mesh; this or `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,8 +41,8 @@ pub struct Http {
     /// The `Host` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Other headers.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Other headers. What names a credential is masked wherever a plan is written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "secrets::headers")]
     pub headers: BTreeMap<String, String>,
     /// The body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +137,7 @@ impl Kind for Http {
     fn describe(&self) -> String {
         let method = self.method.as_deref().unwrap_or("GET");
         match (&self.url, &self.via) {
-            (Some(url), _) => format!("{method} {url}"),
+            (Some(url), _) => format!("{method} {}", secrets::without_userinfo(url)),
             (None, Some(via)) => format!("{method} {} via {via}", self.path.as_deref().unwrap_or("/")),
             (None, None) => method.to_owned(),
         }
@@ -302,7 +303,7 @@ impl Http {
             let exchange = self.exchange(&base)?;
             let clients = series.iter().map(|one| Ok((*one, HttpClient::for_url(&world.net, &exchange, *one, &tls)?)));
             let clients = clients.collect::<Result<_, net::Failure>>()?;
-            Ok(Target { exchange, clients, name: base })
+            Ok(Target { exchange, clients, name: secrets::without_userinfo(&base) })
         };
         bases.into_iter().map(target).collect()
     }

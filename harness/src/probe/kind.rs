@@ -121,6 +121,10 @@ pub trait Kind {
     fn complaints(&self) -> Vec<Complaint> {
         Vec::new()
     }
+    /// Whether it compares with how things were when the run began, and so must be prepared then.
+    fn has_baseline(&self) -> bool {
+        false
+    }
     /// Why it cannot be asked as a check, if it only makes sense as a sampled probe.
     fn only_sampled(&self) -> Option<Complaint> {
         None

@@ -135,11 +135,14 @@ impl SyncObserver {
         }
         let seen = json!({ "istiods": pods.len(), "proxies": proxies, "remotes": self.others });
         let message = match missed.as_slice() {
-            [] => format!(
-                "{} remote clusters synced, {proxies} proxies in sync ({})",
-                self.others.len(),
-                self.cluster.key
-            ),
+            [] => {
+                let remotes = self.spec.expect.remotes.unwrap_or(true);
+                let remotes = remotes.then(|| format!("{} remote clusters synced", self.others.len()));
+                let synced = self.spec.expect.proxies.unwrap_or(true);
+                let synced = synced.then(|| format!("{proxies} proxies in sync"));
+                let parts: Vec<String> = remotes.into_iter().chain(synced).collect();
+                format!("{} ({})", parts.join(", "), self.cluster.key)
+            }
             missed => missed.join("; "),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))

@@ -38,7 +38,7 @@ impl Metrics {
             Endpoint::Url(base) => {
                 let uri = base.parse().map_err(|error| CannotAsk(format!("`{base}` is not a URL: {error}")))?;
                 let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
-                Ok(Self { base, name, client })
+                Ok(Self { name: super::secrets::without_userinfo(&name), base, client })
             }
             Endpoint::Forward(target) => {
                 let base = format!("http://{}.{}:{}", target.name, target.namespace, target.port);

@@ -27,6 +27,7 @@ mod pods;
 mod promql;
 mod queries;
 mod resource;
+mod secrets;
 mod service;
 mod tcp;
 mod traffic_split;

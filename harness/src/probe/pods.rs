@@ -98,6 +98,10 @@ impl Kind for Pods {
         vec![&mut self.cluster]
     }
 
+    fn has_baseline(&self) -> bool {
+        self.expect.restarts.is_some()
+    }
+
     fn permissions(&self) -> Vec<Permission> {
         let need = |group, resource| Permission::new(self.cluster.key(), &self.namespace, group, resource, "list");
         vec![need("", "pods"), Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", "get")]
@@ -197,7 +201,12 @@ impl PodsObserver {
         let place = format!("{}/{} in {}", spec.namespace, spec.selector, self.cluster.key);
         let columns = live.iter().map(|pod| pod.ready_column()).collect::<Vec<_>>().join(" ");
         let message = if missed.is_empty() {
-            format!("{ready} ready ({columns}) of {place}")
+            let counted = if expect.restarts.is_some() {
+                format!(", {restarted} restarts since the run began")
+            } else {
+                String::new()
+            };
+            format!("{ready} ready ({columns}){counted} of {place}")
         } else {
             format!("{} ({place})", missed.join("; "))
         };

@@ -112,7 +112,14 @@ impl ResourceObserver {
         if !wanted {
             return Ok(Outcome::judged(false, format!("{} exists", spec.place()), Value::Null));
         }
-        let missed: Vec<String> = spec.expect.values.iter().filter_map(|value| value.missed(&object)).collect();
+        let missed: Vec<String> = spec
+            .expect
+            .values
+            .iter()
+            .filter_map(
+                |value| if spec.kind == "Secret" { value.missed_in_secret(&object) } else { value.missed(&object) },
+            )
+            .collect();
         let seen = json!({ "resourceVersion": object["metadata"]["resourceVersion"], "missed": missed });
         let message = match missed.as_slice() {
             [] => format!("{} is as declared ({} values)", spec.place(), spec.expect.values.len()),

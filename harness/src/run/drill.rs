@@ -183,17 +183,21 @@ impl Drill<'_> {
         }
     }
 
-    /// The faults whose undo was seen.
+    /// The faults whose undo was seen after they were last injected: a repeated one may be open again.
     async fn undone(&self) -> Vec<String> {
         let verified = |record: &Record| {
             let failed = |id: &String| {
                 record.events.iter().any(|line| matches!(&line.event, Event::UndoFailed { fault, .. } if fault == id))
             };
-            let ids = record.events.iter().filter_map(|line| match &line.event {
-                Event::UndoVerified { fault, .. } if !failed(fault) => Some(fault.clone()),
-                _ => None,
-            });
-            ids.collect()
+            let mut closed: Vec<String> = Vec::new();
+            for line in &record.events {
+                match &line.event {
+                    Event::FaultRequested { fault, .. } => closed.retain(|id| id != fault),
+                    Event::UndoVerified { fault, .. } if !failed(fault) => closed.push(fault.clone()),
+                    _ => {}
+                }
+            }
+            closed
         };
         self.recorder.ask(verified).await.unwrap_or_default()
     }

@@ -55,11 +55,12 @@ impl Journal {
 
     /// Writes down how a fault will be undone, durably, before it acts.
     pub async fn intend(&mut self, world: &World, fault: &str, undos: &[Undo]) -> Result<(), CannotAsk> {
-        let fresh: Vec<Entry> =
-            undos.iter().map(|undo| self.entry(fault, undo)).filter(|entry| !self.entries.contains(entry)).collect();
-        for entry in &fresh {
+        let all: Vec<Entry> = undos.iter().map(|undo| self.entry(fault, undo)).collect();
+        // Each round is written down, also where it is undone like the one before: that one may be done already.
+        for entry in &all {
             self.line(&json!({ "intend": entry }))?;
         }
+        let fresh: Vec<Entry> = all.into_iter().filter(|entry| !self.entries.contains(entry)).collect();
         self.entries.extend(fresh.iter().cloned());
         let mut clusters: Vec<&str> = fresh.iter().filter_map(|entry| entry.undo.cluster()).collect();
         clusters.dedup();

@@ -106,7 +106,7 @@ async fn permitted(plan: &Plan, world: &World, namespace: &str) -> Result<(), St
         return Ok(());
     }
     Err(Stop::Refused(format!(
-        "the credentials do not permit: {}; `meshdrill rbac` prints what is needed",
+        "the credentials do not permit: {}; grant these, or use other credentials",
         missing.join("; ")
     )))
 }
@@ -176,8 +176,11 @@ async fn prepare_checks(plan: &Plan, world: &World, recorder: &Recorder, today: 
             missing.record(recorder, &check.id);
             return None;
         }
-        let observer: Arc<dyn Observer> =
-            Arc::new(Late { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() });
+        let late = Late { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() };
+        if check.kind.as_kind().has_baseline() {
+            late.make().await.ok();
+        }
+        let observer: Arc<dyn Observer> = Arc::new(late);
         Some(Asker { check: check.clone(), observer })
     });
     join_all(prepared).await.into_iter().flatten().collect()
@@ -190,13 +193,20 @@ struct Late {
     made: tokio::sync::OnceCell<Box<dyn Observer>>,
 }
 
+impl Late {
+    async fn make(&self) -> Result<&dyn Observer, CannotAsk> {
+        let made = self.made.get_or_try_init(|| self.check.kind.as_kind().prepare(&self.world, Role::Check)).await?;
+        Ok(made.as_ref())
+    }
+}
+
 impl Observer for Late {
     fn observe(
         &self,
         series: meshdrill_checks::record::Series,
     ) -> futures::future::BoxFuture<'_, crate::probe::Outcome> {
         Box::pin(async move {
-            match self.made.get_or_try_init(|| self.check.kind.as_kind().prepare(&self.world, Role::Check)).await {
+            match self.make().await {
                 Ok(observer) => observer.observe(series).await,
                 Err(error) => error.into(),
             }

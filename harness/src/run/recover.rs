@@ -97,16 +97,27 @@ pub fn local_leftovers(runs: &Path) -> Vec<(PathBuf, Leftover)> {
     let mut found = Vec::new();
     for path in journals {
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let done = |fault: &str| lines.iter().any(|line| line["done"] == fault);
-        let entries = lines.iter().filter_map(|line| serde_json::from_value::<Entry>(line.get("intend")?.clone()).ok());
-        let open = entries.filter(|entry| entry.undo.cluster().is_none() && !done(&entry.fault));
-        found.extend(open.map(|entry| {
+        found.extend(open_entries(&text).into_iter().filter(|entry| entry.undo.cluster().is_none()).map(|entry| {
             let leftover = Leftover { run: entry.run, scenario: entry.scenario, fault: entry.fault, undo: entry.undo };
             (path.clone(), leftover)
         }));
     }
     found
+}
+
+/// What a journal says is not undone: `done` closes what was intended before it, not what came after.
+fn open_entries(journal: &str) -> Vec<Entry> {
+    let mut open: Vec<Entry> = Vec::new();
+    for line in journal.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if let Some(fault) = line["done"].as_str() {
+            open.retain(|entry| entry.fault != fault);
+        } else if let Ok(entry) = serde_json::from_value::<Entry>(line["intend"].clone())
+            && !open.contains(&entry)
+        {
+            open.push(entry);
+        }
+    }
+    open
 }
 
 /// Undoes what a journal of this machine tells of, and writes down that it is done.
@@ -158,4 +169,23 @@ pub async fn status(cluster: &Cluster, namespace: &str) -> Result<Vec<String>, A
         lines.push(format!("left over from run {} ({}): {}", leftover.run, leftover.scenario, leftover.undo));
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_round_is_open_until_it_is_done_as_well() {
+        let undo = json!({ "kind": "command", "argv": ["true"], "env": {} });
+        let entry =
+            json!({ "schema": "meshdrill.io/journal/v1", "run": "r", "scenario": "s", "fault": "f1", "undo": undo });
+        let (intend, done) = (json!({ "intend": entry }).to_string(), json!({ "done": "f1" }).to_string());
+        let open =
+            |lines: &[&String]| open_entries(&lines.iter().map(|l| l.as_str()).collect::<Vec<_>>().join("\n")).len();
+        assert_eq!(open(&[&intend]), 1, "the entry is understood");
+        assert_eq!(open(&[&intend, &done]), 0);
+        assert_eq!(open(&[&intend, &done, &intend]), 1);
+        assert_eq!(open(&[&intend, &done, &intend, &done]), 0);
+    }
 }

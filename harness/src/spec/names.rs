@@ -81,6 +81,7 @@ fn facts(key: &str, cluster: &ClusterSpec) -> Json {
     value["istioCluster"] = cluster.istio_id(key).into();
     // What only some clouds have: a scenario that needs it says so with `needs`, and is not run elsewhere.
     value["oci"] = serde_json::to_value(cluster.oci.clone().unwrap_or_default()).unwrap_or_default();
+    value["region"] = cluster.region.clone().unwrap_or_default().into();
     value["expect"]["podCidr"] = cluster.expect.pod_cidrs.first().cloned().unwrap_or_default().into();
     value
 }

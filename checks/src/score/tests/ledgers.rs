@@ -38,4 +38,5 @@ fn what_was_not_read_back_is_not_known() {
     assert_eq!(judged(Some(found(0, 0, 0)), 0.0).verdict, Inconclusive);
     assert_eq!(judged(Some(found(100, 0, 3)), 0.0).verdict, Inconclusive);
     assert_eq!(judged(Some(found(100, 1, 3)), 0.0).verdict, Fail);
+    assert_eq!(judged(Some(found(1000, 1, 900)), 1.0).verdict, Inconclusive, "most of it is not known");
 }

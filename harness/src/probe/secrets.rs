@@ -1,0 +1,64 @@
+//! Keeps credentials out of what is written: header values and the user part of URLs.
+
+use std::collections::BTreeMap;
+
+use serde::Serializer;
+use serde::ser::SerializeMap as _;
+
+/// What stands for a credential.
+const MASK: &str = "(not shown)";
+/// Parts of header names whose values are credentials.
+const NAMES: [&str; 6] = ["authorization", "cookie", "token", "secret", "api-key", "apikey"];
+
+/// A URL without the user and password in it.
+pub(super) fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}
+
+/// Writes a URL.
+pub(super) fn url<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    match url {
+        Some(url) => to.serialize_some(&without_userinfo(url)),
+        None => to.serialize_none(),
+    }
+}
+
+/// Writes headers.
+pub(super) fn headers<S: Serializer>(headers: &BTreeMap<String, String>, to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(headers.len()))?;
+    for (name, value) in headers {
+        let plain = name.to_lowercase();
+        let secret = NAMES.iter().any(|part| plain.contains(part));
+        map.serialize_entry(name, if secret { MASK } else { value })?;
+    }
+    map.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_left_out_of_urls() {
+        for (url, shown) in [
+            ("http://user:pass@host:80/a@b", "http://host:80/a@b"),
+            ("https://host/path?x=a@b", "https://host/path?x=a@b"),
+            ("host", "host"),
+        ] {
+            assert_eq!(without_userinfo(url), shown);
+        }
+    }
+
+    #[test]
+    fn credentials_are_masked() {
+        let all = BTreeMap::from([("X-Api-Key".to_owned(), "k".to_owned()), ("accept".to_owned(), "a".to_owned())]);
+        let mut out = Vec::new();
+        headers(&all, &mut serde_json::Serializer::new(&mut out)).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"X-Api-Key":"(not shown)","accept":"a"}"#);
+    }
+}
