@@ -22,19 +22,19 @@ pub(super) fn new(args: &NewArgs) -> Result<u8, Failure> {
         NewKind::Drill => DRILL,
         NewKind::Validation => VALIDATION,
     };
-    print!("{}", scaffold.replace("NAME", &args.name));
+    super::say_part!("{}", scaffold.replace("NAME", &args.name));
     Ok(0)
 }
 
 /// Explains a kind.
 pub(super) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     let Some(kind) = &args.kind else {
-        println!("{}", spec::kinds().join("\n"));
+        super::say!("{}", spec::kinds().join("\n"));
         return Ok(0);
     };
     match spec::explain(kind) {
         Some(text) => {
-            print!("{text}");
+            super::say_part!("{text}");
             Ok(0)
         }
         None => Err(Failure::Usage(format!("`{kind}` is not a kind or section; known: {}", spec::kinds().join(", ")))),
@@ -48,7 +48,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<u8, Failure> {
         SchemaKind::Mesh => spec::mesh_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Internal(error.to_string()))?;
-    println!("{text}");
+    super::say!("{text}");
     Ok(0)
 }
 

@@ -32,7 +32,10 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
             eprint!("{}", problems.render(super::colour()));
         }
     }
-    println!("{} of {} files are valid", files.len() - invalid, files.len());
+    super::say!("{} of {} files are valid", files.len() - invalid, files.len());
+    if mesh.is_none() {
+        eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE");
+    }
     Ok(if invalid == 0 { 0 } else { USAGE })
 }
 

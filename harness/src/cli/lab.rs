@@ -18,7 +18,7 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
     if args.list_defects {
         for defect in Defect::all() {
             let scope = if defect.scoped { format!(" (@{})", defect.default_cluster) } else { String::new() };
-            println!("{}{scope}\n    {}", defect.name, defect.what);
+            super::say!("{}{scope}\n    {}", defect.name, defect.what);
         }
         return Ok(0);
     }
@@ -36,9 +36,9 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
             std::fs::write(path, mesh_yaml(&lab, &served)?)?;
         }
         for address in &served.addresses {
-            println!("{:<10} {:<40} {}", address.cluster, address.what, address.url());
+            super::say!("{:<10} {:<40} {}", address.cluster, address.what, address.url());
         }
-        println!("ready");
+        super::say!("ready");
         wait_for_signal().await?;
         Ok(0)
     })

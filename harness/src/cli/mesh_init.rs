@@ -18,7 +18,7 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
     let MeshCommand::Init(init) = &args.command;
     let text = super::runtime()?.block_on(describe(init))?;
     match &init.out {
-        None => print!("{text}"),
+        None => super::say_part!("{text}"),
         Some(path) if path.exists() => {
             return Err(Failure::Usage(format!("{} exists already; remove it or name another --out", path.display())));
         }

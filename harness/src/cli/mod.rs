@@ -1,5 +1,21 @@
 //! What people type. Results on stdout, everything else on stderr; exit codes as documented.
 
+/// Writes a line of results to stdout. A reader that has gone away, as `head` does, is no reason to stop.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+/// The same without the end of the line.
+macro_rules! say_part {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), $($text)*);
+    }};
+}
+use {say, say_part};
+
 mod args;
 mod authoring;
 mod check;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meshdrill_checks::score::merge_exit_codes;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 
 use super::Failure;
@@ -130,21 +131,19 @@ pub(super) fn plan(args: &PlanArgs) -> Result<u8, Failure> {
     let selected = select(&args.select)?;
     let mut code = 0;
     for plan in &selected.plans {
-        print!("{}", to_text(plan));
+        super::say_part!("{}", to_text(plan));
         if !args.offline && !plan.clusters.is_empty() {
-            let (text, infeasible) = met(args, &selected, plan)?;
-            print!("{text}");
-            if infeasible {
-                code = 10;
-            }
+            let (text, met) = met(args, &selected, plan)?;
+            super::say_part!("{text}");
+            code = merge_exit_codes([code, met]);
         }
-        println!();
+        super::say!();
     }
     Ok(code)
 }
 
-/// What a plan would meet, in lines, and whether a criterion is infeasible.
-fn met(args: &PlanArgs, selected: &Selected, plan: &Plan) -> Result<(String, bool), Failure> {
+/// What a plan would meet, in lines, and the exit code that a run would have because of it.
+fn met(args: &PlanArgs, selected: &Selected, plan: &Plan) -> Result<(String, u8), Failure> {
     let keys = || plan.clusters.iter().map(String::as_str);
     let asked = if args.select.lab {
         super::run::virtual_runtime()?.block_on(async {
@@ -159,14 +158,19 @@ fn met(args: &PlanArgs, selected: &Selected, plan: &Plan) -> Result<(String, boo
         })
     };
     let mut text = String::new();
-    let lines = [("target", &asked.faults), ("look", &asked.obstacles)];
+    let lines = [("target", &asked.faults), ("remark", &asked.remarks), ("stop", &asked.obstacles)];
     for (word, line) in lines.into_iter().flat_map(|(word, lines)| lines.iter().map(move |line| (word, line))) {
         text += &format!("  {word:<10} {line}\n");
     }
     for (criterion, why) in &asked.infeasible {
         text += &format!("  infeasible {criterion}: {why}\n");
     }
-    Ok((text, !asked.infeasible.is_empty()))
+    let code = match (asked.infeasible.is_empty(), asked.obstacles.is_empty()) {
+        (false, _) => 10,
+        (true, false) => 3,
+        (true, true) => 0,
+    };
+    Ok((text, code))
 }
 
 async fn asked(plan: &Plan, world: Result<World, AccessError>) -> Foreseen {
@@ -199,7 +203,7 @@ pub(super) fn list(args: &ListArgs) -> Result<u8, Failure> {
         .collect();
     for row in std::iter::once(&header).chain(&rows) {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        println!("{}", cells.join("  ").trim_end());
+        super::say!("{}", cells.join("  ").trim_end());
     }
     Ok(0)
 }

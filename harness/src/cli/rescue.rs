@@ -52,11 +52,11 @@ pub(super) fn status(args: &ClustersArgs) -> Result<u8, Failure> {
         let (world, away) = reachable(&source).await;
         for cluster in world.clusters.values() {
             for line in run::status(cluster, &namespace(&world)).await.map_err(environment)? {
-                println!("{}: {line}", cluster.key);
+                super::say!("{}: {line}", cluster.key);
             }
         }
         for (key, error) in &away {
-            println!("{key}: {error}");
+            super::say!("{key}: {error}");
         }
         Ok(if away.is_empty() { 0 } else { 3 })
     })
@@ -89,12 +89,12 @@ async fn recover_local(args: &RecoverArgs, local: Vec<(PathBuf, Leftover)>) -> R
     let mut all = true;
     for (journal, leftover) in local {
         if args.list {
-            println!("this machine: {} (run {}, {})", leftover.undo, leftover.run, leftover.scenario);
+            super::say!("this machine: {} (run {}, {})", leftover.undo, leftover.run, leftover.scenario);
             continue;
         }
         let (line, good) = run::recover_local(&world, &journal, &leftover).await?;
         all &= good;
-        println!("this machine: {line}");
+        super::say!("this machine: {line}");
     }
     Ok(all)
 }
@@ -106,7 +106,7 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
     for cluster in world.clusters.values() {
         if args.list {
             for leftover in run::leftovers(cluster, &namespace).await.map_err(environment)? {
-                println!("{}: {} (run {}, {})", cluster.key, leftover.undo, leftover.run, leftover.scenario);
+                super::say!("{}: {} (run {}, {})", cluster.key, leftover.undo, leftover.run, leftover.scenario);
             }
             continue;
         }
@@ -115,9 +115,9 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
             Ok((lines, good)) => {
                 all &= good;
                 if lines.is_empty() {
-                    println!("{}: nothing is left", cluster.key);
+                    super::say!("{}: nothing is left", cluster.key);
                 }
-                lines.iter().for_each(|line| println!("{}: {line}", cluster.key));
+                lines.iter().for_each(|line| super::say!("{}: {line}", cluster.key));
             }
             Err(error) => {
                 all = false;
@@ -140,7 +140,7 @@ pub(super) fn halt(args: &ClustersArgs) -> Result<u8, Failure> {
         let by = format!("{}@{}", std::env::var("USER").unwrap_or_else(|_| "someone".to_owned()), run::hostname());
         for cluster in world.clusters.values() {
             run::halt(cluster, &namespace(&world), &by).await.map_err(environment)?;
-            println!("{}: halted; runs on it stop within seconds", cluster.key);
+            super::say!("{}: halted; runs on it stop within seconds", cluster.key);
         }
         Ok(finish(&away))
     })
@@ -153,7 +153,7 @@ pub(super) fn resume(args: &ClustersArgs) -> Result<u8, Failure> {
         let (world, away) = reachable(&source).await;
         for cluster in world.clusters.values() {
             run::resume(cluster, &namespace(&world)).await.map_err(environment)?;
-            println!("{}: free", cluster.key);
+            super::say!("{}: free", cluster.key);
         }
         Ok(finish(&away))
     })

@@ -23,8 +23,8 @@ pub(super) fn score(args: &RunDirArgs) -> Result<u8, Failure> {
     let record = record(&args.run)?;
     let scorecard = score::score(&record);
     let run = Run { record: &record, scorecard: &scorecard };
-    print!("{}", meshdrill_reports::screen(&run));
-    println!("{}", headline(&scorecard, &args.run.display().to_string()));
+    super::say_part!("{}", meshdrill_reports::screen(&run));
+    super::say!("{}", headline(&scorecard, &args.run.display().to_string()));
     Ok(scorecard.exit_code)
 }
 

@@ -31,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     }
     if args.dry_run {
         for plan in &selected.plans {
-            println!("{}", to_text(plan));
+            super::say!("{}", to_text(plan));
         }
         return Ok(0);
     }
@@ -200,8 +200,8 @@ fn progress(args: &RunArgs, plan: &Plan, alone: bool) -> Box<dyn Progress> {
 /// The final screen of one run.
 fn show(args: &RunArgs, one: &Finished) {
     if !args.quiet {
-        print!("{}", screen(&Run { record: &one.record, scorecard: &one.scorecard }));
-        println!();
+        super::say_part!("{}", screen(&Run { record: &one.record, scorecard: &one.scorecard }));
+        super::say!();
     }
 }
 
@@ -222,15 +222,15 @@ fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, Failure> {
     }
     match finished {
         [] => {
-            println!("NOT-RUN  nothing ran  {}", args.runs.display());
+            super::say!("NOT-RUN  nothing ran  {}", args.runs.display());
             Ok(11)
         }
         [one] => {
-            println!("{}", headline(&one.scorecard, &one.dir.path().display().to_string()));
+            super::say!("{}", headline(&one.scorecard, &one.dir.path().display().to_string()));
             Ok(one.scorecard.exit_code)
         }
         many => {
-            println!("{}", suite_line(many, &args.runs));
+            super::say!("{}", suite_line(many, &args.runs));
             Ok(suite_code(many))
         }
     }

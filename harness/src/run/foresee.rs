@@ -17,8 +17,10 @@ use crate::probe::{CannotAsk, Role};
 pub struct Foreseen {
     /// One line per fault: its targets and how it is undone, or why there is none.
     pub faults: Vec<String>,
-    /// What is not permitted, or could not be asked.
+    /// What would keep a run from beginning: what is not permitted, not there, or could not be asked.
     pub obstacles: Vec<String>,
+    /// What a reader should know of the targets, such as who else scales them.
+    pub remarks: Vec<String>,
     /// Criteria that no run on this mesh can meet, each with what stands against it.
     pub infeasible: Vec<(String, String)>,
 }
@@ -38,7 +40,7 @@ pub async fn foresee(plan: &Plan, world: &World) -> Foreseen {
                 continue;
             }
             Ok(fault) => {
-                found.obstacles.extend(fault.remarks());
+                found.remarks.extend(fault.remarks());
                 let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
                 let undo = if undos.is_empty() { "nothing".to_owned() } else { undos.join("; ") };
                 format!("{}: {}; undone by: {undo}", planned.id, fault.targets().join(", "))
