@@ -54,7 +54,27 @@ pub fn trials() -> Vec<Trial> {
         let row = *row;
         Trial::test(format!("faults::{name}"), move || takes_effect_and_is_undone(row))
     };
-    FAULTS.iter().map(trial).collect()
+    let again = Trial::test("faults::a second round without effect is undone as well", second_round);
+    FAULTS.iter().map(trial).chain([again]).collect()
+}
+
+/// The first round of a repeated fault is undone; in the second its effect cannot be seen, and it is undone all the same.
+fn second_round() -> Result<(), Failed> {
+    let folder = scratch("second-round");
+    let path = folder.join("fault.yaml");
+    let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: second-round }\nspec:\n  probes:\n    page:\n      http: { via: ingress/primary, path: /productpage }\n  faults:\n    - scale: { cluster: primary, namespace: bookinfo, deployment: reviews-v1, replicas: 0 }\n      for: 5s\n      repeat: { every: 40s, times: 2 }\n      effect: [{ deployment: { cluster: primary, namespace: bookinfo, name: ratings-v1 } }]\n    - scale: { cluster: primary, namespace: bookinfo, deployment: ratings-v1, replicas: 0 }\n      after: 30s\n      for: 60s\n  sla:\n    - { probe: page, errorRate: 5% }\n";
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
+    ran.expect_code(13)?;
+    let dir = run_dirs(&folder).pop().ok_or("no run directory")?;
+    let record = std::fs::read_to_string(dir.join("run.jsonl")).map_err(|error| error.to_string())?;
+    let of_f1 = |line: &&str| line.contains(r#""fault":"f1""#);
+    let last =
+        |event: &str| record.lines().filter(of_f1).collect::<Vec<_>>().iter().rposition(|line| line.contains(event));
+    match (last("fault-requested"), last("undo-verified")) {
+        (Some(requested), Some(undone)) if undone > requested => Ok(()),
+        found => Err(format!("the last injection and the last undo are {found:?}\n{}", ran.said()).into()),
+    }
 }
 
 fn takes_effect_and_is_undone(row: &str) -> Result<(), Failed> {

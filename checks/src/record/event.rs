@@ -71,6 +71,11 @@ pub enum Event {
         /// What stood in the way, and the remedy.
         why: String,
     },
+    /// The runner itself failed: a bug of ours, whatever was measured.
+    Crashed {
+        /// Where.
+        why: String,
+    },
     /// A probe's sampler is running and has made its first observation.
     ProbeReady {
         /// The probe.

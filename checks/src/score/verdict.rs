@@ -89,6 +89,7 @@ fn all_right(worst: Option<Verdict>, not_run: &[NotRunResult], faults: &[FaultRe
 /// Runs that preflight refused, or that someone stopped.
 fn ended_early(record: &Record) -> Option<Outcome> {
     record.events.iter().find_map(|line| match &line.event {
+        Event::Crashed { why } => Some(Outcome { verdict: Verdict::Error, exit_code: 1, message: why.clone() }),
         Event::Refused { why } => {
             Some(Outcome { verdict: Verdict::Error, exit_code: 3, message: format!("nothing was injected: {why}") })
         }

@@ -65,6 +65,7 @@ fn words(event: &Event) -> Option<String> {
     match event {
         Event::Started(header) => Some(format!("started, run {}", header.id)),
         Event::Phase { phase } => Some(format!("-- {}", phase.word())),
+        Event::Crashed { why } => Some(format!("CRASHED: {why}")),
         Event::Refused { why } => Some(format!("refused: {why}")),
         Event::ProbeFailed { probe, why } => Some(format!("{probe} cannot measure: {why}")),
         Event::Check { id, stage, verdict, message, .. } => Some(format!("{stage} {id}: {verdict}: {message}")),

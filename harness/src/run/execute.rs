@@ -105,7 +105,7 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
     let (interrupts, window) = (options.interrupts, options.window);
     let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts, window, id };
     if AssertUnwindSafe(run.go()).catch_unwind().await.is_err() {
-        recorder.event(Event::Refused { why: "the runner panicked; this is a bug of meshdrill".to_owned() });
+        recorder.event(Event::Crashed { why: "the runner panicked; this is a bug of meshdrill".to_owned() });
     }
     recorder.event(Event::Finished);
     drop(run);
@@ -213,11 +213,14 @@ impl Run<'_> {
             interrupts: self.interrupts.clone(),
         };
         if AssertUnwindSafe(drill.run(ready)).catch_unwind().await.is_err() {
-            self.recorder.note("the runner panicked; this is a bug of meshdrill. Everything is being undone.");
+            let why = "the runner panicked during the drill; this is a bug of meshdrill. Everything is being undone.";
+            self.recorder.event(Event::Crashed { why: why.to_owned() });
             let undone = bench.undo_all(self.plan, &[]).await;
+            if undone && let Err(error) = bench.journal.lock().await.clear(&bench.world).await {
+                self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
+            }
             let message = "the runner panicked during the drill".to_owned();
             self.recorder.event(Event::Recovery { verified: undone, leftovers: Vec::new(), message });
-            self.recorder.event(Event::Interrupted { by: "a panic of the runner".to_owned(), injected: true });
         }
     }
 }

@@ -35,6 +35,14 @@ fn none_passes(story: impl Fn() -> Story, why: &str) {
 }
 
 #[test]
+fn a_crash_of_the_runner_is_a_bug_of_ours_whatever_was_measured() {
+    let claim = Claim::MaxOutage { target: TimeSpan::secs(10) };
+    let crash = Event::Crashed { why: "the runner panicked".into() };
+    let card = Story::drill(100).samples(60, |_| Class::Good).event(40_000, crash).card(claim);
+    assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 1));
+}
+
+#[test]
 fn a_drill_that_the_mesh_cannot_have_is_not_run_and_no_error() {
     let not_run = |waived| Event::NotRun { id: "scenario".into(), reason: "without it".into(), waived };
     for waived in [true, false] {
