@@ -18,6 +18,9 @@ use super::signals::listen;
 use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
 
+/// The time between the beginnings of the first runs that go on side by side.
+const STAGGER: std::time::Duration = std::time::Duration::from_millis(400);
+
 /// Runs everything that was selected and gives the exit code of all of it.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     if args.select.select.is_empty() {
@@ -126,12 +129,18 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         let alone = validations.len() == 1;
         // The longest first, so that none of them begins when the others have ended.
         validations.sort_by_key(|plan| std::cmp::Reverse(plan.duration()));
-        let mut running = futures::stream::iter(validations)
-            .map(|plan| {
-                let options = options(args, progress(args, plan, alone), interrupts.clone());
-                execute(plan, &source, options)
-            })
-            .buffer_unordered(args.jobs.max(1));
+        let jobs = args.jobs.max(1);
+        let starts = validations.into_iter().enumerate().map(|(index, plan)| {
+            // Many that begin at once would be measured as lateness of what they ask.
+            let wait = STAGGER * u32::try_from(if index < jobs { index } else { 0 }).unwrap_or(0);
+            let options = options(args, progress(args, plan, alone), interrupts.clone());
+            let run = execute(plan, &source, options);
+            async move {
+                tokio::time::sleep(wait).await;
+                run.await
+            }
+        });
+        let mut running = futures::stream::iter(starts).buffer_unordered(jobs);
         let mut finished = Vec::new();
         while let Some(one) = running.next().await {
             let one = one?;
