@@ -63,7 +63,9 @@ impl Bench {
             "  probes:\n    page:\n      http: { via: ingress/secondary, path: /productpage }\n      every: 1s\n";
         let sla = "  sla:\n    - { probe: page, errorRate: 95% }\n";
         write("break", format!("  baseline: 1s\n  hold: 10m\n{probes}  faults:\n{}{sla}", list(breakage.faults)))?;
-        write("whole", format!("  checks:\n{}", list(breakage.whole)))?;
+        // Ready by the API server, a gateway may still be a moment away from its first answer.
+        let polled: Vec<String> = breakage.whole.iter().map(|row| format!("{row}\n      within: 20s")).collect();
+        write("whole", format!("  checks:\n{}", list(&polled.iter().map(String::as_str).collect::<Vec<_>>())))?;
         Ok(Self { served, folder })
     }
 

@@ -33,7 +33,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
         }
     }
     super::say!("{} of {} files are valid", files.len() - invalid, files.len());
-    if mesh.is_none() {
+    if mesh.is_none() && invalid == 0 {
         eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE");
     }
     Ok(if invalid == 0 { 0 } else { USAGE })

@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_second_round_is_open_until_it_is_done_as_well() {
-        let undo = json!({ "kind": "command", "argv": ["true"], "env": {} });
+        let undo = json!({ "kind": "runCommand", "argv": ["true"], "env": {} });
         let entry =
             json!({ "schema": "meshdrill.io/journal/v1", "run": "r", "scenario": "s", "fault": "f1", "undo": undo });
         let (intend, done) = (json!({ "intend": entry }).to_string(), json!({ "done": "f1" }).to_string());
