@@ -117,9 +117,10 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
 fn without(waivers: &[(bool, &str, &str)]) -> String {
     let until = jiff::Zoned::now().date().saturating_add(jiff::Span::new().months(3));
     let missing = waivers.iter().filter(|(missing, ..)| *missing);
-    let lines: String = missing
-        .map(|(_, name, reason)| format!("    {name}: {{ reason: {reason}, owner: mesh init, until: {until} }}\n"))
-        .collect();
+    let lines = missing.fold(String::new(), |mut lines, (_, name, reason)| {
+        let _ = writeln!(lines, "    {name}: {{ reason: {reason}, owner: mesh init, until: {until} }}");
+        lines
+    });
     if lines.is_empty() { lines } else { format!("  without:\n{lines}") }
 }
 

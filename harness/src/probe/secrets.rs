@@ -21,6 +21,7 @@ pub(super) fn without_userinfo(url: &str) -> String {
 }
 
 /// Writes a URL.
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
 pub(super) fn url<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
     match url {
         Some(url) => to.serialize_some(&without_userinfo(url)),
