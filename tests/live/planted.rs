@@ -308,8 +308,11 @@ fn other_root(_: &str) -> String {
     made.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
+/// What a trial does with the mesh it is given.
+type Body = Box<dyn FnOnce(&Path) -> Result<(), Failed> + Send>;
+
 /// One trial per defect.
-pub fn trials(trial: fn(&str, Box<dyn FnOnce(&Path) -> Result<(), Failed> + Send>) -> Trial) -> Vec<Trial> {
+pub fn trials(trial: fn(&str, Body) -> Trial) -> Vec<Trial> {
     PLANTS.iter().map(|one| trial(&format!("planted: {}", one.name), Box::new(move |mesh| caught(one, mesh)))).collect()
 }
 
