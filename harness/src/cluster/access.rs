@@ -57,6 +57,15 @@ impl Cluster {
         self.bounded(self.client.request(request)).await
     }
 
+    /// GET of a path of the API server; none if nothing is there.
+    pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, AccessError> {
+        match self.get(path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// GET of a path of the API server, with the headers of the answer.
     pub async fn get_with_headers(&self, path: &str) -> Result<(Value, http::HeaderMap), AccessError> {
         let request = http::Request::get(path).body(kube::client::Body::empty()).map_err(|error| self.other(error))?;
@@ -79,6 +88,19 @@ impl Cluster {
             .body(body.to_string().into_bytes())
             .map_err(|error| self.other(error))?;
         self.bounded(self.client.request(request)).await
+    }
+
+    /// A JSON merge patch (RFC 7396) of the object at a path.
+    pub async fn merge_patch(&self, path: &str, patch: &Value) -> Result<Value, AccessError> {
+        self.send(http::Method::PATCH, path, "application/merge-patch+json", patch).await
+    }
+
+    /// DELETE of the object at a path, with `DeleteOptions`; one that is gone already is all right.
+    pub async fn delete(&self, path: &str, options: &Value) -> Result<(), AccessError> {
+        match self.send(http::Method::DELETE, path, "application/json", options).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The items of a list, such as `/api/v1/namespaces/x/pods`, selected by label.

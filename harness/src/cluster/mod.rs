@@ -23,6 +23,6 @@ pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
 pub use objects::ObjectName;
 pub(crate) use plugin::run_bounded;
-pub(crate) use pods::is_ready;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
+pub(crate) use pods::{is_ready, is_serving, label_selector};
 pub use world::World;

@@ -39,11 +39,16 @@ pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> 
 /// The pods a selector matches that are ready and not on their way out.
 pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Value>, AccessError> {
     let mut pods = select_pods(cluster, namespace, selector).await?;
-    pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod));
+    pods.retain(is_serving);
     Ok(pods)
 }
 
-/// Whether a pod is ready.
+/// Whether a pod is ready and not on its way out.
+pub(crate) fn is_serving(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod)
+}
+
+/// Whether a pod or a node is ready.
 pub(crate) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
     conditions.into_iter().flatten().any(|one| one["type"] == "Ready" && one["status"] == "True")
@@ -65,16 +70,17 @@ pub(super) async fn selector_of(
         WorkloadKind::Deployment => &object["spec"]["selector"]["matchLabels"],
         WorkloadKind::Service | WorkloadKind::Pod => &object["spec"]["selector"],
     };
-    let pairs: Vec<String> = labels
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    if pairs.is_empty() {
+    let selector = label_selector(labels);
+    if selector.is_empty() {
         return Err(cluster.other(format!("{namespace}/{name} selects no pods")));
     }
-    Ok((pairs.join(","), object))
+    Ok((selector, object))
+}
+
+/// A map of labels as the label selector `key=value,…`.
+pub(crate) fn label_selector(labels: &Value) -> String {
+    let labels = labels.as_object().into_iter().flatten();
+    labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
 }
 
 /// The kind and name of what owns a pod: its Deployment where a `ReplicaSet` stands between them.

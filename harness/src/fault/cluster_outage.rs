@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::scale::Scaling;
 use super::undo::WorkloadResource;
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
-use crate::cluster::{AccessError, Cluster, PodRef, World, gateway_services, ready_pods};
+use crate::cluster::{AccessError, Cluster, PodRef, World, gateway_services, label_selector, ready_pods};
 use crate::probe::{CannotAsk, Complaint, Permission, ProxyAdmin};
 use crate::spec::{ClusterChoice, Selector};
 
@@ -186,12 +186,11 @@ impl Outage {
     /// ingress proxy.
     async fn seen_from(&self, other: &Arc<Cluster>) -> Result<Option<BTreeSet<String>>, CannotAsk> {
         for service in gateway_services(other).await? {
-            let labels = service["spec"]["selector"].as_object().into_iter().flatten();
-            let pairs: Vec<String> =
-                labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
-            let ingress = service["metadata"]["labels"]["istio"] == "ingressgateway";
-            let pods =
-                if ingress { ready_pods(other, namespace(&service), &pairs.join(",")).await? } else { Vec::new() };
+            if service["metadata"]["labels"]["istio"] != "ingressgateway" {
+                continue;
+            }
+            let selector = label_selector(&service["spec"]["selector"]);
+            let pods = ready_pods(other, namespace(&service), &selector).await?;
             let Some(pod) = pods.first().map(PodRef::of) else { continue };
             let admin = ProxyAdmin::of_pod(Arc::clone(other), pod);
             let (body, pod) = admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;

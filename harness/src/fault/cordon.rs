@@ -124,7 +124,7 @@ impl Cordoning {
         for node in &self.nodes {
             let path = format!("/api/v1/nodes/{}{query}", node.name);
             let patch = json!({ "metadata": { "uid": node.uid }, "spec": { "unschedulable": true } });
-            self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?;
+            self.cluster.merge_patch(&path, &patch).await?;
         }
         Ok(())
     }

@@ -38,14 +38,13 @@ impl Creation {
         merge(&mut object, json!({ "metadata": { "labels": { MANAGED_BY.0: MANAGED_BY.1, RUN_LABEL: run } } }));
         let collection = cluster.collection_path(name_of(&object)).await.map_err(FaultError::missing)?;
         let creation = Self { cluster: Arc::clone(cluster), collection, run: run.to_owned(), object };
-        match cluster.get::<Value>(&creation.path()).await {
-            Ok(_) => Err(FaultError::Refused(format!(
+        match cluster.find::<Value>(&creation.path()).await? {
+            Some(_) => Err(FaultError::Refused(format!(
                 "{} exists already in {}, and nothing is ever overwritten; remove it, or give yours another name",
                 creation.name(),
                 cluster.key
             ))),
-            Err(error) if error.is_not_found() => Ok(creation),
-            Err(error) => Err(error.into()),
+            None => Ok(creation),
         }
     }
 
@@ -68,11 +67,8 @@ impl Creation {
 
     /// The object, if it is there and this run has made it.
     pub async fn found(&self) -> Result<Option<Value>, AccessError> {
-        match self.cluster.get::<Value>(&self.path()).await {
-            Ok(object) if object["metadata"]["labels"][RUN_LABEL] == self.run.as_str() => Ok(Some(object)),
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(None),
-        }
+        let found = self.cluster.find::<Value>(&self.path()).await?;
+        Ok(found.filter(|object| object["metadata"]["labels"][RUN_LABEL] == self.run.as_str()))
     }
 
     /// Its removal.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
-use crate::cluster::{AccessError, Cluster, PodRef, World, owner_name};
+use crate::cluster::{AccessError, Cluster, PodRef, World, is_ready, owner_name};
 use crate::probe::{Complaint, Permission};
 use crate::spec::{ClusterChoice, Selector};
 
@@ -72,9 +72,7 @@ fn class(pod: &Value) -> Class {
 
 /// Whether a node takes pods.
 fn takes_pods(node: &Value) -> bool {
-    let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
-    node["spec"]["unschedulable"] != true
-        && node["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(ready))
+    node["spec"]["unschedulable"] != true && is_ready(node)
 }
 
 impl FaultRole for Drain {

@@ -76,20 +76,16 @@ pub(super) async fn change(
     decide: impl Fn(&Value) -> Step,
 ) -> Result<UndoOutcome, AccessError> {
     for attempt in 0..5 {
-        let object: Value = match cluster.get(path).await {
-            Err(error) if error.is_not_found() => return Ok(UndoOutcome::Gone),
-            found => found?,
-        };
-        if object["metadata"]["uid"] != uid {
+        let Some(object) = cluster.find::<Value>(path).await?.filter(|object| object["metadata"]["uid"] == uid) else {
             return Ok(UndoOutcome::Gone);
-        }
+        };
         let (subresource, mut patch) = match decide(&object) {
             Step::Done(outcome) => return Ok(outcome),
             Step::Write(subresource, patch) => (subresource, patch),
         };
         patch["metadata"] = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
         let target = format!("{path}{subresource}");
-        match cluster.send(http::Method::PATCH, &target, "application/merge-patch+json", &patch).await {
+        match cluster.merge_patch(&target, &patch).await {
             Ok(_) => return Ok(UndoOutcome::Restored),
             Err(error) if (error.is_conflict() || error.is_transient()) && attempt < 4 => {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
@@ -127,13 +123,9 @@ pub(super) async fn still_ours(
     uid: &str,
     wrote: &Value,
 ) -> Result<Option<String>, CannotAsk> {
-    let object: Value = match cluster.get(path).await {
-        Err(error) if error.is_not_found() => return Ok(None),
-        found => found?,
-    };
-    if object["metadata"]["uid"] != uid {
+    let Some(object) = cluster.find::<Value>(path).await?.filter(|object| object["metadata"]["uid"] == uid) else {
         return Ok(None);
-    }
+    };
     let left: Vec<String> = leaves(wrote)
         .into_iter()
         .filter(|(keys, written)| !written.is_null() && at(&object, keys) == written)
@@ -150,32 +142,23 @@ fn is_ours(object: &Value, run: Option<&str>) -> bool {
 
 /// Deletes an object that carries our labels.
 pub(super) async fn delete_ours(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<UndoOutcome, CannotAsk> {
-    let object: Value = match cluster.get(path).await {
-        Err(error) if error.is_not_found() => return Ok(UndoOutcome::AlreadyRight),
-        found => found?,
-    };
+    let Some(object) = cluster.find::<Value>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
     if !is_ours(&object, run) {
         return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our labels")));
     }
     let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
-    match cluster.send(http::Method::DELETE, path, "application/json", &options).await {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(UndoOutcome::Restored),
-    }
+    cluster.delete(path, &options).await?;
+    Ok(UndoOutcome::Restored)
 }
 
 /// Whether an object of ours is still there, waiting for a finalizer perhaps.
 pub(super) async fn still_there(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<Option<String>, CannotAsk> {
-    match cluster.get::<Value>(path).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        Ok(object) if is_ours(&object, run) => {
-            let finalizers = &object["metadata"]["finalizers"];
-            let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
-            Ok(Some(format!("{path} is still there{waits}")))
-        }
-        Ok(_) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let found = cluster.find::<Value>(path).await?.filter(|object| is_ours(object, run));
+    Ok(found.map(|object| {
+        let finalizers = &object["metadata"]["finalizers"];
+        let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
+        format!("{path} is still there{waits}")
+    }))
 }
 
 #[cfg(test)]

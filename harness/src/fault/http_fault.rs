@@ -13,7 +13,7 @@ use super::control::{self, Control};
 use super::fields::change;
 use super::routes::{self, Proxies, Watch};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, UndoOutcome};
-use crate::cluster::{Cluster, PodRef, World};
+use crate::cluster::{Cluster, PodRef, World, label_selector};
 use crate::probe::{Answer, Complaint, Permission, ProbeKind};
 use crate::spec::{ClusterChoice, Selector};
 
@@ -73,10 +73,7 @@ impl HttpFault {
         let (namespace, name) = gateway.split_once('/').unwrap_or((own, gateway));
         let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
         let gateway: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
-        let labels = gateway["spec"]["selector"].as_object().into_iter().flatten();
-        let pairs: Vec<String> =
-            labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
-        Ok(Proxies { namespace: None, selector: Some(pairs.join(",")) })
+        Ok(Proxies { namespace: None, selector: Some(label_selector(&gateway["spec"]["selector"])) })
     }
 }
 

@@ -110,7 +110,7 @@ impl Patching {
         let mut patch = self.patch.clone();
         super::fields::merge(&mut patch, json!({ "metadata": { "uid": self.uid } }));
         let path = format!("{}{query}", self.path);
-        self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?;
+        self.cluster.merge_patch(&path, &patch).await?;
         Ok(())
     }
 }

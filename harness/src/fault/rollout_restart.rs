@@ -80,7 +80,7 @@ impl Restart {
         let now = format!("{:.3}", jiff::Timestamp::now());
         let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: now } } } } });
         let path = format!("{}{query}", self.path);
-        self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?;
+        self.cluster.merge_patch(&path, &patch).await?;
         Ok(())
     }
 }

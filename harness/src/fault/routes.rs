@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::fields::Step;
 use super::{FaultError, UndoOutcome};
-use crate::cluster::{AccessError, Cluster, PodRef, is_ready};
+use crate::cluster::{AccessError, Cluster, PodRef, is_serving};
 use crate::probe::{CannotAsk, ProxyAdmin};
 
 /// Routes and nothing else of a proxy's configuration.
@@ -159,7 +159,7 @@ impl Proxies {
             let lists = ["containers", "initContainers"].map(|list| pod["spec"][list].as_array());
             lists.into_iter().flatten().flatten().any(|container| container["name"] == "istio-proxy")
         };
-        let live = pods.iter().filter(|pod| is_ready(pod) && pod["metadata"]["deletionTimestamp"].is_null());
+        let live = pods.iter().filter(|pod| is_serving(pod));
         Ok(live.filter(has_proxy).map(PodRef::of).collect())
     }
 }

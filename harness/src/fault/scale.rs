@@ -141,10 +141,11 @@ impl Scaling {
         self.resource.path(&self.namespace, &self.name)
     }
 
-    async fn patch(&self, query: &str) -> Result<Value, FaultError> {
+    async fn patch(&self, query: &str) -> Result<(), FaultError> {
         let patch = json!({ "metadata": { "uid": self.uid }, "spec": { "replicas": self.wanted } });
         let path = format!("{}/scale{query}", self.path());
-        Ok(self.cluster.send(http::Method::PATCH, &path, "application/merge-patch+json", &patch).await?)
+        self.cluster.merge_patch(&path, &patch).await?;
+        Ok(())
     }
 }
 
@@ -170,11 +171,11 @@ impl Fault for Scaling {
     }
 
     fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
-        Box::pin(async move { self.patch("?dryRun=All").await.map(|_| ()) })
+        Box::pin(self.patch("?dryRun=All"))
     }
 
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
-        Box::pin(async move { self.patch("").await.map(|_| ()) })
+        Box::pin(self.patch(""))
     }
 
     fn effect(&self) -> BoxFuture<'_, Effect> {

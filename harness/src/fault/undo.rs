@@ -169,11 +169,8 @@ impl Undo {
     pub async fn missing(&self, world: &World) -> Result<Option<String>, CannotAsk> {
         match self {
             Self::RestoreScale { cluster, resource, namespace, name, uid, replicas, wrote } => {
-                let found = world.cluster(cluster)?.get::<Value>(&resource.path(namespace, name)).await;
-                let object = match found {
-                    Err(error) if error.is_not_found() => return Ok(None),
-                    found => found?,
-                };
+                let found = world.cluster(cluster)?.find::<Value>(&resource.path(namespace, name)).await?;
+                let Some(object) = found else { return Ok(None) };
                 let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
                 if object["metadata"]["uid"] != uid.as_str() || (current != *wrote && current != *replicas) {
                     return Ok(None);
@@ -190,11 +187,8 @@ impl Undo {
             }
             Self::RemoveRouteFault { cluster, namespace, name, wrote, proxies, .. } => {
                 let cluster = world.cluster(cluster)?;
-                let service = match cluster.get::<Value>(&routes::path(namespace, name)).await {
-                    Err(error) if error.is_not_found() => Value::Null,
-                    found => found?,
-                };
-                if routes::carries(&service, wrote) {
+                let service = cluster.find::<Value>(&routes::path(namespace, name)).await?;
+                if service.is_some_and(|service| routes::carries(&service, wrote)) {
                     return Ok(Some(format!("VirtualService {namespace}/{name} still carries the fault")));
                 }
                 let watch = Watch::new(cluster, proxies);

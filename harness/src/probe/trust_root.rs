@@ -132,10 +132,7 @@ impl RootObserver {
 
     async fn bundle(&self, cluster: &Cluster) -> Result<Option<CaCerts>, CannotAsk> {
         let path = format!("/api/v1/namespaces/{}/secrets/{}", self.spec.namespace(), self.spec.secret());
-        let secret: Value = match cluster.get(&path).await {
-            Err(error) if error.is_not_found() => return Ok(None),
-            found => found?,
-        };
+        let Some(secret) = cluster.find::<Value>(&path).await? else { return Ok(None) };
         let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
         let entries = secret["data"].as_object().into_iter().flatten();
         let files: BTreeMap<String, Vec<u8>> =
@@ -146,10 +143,7 @@ impl RootObserver {
     /// The root that the control plane gives to workloads.
     async fn handed_out(&self) -> Result<Option<CaCerts>, CannotAsk> {
         let path = format!("/api/v1/namespaces/{}/configmaps/{HANDED_OUT}", self.spec.namespace());
-        let map: Value = match self.cluster.get(&path).await {
-            Err(error) if error.is_not_found() => return Ok(None),
-            found => found?,
-        };
+        let Some(map) = self.cluster.find::<Value>(&path).await? else { return Ok(None) };
         let root = map["data"][ROOT_CERT].as_str().unwrap_or_default().as_bytes().to_vec();
         Ok(Some(CaCerts::read(&BTreeMap::from([(ROOT_CERT.to_owned(), root)]))))
     }

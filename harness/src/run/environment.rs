@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Recorder;
-use crate::cluster::{Cluster, World};
+use crate::cluster::{Cluster, World, is_ready};
 use crate::net::Net;
 use crate::spec::MeshSpec;
 
@@ -101,9 +101,7 @@ pub async fn unroutable_pods(net: &Net, cluster: &Cluster) -> Option<String> {
 
 /// The address of a ready pod on a network of its own, and a port that it declares.
 fn listening(pod: &Value) -> Option<(String, u16)> {
-    let ready =
-        pod["status"]["conditions"].as_array()?.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
-    let address = pod["status"]["podIP"].as_str().filter(|_| ready && pod["spec"]["hostNetwork"] != true)?;
+    let address = pod["status"]["podIP"].as_str().filter(|_| is_ready(pod) && pod["spec"]["hostNetwork"] != true)?;
     let ports = pod["spec"]["containers"].as_array()?.iter().filter_map(|container| container["ports"].as_array());
     let port = ports.flatten().find_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok())?;
     Some((address.to_owned(), port))

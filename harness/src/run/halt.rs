@@ -12,10 +12,8 @@ fn path(namespace: &str) -> String {
 
 /// Who halted a cluster and why; none if nobody did.
 pub async fn halted(cluster: &Cluster, namespace: &str) -> Result<Option<String>, AccessError> {
-    match cluster.get::<Value>(&format!("{}/{NAME}", path(namespace))).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        found => Ok(Some(found?["data"]["by"].as_str().unwrap_or("someone").to_owned())),
-    }
+    let found = cluster.find::<Value>(&format!("{}/{NAME}", path(namespace))).await?;
+    Ok(found.map(|switch| switch["data"]["by"].as_str().unwrap_or("someone").to_owned()))
 }
 
 /// Stops and blocks all runs on a cluster.
@@ -35,8 +33,5 @@ pub async fn halt(cluster: &Cluster, namespace: &str, by: &str) -> Result<(), Ac
 /// Lifts the halt.
 pub async fn resume(cluster: &Cluster, namespace: &str) -> Result<(), AccessError> {
     let path = format!("{}/{NAME}", path(namespace));
-    match cluster.send(http::Method::DELETE, &path, "application/json", &json!({})).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    cluster.delete(&path, &json!({})).await
 }

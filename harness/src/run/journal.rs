@@ -120,10 +120,7 @@ impl Journal {
         match cluster.send(http::Method::POST, &path, "application/json", &object).await {
             Err(error) if error.is_conflict() => {
                 let patch = json!({ "data": object["data"] });
-                cluster
-                    .send(http::Method::PATCH, &format!("{path}/{name}"), "application/merge-patch+json", &patch)
-                    .await
-                    .map(|_| ())
+                cluster.merge_patch(&format!("{path}/{name}"), &patch).await.map(|_| ())
             }
             stored => stored.map(|_| ()),
         }
@@ -138,8 +135,5 @@ pub(super) fn record_name(run: &str) -> String {
 /// Removes a run's in-cluster record; one that is gone already is all right.
 pub(super) async fn remove_record(cluster: &Cluster, namespace: &str, run: &str) -> Result<(), AccessError> {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/{}", record_name(run));
-    match cluster.send(http::Method::DELETE, &path, "application/json", &json!({})).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    cluster.delete(&path, &json!({})).await
 }

@@ -57,10 +57,7 @@ pub(super) async fn acquire(
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error.into()),
         }
-        let current: Value = match cluster.get(&format!("{path}/{NAME}")).await {
-            Err(error) if error.is_not_found() => continue,
-            found => found?,
-        };
+        let Some(current) = cluster.find::<Value>(&format!("{path}/{NAME}")).await? else { continue };
         let owner = current["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
         let renewed = current["spec"]["renewTime"].clone();
         let stale = match &seen {
@@ -119,10 +116,7 @@ async fn renew(cluster: Arc<Cluster>, namespace: String, holder: String, interru
 /// False if the lease is no longer ours.
 async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<bool, AccessError> {
     let path = format!("{}/{NAME}", path(namespace));
-    let mut lease: Value = match cluster.get(&path).await {
-        Err(error) if error.is_not_found() => return Ok(false),
-        found => found?,
-    };
+    let Some(mut lease) = cluster.find::<Value>(&path).await? else { return Ok(false) };
     if lease["spec"]["holderIdentity"] != holder {
         return Ok(false);
     }
@@ -135,10 +129,8 @@ async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<
 
 /// Who holds the lease of a cluster, if anyone does.
 pub(super) async fn holder(cluster: &Cluster, namespace: &str) -> Result<Option<String>, AccessError> {
-    match cluster.get::<Value>(&format!("{}/{NAME}", path(namespace))).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        found => Ok(found?["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)),
-    }
+    let lease = cluster.find::<Value>(&format!("{}/{NAME}", path(namespace))).await?.unwrap_or_default();
+    Ok(lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned))
 }
 
 impl Held {
@@ -146,17 +138,11 @@ impl Held {
     pub async fn release(self) -> Result<(), AccessError> {
         self.renewal.abort();
         let path = format!("{}/{NAME}", path(&self.namespace));
-        let lease: Value = match self.cluster.get(&path).await {
-            Err(error) if error.is_not_found() => return Ok(()),
-            found => found?,
-        };
+        let Some(lease) = self.cluster.find::<Value>(&path).await? else { return Ok(()) };
         if lease["spec"]["holderIdentity"] != self.holder.as_str() {
             return Ok(());
         }
         let version = json!({ "preconditions": { "resourceVersion": lease["metadata"]["resourceVersion"] } });
-        match self.cluster.send(http::Method::DELETE, &path, "application/json", &version).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.cluster.delete(&path, &version).await
     }
 }
