@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
 use meshdrill_checks::observe::envoy::{ServiceName, config_dump};
+use meshdrill_checks::observe::kube::Endpoints;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -162,20 +163,16 @@ struct Outage {
 
 impl Outage {
     /// A Service that still has ready endpoints in the cluster itself.
-    async fn still_ready(&self) -> Result<Option<String>, AccessError> {
+    async fn still_ready(&self) -> Result<Option<String>, CannotAsk> {
         let spaces: BTreeSet<&str> = self.services.iter().map(|service| service.namespace.as_str()).collect();
         for space in spaces {
             let path = format!("/apis/discovery.k8s.io/v1/namespaces/{space}/endpointslices");
-            for slice in self.cluster.list(&path, None).await? {
-                let name = slice["metadata"]["labels"]["kubernetes.io/service-name"].as_str().unwrap_or_default();
-                let ready = slice["endpoints"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter(|one| one["conditions"]["ready"] != false);
-                let count = ready.count();
-                if count > 0 && self.services.iter().any(|service| service.namespace == space && service.name == name) {
-                    return Ok(Some(format!("Service {space}/{name} still has {count} ready endpoints")));
+            let slices = self.cluster.list(&path, None).await?;
+            for service in self.services.iter().filter(|service| service.namespace == space) {
+                let behind = Endpoints::read(&slices, &service.name).map_err(|error| CannotAsk(error.to_string()))?;
+                let count = behind.endpoints.iter().filter(|endpoint| endpoint.ready).count();
+                if count > 0 {
+                    return Ok(Some(format!("Service {service} still has {count} ready endpoints")));
                 }
             }
         }

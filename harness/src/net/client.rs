@@ -45,9 +45,13 @@ impl Exchange {
     /// Host and port of the URL.
     pub fn authority(&self) -> (String, u16) {
         let host = self.url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = self.url.port_u16().unwrap_or(if self.url.scheme_str() == Some("https") { 443 } else { 80 });
-        (host, port)
+        (host, port_of(&self.url))
     }
+}
+
+/// The port of a URL: its own, or that of its scheme.
+pub(crate) fn port_of(url: &http::Uri) -> u16 {
+    url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
 /// What came back.

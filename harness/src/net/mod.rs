@@ -8,6 +8,7 @@ mod machine;
 mod socket;
 mod stream;
 
+pub(crate) use client::port_of;
 pub use client::{Answer, Exchange, HttpClient, Tls};
 pub use descriptors::make_room;
 pub use failure::Failure;

@@ -190,11 +190,9 @@ impl AlertObserver {
 /// How many notifications an Alertmanager has tried to send, and how many of them failed.
 async fn notifications(alertmanager: &Metrics) -> Result<(u64, u64), CannotAsk> {
     let answer = alertmanager.get("/metrics").await?;
-    let exposition = parse_exposition(answer.status, &answer.body)
-        .map_err(|error| CannotAsk(format!("{}: {error}", alertmanager.name())))?;
+    let exposition = parse_exposition(answer.status, &answer.body).map_err(|error| alertmanager.wrong(error))?;
     let sum = |name: &str| {
-        let missing =
-            || CannotAsk(format!("{}: /metrics has no {name}: who was told is not known", alertmanager.name()));
+        let missing = || alertmanager.wrong(format!("/metrics has no {name}: who was told is not known"));
         exposition.sum(name, &[]).map(|count| count as u64).ok_or_else(missing)
     };
     Ok((sum("alertmanager_notifications_total")?, sum("alertmanager_notifications_failed_total")?))
@@ -212,9 +210,7 @@ impl Observer for AlertObserver {
             let wait = match &self.alertmanager {
                 Some(alertmanager) => {
                     let status = alertmanager.alertmanager_status().await?;
-                    let config =
-                        status.config().map_err(|error| CannotAsk(format!("{}: {error}", alertmanager.name())))?;
-                    group_wait(&config)
+                    group_wait(&status.config().map_err(|error| alertmanager.wrong(error))?)
                 }
                 None => Duration::ZERO,
             };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use meshdrill_checks::observe::alertmanager::{ClusterState, Config, Destination, Route, SilenceState};
-use meshdrill_checks::observe::kube::Endpoints;
 use meshdrill_checks::observe::prometheus::RuleKind;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
@@ -14,8 +13,10 @@ use serde_json::json;
 
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
+use super::service::endpoints_of;
 use super::{CannotAsk, Metrics, Outcome};
 use crate::cluster::{Cluster, World};
+use crate::net::port_of;
 use crate::spec::ClusterChoice;
 
 /// The Alertmanager of a cluster.
@@ -71,7 +72,7 @@ impl AlertmanagerObserver {
         if !matches!(status.cluster, ClusterState::Ready | ClusterState::Disabled) {
             missed.push(format!("its peers do not agree yet: {:?}", status.cluster));
         }
-        let config = status.config().map_err(|error| CannotAsk(format!("{}: {error}", self.alertmanager.name())))?;
+        let config = status.config().map_err(|error| self.alertmanager.wrong(error))?;
         let mut told = Vec::new();
         for name in receivers(&config.route) {
             missed.extend(self.receiver(&config, &name).await?);
@@ -109,8 +110,7 @@ impl AlertmanagerObserver {
                 continue;
             };
             let host = uri.host().unwrap_or_default();
-            let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-            if self.is_itself(host, port) {
+            if self.is_itself(host, port_of(&uri)) {
                 missed.push(format!("receiver {name} points at Alertmanager itself: {url}"));
             } else if let Some((service, namespace)) = self.in_cluster(host) {
                 missed.extend(self.dead(name, &service, &namespace).await?);
@@ -153,19 +153,11 @@ impl AlertmanagerObserver {
 
     /// Whether nothing stands behind a receiver's Service. A name that is no Service here may be one elsewhere.
     async fn dead(&self, receiver: &str, service: &str, namespace: &str) -> Result<Option<String>, CannotAsk> {
-        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-        let slices = self.cluster.list(&path, Some(&format!("kubernetes.io/service-name={service}"))).await?;
-        if slices.is_empty() {
+        let Some(endpoints) = endpoints_of(&self.cluster, namespace, service).await? else {
             let path = format!("/api/v1/namespaces/{namespace}/services/{service}");
-            let found = self.cluster.get::<serde_json::Value>(&path).await;
-            return Ok(match found {
-                Err(error) if error.is_not_found() => {
-                    Some(format!("receiver {receiver}: there is no Service {namespace}/{service}"))
-                }
-                _ => None,
-            });
-        }
-        let endpoints = Endpoints::read(&slices, service).map_err(|error| CannotAsk(error.to_string()))?;
+            let missing = matches!(self.cluster.find::<serde_json::Value>(&path).await, Ok(None));
+            return Ok(missing.then(|| format!("receiver {receiver}: there is no Service {namespace}/{service}")));
+        };
         Ok((endpoints.ready() == 0)
             .then(|| format!("receiver {receiver}: Service {namespace}/{service} has no ready endpoint")))
     }

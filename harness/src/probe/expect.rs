@@ -54,6 +54,29 @@ pub(super) fn bad_regex(key: &'static str, pattern: Option<&str>) -> Option<Comp
     Some(Complaint::new(key, format!("not a regular expression: {last}"), "the syntax is that of the Rust regex crate"))
 }
 
+/// The complaint about a path into JSON that is none.
+pub(super) fn bad_json_path(key: &'static str, path: Option<&str>) -> Option<Complaint> {
+    let bad = Value::Null.query(path?).is_err();
+    bad.then(|| Complaint::new(key, "not a JSONPath", "write it as in RFC 9535: `$.clustername`"))
+}
+
+/// The first value that a path selects in a JSON body, as text.
+pub(super) fn json_text(body: &[u8], path: &str) -> Option<String> {
+    let document: Value = serde_json::from_slice(body).ok()?;
+    Some(plain(document.query(path).ok()?.first()?))
+}
+
+/// What a regular expression finds in a text: its first group, or the whole match.
+pub(super) fn captured(regex: &Regex, text: &str) -> Option<String> {
+    let captures = regex.captures(text)?;
+    Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
+}
+
+/// A JSON value as text: strings without their quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// A value in a JSON document, and what it is expected to be. Without a condition it must exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -114,9 +137,8 @@ impl JsonExpect {
                 return Some(format!("{path} is {}, expected {comparison}", short(value)));
             }
         }
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let pattern = self.matches.as_ref()?;
-        (!Regex::new(pattern).is_ok_and(|regex| regex.is_match(&text)))
+        (!Regex::new(pattern).is_ok_and(|regex| regex.is_match(&plain(value))))
             .then(|| format!("{path} is {}, expected to match `{pattern}`", short(value)))
     }
 

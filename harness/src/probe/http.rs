@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use jsonpath_rust::JsonPath as _;
 use meshdrill_checks::record::{Class, Series};
 use meshdrill_checks::units::TimeSpan;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::expect::{bad_regex, excerpt};
+use super::expect::{bad_json_path, bad_regex, captured, excerpt, json_text};
 use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
 use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
@@ -229,13 +228,7 @@ impl Kind for Http {
                 ));
             }
             found.extend(bad_regex("responder.regex", responder.regex.as_deref()));
-            if responder.json.as_ref().is_some_and(|path| Value::Null.query(path).is_err()) {
-                found.push(Complaint::new(
-                    "responder.json",
-                    "not a JSONPath",
-                    "write it as in RFC 9535: `$.clustername`",
-                ));
-            }
+            found.extend(bad_json_path("responder.json", responder.json.as_deref()));
         }
         found.extend(bad_regex("expect.bodyMatches", self.expect.body_matches.as_deref()));
         if self.expect.status.is_some_and(|status| !(100..=599).contains(&status)) {
@@ -483,17 +476,9 @@ impl ResponderReader {
 
     fn read(&self, answer: &net::Answer) -> Option<String> {
         match self {
-            Self::Json(path) => {
-                let document: Value = serde_json::from_slice(&answer.body).ok()?;
-                let found = document.query(path).ok()?.into_iter().next().cloned()?;
-                Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
-            }
+            Self::Json(path) => json_text(&answer.body, path),
             Self::Header(name) => answer.headers.get(name.as_str())?.to_str().ok().map(str::to_owned),
-            Self::Pattern(regex) => {
-                let body = String::from_utf8_lossy(&answer.body);
-                let captures = regex.captures(&body)?;
-                Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
-            }
+            Self::Pattern(regex) => captured(regex, &String::from_utf8_lossy(&answer.body)),
         }
     }
 }

@@ -1,15 +1,19 @@
 //! A Prometheus (or Alertmanager) of the mesh and how it is asked: by URL, or through a port-forward.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use meshdrill_checks::observe::alertmanager::{self, AlertmanagerError, ReceivedAlert, Silence, Status};
+use meshdrill_checks::observe::alertmanager::{self, ReceivedAlert, Silence, Status};
 use meshdrill_checks::observe::prometheus::{self, Alertmanagers, PrometheusError, RuleGroup, Targets, Vector};
 use meshdrill_checks::record::Series;
 
 use super::CannotAsk;
-use crate::cluster::{Cluster, Endpoint, Forwarder, World, discover_alertmanager, discover_prometheus};
-use crate::net::{Answer, Exchange, HttpClient, Tls};
+use crate::cluster::{Cluster, Endpoint, Forwarder, World, discover_alertmanager, discover_prometheus, encode};
+use crate::net::{Answer, Exchange, HttpClient, Tls, port_of};
+
+/// Where a Prometheus answers instant queries.
+const QUERY: &str = "/api/v1/query";
 
 /// A monitoring API.
 #[derive(Debug)]
@@ -68,92 +72,84 @@ impl Metrics {
             exchange.headers.insert(http::header::CONTENT_TYPE, kind);
             exchange.body = Bytes::from(form);
         }
-        self.client.send(&exchange).await.map_err(|failure| CannotAsk(format!("{}: {failure}", self.name)))
+        self.client.send(&exchange).await.map_err(|failure| self.wrong(failure))
+    }
+
+    /// What a path answers, read by a parser of what came.
+    async fn read<T, E: Display>(
+        &self,
+        path: &str,
+        form: Option<String>,
+        parse: fn(u16, &[u8]) -> Result<T, E>,
+    ) -> Result<T, CannotAsk> {
+        let answer = self.send(path, form).await?;
+        parse(answer.status, &answer.body).map_err(|error| self.wrong(error))
     }
 
     /// An instant query, now or at a Unix time.
     pub async fn query(&self, query: &str, at: Option<f64>) -> Result<Vector, CannotAsk> {
         let time = at.map_or_else(String::new, |at| format!("&time={at:.3}"));
-        let form = format!("query={}{time}", crate::cluster::encode(query));
-        let answer = self.send("/api/v1/query", Some(form)).await?;
-        prometheus::parse_query(answer.status, &answer.body)
-            .map(|answer| answer.data)
-            .map_err(|error| self.wrong(&error))
+        let form = format!("query={}{time}", encode(query));
+        Ok(self.read(QUERY, Some(form), prometheus::parse_query).await?.data)
     }
 
     /// The scrape targets.
     pub async fn targets(&self) -> Result<Targets, CannotAsk> {
-        let answer = self.get("/api/v1/targets?state=active").await?;
-        prometheus::parse_targets(answer.status, &answer.body)
-            .map(|answer| answer.data)
-            .map_err(|error| self.wrong(&error))
+        Ok(self.read("/api/v1/targets?state=active", None, prometheus::parse_targets).await?.data)
     }
 
     /// The rule groups.
     pub async fn rules(&self) -> Result<Vec<RuleGroup>, CannotAsk> {
-        let answer = self.get("/api/v1/rules").await?;
-        prometheus::parse_rules(answer.status, &answer.body)
-            .map(|answer| answer.data)
-            .map_err(|error| self.wrong(&error))
+        Ok(self.read("/api/v1/rules", None, prometheus::parse_rules).await?.data)
     }
 
     /// Its own clock, in Unix seconds.
     pub async fn time(&self) -> Result<f64, CannotAsk> {
         match self.query("time()", None).await? {
             Vector::Scalar(point) => Ok(point.value),
-            _ => Err(CannotAsk(format!("{}: time() is not a scalar", self.name))),
+            _ => Err(self.wrong("time() is not a scalar")),
         }
     }
 
     /// Whether it accepts a query, or why not.
     pub async fn accepts(&self, query: &str) -> Result<Result<(), String>, CannotAsk> {
-        let answer = self.send("/api/v1/query", Some(format!("query={}", crate::cluster::encode(query)))).await?;
+        let answer = self.send(QUERY, Some(format!("query={}", encode(query)))).await?;
         match prometheus::parse_query(answer.status, &answer.body) {
             Ok(_) => Ok(Ok(())),
             Err(PrometheusError::Refused { message, .. }) => Ok(Err(message)),
-            Err(error) => Err(self.wrong(&error)),
+            Err(error) => Err(self.wrong(error)),
         }
     }
 
     /// The Alertmanagers it sends to.
     pub async fn alertmanagers(&self) -> Result<Alertmanagers, CannotAsk> {
-        let answer = self.get("/api/v1/alertmanagers").await?;
-        prometheus::parse_alertmanagers(answer.status, &answer.body)
-            .map(|answer| answer.data)
-            .map_err(|error| self.wrong(&error))
+        Ok(self.read("/api/v1/alertmanagers", None, prometheus::parse_alertmanagers).await?.data)
     }
 
     /// Status and configuration of an Alertmanager.
     pub async fn alertmanager_status(&self) -> Result<Status, CannotAsk> {
-        let answer = self.get("/api/v2/status").await?;
-        alertmanager::parse_status(answer.status, &answer.body).map_err(|error| self.not_alertmanager(&error))
+        self.read("/api/v2/status", None, alertmanager::parse_status).await
     }
 
     /// The silences of an Alertmanager.
     pub async fn silences(&self) -> Result<Vec<Silence>, CannotAsk> {
-        let answer = self.get("/api/v2/silences").await?;
-        alertmanager::parse_silences(answer.status, &answer.body).map_err(|error| self.not_alertmanager(&error))
+        self.read("/api/v2/silences", None, alertmanager::parse_silences).await
     }
 
     /// The alerts of one name that an Alertmanager holds, suppressed ones included.
     pub async fn received(&self, name: &str) -> Result<Vec<ReceivedAlert>, CannotAsk> {
-        let filter = crate::cluster::encode(&format!("alertname=\"{name}\""));
-        let answer = self.get(&format!("/api/v2/alerts?filter={filter}")).await?;
-        alertmanager::parse_alerts(answer.status, &answer.body).map_err(|error| self.not_alertmanager(&error))
+        let filter = encode(&format!("alertname=\"{name}\""));
+        self.read(&format!("/api/v2/alerts?filter={filter}"), None, alertmanager::parse_alerts).await
     }
 
     /// Host and port it is asked at.
     pub fn address(&self) -> (String, u16) {
         let uri: http::Uri = self.base.parse().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        (uri.host().unwrap_or_default().to_owned(), port)
+        (uri.host().unwrap_or_default().to_owned(), port_of(&uri))
     }
 
-    fn not_alertmanager(&self, error: &AlertmanagerError) -> CannotAsk {
-        CannotAsk(format!("{}: {error}", self.name))
-    }
-
-    fn wrong(&self, error: &PrometheusError) -> CannotAsk {
+    /// Says that what came from it is not what was asked for.
+    pub(super) fn wrong(&self, error: impl Display) -> CannotAsk {
         CannotAsk(format!("{}: {error}", self.name))
     }
 }

@@ -151,9 +151,7 @@ impl ServiceObserver {
     async fn judge(&self, object: &Value) -> Result<Outcome, CannotAsk> {
         let service = Found::read(object).map_err(|error| CannotAsk(error.to_string()))?;
         let (namespace, name) = (&service.namespace, &service.name);
-        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-        let slices = self.cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
-        let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;
+        let endpoints = endpoints_of(&self.cluster, namespace, name).await?.unwrap_or_default();
         let expect = &self.spec.expect;
         let mut missed = Vec::new();
         if expect.address && service.load_balancer.is_empty() {
@@ -187,6 +185,18 @@ impl ServiceObserver {
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
+}
+
+/// What stands behind a Service; none if nothing is recorded for it, as where there is no such Service.
+pub(super) async fn endpoints_of(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Endpoints>, CannotAsk> {
+    let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+    let slices = cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
+    let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;
+    Ok((!slices.is_empty()).then_some(endpoints))
 }
 
 impl Observer for ServiceObserver {

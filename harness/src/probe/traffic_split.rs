@@ -3,7 +3,6 @@
 
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
-use jsonpath_rust::JsonPath as _;
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
 use regex::Regex;
@@ -11,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::expect::bad_regex;
+use super::expect::{bad_json_path, bad_regex, captured, json_text};
 use super::http::HttpObserver;
 use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
@@ -84,9 +83,7 @@ impl Kind for TrafficSplit {
                 found.push(Complaint::new("by", "an identity that is read from nothing", help));
             }
             found.extend(bad_regex("by", identity.regex.as_deref()));
-            if identity.json.as_ref().is_some_and(|path| Value::Null.query(path).is_err()) {
-                found.push(Complaint::new("by", "not a JSONPath", "write it as in RFC 9535: `$.clustername`"));
-            }
+            found.extend(bad_json_path("by", identity.json.as_deref()));
         }
         found
     }
@@ -123,16 +120,13 @@ impl Reader {
 
     fn read(&self, answer: &net::Answer) -> Option<String> {
         let text = match &self.json {
-            Some(path) => {
-                let document: Value = serde_json::from_slice(&answer.body).ok()?;
-                let found = document.query(path).ok()?.into_iter().next().cloned()?;
-                found.as_str().map_or_else(|| found.to_string(), str::to_owned)
-            }
+            Some(path) => json_text(&answer.body, path)?,
             None => String::from_utf8_lossy(&answer.body).into_owned(),
         };
-        let Some(regex) = &self.regex else { return Some(text) };
-        let captures = regex.captures(&text)?;
-        Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
+        match &self.regex {
+            Some(regex) => captured(regex, &text),
+            None => Some(text),
+        }
     }
 }
 

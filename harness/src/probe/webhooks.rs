@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::kube::Endpoints;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use serde_json::json;
 
 use super::kind::{Kind, Observer, Permission, Role};
 use super::outcome::settle;
+use super::service::endpoints_of;
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, World};
 use crate::spec::{ClusterChoice, Selector};
@@ -92,10 +92,8 @@ impl WebhooksObserver {
         }
         missed.dedup();
         for (namespace, name) in &services {
-            let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-            let slices = self.cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
-            let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;
-            if endpoints.ready() == 0 {
+            let endpoints = endpoints_of(&self.cluster, namespace, name).await?;
+            if endpoints.is_none_or(|endpoints| endpoints.ready() == 0) {
                 missed.push(format!("Service {namespace}/{name} behind the webhooks has no ready endpoint"));
             }
         }
