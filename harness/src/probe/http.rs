@@ -257,9 +257,20 @@ impl Http {
     /// Finds what is asked, and makes the clients that ask it.
     pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, CannotAsk> {
         let targets = self.targets(world, role).await?;
-        let expect = Expectation::of(&self.expect)?;
-        let responder = self.responder.as_ref().map(ResponderReader::of).transpose()?;
+        let expect = Arc::new(Expectation::of(&self.expect)?);
+        let responder = self.responder.as_ref().map(ResponderReader::of).transpose()?.map(Arc::new);
         Ok(HttpObserver { targets, expect, responder })
+    }
+
+    /// What is sent to an address, by clients that there are already.
+    fn target(&self, base: String, clients: Arc<[(Series, HttpClient)]>) -> Result<Target, CannotAsk> {
+        let base = self.url.clone().unwrap_or(base);
+        let exchange = self.exchange(&base)?;
+        let name = match &self.via {
+            Some(via @ Via::Forward { .. }) => via.to_string(),
+            _ => secrets::without_userinfo(&base),
+        };
+        Ok(Target { base, exchange, clients, name })
     }
 
     /// What is asked, and the clients that ask it: one target per address. A probe keeps to one address.
@@ -267,14 +278,14 @@ impl Http {
         let series = self.timing().series;
         if let Some(via @ Via::Forward { .. }) = &self.via {
             let Some(target) = via.forward() else { return Ok(Vec::new()) };
-            let exchange = self.exchange(&format!("http://{}:{}", target.name, target.port))?;
+            let base = format!("http://{}:{}", target.name, target.port);
             let forwarder = Arc::new(Forwarder::new(Arc::clone(world.cluster(&target.cluster)?), target));
             // A probe that cannot be made ends a drill before it begins; a check that meets nobody has its answer.
             if role == Role::Probe {
                 forwarder.resolve().await?;
             }
             let clients = series.iter().map(|one| (*one, HttpClient::over(forwarder.clone(), *one)));
-            return Ok(vec![Target { exchange, clients: clients.collect(), name: via.to_string() }]);
+            return Ok(vec![self.target(base, clients.collect())?]);
         }
         let mut bases = match (&self.url, &self.via) {
             (Some(url), _) => vec![url.clone()],
@@ -296,7 +307,7 @@ impl Http {
             let exchange = self.exchange(&base)?;
             let clients = series.iter().map(|one| Ok((*one, HttpClient::for_url(&world.net, &exchange, *one, &tls)?)));
             let clients = clients.collect::<Result<_, net::Failure>>()?;
-            Ok(Target { exchange, clients, name: secrets::without_userinfo(&base) })
+            self.target(base, clients)
         };
         bases.into_iter().map(target).collect()
     }
@@ -346,16 +357,17 @@ async fn first_connecting(net: &Net, bases: &[String]) -> usize {
 }
 
 struct Target {
+    base: String,
     exchange: Exchange,
-    clients: Vec<(Series, HttpClient)>,
+    clients: Arc<[(Series, HttpClient)]>,
     name: String,
 }
 
 /// Makes exchanges with one or several addresses.
 pub(super) struct HttpObserver {
     targets: Vec<Target>,
-    expect: Expectation,
-    responder: Option<ResponderReader>,
+    expect: Arc<Expectation>,
+    responder: Option<Arc<ResponderReader>>,
 }
 
 impl Observer for HttpObserver {
@@ -365,6 +377,16 @@ impl Observer for HttpObserver {
 }
 
 impl HttpObserver {
+    /// The same addresses and expectations, asked something else over the same connections.
+    pub(super) fn asking(&self, http: &Http) -> Result<Self, CannotAsk> {
+        let targets = self.targets.iter().map(|target| http.target(target.base.clone(), Arc::clone(&target.clients)));
+        Ok(Self {
+            targets: targets.collect::<Result<_, _>>()?,
+            expect: Arc::clone(&self.expect),
+            responder: self.responder.clone(),
+        })
+    }
+
     /// Asks every address until one does not answer as expected; the last outcome, and what was answered.
     pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::Answer>) {
         let mut last = (Outcome::new(Answer::Unasked, "there is no address to ask"), None);

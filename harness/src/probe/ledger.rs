@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::http::HttpObserver;
 use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::World;
@@ -85,9 +86,11 @@ impl Kind for Ledger {
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
         Box::pin(async move {
+            // Where it is written and read is found once; only the token changes.
             let observer = LedgerObserver {
+                write: Self::with(&self.write, "0").observer(world, Role::Probe).await?,
+                read: Self::with(&self.read, "0").observer(world, Role::Probe).await?,
                 spec: self.clone(),
-                world: world.clone(),
                 run: uuid::Uuid::now_v7().simple().to_string(),
                 tokens: Mutex::new(Tokens::default()),
             };
@@ -104,7 +107,8 @@ struct Tokens {
 
 struct LedgerObserver {
     spec: Ledger,
-    world: World,
+    write: HttpObserver,
+    read: HttpObserver,
     run: String,
     tokens: Mutex<Tokens>,
 }
@@ -125,8 +129,7 @@ impl LedgerObserver {
 
     async fn write(&self, series: Series) -> Outcome {
         let token = self.next();
-        let http = Ledger::with(&self.spec.write, &token);
-        let mut outcome = match http.observer(&self.world, Role::Probe).await {
+        let mut outcome = match self.write.asking(&Ledger::with(&self.spec.write, &token)) {
             Ok(observer) => observer.exchange(series).await.0,
             Err(error) => return error.into(),
         };
@@ -141,16 +144,12 @@ impl LedgerObserver {
 
     /// Asks for one token, three times if the answer says nothing.
     async fn find(&self, token: &str) -> Found {
-        let http = Ledger::with(&self.spec.read, token);
+        let observer = match self.read.asking(&Ledger::with(&self.spec.read, token)) {
+            Ok(observer) => observer,
+            Err(error) => return Found::Unread(error.0),
+        };
         let mut why = String::new();
         for _ in 0..3 {
-            let observer = match http.observer(&self.world, Role::Probe).await {
-                Ok(observer) => observer,
-                Err(error) => {
-                    why = error.0;
-                    continue;
-                }
-            };
             let (outcome, answer) = observer.exchange(Series::New).await;
             match answer {
                 Some(answer) if String::from_utf8_lossy(&answer.body).contains(token) && answer.status < 400 => {
