@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo};
 use crate::cluster::World;
 use crate::probe::{Complaint, JsonExpect, Permission};
 use crate::spec::ClusterChoice;
@@ -61,7 +61,7 @@ impl Apply {
             let (message, help) = if name.api_version.is_empty() || name.kind.is_empty() || name.name.is_empty() {
                 let message = "an object needs apiVersion, kind and metadata.name";
                 (message.to_owned(), "write them as in a manifest; a generated name could not be undone")
-            } else if name.namespace == Some("kube-system") {
+            } else if name.namespace == Some(SYSTEM) {
                 (format!("{name}: kube-system is never broken"), "name the namespace of a workload of the mesh")
             } else if name.kind == "Secret" {
                 (format!("{name}: a Secret would be written into the plan"), "make it beforehand, and refer to it")

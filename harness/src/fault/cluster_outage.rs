@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::scale::Scaling;
 use super::undo::WorkloadResource;
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, of_system};
 use crate::cluster::{AccessError, Cluster, PodRef, World, gateway_services, label_selector, ready_pods};
 use crate::probe::{CannotAsk, Complaint, Permission, ProxyAdmin};
 use crate::spec::{ClusterChoice, Selector};
@@ -103,9 +103,8 @@ impl FaultRole for ClusterOutage {
         let help = "write `namespaces: [bookinfo]`, or a `selector:` of Deployments";
         let unclear = (self.namespaces.is_empty() && self.selector.is_none())
             .then(|| Complaint::new("namespaces", "which applications are meant is not clear", help));
-        let system = self.namespaces.iter().any(|namespace| namespace == "kube-system").then(|| {
-            Complaint::new("namespaces", "kube-system is never broken", "name the namespaces of applications")
-        });
+        let help = "name the namespaces of applications";
+        let system = self.namespaces.iter().find_map(|namespace| of_system("namespaces", Some(namespace), help));
         unclear.into_iter().chain(system).collect()
     }
 
@@ -127,7 +126,7 @@ impl FaultRole for ClusterOutage {
             let mut applications = self.applications(&cluster).await?;
             applications.retain(|one| {
                 let known = meant.iter().any(|gateway| gateway["metadata"]["uid"] == one["metadata"]["uid"]);
-                namespace(one) != "kube-system" && !known && !is_control_plane(one)
+                namespace(one) != SYSTEM && !known && !is_control_plane(one)
             });
             if applications.is_empty() {
                 return Err(FaultError::NoTarget(format!(

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo};
 use crate::cluster::{AccessError, Cluster, PodRef, World, is_ready, owner_name};
 use crate::probe::{Complaint, Permission};
 use crate::spec::{ClusterChoice, Selector};
@@ -61,7 +61,7 @@ fn class(pod: &Value) -> Class {
         Class::Left("mirrors a static pod")
     } else if owner.as_ref().is_some_and(|(kind, _)| kind == "DaemonSet") {
         Class::Left("belongs to a DaemonSet")
-    } else if pod["metadata"]["namespace"] == "kube-system" {
+    } else if pod["metadata"]["namespace"] == SYSTEM {
         Class::Left("is of kube-system, which is never broken")
     } else if owner.is_none() {
         Class::Orphan

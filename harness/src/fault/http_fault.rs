@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::control::{self, Control};
 use super::fields::change;
 use super::routes::{self, Proxies, Watch};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, UndoOutcome};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, UndoOutcome, of_system};
 use crate::cluster::{Cluster, PodRef, World, label_selector};
 use crate::probe::{Answer, Complaint, Permission, ProbeKind};
 use crate::spec::{ClusterChoice, Selector};
@@ -91,11 +91,10 @@ impl FaultRole for HttpFault {
     }
 
     fn complaints(&self) -> Vec<Complaint> {
-        let mut found = Vec::new();
-        if self.namespace == "kube-system" || routes::full_host(&self.host, "").contains(".kube-system.") {
-            let help = "name a host of the mesh";
-            found.push(Complaint::new("namespace", "kube-system is never broken", help));
-        }
+        let of_host = routes::full_host(&self.host, "").contains(&format!(".{SYSTEM}."));
+        let namespace = if of_host { SYSTEM } else { &self.namespace };
+        let mut found: Vec<Complaint> =
+            of_system("namespace", Some(namespace), "name a host of the mesh").into_iter().collect();
         if self.delay.is_none_or(|delay| delay.0.is_zero()) && self.abort.is_none() {
             found.push(Complaint::new("delay", "nothing would happen to a request", "write `delay:` or `abort:`"));
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
 use crate::cluster::{ObjectName, PodRef, World, select_pods};
 use crate::probe::{Answer, Complaint, Permission, ProbeKind};
 use crate::spec::{ClusterChoice, Selector};
@@ -87,10 +87,8 @@ impl FaultRole for Isolate {
     }
 
     fn complaints(&self) -> Vec<Complaint> {
-        let system = (self.namespace == "kube-system").then(|| {
-            let help = "name the namespace of a workload of the mesh";
-            Complaint::new("namespace", "kube-system is never broken", help)
-        });
+        let help = "name the namespace of a workload of the mesh";
+        let system = of_system("namespace", Some(&self.namespace), help);
         system.into_iter().chain(control::complaints(&self.control)).collect()
     }
 

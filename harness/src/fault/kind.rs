@@ -42,6 +42,14 @@ impl FaultError {
     }
 }
 
+/// The namespace of the cluster itself.
+pub(super) const SYSTEM: &str = "kube-system";
+
+/// The complaint about a target in the namespace of the cluster itself.
+pub(super) fn of_system(key: &'static str, namespace: Option<&str>, help: &'static str) -> Option<Complaint> {
+    (namespace == Some(SYSTEM)).then(|| Complaint::new(key, format!("{SYSTEM} is never broken"), help))
+}
+
 /// Whether a fault was seen to take hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

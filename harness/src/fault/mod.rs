@@ -33,6 +33,7 @@ pub use fields::RUN_LABEL;
 pub use http_fault::HttpFault;
 pub use isolate::Isolate;
 pub use kind::{Effect, Fault, FaultError, FaultKind, FaultRole, Options, Replacement};
+use kind::{SYSTEM, of_system};
 pub use none::NoFault;
 pub use patch::Patch;
 pub use rollout_restart::RolloutRestart;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{at, inverse, leaves};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
 use crate::cluster::{Cluster, ObjectName, World};
 use crate::probe::{Complaint, Permission};
 use crate::spec::ClusterChoice;
@@ -63,10 +63,7 @@ impl FaultRole for Patch {
                 "delete or replace the Secret with a `command` fault, whose undo keeps the values out of the journal";
             found.push(Complaint::new("kind", "what a Secret held before would be written down to undo it", help));
         }
-        if self.namespace.as_deref() == Some("kube-system") {
-            let help = "name an object of the mesh";
-            found.push(Complaint::new("namespace", "kube-system is never broken", help));
-        }
+        found.extend(of_system("namespace", self.namespace.as_deref(), "name an object of the mesh"));
         if self
             .patch
             .get("metadata")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use meshdrill_checks::units::Ratio;
 use serde_json::Value;
 
-use super::{Effect, FaultError, Options, Replacement};
+use super::{Effect, FaultError, Options, Replacement, of_system};
 use crate::cluster::{Cluster, PodRef, World, owner_name, ready_pods, select_pods};
 use crate::probe::{Complaint, Permission};
 use crate::spec::{ClusterChoice, Selector};
@@ -54,11 +54,8 @@ impl Wanted<'_> {
 
     /// What is wrong with it.
     pub fn complaints(&self) -> Vec<Complaint> {
-        let mut found = Vec::new();
-        if self.namespace == "kube-system" {
-            let help = "name the namespace of a workload of the mesh";
-            found.push(Complaint::new("namespace", "kube-system is never broken", help));
-        }
+        let help = "name the namespace of a workload of the mesh";
+        let mut found: Vec<Complaint> = of_system("namespace", Some(self.namespace), help).into_iter().collect();
         if self.count.is_some() && self.percent.is_some() {
             found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::undo::WorkloadResource;
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
 use crate::cluster::{Cluster, World};
 use crate::probe::{Complaint, Permission};
 use crate::spec::ClusterChoice;
@@ -55,11 +55,8 @@ impl FaultRole for Scale {
         let one = self.deployment.is_some() != self.stateful_set.is_some();
         let help = "write exactly one of `deployment` and `statefulSet`";
         let unclear = (!one).then(|| Complaint::new("deployment", "what is to be scaled is not clear", help));
-        let system = (self.namespace == "kube-system").then(|| {
-            let help = "name the namespace of a workload of the mesh";
-            Complaint::new("namespace", "kube-system is never broken", help)
-        });
-        unclear.into_iter().chain(system).collect()
+        let help = "name the namespace of a workload of the mesh";
+        unclear.into_iter().chain(of_system("namespace", Some(&self.namespace), help)).collect()
     }
 
     fn permissions(&self) -> Vec<Permission> {
