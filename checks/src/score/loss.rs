@@ -1,10 +1,9 @@
 //! Acknowledged writes that could not be read back.
 
 use super::criteria::{Context, Judgement};
-use super::rate::by_bounds;
-use crate::outage::SUSTAINED_SAMPLES;
+use super::rate::{by_bounds, needed};
 use crate::record::ReadBack;
-use crate::stats::proportion::{Proportion, samples_for_failures};
+use crate::stats::proportion::Proportion;
 use crate::units::{Ratio, percent};
 use crate::verdict::Verdict;
 
@@ -37,11 +36,7 @@ pub(super) fn judge(read_back: Option<&ReadBack>, target: Ratio, context: &Conte
         message += &format!("; {} could not be read back: {}", found.unread, found.why);
     }
     if verdict == Verdict::Inconclusive && found.unread == 0 {
-        let needed = match target.get() {
-            0.0 => Some(SUSTAINED_SAMPLES as u64),
-            _ => samples_for_failures(lost as u64, 1.0 - target.get(), context.confidence).ok(),
-        };
-        message += &needed.map_or_else(String::new, |needed| {
+        message += &needed(lost, target, context.confidence).map_or_else(String::new, |needed| {
             format!("; insufficient evidence: needs {needed} acknowledged writes with {lost} lost, has {n}")
         });
     }

@@ -4,6 +4,7 @@ use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
 use crate::criterion::During;
 use crate::outage::SUSTAINED_SAMPLES;
+use crate::stats::Confidence;
 use crate::stats::proportion::{Proportion, samples_for_failures};
 use crate::units::{Ratio, percent};
 use crate::verdict::Verdict;
@@ -27,6 +28,14 @@ pub(super) fn by_bounds(bad: usize, n: usize, (low, high): (f64, f64), target: R
     }
 }
 
+/// How many samples with as many bad ones a pass takes; none if no number of them is enough.
+pub(super) fn needed(bad: usize, target: Ratio, confidence: Confidence) -> Option<u64> {
+    match target.get() {
+        0.0 => Some(SUSTAINED_SAMPLES as u64),
+        _ => samples_for_failures(bad as u64, 1.0 - target.get(), confidence).ok(),
+    }
+}
+
 /// The upper bound must not exceed the target. A target of exactly 0 % speaks of what was seen only: none bad.
 pub(super) fn judge(
     probe: &ProbeEvidence<'_>,
@@ -45,11 +54,7 @@ pub(super) fn judge(
     let verdict = by_bounds(bad, n, (low, high), target);
     let mut message = format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
     if verdict == Verdict::Inconclusive {
-        let needed = match target.get() {
-            0.0 => Some(SUSTAINED_SAMPLES as u64),
-            _ => samples_for_failures(bad as u64, 1.0 - target.get(), context.confidence).ok(),
-        };
-        message += &needed.map_or_else(String::new, |needed| {
+        message += &needed(bad, target, context.confidence).map_or_else(String::new, |needed| {
             format!("; insufficient evidence for <= {target}: needs {needed} samples with {bad} {word}, has {n}")
         });
     }

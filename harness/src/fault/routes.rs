@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
 use meshdrill_checks::observe::envoy::routes::{self, RouteFault};
@@ -127,9 +126,8 @@ pub(super) fn carries(service: &Value, fault: &Value) -> bool {
 
 /// A fault as proxies show it.
 pub(super) fn as_seen(fault: &Value) -> RouteFault {
-    let seconds = fault["delay"]["fixedDelay"].as_str().and_then(|text| text.strip_suffix('s')?.parse().ok());
     RouteFault {
-        delay: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        delay: fault["delay"]["fixedDelay"].as_str().and_then(routes::seconds),
         abort: fault["abort"]["httpStatus"].as_u64().and_then(|status| u16::try_from(status).ok()),
     }
 }
@@ -211,6 +209,8 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn service(name: &str, hosts: &[&str], gateways: &[&str]) -> Value {

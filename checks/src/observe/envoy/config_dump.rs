@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Deserialize;
 
 use super::json::JsonAddress;
-use super::{Address, EnvoyError};
-use crate::observe::Excerpt;
+use super::{Address, EnvoyError, dump};
 
 /// What the control plane said about one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,13 +57,9 @@ impl Endpoints {
 
 /// Reads the dump, whole or of `resource=dynamic_endpoint_configs` alone.
 pub fn parse(body: &[u8]) -> Result<Endpoints, EnvoyError> {
-    let dump: Dump<'_> = serde_json::from_slice(body).map_err(|source| EnvoyError::NotJson {
-        path: "/config_dump?include_eds",
-        came: Excerpt::of(body),
-        source,
-    })?;
+    let configs: Vec<Config<'_>> = dump::configs(body, "/config_dump?include_eds")?;
     let mut endpoints = Endpoints::default();
-    for config in dump.configs {
+    for config in configs {
         let listed = config.dynamic_endpoint_configs.into_iter().chain(config.static_endpoint_configs);
         let listed = listed.map(|c| c.assignment).chain(config.alone);
         for assignment in listed {
@@ -75,12 +70,6 @@ pub fn parse(body: &[u8]) -> Result<Endpoints, EnvoyError> {
         }
     }
     Ok(endpoints)
-}
-
-#[derive(Deserialize)]
-struct Dump<'a> {
-    #[serde(borrow)]
-    configs: Vec<Config<'a>>,
 }
 
 /// Any configuration; only those of endpoints have these fields.

@@ -7,6 +7,7 @@
 mod address;
 mod clusters;
 pub mod config_dump;
+mod dump;
 pub mod flow;
 mod health;
 mod json;

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::EnvoyError;
-use crate::observe::Excerpt;
+use super::{EnvoyError, dump};
 
 /// An injected fault.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,23 +39,13 @@ impl Route {
 
 /// Reads the dump, whole or of `resource=dynamic_route_configs` alone.
 pub fn parse(body: &[u8]) -> Result<Vec<Route>, EnvoyError> {
-    let dump: Dump<'_> = serde_json::from_slice(body).map_err(|source| EnvoyError::NotJson {
-        path: "/config_dump?resource=dynamic_route_configs",
-        came: Excerpt::of(body),
-        source,
-    })?;
-    let tables = dump.configs.into_iter().flat_map(|config| {
+    let configs: Vec<Config<'_>> = dump::configs(body, "/config_dump?resource=dynamic_route_configs")?;
+    let tables = configs.into_iter().flat_map(|config| {
         let listed = config.dynamic_route_configs.into_iter().chain(config.static_route_configs);
         listed.map(|one| one.table).chain(config.alone)
     });
     let routes = tables.flat_map(|table| table.virtual_hosts).flat_map(|host| host.routes);
     Ok(routes.map(RawRoute::read).collect())
-}
-
-#[derive(Deserialize)]
-struct Dump<'a> {
-    #[serde(borrow)]
-    configs: Vec<Config<'a>>,
 }
 
 /// Any configuration; only those of routes have these fields.
@@ -110,7 +99,7 @@ impl RawRoute<'_> {
 }
 
 /// A duration as protobuf's JSON has it: `2s`, `0.500s`.
-fn seconds(text: &str) -> Option<Duration> {
+pub fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
 
