@@ -64,6 +64,11 @@ const REVIEWS: [Object; 6] = [
     (SECONDARY, "bookinfo", "deployment", "reviews-v3"),
 ];
 const TO_ZERO: Change = Change::Patch(r#"[{"op":"replace","path":"/spec/replicas","value":0}]"#);
+const REVIEWS_SPLIT: Object = (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split");
+const OTHER_WEIGHTS: Change = Change::Patch(
+    r#"[{"op":"replace","path":"/spec/http/0/route/0/weight","value":90},{"op":"replace","path":"/spec/http/0/route/1/weight","value":10},
+    {"op":"replace","path":"/spec/http/0/route/2/weight","value":0}]"#,
+);
 const PROMETHEUS: Object = (PRIMARY, SYSTEM, "configmap", "prometheus");
 
 static PLANTS: &[Plant] = &[
@@ -108,7 +113,7 @@ static PLANTS: &[Plant] = &[
     plant(
         "a subset that is not defined",
         &[(
-            (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split"),
+            REVIEWS_SPLIT,
             Change::Patch(r#"[{"op":"replace","path":"/spec/http/0/route/2/destination/subset","value":"v4"}]"#),
         )],
         "validation/week3/virtual-services",
@@ -116,25 +121,13 @@ static PLANTS: &[Plant] = &[
     ),
     plant(
         "other weights",
-        &[(
-            (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split"),
-            Change::Patch(
-                r#"[{"op":"replace","path":"/spec/http/0/route/0/weight","value":90},{"op":"replace","path":"/spec/http/0/route/1/weight","value":10},
-                {"op":"replace","path":"/spec/http/0/route/2/weight","value":0}]"#,
-            ),
-        )],
+        &[(REVIEWS_SPLIT, OTHER_WEIGHTS)],
         "validation/week3/virtual-services",
         "is 90, expected 50",
     ),
     plant(
         "other weights, by who answers",
-        &[(
-            (SECONDARY, "bookinfo", "virtualservice", "reviews-traffic-split"),
-            Change::Patch(
-                r#"[{"op":"replace","path":"/spec/http/0/route/0/weight","value":90},{"op":"replace","path":"/spec/http/0/route/1/weight","value":10},
-                {"op":"replace","path":"/spec/http/0/route/2/weight","value":0}]"#,
-            ),
-        )],
+        &[(REVIEWS_SPLIT, OTHER_WEIGHTS)],
         "validation/week3/reviews-distribution",
         "not the declared split at 99.99",
     ),
