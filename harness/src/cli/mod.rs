@@ -119,6 +119,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().event_interval(8).enable_all().build().map_err(Failure::from)
 }
 
+/// A runtime whose clock is virtual: waiting costs nothing.
+fn virtual_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().map_err(Failure::from)
+}
+
 /// Whether stderr takes colour.
 fn colour() -> bool {
     use std::io::IsTerminal as _;

@@ -111,11 +111,14 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, Failur
 
 /// The mesh file of an embedded mesh like the one that will be started.
 fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, Failure> {
-    let runtime = super::run::virtual_runtime()?;
-    let config = LabConfig { clusters: args.lab_clusters, seed: args.seed, ..LabConfig::default() };
-    runtime
-        .block_on(async { Lab::start(config).map(|lab| lab_mesh(&lab)) })
-        .map_err(|error| Failure::Usage(error.to_string()))
+    super::virtual_runtime()?.block_on(async { start_lab(args, &[]).map(|lab| lab_mesh(&lab)) })
+}
+
+/// An embedded mesh, as the command line asks for it.
+pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Failure> {
+    let config =
+        LabConfig { clusters: args.lab_clusters, seed: args.seed, defects: defects.to_vec(), ..LabConfig::default() };
+    Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {
@@ -146,8 +149,8 @@ pub(super) fn plan(args: &PlanArgs) -> Result<u8, Failure> {
 fn met(args: &PlanArgs, selected: &Selected, plan: &Plan) -> Result<(String, u8), Failure> {
     let keys = || plan.clusters.iter().map(String::as_str);
     let asked = if args.select.lab {
-        super::run::virtual_runtime()?.block_on(async {
-            let lab = super::run::start_lab(&args.select, &selected.defects)?;
+        super::virtual_runtime()?.block_on(async {
+            let lab = start_lab(&args.select, &selected.defects)?;
             let world = WorldSource::of_lab(selected.mesh.clone(), lab).connect(keys()).await;
             Ok::<_, Failure>(asked(plan, world).await)
         })?

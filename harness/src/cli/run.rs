@@ -7,13 +7,12 @@ use futures::StreamExt as _;
 use meshdrill_checks::record::Change;
 use meshdrill_checks::score::merge_exit_codes;
 use meshdrill_checks::verdict::Verdict;
-use meshdrill_lab::{Defect, Lab, LabConfig};
 use meshdrill_reports::{Run, headline, junit_of_all, screen};
 
 use super::Failure;
-use super::args::{RunArgs, SelectArgs};
+use super::args::RunArgs;
 use super::lanes::{Lanes, Lines};
-use super::plans::{Selected, select};
+use super::plans::{Selected, select, start_lab};
 use super::signals::listen;
 use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
@@ -81,16 +80,11 @@ fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, Failure> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// A runtime whose clock is virtual: waiting costs nothing.
-pub(super) fn virtual_runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().map_err(Failure::from)
-}
-
 /// Every run has an embedded mesh and a virtual clock of its own.
 fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Failure> {
     let mut finished = Vec::new();
     for plan in &selected.plans {
-        let runtime = virtual_runtime()?;
+        let runtime = super::virtual_runtime()?;
         let one = runtime.block_on(async {
             let interrupts = Interrupts::default();
             listen(&interrupts)?;
@@ -99,20 +93,11 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
             let options = options(args, progress(args, plan, false), interrupts);
             execute(plan, &source, options).await.map_err(Failure::from)
         })?;
-        show(args, &one);
-        let stop = args.fail_fast && one.scorecard.exit_code != 0;
-        finished.push(one);
-        if stop {
+        if keep(args, &mut finished, one) {
             break;
         }
     }
     Ok(finished)
-}
-
-pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Failure> {
-    let config =
-        LabConfig { clusters: args.lab_clusters, seed: args.seed, defects: defects.to_vec(), ..LabConfig::default() };
-    Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Validations run side by side; drills one after the other.
@@ -143,11 +128,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         let mut running = futures::stream::iter(starts).buffer_unordered(jobs);
         let mut finished = Vec::new();
         while let Some(one) = running.next().await {
-            let one = one?;
-            show(args, &one);
-            let stop = args.fail_fast && one.scorecard.exit_code != 0;
-            finished.push(one);
-            if stop {
+            if keep(args, &mut finished, one?) {
                 return Ok(finished);
             }
         }
@@ -157,11 +138,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
                 continue;
             }
             let options = options(args, progress(args, plan, true), interrupts.clone());
-            let one = execute(plan, &source, options).await?;
-            show(args, &one);
-            let stop = args.fail_fast && one.scorecard.exit_code != 0;
-            finished.push(one);
-            if stop {
+            if keep(args, &mut finished, execute(plan, &source, options).await?) {
                 break;
             }
         }
@@ -204,6 +181,14 @@ fn progress(args: &RunArgs, plan: &Plan, alone: bool) -> Box<dyn Progress> {
     } else {
         Box::new(Lines::new(plan, args.verbose))
     }
+}
+
+/// Shows a run that has ended and keeps it with the others; whether nothing more is to be run because of it.
+fn keep(args: &RunArgs, finished: &mut Vec<Finished>, one: Finished) -> bool {
+    show(args, &one);
+    let stop = args.fail_fast && one.scorecard.exit_code != 0;
+    finished.push(one);
+    stop
 }
 
 /// The final screen of one run.
