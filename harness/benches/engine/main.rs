@@ -14,7 +14,7 @@ use meshdrill::cluster::World;
 use meshdrill::net::{Net, make_room};
 use meshdrill::plan::PlannedProbe;
 use meshdrill::probe::{ProbeKind, Role};
-use meshdrill::run::{Clock, NoProgress, Recorder, RunDir, sample};
+use meshdrill::run::{Clock, Interrupts, NoProgress, Recorder, RunDir, sample};
 use meshdrill_checks::record::{Change, Class, Header, RECORD_SCHEMA, Record, Sample};
 use meshdrill_checks::units::TimeSpan;
 use target::Target;
@@ -88,7 +88,7 @@ fn run(kind: &ProbeKind, every: Duration, length: Duration) -> Result<Record, Fa
         };
         let sampler = sample(&probe, &Arc::from(observer), &recorder);
         tokio::time::sleep(length).await;
-        sampler.stop().await;
+        sampler.stop(&Interrupts::default()).await;
         let record = recorder.close().await?;
         std::fs::remove_dir_all(dir.path())?;
         Ok(record)

@@ -9,7 +9,7 @@ use meshdrill_checks::record::{Event, Series};
 use meshdrill_checks::verdict::Verdict;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Recorder;
+use super::{Interrupts, Recorder};
 use crate::plan::PlannedCheck;
 use crate::probe::{Answer, Observer, Outcome};
 
@@ -45,15 +45,21 @@ impl Asker {
         }
     }
 
-    /// Asks until it holds or the deadline has passed; the last outcome, and how long that took.
-    pub async fn poll(&self, deadline: Instant) -> (Outcome, Duration) {
+    /// Asks until it holds, or until the deadline or the patience after an interruption has passed; the last outcome,
+    /// and how long that took.
+    pub async fn poll(&self, deadline: Instant, interrupts: &Interrupts) -> (Outcome, Duration) {
         let start = Instant::now();
+        let patience = interrupts.patience(deadline);
+        tokio::pin!(patience);
         loop {
             let outcome = self.ask().await;
             if outcome.answer == Answer::Good || Instant::now() + PAUSE >= deadline {
                 return (outcome, start.elapsed());
             }
-            sleep(PAUSE).await;
+            tokio::select! {
+                () = &mut patience => return (outcome, start.elapsed()),
+                () = sleep(PAUSE) => {}
+            }
         }
     }
 

@@ -23,8 +23,6 @@ use crate::spec::Stage;
 const STEADY: Duration = Duration::from_secs(10);
 /// The longest baseline.
 const LONGEST_BASELINE: Duration = Duration::from_mins(1);
-/// How long recovery is verified after an interruption.
-const AFTER_INTERRUPTION: Duration = Duration::from_secs(30);
 /// How long beyond the target recovery is observed, so that a missed target is seen to be missed.
 const BEYOND_TARGET: Duration = Duration::from_secs(2);
 /// How often the record is looked at while something is waited for.
@@ -48,7 +46,7 @@ impl Drill<'_> {
             self.break_and_undo(faults).await;
             self.watch_recovery(&ready.askers).await;
         }
-        join_all(samplers.into_iter().map(Sampler::stop)).await;
+        join_all(samplers.into_iter().map(|sampler| sampler.stop(&self.interrupts))).await;
     }
 
     fn phase(&self, phase: Phase) {
@@ -206,28 +204,30 @@ impl Drill<'_> {
     async fn watch_recovery(&self, askers: &[Asker]) {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
-        let patience = if interrupted { AFTER_INTERRUPTION } else { self.plan.phases.recovery.0 };
-        let deadline = Instant::now() + patience + BEYOND_TARGET;
+        let deadline = Instant::now() + self.plan.phases.recovery.0 + BEYOND_TARGET;
         if !interrupted {
             self.phase(Phase::Observe);
         }
         let recovered = join_all(stage(Stage::Recovered).map(|asker| async move {
-            let (mut outcome, took) = asker.poll(deadline).await;
+            let (mut outcome, took) = asker.poll(deadline, &self.interrupts).await;
             outcome.message = format!("{} (after {:.1} s)", outcome.message, took.as_secs_f64());
             (asker.check.id.clone(), asker.record(&self.recorder, &outcome), outcome.message)
         }));
         let (recovered, ()) = tokio::join!(recovered, async {
-            if !interrupted && self.interrupts.or(self.observe(deadline)).await.is_err() {
-                self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: true });
+            if !interrupted {
+                let _ = self.interrupts.or(self.observe(deadline)).await;
             }
         });
         self.phase(Phase::Verify);
         for asker in stage(Stage::Verify) {
             let outcome = match asker.check.within {
-                Some(within) => asker.poll(Instant::now() + within.0).await.0,
+                Some(within) => asker.poll(Instant::now() + within.0, &self.interrupts).await.0,
                 None => asker.ask().await,
             };
             asker.record(&self.recorder, &outcome);
+        }
+        if !interrupted && self.interrupts.is_set() {
+            self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: true });
         }
         self.verify(&recovered).await;
     }

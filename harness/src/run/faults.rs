@@ -151,9 +151,10 @@ impl FaultBench {
         };
         for check in &planned.effect {
             let Some(asker) = self.effects.iter().find(|asker| asker.check.id == check.id) else { continue };
-            let (outcome, _) = asker
-                .poll(deadline.min(Instant::now() + check.within.map_or(Duration::from_secs(10), |within| within.0)))
-                .await;
+            let within = check.within.map_or(Duration::from_secs(10), |within| within.0);
+            let asked = asker.poll(deadline.min(Instant::now() + within), &self.interrupts);
+            // What is interrupted is undone at once, whether its effect was seen or not.
+            let (outcome, _) = self.interrupts.or(asked).await.map_err(|by| format!("interrupted by {by}"))?;
             if outcome.answer != Answer::Good {
                 return Err(format!("{}: {}", check.id, outcome.message));
             }

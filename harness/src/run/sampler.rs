@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Recorder;
+use super::{Interrupts, Recorder};
 use crate::plan::PlannedProbe;
 use crate::probe::{Answer, Observer, Outcome};
 
@@ -107,13 +107,16 @@ impl Sampler {
         }
     }
 
-    /// Ends the schedule and waits for the observations under way.
-    pub async fn stop(self) {
+    /// Ends the schedule, waits for the observations under way and reads back what was written.
+    pub async fn stop(self, interrupts: &Interrupts) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        let read_back = timeout(READ_BACK, AssertUnwindSafe(self.observer.read_back()).catch_unwind()).await;
-        if let Ok(Ok(Some(found))) = read_back {
+        let read_back = tokio::select! {
+            found = AssertUnwindSafe(self.observer.read_back()).catch_unwind() => found.unwrap_or_default(),
+            () = interrupts.patience(Instant::now() + READ_BACK) => None,
+        };
+        if let Some(found) = read_back {
             self.recorder.event(Event::ReadBack { probe: self.probe.clone(), found });
         }
         let planned = self.shared.planned.load(Ordering::Acquire) as u64;

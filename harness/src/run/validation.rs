@@ -20,7 +20,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
         ready.probes.iter().map(|(probe, observer)| sample(probe, observer, recorder)).collect();
     let checks = join_all(ready.askers.iter().map(|asker| async move {
         let outcome = match asker.check.within {
-            Some(within) => asker.poll(deadline.min(Instant::now() + within.0)).await.0,
+            Some(within) => asker.poll(deadline.min(Instant::now() + within.0), interrupts).await.0,
             None => asker.ask().await,
         };
         asker.record(recorder, &outcome);
@@ -42,5 +42,5 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
             recorder.note(format!("cut off after {}: what was not answered by then is an error", plan.phases.timeout));
         }
     }
-    join_all(samplers.into_iter().map(Sampler::stop)).await;
+    join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
 }
