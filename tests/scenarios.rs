@@ -40,7 +40,8 @@ pub fn trials() -> Vec<Trial> {
     let of_three = |path: PathBuf| {
         Trial::test(format!("lab-of-three::{}", name(&path)), move || {
             passes(&path, |command| {
-                command.args(["--lab-clusters", "3"]);
+                // What a run asks permission for is all it needs.
+                command.args(["--lab-clusters", "3", "--lab-least-privilege"]);
             })
         })
     };

@@ -28,13 +28,23 @@ pub struct LabConfig {
     /// Round trip between clusters. It is what a ping between pods of different clusters takes, and what one HTTP hop to
     /// another cluster adds.
     pub rtt: Duration,
+    /// Whether the API servers permit only what an access review asked about before: what a client says it needs is then
+    /// all it can do.
+    pub least_privilege: bool,
     /// The date at the start; the machine's own when absent. Fix it for identical dates in every run.
     pub epoch: Option<SystemTime>,
 }
 
 impl Default for LabConfig {
     fn default() -> Self {
-        Self { clusters: 2, seed: 1, defects: Vec::new(), rtt: Duration::from_millis(44), epoch: None }
+        Self {
+            clusters: 2,
+            seed: 1,
+            defects: Vec::new(),
+            rtt: Duration::from_millis(44),
+            least_privilege: false,
+            epoch: None,
+        }
     }
 }
 

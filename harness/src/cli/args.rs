@@ -96,6 +96,9 @@ pub(super) struct SelectArgs {
     /// How many clusters the embedded mesh has
     #[arg(long, value_name = "N", requires = "lab", default_value_t = 2)]
     pub lab_clusters: usize,
+    /// Let the embedded mesh permit only what the run asked permission for, to see that it asks for all it needs
+    #[arg(long, requires = "lab")]
+    pub lab_least_privilege: bool,
     /// Seed of the embedded mesh and of `count` and `percent` selections
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

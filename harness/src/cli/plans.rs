@@ -116,8 +116,13 @@ fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, Failure> {
 
 /// An embedded mesh, as the command line asks for it.
 pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Failure> {
-    let config =
-        LabConfig { clusters: args.lab_clusters, seed: args.seed, defects: defects.to_vec(), ..LabConfig::default() };
+    let config = LabConfig {
+        clusters: args.lab_clusters,
+        seed: args.seed,
+        defects: defects.to_vec(),
+        least_privilege: args.lab_least_privilege,
+        ..LabConfig::default()
+    };
     Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
 }
 

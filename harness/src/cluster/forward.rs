@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::pods::selector_of;
-use super::{AccessError, Cluster, PodRef, ready_pods};
+use super::{AccessError, Cluster, Permission, PodRef, ready_pods};
 use crate::net::{ByteStream, Dial};
 
 /// What a forward is named by.
@@ -36,6 +36,21 @@ pub struct ForwardTarget {
     pub name: String,
     /// The port.
     pub port: u16,
+}
+
+impl ForwardTarget {
+    /// What opening it takes.
+    pub fn permissions(&self) -> Vec<Permission> {
+        let mut all = Permission::of_forward(&self.cluster, &self.namespace);
+        match self.kind {
+            WorkloadKind::Deployment => {
+                all.push(Permission::new(&self.cluster, &self.namespace, "apps", "deployments", "get"));
+            }
+            WorkloadKind::Service => all.push(Permission::new(&self.cluster, &self.namespace, "", "services", "get")),
+            WorkloadKind::Pod => {}
+        }
+        all
+    }
 }
 
 impl FromStr for ForwardTarget {

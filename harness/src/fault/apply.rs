@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::create::{self, Creation};
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo};
-use crate::cluster::World;
-use crate::probe::{Complaint, JsonExpect, Permission};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::probe::{Complaint, JsonExpect};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A larger file is not a manifest.
 const LARGEST: u64 = 1 << 20;
@@ -94,7 +94,7 @@ impl FaultRole for Apply {
         unclear.into_iter().chain(self.object_complaints()).chain(values).collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         self.objects.iter().flat_map(|object| create::permissions(key, create::name_of(object))).collect()
     }

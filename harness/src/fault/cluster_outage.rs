@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 use super::scale::Scaling;
 use super::undo::WorkloadResource;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, of_system};
-use crate::cluster::{AccessError, Cluster, PodRef, World, gateway_services, label_selector, ready_pods};
-use crate::probe::{CannotAsk, Complaint, Permission, ProxyAdmin};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, gateway_services, label_selector, ready_pods};
+use crate::probe::{CannotAsk, Complaint, ProxyAdmin};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// What of a cluster goes to zero, beside its gateways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -108,7 +108,7 @@ impl FaultRole for ClusterOutage {
         unclear.into_iter().chain(system).collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let need = |group, resource, verb| Permission::new(self.cluster.key(), "", group, resource, verb);
         vec![
             need("", "services", "list"),
@@ -116,6 +116,7 @@ impl FaultRole for ClusterOutage {
             need("apps", "deployments", "get"),
             need("apps", "deployments/scale", "patch"),
             need("discovery.k8s.io", "endpointslices", "list"),
+            need("autoscaling", "horizontalpodautoscalers", "list"),
         ]
     }
 

@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
-use crate::cluster::World;
+use crate::cluster::{Permission, World};
 use crate::local::run_command;
-use crate::probe::{Complaint, Permission};
+use crate::probe::Complaint;
+use crate::spec::MeshSpec;
 
 /// Two programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +55,7 @@ impl FaultRole for CommandFault {
         found
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         Vec::new()
     }
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
-use crate::cluster::{Cluster, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{Cluster, Permission, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Nodes to cordon: by name or by label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +90,7 @@ impl FaultRole for Cordon {
         self.choice().complaints()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         ["list", "get", "patch"].map(|verb| Permission::new(self.cluster.key(), "", "", "nodes", verb)).to_vec()
     }
 

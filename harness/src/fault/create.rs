@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::fields::{MANAGED_BY, RUN_LABEL, merge};
 use super::{FaultError, Undo};
-use crate::cluster::{AccessError, Cluster, ObjectName};
-use crate::probe::Permission;
+use crate::cluster::{AccessError, Cluster, ObjectName, Permission};
 
 /// What making and removing an object needs.
 pub(super) fn permissions(cluster: &str, object: ObjectName<'_>) -> Vec<Permission> {

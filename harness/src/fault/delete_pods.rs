@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::pod_targets::{PodTargets, Wanted};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Replacement, Undo};
-use crate::cluster::{AccessError, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{AccessError, Permission, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Pods to delete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ impl FaultRole for DeletePods {
         self.wanted().complaints()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         self.wanted().permissions(("pods", "delete"))
     }
 

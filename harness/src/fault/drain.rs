@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo};
-use crate::cluster::{AccessError, Cluster, PodRef, World, is_ready, owner_name};
-use crate::probe::{Complaint, Permission};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, is_ready, owner_name};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// How long a budget is left alone that has forbidden an eviction.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -88,7 +88,7 @@ impl FaultRole for Drain {
         self.choice().complaints()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let need = |resource, verb| Permission::new(self.cluster.key(), "", "", resource, verb);
         let nodes = ["list", "get", "patch"].map(|verb| need("nodes", verb));
         nodes.into_iter().chain([need("pods", "list"), need("pods/eviction", "create")]).collect()

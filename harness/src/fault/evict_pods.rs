@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::pod_targets::{PodTargets, Wanted};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Replacement, Undo};
-use crate::cluster::{AccessError, Cluster, PodRef, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{AccessError, Cluster, Permission, PodRef, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Pods to evict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ impl FaultRole for EvictPods {
         self.wanted().complaints()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         self.wanted().permissions(("pods/eviction", "create"))
     }
 

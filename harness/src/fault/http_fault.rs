@@ -13,9 +13,9 @@ use super::control::{self, Control};
 use super::fields::change;
 use super::routes::{self, Proxies, Watch};
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, UndoOutcome, of_system};
-use crate::cluster::{Cluster, PodRef, World, label_selector};
-use crate::probe::{Answer, Complaint, Permission, ProbeKind};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{Cluster, Permission, PodRef, World, label_selector};
+use crate::probe::{Answer, Complaint, ProbeKind};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// A delay or an abort of requests to a host.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -111,13 +111,13 @@ impl FaultRole for HttpFault {
         found
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         let routing = |verb| Permission::new(key, "", "networking.istio.io", "virtualservices", verb);
         let pods = |resource, verb| Permission::new(key, &self.namespace, "", resource, verb);
         let mut all = ["list", "get", "patch"].map(routing).to_vec();
         all.extend([pods("pods", "list"), pods("pods/portforward", "get"), pods("pods/portforward", "create")]);
-        all.extend(self.control.as_kind().permissions());
+        all.extend(self.control.as_kind().permissions(mesh));
         all
     }
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::control::{self, Control};
 use super::create::{self, Creation};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
-use crate::cluster::{ObjectName, PodRef, World, select_pods};
-use crate::probe::{Answer, Complaint, Permission, ProbeKind};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{ObjectName, Permission, PodRef, World, select_pods};
+use crate::probe::{Answer, Complaint, ProbeKind};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Pods to cut off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -92,11 +92,11 @@ impl FaultRole for Isolate {
         system.into_iter().chain(control::complaints(&self.control)).collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         let mut all = create::permissions(key, self.object());
         all.push(Permission::new(key, &self.namespace, "", "pods", "list"));
-        all.extend(self.control.as_kind().permissions());
+        all.extend(self.control.as_kind().permissions(mesh));
         all
     }
 
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn making_and_deleting_it_must_be_permitted() {
-        let all = isolate("app=x").permissions();
+        let all = isolate("app=x").permissions(&serde_json::from_value(json!({ "clusters": {} })).unwrap());
         for verb in ["get", "create", "delete"] {
             assert!(
                 all.contains(&Permission::new("a", "shop", "networking.k8s.io", "networkpolicies", verb)),

@@ -11,9 +11,9 @@ use super::{
     Apply, ClusterOutage, CommandFault, Cordon, DeletePods, Drain, EvictPods, HttpFault, Isolate, NoFault, Patch,
     RolloutRestart, Scale, Undo,
 };
-use crate::cluster::{AccessError, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::ClusterChoice;
+use crate::cluster::{AccessError, Permission, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Why a fault could not be resolved or injected.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -106,7 +106,7 @@ pub trait FaultRole {
     /// What is wrong with its keys.
     fn complaints(&self) -> Vec<Complaint>;
     /// What it must be permitted, for the act and for the undo.
-    fn permissions(&self) -> Vec<Permission>;
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission>;
     /// Finds its targets in the live cluster. No target is an error.
     fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>>;
 }

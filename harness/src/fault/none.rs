@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
-use crate::cluster::World;
-use crate::probe::{Complaint, Permission};
+use crate::cluster::{Permission, World};
+use crate::probe::Complaint;
+use crate::spec::MeshSpec;
 
 /// The negative control.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +27,7 @@ impl FaultRole for NoFault {
         Vec::new()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         Vec::new()
     }
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::fields::{at, inverse, leaves};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
-use crate::cluster::{Cluster, ObjectName, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, ObjectName, Permission, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// An object and what is changed in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,7 +74,7 @@ impl FaultRole for Patch {
         found
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         ["get", "patch"].map(|verb| Permission::of_object(self.cluster.key(), self.object(), verb)).to_vec()
     }
 

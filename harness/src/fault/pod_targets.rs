@@ -7,8 +7,8 @@ use meshdrill_checks::units::Ratio;
 use serde_json::Value;
 
 use super::{Effect, FaultError, Options, Replacement, of_system};
-use crate::cluster::{Cluster, PodRef, World, owner_name, ready_pods, select_pods};
-use crate::probe::{Complaint, Permission};
+use crate::cluster::{Cluster, Permission, PodRef, World, owner_name, ready_pods, select_pods};
+use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, Selector};
 
 /// Which pods are meant.

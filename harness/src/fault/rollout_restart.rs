@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::undo::WorkloadResource;
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
-use crate::cluster::{Cluster, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, Permission, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The annotation of the pod template that kubectl sets.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -42,7 +42,7 @@ impl FaultRole for RolloutRestart {
         Vec::new()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let need = |verb| Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", verb);
         vec![need("get"), need("patch")]
     }

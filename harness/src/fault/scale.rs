@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::undo::WorkloadResource;
 use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
-use crate::cluster::{Cluster, World};
-use crate::probe::{Complaint, Permission};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, Permission, World};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A number of replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -59,10 +59,15 @@ impl FaultRole for Scale {
         unclear.into_iter().chain(of_system("namespace", Some(&self.namespace), help)).collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let (resource, _) = self.workload();
         let need = |resource: &str, verb| Permission::new(self.cluster.key(), &self.namespace, "apps", resource, verb);
-        vec![need(resource.plural(), "get"), need(&format!("{}/scale", resource.plural()), "patch")]
+        let autoscalers = "horizontalpodautoscalers";
+        vec![
+            need(resource.plural(), "get"),
+            need(&format!("{}/scale", resource.plural()), "patch"),
+            Permission::new(self.cluster.key(), &self.namespace, "autoscaling", autoscalers, "list"),
+        ]
     }
 
     fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {

@@ -18,8 +18,8 @@ use serde_json::json;
 use super::kind::{Floor, Kind, Observer, Role, Timing};
 use super::outcome::settle;
 use super::{CannotAsk, Metrics, Outcome};
-use crate::cluster::World;
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +90,14 @@ impl Kind for Alert {
 
     fn timing(&self) -> Timing {
         Timing { every: TimeSpan::secs(1), ..Timing::of_api() }
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let mut all = Metrics::prometheus_permissions(mesh, self.cluster.key());
+        if self.last_stage() > Stage::Firing {
+            all.extend(Metrics::alertmanager_permissions(mesh, self.cluster.key()));
+        }
+        all
     }
 
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

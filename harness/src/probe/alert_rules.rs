@@ -15,8 +15,8 @@ use serde_json::json;
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Metrics, Outcome};
-use crate::cluster::World;
-use crate::spec::{ClusterChoice, Comparison};
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec};
 
 /// Alerting rules of one cluster's Prometheus.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +70,10 @@ impl Kind for AlertRules {
         none.then(|| Complaint::new("rules", "no rule is named", "write `rules: [{ name: IstiodDown }]`"))
             .into_iter()
             .collect()
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -15,9 +15,9 @@ use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::service::endpoints_of;
 use super::{CannotAsk, Metrics, Outcome};
-use crate::cluster::{Cluster, World};
+use crate::cluster::{Cluster, Permission, World};
 use crate::net::port_of;
-use crate::spec::ClusterChoice;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The Alertmanager of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,15 @@ impl Kind for Alertmanager {
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
         vec![&mut self.cluster]
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let key = self.cluster.key();
+        let mut all = Metrics::prometheus_permissions(mesh, key);
+        all.extend(Metrics::alertmanager_permissions(mesh, key));
+        all.push(Permission::new(key, "", "", "namespaces", "list"));
+        all.push(Permission::new(key, "", "discovery.k8s.io", "endpointslices", "list"));
+        all
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Complaint, Kind, Observer, Permission, Role};
+use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, World};
-use crate::spec::{ClusterChoice, Comparison};
+use crate::cluster::{Cluster, Permission, World};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec};
 
 /// A Deployment or `StatefulSet`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,7 +86,7 @@ impl Kind for Deployment {
             .collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         vec![Permission::new(self.cluster.key(), &self.namespace, "apps", self.object().1, "get")]
     }
 

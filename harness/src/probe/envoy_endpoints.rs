@@ -14,11 +14,11 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::admin::{ADMIN_PORT, ProxyAdmin};
-use super::kind::{Complaint, Kind, Observer, Permission, Role};
+use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, World, advertised_east_west};
-use crate::spec::{ClusterChoice, Comparison, Selector};
+use crate::cluster::{Cluster, Permission, World, advertised_east_west};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Endpoints of one service seen by one proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,9 +110,20 @@ impl Kind for EnvoyEndpoints {
         empty.then(|| Complaint::new("service", "no service is named", "write its name")).into_iter().collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        let need = |resource, verb| Permission::new(self.cluster.key(), &self.namespace, "", resource, verb);
-        vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let mut all = Permission::of_forward(self.cluster.key(), &self.namespace);
+        if !matches!(self.subsets, Some(Subsets::These(_))) {
+            let (group, routes) = ("networking.istio.io", "virtualservices");
+            all.push(Permission::new(self.cluster.key(), "", group, routes, "list"));
+        }
+        // Whose an endpoint is, the clusters' own APIs tell.
+        for key in mesh.clusters.keys() {
+            let need = |namespace: &str, resource| Permission::new(key, namespace, "", resource, "list");
+            let host = self.host();
+            let namespace = host.split('.').nth(1).unwrap_or_default();
+            all.extend([need("", "services"), need("", "nodes"), need(namespace, "pods")]);
+        }
+        all
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::admin::ProxyAdmin;
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::World;
-use crate::spec::{ClusterChoice, Comparison, Selector};
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// A metric of a proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,9 +53,8 @@ impl Kind for EnvoyStats {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        let need = |resource, verb| Permission::new(self.cluster.key(), &self.namespace, "", resource, verb);
-        vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
+        Permission::of_forward(self.cluster.key(), &self.namespace)
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -10,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::CommandExpect;
-use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, PodRef, World, ready_pods};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// A command in a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +65,7 @@ impl Kind for Exec {
         empty.into_iter().chain(self.expect.complaints()).collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         exec_permissions(self.cluster.key(), &self.namespace)
     }
 

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Metrics, Outcome};
-use crate::cluster::World;
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Federation of several clusters' series at one Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,11 @@ impl Kind for Federation {
 
     fn is_vacuous(&self) -> bool {
         self.hub == self.of
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let both = [self.hub.key(), self.of.key()];
+        both.into_iter().flat_map(|key| Metrics::prometheus_permissions(mesh, key)).collect()
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

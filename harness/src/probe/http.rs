@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::expect::{bad_json_path, bad_regex, captured, excerpt, json_text};
-use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
-use crate::cluster::{Forwarder, World, discover_ingress};
+use crate::cluster::{Forwarder, Permission, World, discover_ingress};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
-use crate::spec::ClusterChoice;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// An HTTP exchange. No hidden retries, redirects, cookies or proxy environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -237,15 +237,8 @@ impl Kind for Http {
         found
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        match &self.via {
-            Some(via @ Via::Forward { .. }) => via.forward().map_or_else(Vec::new, |target| {
-                let need = |resource, verb| Permission::new(&target.cluster, &target.namespace, "", resource, verb);
-                vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
-            }),
-            Some(Via::Ingress { cluster, .. }) => vec![Permission::new(cluster.key(), "", "", "services", "list")],
-            _ => Vec::new(),
-        }
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        self.via.as_ref().map_or_else(Vec::new, |via| via.permissions(mesh))
     }
 
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

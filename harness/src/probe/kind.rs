@@ -14,8 +14,8 @@ use super::{
     Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries,
     Resource, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
-use crate::cluster::{ObjectName, World};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Where an observation stands: sampled, or asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,39 +72,6 @@ impl Complaint {
     }
 }
 
-/// A permission that an observation or a fault needs in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Permission {
-    /// The cluster's key.
-    pub cluster: String,
-    /// The namespace; empty for cluster-wide.
-    pub namespace: String,
-    /// The API group; empty for core.
-    pub group: String,
-    /// The resource, with its subresource after a slash.
-    pub resource: String,
-    /// The verb.
-    pub verb: &'static str,
-}
-
-impl Permission {
-    /// A permission in a namespace.
-    pub fn new(cluster: &str, namespace: &str, group: &str, resource: &str, verb: &'static str) -> Self {
-        Self {
-            cluster: cluster.to_owned(),
-            namespace: namespace.to_owned(),
-            group: group.to_owned(),
-            resource: resource.to_owned(),
-            verb,
-        }
-    }
-
-    /// A permission on an object of any kind.
-    pub fn of_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
-        Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)
-    }
-}
-
 /// What every kind can tell about itself, and how an observer of it is made.
 pub trait Kind {
     /// What it observes, in words.
@@ -134,7 +101,7 @@ pub trait Kind {
         false
     }
     /// What it must be permitted.
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         Vec::new()
     }
     /// Finds what it observes. An error means that it cannot start.

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http::HttpObserver;
-use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
-use crate::cluster::World;
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A place that keeps what is written to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -75,8 +75,8 @@ impl Kind for Ledger {
         found
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        self.write.permissions().into_iter().chain(self.read.permissions()).collect()
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        self.write.permissions(mesh).into_iter().chain(self.read.permissions(mesh)).collect()
     }
 
     fn only_sampled(&self) -> Option<Complaint> {

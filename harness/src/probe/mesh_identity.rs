@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, PodRef, World};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, Permission, PodRef, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Version and identity of a cluster's part of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +44,7 @@ impl Kind for MeshIdentity {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         ["pods", "services", "namespaces"]
             .map(|what| Permission::new(self.cluster.key(), "", "", what, "list"))
             .to_vec()

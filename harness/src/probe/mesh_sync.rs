@@ -11,12 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, World, ready_pods};
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, Permission, PodRef, WorkloadKind, World, ready_pods};
 use crate::net::{Exchange, HttpClient};
-use crate::spec::{ClusterChoice, Selector};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// The view of a cluster's istiods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,10 +63,9 @@ impl Kind for MeshSync {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let namespace = self.namespace.as_deref().unwrap_or("istio-system");
-        let need = |resource, verb| Permission::new(self.cluster.key(), namespace, "", resource, verb);
-        vec![need("pods", "list"), need("pods/portforward", "get"), need("pods/portforward", "create")]
+        Permission::of_forward(self.cluster.key(), namespace)
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

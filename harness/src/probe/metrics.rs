@@ -9,8 +9,11 @@ use meshdrill_checks::observe::prometheus::{self, Alertmanagers, PrometheusError
 use meshdrill_checks::record::Series;
 
 use super::CannotAsk;
-use crate::cluster::{Cluster, Endpoint, Forwarder, World, discover_alertmanager, discover_prometheus, encode};
+use crate::cluster::{
+    Cluster, Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
+};
 use crate::net::{Answer, Exchange, HttpClient, Tls, port_of};
+use crate::spec::MeshSpec;
 
 /// Where a Prometheus answers instant queries.
 const QUERY: &str = "/api/v1/query";
@@ -27,16 +30,26 @@ impl Metrics {
     /// The Prometheus of a cluster.
     pub async fn prometheus(world: &World, cluster: &str) -> Result<Self, CannotAsk> {
         let cluster = world.cluster(cluster)?;
-        Self::new(world, cluster, discover_prometheus(cluster).await?)
+        Self::at(world, cluster, discover_prometheus(cluster).await?).await
     }
 
     /// The Alertmanager of a cluster.
     pub async fn alertmanager(world: &World, cluster: &str) -> Result<Self, CannotAsk> {
         let cluster = world.cluster(cluster)?;
-        Self::new(world, cluster, discover_alertmanager(cluster).await?)
+        Self::at(world, cluster, discover_alertmanager(cluster).await?).await
     }
 
-    fn new(world: &World, cluster: &Arc<Cluster>, endpoint: Endpoint) -> Result<Self, CannotAsk> {
+    /// What finding the Prometheus of a cluster takes; what asking it takes shows once it is found.
+    pub fn prometheus_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
+        Permission::of_discovery(mesh, cluster, |spec| &spec.prometheus)
+    }
+
+    /// What finding the Alertmanager of a cluster takes.
+    pub fn alertmanager_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
+        Permission::of_discovery(mesh, cluster, |spec| &spec.alertmanager)
+    }
+
+    async fn at(world: &World, cluster: &Arc<Cluster>, endpoint: Endpoint) -> Result<Self, CannotAsk> {
         let name = endpoint.to_string();
         match endpoint {
             Endpoint::Url(base) => {
@@ -45,6 +58,7 @@ impl Metrics {
                 Ok(Self { name: super::secrets::without_userinfo(&name), base, client })
             }
             Endpoint::Forward(target) => {
+                cluster.must_permit(&target.permissions()).await?;
                 let base = format!("http://{}.{}:{}", target.name, target.namespace, target.port);
                 let forwarder = Arc::new(Forwarder::new(Arc::clone(cluster), target));
                 Ok(Self { base, name, client: HttpClient::over(forwarder, Series::Kept) })

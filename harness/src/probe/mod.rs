@@ -48,7 +48,7 @@ pub use exec::Exec;
 pub use expect::{JsonExpect, TextExpect};
 pub use federation::Federation;
 pub use http::{Connection, Http, HttpExpect, Responder, TlsSpec};
-pub use kind::{Complaint, Floor, Kind, Observer, Permission, ProbeKind, Role, Timing};
+pub use kind::{Complaint, Floor, Kind, Observer, ProbeKind, Role, Timing};
 pub use ledger::Ledger;
 pub use mesh_identity::MeshIdentity;
 pub use mesh_sync::MeshSync;

@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, World};
-use crate::spec::{ClusterChoice, Comparison};
+use crate::cluster::{Cluster, Permission, World};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec};
 
 /// The nodes of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,7 @@ impl Kind for Nodes {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         vec![Permission::new(self.cluster.key(), "", "", "nodes", "list")]
     }
 

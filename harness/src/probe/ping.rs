@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence};
 
 use super::exec::{exec_permissions, exec_target};
-use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, World, ready_pods};
+use crate::cluster::{Cluster, Permission, World, ready_pods};
 use crate::net::Net;
-use crate::spec::{ClusterChoice, Selector};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// ICMP echo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +103,7 @@ impl Kind for Ping {
             .collect()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let from = self.from.iter().flat_map(|place| exec_permissions(place.cluster.key(), &place.namespace));
         let to =
             self.to.pod.iter().map(|place| Permission::new(place.cluster.key(), &place.namespace, "", "pods", "list"));

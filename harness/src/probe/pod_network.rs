@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, PodRef, World};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, Permission, PodRef, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The addresses of a cluster's pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ impl Kind for PodNetwork {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         vec![Permission::new(self.cluster.key(), "", "", "pods", "list")]
     }
 

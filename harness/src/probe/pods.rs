@@ -10,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, World, owner_name, select_pods};
-use crate::spec::{ClusterChoice, Comparison, Selector};
+use crate::cluster::{Cluster, Permission, World, owner_name, select_pods};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Pods.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,9 +102,9 @@ impl Kind for Pods {
         self.expect.restarts.is_some()
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        let need = |group, resource| Permission::new(self.cluster.key(), &self.namespace, group, resource, "list");
-        vec![need("", "pods"), Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", "get")]
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
+        let need = |resource| Permission::new(self.cluster.key(), &self.namespace, "", resource, "list");
+        vec![need("pods"), Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", "get")]
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

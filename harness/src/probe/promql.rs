@@ -13,8 +13,8 @@ use serde_json::json;
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Metrics, Outcome};
-use crate::cluster::World;
-use crate::spec::{ClusterChoice, Comparison};
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec};
 
 /// An instant query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,10 @@ impl Kind for Promql {
     fn complaints(&self) -> Vec<Complaint> {
         let empty = self.query.trim().is_empty();
         empty.then(|| Complaint::new("query", "an empty query", "write a PromQL expression")).into_iter().collect()
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

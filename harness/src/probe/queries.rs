@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Metrics, Outcome};
-use crate::cluster::World;
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Queries to one cluster's Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +53,10 @@ impl Kind for Queries {
     fn complaints(&self) -> Vec<Complaint> {
         let none = self.queries.is_empty();
         none.then(|| Complaint::new("queries", "no query", "write `queries: [{ query: up }]`")).into_iter().collect()
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, JsonExpect, Outcome};
-use crate::cluster::{Cluster, ObjectName, World};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, ObjectName, Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// An object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,6 +81,10 @@ impl Kind for Resource {
         });
         let values = self.expect.values.iter().flat_map(|value| value.complaints("expect"));
         absent.into_iter().chain(values).collect()
+    }
+
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
+        vec![Permission::of_object(self.cluster.key(), self.object(), "get")]
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Complaint, Kind, Observer, Permission, Role};
+use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, World};
-use crate::spec::{ClusterChoice, Comparison, Selector};
+use crate::cluster::{Cluster, Permission, World};
+use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,7 +93,7 @@ impl Kind for Service {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let (key, namespace) = (self.cluster.key(), self.namespace.as_deref().unwrap_or_default());
         let verb = if self.name.is_some() { "get" } else { "list" };
         vec![

@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome, Via};
-use crate::cluster::{World, discover_east_west, discover_ingress};
+use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
 use crate::net::{Failure, Net};
-use crate::spec::ClusterChoice;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +73,10 @@ impl Kind for Tcp {
             ));
         }
         found
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        self.via.as_ref().map_or_else(Vec::new, |via| via.permissions(mesh))
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

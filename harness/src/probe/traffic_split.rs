@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::expect::{bad_json_path, bad_regex, captured, json_text};
 use super::http::HttpObserver;
-use super::kind::{Complaint, Kind, Observer, Permission, Role, Timing};
+use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
-use crate::cluster::World;
+use crate::cluster::{Permission, World};
 use crate::net;
-use crate::spec::ClusterChoice;
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Exchanges and how their answers are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,8 +88,8 @@ impl Kind for TrafficSplit {
         found
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        self.http.permissions()
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        self.http.permissions(mesh)
     }
 
     fn only_sampled(&self) -> Option<Complaint> {

@@ -13,12 +13,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
 use crate::clock::Clock;
-use crate::cluster::{Cluster, World};
-use crate::spec::ClusterChoice;
+use crate::cluster::{Cluster, Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The CA of one cluster, beside those of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,10 +64,12 @@ impl Kind for TrustRoot {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        ["secrets", "configmaps"]
-            .map(|what| Permission::new(self.cluster.key(), self.namespace(), "", what, "get"))
-            .to_vec()
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let need = |key: &String| {
+            ["secrets", "configmaps"].map(|what| Permission::new(key, self.namespace(), "", what, "get"))
+        };
+        // The root is compared with that of every other cluster.
+        mesh.clusters.keys().flat_map(need).collect()
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::ForwardTarget;
-use crate::spec::ClusterChoice;
+use crate::cluster::{ForwardTarget, Permission};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A way into the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,15 @@ impl Via {
     pub const fn choice(&mut self) -> &mut ClusterChoice {
         match self {
             Self::Ingress { cluster, .. } | Self::EastWest { cluster, .. } | Self::Forward { cluster, .. } => cluster,
+        }
+    }
+
+    /// What going that way takes.
+    pub fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        match self {
+            Self::Ingress { cluster, .. } => Permission::of_discovery(mesh, cluster.key(), |spec| &spec.ingress),
+            Self::EastWest { cluster, .. } => Permission::of_discovery(mesh, cluster.key(), |spec| &spec.east_west),
+            Self::Forward { .. } => self.forward().map_or_else(Vec::new, |target| target.permissions()),
         }
     }
 

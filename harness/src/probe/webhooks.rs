@@ -9,12 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Kind, Observer, Permission, Role};
+use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::service::endpoints_of;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, World};
-use crate::spec::{ClusterChoice, Selector};
+use crate::cluster::{Cluster, Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Mutating webhook configurations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +48,7 @@ impl Kind for Webhooks {
         vec![&mut self.cluster]
     }
 
-    fn permissions(&self) -> Vec<Permission> {
+    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let group = "admissionregistration.k8s.io";
         vec![
             Permission::new(self.cluster.key(), "", group, "mutatingwebhookconfigurations", "list"),

@@ -1,14 +1,16 @@
 //! What the environment must have (`needs:`), what it was said not to have (`without:`), and what follows from both.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use indexmap::IndexMap;
 use meshdrill_checks::record::Event;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Recorder;
-use crate::cluster::{Cluster, World, is_ready};
+use crate::cluster::{Cluster, Permission, World, is_ready};
 use crate::net::Net;
 use crate::spec::MeshSpec;
 
@@ -48,6 +50,21 @@ fn waived(need: &str, spec: Option<&MeshSpec>, today: jiff::civil::Date) -> Opti
     } else {
         Missing { reason: format!("without {key}: the waiver has expired: {words}"), waived: false }
     })
+}
+
+/// Whether the mesh file says that it is not there.
+pub(super) fn is_without(need: &str, mesh: &MeshSpec, today: jiff::civil::Date) -> bool {
+    waived(need, Some(mesh), today).is_some()
+}
+
+/// What looking for a need takes.
+pub(super) fn to_look(need: &str, clusters: &IndexMap<String, Arc<Cluster>>, mesh: &MeshSpec) -> Vec<Permission> {
+    let of_each: fn(&MeshSpec, &str) -> Vec<Permission> = match need {
+        "alertmanager" => |mesh, key| Permission::of_discovery(mesh, key, |spec| &spec.alertmanager),
+        "routablePods" => |_, key| vec![Permission::new(key, "", "", "pods", "list")],
+        _ => |_, _| Vec::new(),
+    };
+    clusters.keys().flat_map(|key| of_each(mesh, key)).collect()
 }
 
 /// Whether a program can be run by its name.

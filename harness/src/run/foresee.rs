@@ -28,8 +28,9 @@ pub struct Foreseen {
 /// Asks the clusters.
 pub async fn foresee(plan: &Plan, world: &World) -> Foreseen {
     let mut found = Foreseen::default();
+    let today = world.clock.wall().to_zoned(jiff::tz::TimeZone::UTC).date();
     let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str());
-    match permissions::missing(world, permissions::needed(plan, namespace)).await {
+    match permissions::missing(world, permissions::needed(plan, world, namespace, today)).await {
         Ok(missing) => found.obstacles.extend(missing.into_iter().map(|what| format!("not permitted: {what}"))),
         Err(error) => found.obstacles.push(error.to_string()),
     }

@@ -3,17 +3,27 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use serde_json::{Value, json};
+use jiff::civil::Date;
 
-use crate::cluster::{AccessError, World};
+use super::environment::{is_without, to_look};
+use crate::cluster::{AccessError, Permission, World};
 use crate::plan::Plan;
-use crate::probe::Permission;
 
-/// Every permission a plan needs.
-pub(super) fn needed(plan: &Plan, namespace: &str) -> BTreeSet<Permission> {
-    let kinds = plan.probes.iter().map(|probe| &probe.kind).chain(plan.checks.iter().map(|check| &check.kind));
-    let mut all: BTreeSet<Permission> = kinds.flat_map(|kind| kind.as_kind().permissions()).collect();
-    all.extend(plan.faults.iter().flat_map(|fault| fault.kind.as_role().permissions()));
+/// Every permission a plan needs; none for what does not run because the mesh file says that something is not there.
+pub(super) fn needed(plan: &Plan, world: &World, namespace: &str, today: Date) -> BTreeSet<Permission> {
+    let Some(mesh) = world.mesh.as_ref().map(|mesh| &mesh.spec) else { return BTreeSet::new() };
+    let runs = |needs: &[String]| !needs.iter().any(|need| is_without(need, mesh, today));
+    if !runs(&plan.needs) {
+        return BTreeSet::new();
+    }
+    let effects = plan.faults.iter().flat_map(|fault| &fault.effect);
+    let checks = plan.checks.iter().chain(effects).map(|check| (&check.kind, &check.needs));
+    let kinds = plan.probes.iter().map(|probe| (&probe.kind, &probe.needs)).chain(checks);
+    let kinds: Vec<_> = kinds.filter(|(_, needs)| runs(needs)).collect();
+    let needs = kinds.iter().flat_map(|(_, needs)| needs.iter()).chain(&plan.needs);
+    let mut all: BTreeSet<Permission> = needs.flat_map(|need| to_look(need, &world.clusters, mesh)).collect();
+    all.extend(kinds.iter().flat_map(|(kind, _)| kind.as_kind().permissions(mesh)));
+    all.extend(plan.faults.iter().flat_map(|fault| fault.kind.as_role().permissions(mesh)));
     for cluster in &plan.broken {
         let need = |group, resource, verb| Permission::new(cluster, namespace, group, resource, verb);
         all.extend(["get", "create", "update", "delete"].map(|verb| need("coordination.k8s.io", "leases", verb)));
@@ -22,27 +32,12 @@ pub(super) fn needed(plan: &Plan, namespace: &str) -> BTreeSet<Permission> {
     all
 }
 
-/// The permissions that are missing, in words.
-pub(super) async fn missing(world: &World, permissions: BTreeSet<Permission>) -> Result<Vec<String>, AccessError> {
+/// The permissions that are missing.
+pub(super) async fn missing(world: &World, permissions: BTreeSet<Permission>) -> Result<Vec<Permission>, AccessError> {
     let asked = permissions.into_iter().map(|permission| async move {
-        let cluster = world.cluster(&permission.cluster)?;
-        let (resource, subresource) = permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": { "resourceAttributes": {
-                "namespace": permission.namespace, "verb": permission.verb, "group": permission.group,
-                "resource": resource, "subresource": subresource
-            } }
-        });
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer: Value = cluster.send(http::Method::POST, path, "application/json", &review).await?;
-        let allowed = answer["status"]["allowed"] == true;
-        let place =
-            if permission.namespace.is_empty() { "all namespaces".to_owned() } else { permission.namespace.clone() };
-        Ok((!allowed)
-            .then(|| format!("{} {} in {place} of {}", permission.verb, permission.resource, permission.cluster)))
+        let permitted = world.cluster(&permission.cluster)?.permits(&permission).await?;
+        Ok((!permitted).then_some(permission))
     });
-    let answers: Vec<Result<Option<String>, AccessError>> = join_all(asked).await;
+    let answers: Vec<Result<Option<Permission>, AccessError>> = join_all(asked).await;
     answers.into_iter().filter_map(Result::transpose).collect()
 }

@@ -52,12 +52,13 @@ pub(super) async fn preflight(
     leases: &mut Vec<Held>,
 ) -> Result<Ready, Stop> {
     let today = recorder.clock().wall().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str());
+    permitted(plan, world, namespace, today).await?;
     if let Some(missing) = first_missing(&plan.needs, world, today).await {
         missing.record(recorder, "scenario");
         return Err(Stop::NotRun);
     }
-    let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str());
-    permitted(plan, world, namespace).await?;
+    unhalted(plan, world, namespace).await?;
     lock(plan, world, namespace, holder, interrupts, leases).await?;
     let probes = prepare_probes(plan, world, recorder, today).await?;
     // No run can meet a target below the floor of what it waits for, so none is made.
@@ -94,21 +95,25 @@ pub(super) fn declared(plan: &Plan, mesh: Option<&MeshFile>) -> Result<(), Stop>
 }
 
 /// The clusters allow it.
-async fn permitted(plan: &Plan, world: &World, namespace: &str) -> Result<(), Stop> {
-    for key in &plan.broken {
-        let cluster = world.cluster(key)?;
-        if let Some(by) = halted(cluster, namespace).await? {
-            return Err(Stop::Refused(format!("cluster `{key}` is halted by {by}; lift it with `meshdrill resume`")));
-        }
-    }
-    let missing = permissions::missing(world, permissions::needed(plan, namespace)).await?;
+async fn permitted(plan: &Plan, world: &World, namespace: &str, today: jiff::civil::Date) -> Result<(), Stop> {
+    let missing = permissions::missing(world, permissions::needed(plan, world, namespace, today)).await?;
     if missing.is_empty() {
         return Ok(());
     }
     Err(Stop::Refused(format!(
         "the credentials do not permit: {}; grant these, or use other credentials",
-        missing.join("; ")
+        missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )))
+}
+
+/// Nobody has halted the clusters.
+async fn unhalted(plan: &Plan, world: &World, namespace: &str) -> Result<(), Stop> {
+    for key in &plan.broken {
+        if let Some(by) = halted(world.cluster(key)?, namespace).await? {
+            return Err(Stop::Refused(format!("cluster `{key}` is halted by {by}; lift it with `meshdrill resume`")));
+        }
+    }
+    Ok(())
 }
 
 /// One run at a time breaks a cluster, and none before the leftovers of earlier ones are gone.

@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod delete;
 mod discovery;
 pub(crate) mod failure;
+pub(crate) mod grants;
 mod logs;
 mod openapi;
 pub(crate) mod path;
@@ -89,6 +90,9 @@ async fn route(lab: &Lab, c: usize, request: &mut http::Request<Incoming>) -> Re
         return Ok(response);
     }
     let target = path::parse(&path)?;
+    if let Some(refusal) = lab.with(|world| world.clusters[c].grants.refuses(request.method(), &target, &query)) {
+        return Err(refusal);
+    }
     if matches!(target.sub.as_str(), "exec" | "attach" | "portforward") {
         return crate::exec::upgrade(lab, c, &target, &query, request);
     }

@@ -51,6 +51,7 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     defects::running(world, &placed);
     world.settle();
     for c in 0..world.clusters.len() {
+        world.clusters[c].grants.strict = config.least_privilege;
         crate::prom::scrape::begin(world, c);
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::{Pod, Role, Uid};
 use crate::alerts::Alertmanager;
+use crate::api::grants::Grants;
 use crate::defects::Quirks;
 use crate::kube::policy::Policy;
 use crate::kube::proxy_rules::Rules;
@@ -92,6 +93,7 @@ pub(crate) struct Cluster {
     /// What the `oncall` receiver was sent.
     pub(crate) oncall: Vec<serde_json::Value>,
     pub(crate) quirks: Quirks,
+    pub(crate) grants: Grants,
     pub(crate) token: String,
 }
 
@@ -113,6 +115,7 @@ impl Cluster {
             alertmanager: Alertmanager::default(),
             oncall: Vec::new(),
             quirks: Quirks::default(),
+            grants: Grants::default(),
             ident,
         }
     }

@@ -1,0 +1,71 @@
+//! A user who may do what was asked about before, and nothing else: what a client does without having asked for the
+//! permission is refused. Roles and bindings are not modelled.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::path::Target;
+use super::query::Query;
+use crate::store::object;
+
+/// Verb, group, resource with its subresource, namespace.
+type Grant = (String, String, String, String);
+
+/// What a cluster's user may do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants {
+    /// Whether it may do only what it asked about.
+    pub(crate) strict: bool,
+    granted: BTreeSet<Grant>,
+}
+
+impl Grants {
+    /// Notes that an access review was answered with yes.
+    pub(crate) fn grant(&mut self, attributes: &Value) {
+        let text = |path: &str| object::text(attributes, path).to_owned();
+        let resource = whole(&text("/resource"), &text("/subresource"));
+        self.granted.insert((text("/verb"), text("/group"), resource, text("/namespace")));
+    }
+
+    /// The refusal of a request that was not asked about. Reading which cluster this is needs no permission here.
+    pub(crate) fn refuses(&self, method: &http::Method, target: &Target, query: &Query) -> Option<Failure> {
+        let group = &target.resource.group;
+        let identity = target.resource.plural == "namespaces" && target.name == "kube-system";
+        if !self.strict || target.sub == "review" || identity {
+            return None;
+        }
+        let resource = whole(target.resource.plural, &target.sub);
+        // Switching to a WebSocket is a `get`; later versions ask for `create` as well.
+        let verbs: &[&str] = match (method.as_str(), target.sub.as_str(), target.name.is_empty()) {
+            (_, "exec" | "portforward" | "attach", _) => &["get", "create"],
+            ("GET", _, true) if query.flag("watch") => &["watch"],
+            ("GET", _, true) => &["list"],
+            ("GET", ..) => &["get"],
+            ("POST", ..) => &["create"],
+            ("PUT", ..) => &["update"],
+            ("PATCH", ..) => &["patch"],
+            ("DELETE", _, true) => &["deletecollection"],
+            _ => &["delete"],
+        };
+        let may = |verb: &str, namespace: &str| {
+            self.granted.contains(&(verb.into(), (*group).into(), resource.clone(), namespace.into()))
+        };
+        let missing = verbs.iter().find(|verb| !may(verb, "") && !may(verb, &target.namespace))?;
+        let place = if target.namespace.is_empty() {
+            "at the cluster scope".to_owned()
+        } else {
+            format!("in the namespace \"{}\"", target.namespace)
+        };
+        let text = format!(
+            "{resource} \"{}\" is forbidden: User \"lab-user\" cannot {missing} resource \"{resource}\" in API group \"{group}\" {place}",
+            target.name
+        );
+        Some(Failure::new(403, "Forbidden", text))
+    }
+}
+
+fn whole(resource: &str, sub: &str) -> String {
+    if sub.is_empty() { resource.to_owned() } else { format!("{resource}/{sub}") }
+}

@@ -1,0 +1,94 @@
+//! What the credentials of a cluster must permit, and whether they do.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{AccessError, Cluster, ObjectName};
+use crate::spec::{ClusterSpec, MeshSpec};
+
+/// A permission that an observation or a fault needs in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// The cluster's key.
+    pub cluster: String,
+    /// The namespace; empty for cluster-wide.
+    pub namespace: String,
+    /// The API group; empty for core.
+    pub group: String,
+    /// The resource, with its subresource after a slash.
+    pub resource: String,
+    /// The verb.
+    pub verb: &'static str,
+}
+
+impl Permission {
+    /// A permission in a namespace.
+    pub fn new(cluster: &str, namespace: &str, group: &str, resource: &str, verb: &'static str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            namespace: namespace.to_owned(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            verb,
+        }
+    }
+
+    /// A permission on an object of any kind.
+    pub fn of_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
+        Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)
+    }
+
+    /// What it takes to find a place of a cluster: nothing where the mesh file names it.
+    pub fn of_discovery(mesh: &MeshSpec, cluster: &str, named: fn(&ClusterSpec) -> &[String]) -> Vec<Self> {
+        let known = mesh.clusters.get(cluster).is_some_and(|spec| !named(spec).is_empty());
+        if known { Vec::new() } else { vec![Self::new(cluster, "", "", "services", "list")] }
+    }
+
+    /// What a port-forward to a pod found by a selector takes: `get` for the WebSocket, and `create` as well from
+    /// Kubernetes 1.35 on.
+    pub fn of_forward(cluster: &str, namespace: &str) -> Vec<Self> {
+        let need = |resource, verb| Self::new(cluster, namespace, "", resource, verb);
+        vec![
+            need("pods", "list"),
+            need("pods", "get"),
+            need("pods/portforward", "get"),
+            need("pods/portforward", "create"),
+        ]
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.namespace.is_empty() { "all namespaces" } else { &self.namespace };
+        write!(f, "{} {} in {place} of {}", self.verb, self.resource, self.cluster)
+    }
+}
+
+impl Cluster {
+    /// Says which of several permissions the credentials in use lack.
+    pub async fn must_permit(&self, permissions: &[Permission]) -> Result<(), AccessError> {
+        for permission in permissions {
+            if !self.permits(permission).await? {
+                return Err(self.other(format!("the credentials do not permit: {permission}; grant it, or use others")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the credentials in use permit it.
+    pub async fn permits(&self, permission: &Permission) -> Result<bool, AccessError> {
+        let (resource, subresource) = permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": {
+                "namespace": permission.namespace, "verb": permission.verb, "group": permission.group,
+                "resource": resource, "subresource": subresource
+            } }
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer: Value = self.send(http::Method::POST, path, "application/json", &review).await?;
+        Ok(answer["status"]["allowed"] == true)
+    }
+}
