@@ -111,16 +111,41 @@ impl std::fmt::Debug for Lab {
     }
 }
 
+impl LabConfig {
+    fn world(&self, clock: Clock) -> Result<World, LabError> {
+        if !(1..=5).contains(&self.clusters) {
+            return Err(LabError::Clusters(self.clusters));
+        }
+        Ok(World::new(clock.dates(), self.seed, self.rtt.as_secs_f64() * 1000.0))
+    }
+}
+
+fn describe(world: &World) -> Vec<LabCluster> {
+    let describe = |cluster: &crate::world::Cluster| {
+        let ident = &cluster.ident;
+        let system = cluster.store.get(resources::namespaces(), "", "kube-system");
+        LabCluster {
+            key: ident.key.into(),
+            context: ident.context.clone(),
+            istio_cluster: ident.istio.clone(),
+            network: ident.network.clone(),
+            region: ident.region.into(),
+            api_host: ident.api_host(),
+            api_port: 6443,
+            uid: system.map(|n| object::uid(n).to_owned()).unwrap_or_default(),
+            pod_cidr: format!("198.18.{}.0/20", 64 + 16 * ident.number),
+        }
+    };
+    world.clusters.iter().map(describe).collect()
+}
+
 impl Lab {
     /// Starts a settled mesh that has been up for an hour, with its defects.
     #[expect(clippy::needless_pass_by_value, reason = "a lab takes its configuration over")]
     pub fn start(config: LabConfig) -> Result<Self, LabError> {
-        if !(1..=5).contains(&config.clusters) {
-            return Err(LabError::Clusters(config.clusters));
-        }
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| LabError::Runtime)?;
         let clock = Clock::start(config.epoch);
-        let mut world = World::new(clock.dates(), config.seed, config.rtt.as_secs_f64() * 1000.0);
+        let mut world = config.world(clock)?;
         crate::seed::boot(&mut world, &config)?;
         let wake = Arc::new(Notify::new());
         let inner = Arc::new(Inner { world: Mutex::new(world), clock, wake: wake.clone() });
@@ -130,24 +155,14 @@ impl Lab {
 
     /// The clusters, in order.
     pub fn clusters(&self) -> Vec<LabCluster> {
-        self.with(|world| {
-            let describe = |cluster: &crate::world::Cluster| {
-                let ident = &cluster.ident;
-                let system = cluster.store.get(resources::namespaces(), "", "kube-system");
-                LabCluster {
-                    key: ident.key.into(),
-                    context: ident.context.clone(),
-                    istio_cluster: ident.istio.clone(),
-                    network: ident.network.clone(),
-                    region: ident.region.into(),
-                    api_host: ident.api_host(),
-                    api_port: 6443,
-                    uid: system.map(|n| object::uid(n).to_owned()).unwrap_or_default(),
-                    pod_cidr: format!("198.18.{}.0/20", 64 + 16 * ident.number),
-                }
-            };
-            world.clusters.iter().map(describe).collect()
-        })
+        self.with(|world| describe(world))
+    }
+
+    /// The clusters that a lab of this configuration has, without starting it.
+    pub fn outline(config: &LabConfig) -> Result<Vec<LabCluster>, LabError> {
+        let mut world = config.world(Clock::start(config.epoch))?;
+        crate::seed::outline(&mut world, config);
+        Ok(describe(&world))
     }
 
     /// Opens a byte stream to an address of the lab's world, as the runner's machine would: an API server (`api.KEY.lab`,

@@ -28,6 +28,15 @@ async fn every_defect_starts_in_a_lab_of_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outline_is_what_the_lab_becomes() {
+    let config = LabConfig { clusters: 3, seed: 7, ..LabConfig::default() };
+    let outline = Lab::outline(&config).unwrap();
+    assert!(outline.iter().all(|cluster| !cluster.uid.is_empty()));
+    assert_eq!(outline, Lab::start(config.clone()).unwrap().clusters());
+    assert!(Lab::outline(&LabConfig { clusters: 6, ..config }).is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lab_of_five_serves_from_all() {
     let lab = Lab::start(LabConfig { clusters: 5, ..LabConfig::default() }).unwrap();
     for n in 1..=5 {

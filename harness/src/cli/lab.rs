@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 use meshdrill_checks::units::TimeSpan;
-use meshdrill_lab::{Defect, Lab, LabConfig, Served};
+use meshdrill_lab::{Defect, Lab, LabCluster, LabConfig, Served};
 
 use super::Failure;
 use super::args::LabArgs;
@@ -57,8 +57,8 @@ async fn wait_for_signal() -> Result<(), Failure> {
 }
 
 /// The mesh file of an embedded mesh.
-pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
-    let cluster = |cluster: meshdrill_lab::LabCluster| {
+pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
+    let cluster = |cluster: LabCluster| {
         let spec = ClusterSpec {
             context: cluster.context,
             istio_cluster: Some(cluster.istio_cluster),
@@ -84,7 +84,7 @@ pub(super) fn lab_mesh(lab: &Lab) -> MeshFile {
         };
         (cluster.key, spec)
     };
-    let clusters: IndexMap<String, ClusterSpec> = lab.clusters().into_iter().map(cluster).collect();
+    let clusters: IndexMap<String, ClusterSpec> = clusters.into_iter().map(cluster).collect();
     let count = clusters.len();
     MeshFile {
         api_version: API_VERSION.to_owned(),
@@ -127,7 +127,7 @@ fn waiver(reason: &str) -> Waiver {
 
 /// The mesh file of a served mesh: its gateways and monitoring are loopback ports.
 fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, Failure> {
-    let mut mesh = lab_mesh(lab);
+    let mut mesh = lab_mesh(lab.clusters());
     let reason = "pods of the embedded mesh are reached through its own ports only";
     mesh.spec.without.insert("routablePods".to_owned(), waiver(reason));
     for address in &served.addresses {

@@ -111,19 +111,22 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, Failur
 
 /// The mesh file of an embedded mesh like the one that will be started.
 fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, Failure> {
-    super::virtual_runtime()?.block_on(async { start_lab(args, &[]).map(|lab| lab_mesh(&lab)) })
+    Lab::outline(&lab_config(args, &[])).map(lab_mesh).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// An embedded mesh, as the command line asks for it.
 pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Failure> {
-    let config = LabConfig {
+    Lab::start(lab_config(args, defects)).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn lab_config(args: &SelectArgs, defects: &[Defect]) -> LabConfig {
+    LabConfig {
         clusters: args.lab_clusters,
         seed: args.seed,
         defects: defects.to_vec(),
         least_privilege: args.lab_least_privilege,
         ..LabConfig::default()
-    };
-    Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))
+    }
 }
 
 fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {

@@ -57,6 +57,15 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     Ok(())
 }
 
+/// The clusters alone, as they are named and pinned.
+pub(crate) fn outline(world: &mut World, config: &LabConfig) {
+    world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
+    (world.now, world.booting) = (-UP, true);
+    for c in 0..world.clusters.len() {
+        cluster::seed(world, c);
+    }
+}
+
 /// Creates an object as the API server would, admission included.
 pub(crate) fn put(world: &mut World, c: usize, resource: &'static Resource, mut value: Value) {
     if crate::kube::admission::admit(world, c, resource, &mut value).is_ok() {

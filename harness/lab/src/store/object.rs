@@ -2,21 +2,33 @@
 
 use serde_json::{Map, Value};
 
+/// The value at a pointer. Looked up for every event of the model, so that no text is made on the way as long as no key
+/// is escaped.
+pub(crate) fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return object.pointer(pointer);
+    }
+    pointer.split('/').skip(1).try_fold(object, |at, key| match at {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        at => at.get(key),
+    })
+}
+
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+    at(object, pointer).and_then(Value::as_str).unwrap_or("")
 }
 
 pub(crate) fn int(object: &Value, pointer: &str) -> Option<i64> {
-    object.pointer(pointer).and_then(Value::as_i64)
+    at(object, pointer).and_then(Value::as_i64)
 }
 
 pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
-    object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
+    at(object, pointer).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// The array at a pointer, empty when there is none.
 pub(crate) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(object, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 pub(crate) fn name(object: &Value) -> &str {
@@ -44,7 +56,7 @@ pub(crate) fn labels(object: &Value) -> Option<&Map<String, Value>> {
 }
 
 pub(crate) fn deleting(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    at(object, "/metadata/deletionTimestamp").is_some()
 }
 
 /// The owner that controls the object: kind and uid.
