@@ -13,6 +13,7 @@ mod live;
 mod matrix;
 mod must_fail;
 mod scenarios;
+mod turned;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     trials.extend(cli::trials());
     trials.extend(known_outages::trials());
     trials.extend(ledger::trials());
+    trials.extend(turned::trials());
     trials.extend(live::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     match matrix::write(rows.len()) {
