@@ -448,7 +448,7 @@ fn until(mesh: &Path, wanted: impl Fn(i32, &BTreeSet<String>, &str) -> Result<()
         let said = bad.map(ToString::to_string).collect::<Vec<_>>().join("\n");
         match wanted(ran.code, &turned::turned(&runs)?, &said) {
             Ok(()) => return Ok(()),
-            Err(why) if Instant::now() >= deadline => return Err(format!("{why}\n{}", ran.said()).into()),
+            Err(why) if Instant::now() >= deadline => return Err(format!("{why}\n{said}").into()),
             Err(why) => eprintln!("not yet: {why}"),
         }
     }
