@@ -11,15 +11,43 @@ use libtest_mimic::{Failed, Trial};
 use crate::command::{meshdrill, run, run_dirs, scorecard, scratch};
 
 pub fn trials() -> Vec<Trial> {
+    let trial = |name: &str, habit: Habit, exit: i32, says: &'static [&'static str]| {
+        Trial::test(format!("ledger::{name}"), move || written(habit, exit, says))
+    };
     vec![
-        Trial::test("ledger::a server that keeps everything", || written(0, 0, "0 of")),
-        Trial::test("ledger::a server that forgets one in ten", || written(10, 10, "first lost: ")),
+        trial("a server that keeps everything", Habit::Keeps, 0, &["0 of "]),
+        trial("a server that forgets one in ten", Habit::Forgets, 10, &["first lost: "]),
+        trial("a server that refuses one in ten", Habit::Refuses, 0, &["0 of "]),
+        trial("a server that is busy at the first reading", Habit::Busy, 0, &["0 of "]),
+        trial("a server that lets nobody read", Habit::Locked, 11, &["0 of ", " could not be read back", "status 401"]),
+        trial(
+            "a server that repeats what is asked",
+            Habit::Echoes,
+            11,
+            &[" could not be read back: a token that was never"],
+        ),
     ]
 }
 
-/// Runs a validation of 40 writes against a server that forgets every so many of them; none for 0.
-fn written(forgets: usize, exit: i32, says: &str) -> Result<(), Failed> {
-    let port = serve(forgets)?;
+/// What a server does with what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Habit {
+    Keeps,
+    /// Acknowledges every tenth write and does not keep it.
+    Forgets,
+    /// Answers every tenth write with 429.
+    Refuses,
+    /// Answers the first reading of everything with 503.
+    Busy,
+    /// Answers every reading with 401.
+    Locked,
+    /// Answers every reading with what is asked for.
+    Echoes,
+}
+
+/// Runs a validation of 40 writes against a server.
+fn written(habit: Habit, exit: i32, says: &[&str]) -> Result<(), Failed> {
+    let port = serve(habit)?;
     let folder = scratch("ledger");
     let path = folder.join("ledger.yaml");
     let text = format!(
@@ -30,24 +58,57 @@ fn written(forgets: usize, exit: i32, says: &str) -> Result<(), Failed> {
     ran.expect_code(exit)?;
     let card = scorecard(&run_dirs(&folder.join("runs")).pop().ok_or("no run directory")?)?;
     let message = card["criteria"][0]["message"].as_str().unwrap_or_default();
-    if message.contains(says) { Ok(()) } else { Err(format!("`{says}` is not in: {message}").into()) }
+    match says.iter().find(|one| !message.contains(**one)) {
+        None => Ok(()),
+        Some(missing) => Err(format!("`{missing}` is not in: {message}").into()),
+    }
 }
 
 /// Keeps what is put and gives it back, for as long as this process lives.
-fn serve(forgets: usize) -> Result<u16, Failed> {
+fn serve(habit: Habit) -> Result<u16, Failed> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-    let kept = Arc::new(Mutex::new((HashSet::new(), 0)));
+    let kept = Arc::new(Mutex::new(Kept::default()));
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let kept = Arc::clone(&kept);
-            std::thread::spawn(move || answer(stream, &kept, forgets));
+            std::thread::spawn(move || answer(stream, &kept, habit));
         }
     });
     Ok(port)
 }
 
-fn answer(stream: TcpStream, kept: &Mutex<(HashSet<String>, usize)>, forgets: usize) -> Option<()> {
+#[derive(Default)]
+struct Kept {
+    tokens: HashSet<String>,
+    writes: usize,
+    asked: HashSet<String>,
+}
+
+impl Kept {
+    fn write(&mut self, token: String, habit: Habit) -> &'static str {
+        self.writes += 1;
+        match habit {
+            Habit::Refuses if self.writes.is_multiple_of(10) => return "429 Too Many Requests",
+            Habit::Forgets if self.writes.is_multiple_of(10) => {}
+            _ => {
+                self.tokens.insert(token);
+            }
+        }
+        "201 Created"
+    }
+
+    fn read(&mut self, token: String, habit: Habit) -> (&'static str, String) {
+        match habit {
+            Habit::Locked => ("401 Unauthorized", String::new()),
+            Habit::Busy if self.asked.insert(token.clone()) => ("503 Service Unavailable", String::new()),
+            _ if habit == Habit::Echoes || self.tokens.contains(&token) => ("200 OK", token),
+            _ => ("404 Not Found", String::new()),
+        }
+    }
+}
+
+fn answer(stream: TcpStream, kept: &Mutex<Kept>, habit: Habit) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut head = Vec::new();
     loop {
@@ -65,17 +126,7 @@ fn answer(stream: TcpStream, kept: &Mutex<(HashSet<String>, usize)>, forgets: us
     let (method, token) = (words.next()?, words.next()?.trim_start_matches('/').to_owned());
     let (status, text) = {
         let mut kept = kept.lock().ok()?;
-        if method == "PUT" {
-            kept.1 += 1;
-            if forgets == 0 || kept.1 % forgets != 0 {
-                kept.0.insert(token);
-            }
-            ("201 Created", String::new())
-        } else if kept.0.contains(&token) {
-            ("200 OK", token)
-        } else {
-            ("404 Not Found", String::new())
-        }
+        if method == "PUT" { (kept.write(token, habit), String::new()) } else { kept.read(token, habit) }
     };
     let mut stream = stream;
     write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len()).ok()

@@ -1,7 +1,9 @@
 //! `ledger`: writes tokens while things are broken, and reads back every acknowledged one at the end. What was
-//! acknowledged and is not there was lost: the recovery point of a stateful application.
+//! acknowledged and is not there was lost: the recovery point of a stateful application. A refused write was never
+//! acknowledged, and an answer that does not say whether a token is there makes it neither kept nor lost, but unread.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt as _};
@@ -10,11 +12,13 @@ use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::http::HttpObserver;
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::{Permission, World};
+use crate::net;
 use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A place that keeps what is written to it.
@@ -23,7 +27,8 @@ use crate::spec::{ClusterChoice, MeshSpec};
 pub struct Ledger {
     /// How a token is written. `{token}` stands for it in `path`, `url` and `body`; an answer as expected acknowledges it.
     pub write: Http,
-    /// How it is read back; the body of the answer must contain it.
+    /// How it is read back. An answer as expected that contains the token has it; one that lacks it, 404 and 410 say
+    /// that it is not there; any other answer says nothing.
     pub read: Http,
 }
 
@@ -33,6 +38,10 @@ const TOKEN: &str = "{token}";
 const AT_ONCE: usize = 16;
 /// Tokens of lost writes that are named.
 const NAMED: usize = 100;
+/// The pause before a token is asked for again; twice that before the third time.
+const PAUSE: Duration = Duration::from_millis(250);
+/// What was not asked for by then is unread; the sampler waits two minutes for the whole.
+const LONGEST: Duration = Duration::from_secs(90);
 
 impl Ledger {
     fn mentions(http: &Http) -> bool {
@@ -71,6 +80,10 @@ impl Kind for Ledger {
             }
             let plain = Self::with(http, "0").complaints();
             found.extend(plain.into_iter().map(|one| Complaint::new(key, one.message, one.help)));
+            if let Some(status) = http.expect.status.filter(|status| *status >= 400) {
+                let message = format!("{status} is a refusal: nothing is acknowledged or read by it");
+                found.push(Complaint::new(key, message, "expect a status below 400, such as 201"));
+            }
         }
         found
     }
@@ -114,10 +127,33 @@ struct LedgerObserver {
 }
 
 /// What became of one token.
+#[derive(Debug, PartialEq, Eq)]
 enum Found {
     There,
     Lost,
     Unread(String),
+}
+
+impl Found {
+    /// What an answer says of a token. Refusals, failures and redirects say nothing of it, and neither does a proxy that
+    /// has no way to the application.
+    fn of(outcome: &Outcome, answer: Option<&net::Answer>, token: &str) -> Self {
+        let Some(answer) = answer else { return Self::Unread(outcome.message.clone()) };
+        let contained = String::from_utf8_lossy(&answer.body).contains(token);
+        match (answer.status, outcome.answer) {
+            (404 | 410, _) if !by_proxy(answer) => Self::Lost,
+            (404, _) => Self::Unread(format!("{} (by a proxy, not by the application)", outcome.message)),
+            (status, Answer::Good) if status < 400 && contained => Self::There,
+            (200..300, Answer::Good) => Self::Lost,
+            _ => Self::Unread(outcome.message.clone()),
+        }
+    }
+}
+
+/// Whether Envoy made an answer up itself, as it does where it has no route.
+fn by_proxy(answer: &net::Answer) -> bool {
+    let server = answer.headers.get(http::header::SERVER).map(http::HeaderValue::as_bytes);
+    matches!(server, Some(b"istio-envoy" | b"envoy")) && !answer.headers.contains_key("x-envoy-upstream-service-time")
 }
 
 impl LedgerObserver {
@@ -129,11 +165,11 @@ impl LedgerObserver {
 
     async fn write(&self, series: Series) -> Outcome {
         let token = self.next();
-        let mut outcome = match self.write.asking(&Ledger::with(&self.spec.write, &token)) {
-            Ok(observer) => observer.exchange(series).await.0,
+        let (mut outcome, answer) = match self.write.asking(&Ledger::with(&self.spec.write, &token)) {
+            Ok(observer) => observer.exchange(series).await,
             Err(error) => return error.into(),
         };
-        if outcome.answer == Answer::Good {
+        if acknowledged(&outcome, answer.as_ref()) {
             self.tokens.lock().unwrap_or_else(PoisonError::into_inner).acknowledged.push(token.clone());
         }
         if outcome.seen == Value::Null {
@@ -143,24 +179,37 @@ impl LedgerObserver {
     }
 
     /// Asks for one token, three times if the answer says nothing.
-    async fn find(&self, token: &str) -> Found {
+    async fn find(&self, token: &str, until: Instant) -> Found {
         let observer = match self.read.asking(&Ledger::with(&self.spec.read, token)) {
             Ok(observer) => observer,
             Err(error) => return Found::Unread(error.0),
         };
-        let mut why = String::new();
-        for _ in 0..3 {
+        let mut found = Found::Unread(format!("not asked for within {} s", LONGEST.as_secs()));
+        for pause in [Duration::ZERO, PAUSE, 2 * PAUSE] {
+            if Instant::now() + pause >= until {
+                break;
+            }
+            tokio::time::sleep(pause).await;
             let (outcome, answer) = observer.exchange(Series::New).await;
-            match answer {
-                Some(answer) if String::from_utf8_lossy(&answer.body).contains(token) && answer.status < 400 => {
-                    return Found::There;
-                }
-                Some(answer) if answer.status < 500 => return Found::Lost,
-                _ => why = outcome.message,
+            found = Found::of(&outcome, answer.as_ref(), token);
+            if !matches!(found, Found::Unread(_)) {
+                break;
             }
         }
-        Found::Unread(why)
+        found
     }
+
+    /// Why reading shows nothing: what was never written is there as well.
+    async fn echoes(&self, until: Instant) -> Option<String> {
+        let never = format!("{}-0", self.run);
+        let there = self.find(&never, until).await == Found::There;
+        there.then(|| "a token that was never written is read as well: the answer repeats what is asked".to_owned())
+    }
+}
+
+/// Whether a write was acknowledged: an answer as expected, and no refusal.
+fn acknowledged(outcome: &Outcome, answer: Option<&net::Answer>) -> bool {
+    outcome.answer == Answer::Good && answer.is_some_and(|answer| answer.status < 400)
 }
 
 impl Observer for LedgerObserver {
@@ -172,8 +221,12 @@ impl Observer for LedgerObserver {
         Box::pin(async move {
             let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).acknowledged.clone();
             let mut found = ReadBack { acknowledged: tokens.len() as u64, ..ReadBack::default() };
-            let mut asked =
-                stream::iter(tokens).map(|token| async move { (self.find(&token).await, token) }).buffered(AT_ONCE);
+            let until = Instant::now() + LONGEST;
+            if let Some(why) = self.echoes(until).await {
+                return Some(ReadBack { unread: found.acknowledged, why, ..found });
+            }
+            let find = |token: String| async move { (self.find(&token, until).await, token) };
+            let mut asked = stream::iter(tokens).map(find).buffered(AT_ONCE);
             while let Some((one, token)) = asked.next().await {
                 match one {
                     Found::There => {}
@@ -187,5 +240,55 @@ impl Observer for LedgerObserver {
             }
             Some(found)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshdrill_checks::record::Class;
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> net::Answer {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+        net::Answer { status, headers: pairs.collect(), body: body.into() }
+    }
+
+    fn found(answer: &net::Answer, as_expected: bool) -> Found {
+        let how = if as_expected { Answer::Good } else { Answer::Bad(Class::HttpOther) };
+        Found::of(&Outcome::new(how, "said"), Some(answer), "t-1")
+    }
+
+    #[test]
+    fn only_an_answer_that_says_so_makes_a_token_lost() {
+        let unread = || Found::Unread("said".to_owned());
+        assert_eq!(found(&answer(200, &[], "a t-1 b"), true), Found::There);
+        assert_eq!(found(&answer(200, &[], "another"), true), Found::Lost);
+        assert_eq!(found(&answer(200, &[], "<html>log in"), false), unread(), "not as the author expects it");
+        for status in [404, 410] {
+            assert_eq!(found(&answer(status, &[], "no t-1 here"), false), Found::Lost, "{status}");
+        }
+        for status in [302, 400, 401, 403, 405, 408, 429, 500, 503] {
+            assert_eq!(found(&answer(status, &[], "t-1"), false), unread(), "{status}");
+        }
+        assert_eq!(Found::of(&Outcome::new(Answer::Bad(Class::Refused), "said"), None, "t-1"), unread());
+    }
+
+    #[test]
+    fn a_gateway_without_a_route_says_nothing_of_a_token() {
+        let routeless = answer(404, &[("server", "istio-envoy")], "");
+        assert!(matches!(found(&routeless, false), Found::Unread(why) if why.contains("by a proxy")));
+        let passed_on = answer(404, &[("server", "istio-envoy"), ("x-envoy-upstream-service-time", "3")], "");
+        assert_eq!(found(&passed_on, false), Found::Lost);
+    }
+
+    #[test]
+    fn a_refusal_acknowledges_nothing() {
+        let good = Outcome::new(Answer::Good, "");
+        assert!(acknowledged(&good, Some(&answer(201, &[], ""))));
+        for status in [401, 403, 404, 429, 503] {
+            assert!(!acknowledged(&good, Some(&answer(status, &[], ""))), "{status}");
+        }
     }
 }
