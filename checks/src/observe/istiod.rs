@@ -61,6 +61,16 @@ pub fn parse_clusterz(body: &[u8]) -> Result<Vec<WatchedCluster>, IstiodError> {
     read(body, "/debug/clusterz")
 }
 
+/// Reads `/version`, such as `1.28.3-93248f9a-Clean`: the version without the revision and the state of its sources.
+/// `None` for anything else.
+pub fn parse_version(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?.trim();
+    let mut parts = text.rsplitn(3, '-');
+    let (state, _revision, version) = (parts.next()?, parts.next()?, parts.next()?);
+    let known = matches!(state, "Clean" | "Modified" | "unknown");
+    (known && version.starts_with(|c: char| c.is_ascii_digit())).then(|| version.to_owned())
+}
+
 /// Where one kind of configuration of a proxy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -220,6 +230,17 @@ mod tests {
         assert_eq!(proxies[0].xds.keys().collect::<Vec<_>>(), ["cluster", "endpoint", "listener", "route"]);
         assert!(proxies[0].xds["route"].sent_at.is_some());
         assert!(proxies.iter().all(Proxy::is_synced));
+    }
+
+    #[test]
+    fn versions_stand_before_revision_and_state() {
+        assert_eq!(parse_version(b"1.31-dev-unknown-Clean").as_deref(), Some("1.31-dev"), "of a real istiod");
+        assert_eq!(parse_version(b"1.28.3-93248f9a-Modified\n").as_deref(), Some("1.28.3"));
+        for other in
+            [&b"404 page not found\n"[..], b"1.28.3", b"unknown-unknown-unknown", b"<html>1-2-3</html>", b"\xff"]
+        {
+            assert_eq!(parse_version(other), None);
+        }
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! `meshIdentity`: control plane, gateways and sidecars of a cluster are of the declared version and agree with the mesh
-//! file on who they are: mesh id, cluster id, network.
+//! file on who they are: mesh id, cluster id, network. What nothing tells does not count as agreeing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::kube::Image;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::kind::{Kind, Observer, Role};
+use super::mesh_part::{self, Fact, Part, Source};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, PodRef, World};
+use crate::cluster::{Cluster, Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Version and identity of a cluster's part of the mesh.
@@ -66,87 +66,52 @@ struct IdentityObserver {
     version: Option<String>,
 }
 
-/// One running part of the mesh.
-struct Part {
-    pod: PodRef,
-    what: &'static str,
-    image: String,
-    environment: BTreeMap<String, String>,
-}
-
 impl IdentityObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
         let key = &self.cluster.key;
         let pods = self.cluster.list("/api/v1/pods", None).await?;
-        let parts: Vec<Part> = pods.iter().filter_map(part).collect();
+        let mut parts: Vec<Part> = pods.iter().filter_map(Part::of).collect();
         let count = |what: &str| parts.iter().filter(|part| part.what == what).count();
         let (planes, proxies) = (count("istiod"), count("proxy"));
         if planes == 0 || proxies == 0 {
             let message = format!("{planes} istiods and {proxies} proxies run in {key}: nothing to look at");
             return Ok(Outcome::judged(false, message, Value::Null));
         }
-        let mut missed: Vec<String> = self.versions(&parts).into_iter().collect();
-        missed.extend(self.identities(&parts));
-        missed.extend(self.networks().await?);
-        let mut versions: Vec<String> = parts.iter().map(|part| version_of(&part.image)).collect();
-        versions.sort_unstable();
-        versions.dedup();
-        let seen = json!({ "istiods": planes, "proxies": proxies, "versions": versions });
+        let wanted = self.wanted();
+        let facts: Vec<Fact> = wanted.iter().map(|(fact, _)| *fact).collect();
+        mesh_part::ask(&self.cluster, &mut parts, self.version.as_deref(), &facts).await;
+        let labelled = self.networks().await?;
+        let found = judge(&parts, self.version.as_deref(), &wanted);
+        let seen = json!({ "istiods": planes, "proxies": proxies, "versions": found.versions, "told": found.told });
+        let missed: Vec<String> = found.missed.into_iter().chain(labelled).collect();
         if !missed.is_empty() {
             return Ok(Outcome::judged(false, format!("{} ({key})", missed.join("; ")), seen));
         }
+        let flat = self.cluster.spec.network.is_none() && parts.iter().all(|part| part.fact(Fact::Network).is_none());
         let unsaid = [
             (self.version.is_none(), format!("clusters.{key}.expect.istio")),
             (self.mesh_id.is_none(), "expect.meshID".to_owned()),
-            (self.cluster.spec.network.is_none(), format!("clusters.{key}.network")),
+            (self.cluster.spec.network.is_none() && !flat, format!("clusters.{key}.network")),
         ];
-        if let Some((_, name)) = unsaid.iter().find(|(unsaid, _)| *unsaid) {
-            let message =
-                format!("versions {}; the mesh file says nothing to compare with: {name}", versions.join(", "));
+        let unsaid = unsaid.into_iter().filter(|(unsaid, _)| *unsaid);
+        let unsaid = unsaid.map(|(_, name)| format!("the mesh file says nothing to compare with: {name}"));
+        let unknown: Vec<String> = found.unknown.into_iter().chain(unsaid).collect();
+        let told = found.told.join(", ");
+        if !unknown.is_empty() {
+            let message = format!("{} ({key}; {told})", unknown.join("; "));
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
-        let message = format!(
-            "{planes} istiods and {proxies} proxies are {}, as the mesh file says ({key})",
-            versions.join(", ")
-        );
+        let network = if flat { "; no network is declared or told" } else { "" };
+        let message =
+            format!("{planes} istiods and {proxies} proxies are as the mesh file says: {told}{network} ({key})");
         Ok(Outcome::judged(true, message, seen))
     }
 
-    /// Parts of another version than declared.
-    fn versions(&self, parts: &[Part]) -> Option<String> {
-        let wanted = self.version.as_deref()?;
-        let other = |part: &&Part| version_of(&part.image) != wanted;
-        let first = parts.iter().find(other)?;
-        let count = parts.iter().filter(other).count();
-        Some(format!(
-            "{count} of {} images are not {wanted}: {} {} is {}",
-            parts.len(),
-            first.what,
-            first.pod,
-            version_of(&first.image)
-        ))
-    }
-
-    /// Parts that take themselves for something else than the mesh file does.
-    fn identities(&self, parts: &[Part]) -> Vec<String> {
-        let wanted = [
-            ("ISTIO_META_CLUSTER_ID", "cluster id", Some(self.cluster.istio_id())),
-            ("CLUSTER_ID", "cluster id", Some(self.cluster.istio_id())),
-            ("ISTIO_META_NETWORK", "network", self.cluster.spec.network.as_deref()),
-            ("ISTIO_META_MESH_ID", "mesh id", self.mesh_id.as_deref()),
-        ];
-        let mut missed = Vec::new();
-        for (variable, word, wanted) in wanted {
-            let Some(wanted) = wanted else { continue };
-            let other = parts.iter().find_map(|part| {
-                let found = part.environment.get(variable).filter(|found| *found != wanted && !found.is_empty())?;
-                Some((part, found))
-            });
-            if let Some((part, found)) = other {
-                missed.push(format!("{} {} has the {word} {found}, expected {wanted}", part.what, part.pod));
-            }
-        }
-        missed
+    /// What the mesh file says of this cluster.
+    fn wanted(&self) -> Vec<(Fact, &str)> {
+        let network = self.cluster.spec.network.as_deref().map(|network| (Fact::Network, network));
+        let mesh_id = self.mesh_id.as_deref().map(|id| (Fact::Mesh, id));
+        [(Fact::Cluster, self.cluster.istio_id())].into_iter().chain(network).chain(mesh_id).collect()
     }
 
     /// Namespaces and gateway Services that are labelled with another network.
@@ -166,32 +131,80 @@ impl IdentityObserver {
     }
 }
 
-/// The version in an image's tag, or the reference where it has none.
-fn version_of(image: &str) -> String {
-    Image::parse(image).version().map_or_else(|| image.to_owned(), str::to_owned)
+/// What the parts show, beside what is wanted.
+#[derive(Debug, Default)]
+struct Findings {
+    /// What is otherwise than wanted.
+    missed: Vec<String>,
+    /// What nobody tells, and parts that tell nothing.
+    unknown: Vec<String>,
+    /// How many parts told each fact.
+    told: Vec<String>,
+    /// The versions there are.
+    versions: BTreeSet<String>,
 }
 
-/// The part of the mesh that a pod is or carries: istiod, a gateway's or an application's proxy. Sidecars stand among the
-/// containers or, as native sidecars, among the init containers.
-fn part(pod: &Value) -> Option<Part> {
-    if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
-        return None;
+fn judge(parts: &[Part], version: Option<&str>, wanted: &[(Fact, &str)]) -> Findings {
+    let mut found = Findings::default();
+    found.versions(parts, version);
+    for (fact, wanted) in wanted {
+        found.fact(parts, *fact, wanted);
     }
-    let containers = ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array());
-    let found = containers.flatten().find_map(|container| match container["name"].as_str()? {
-        "discovery" => Some(("istiod", container)),
-        "istio-proxy" => Some(("proxy", container)),
-        _ => None,
-    });
-    let (what, container) = found?;
-    let environment = container["env"].as_array().into_iter().flatten();
-    let pair = |one: &Value| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.to_owned()));
-    Some(Part {
-        pod: PodRef::of(pod),
-        what,
-        image: container["image"].as_str().unwrap_or_default().to_owned(),
-        environment: environment.filter_map(pair).collect(),
-    })
+    let silent = |part: &&Part| wanted.iter().all(|(fact, _)| part.fact(*fact).is_none());
+    if let Some(part) = parts.iter().find(silent) {
+        let count = parts.iter().filter(silent).count();
+        let why = if part.why.is_empty() { String::new() } else { format!(" ({})", part.why) };
+        let message =
+            format!("{count} of {} parts do not tell who they are: {} {}{why}", parts.len(), part.what, part.pod);
+        found.unknown.push(message);
+    }
+    found
+}
+
+impl Findings {
+    fn versions(&mut self, parts: &[Part], wanted: Option<&str>) {
+        let known = parts.iter().filter_map(|part| part.version.as_ref().map(|version| (part, version)));
+        let mut sources: BTreeMap<Source, usize> = BTreeMap::new();
+        let mut others: Vec<String> = Vec::new();
+        for (part, (version, source)) in known {
+            *sources.entry(*source).or_default() += 1;
+            self.versions.insert(version.clone());
+            if wanted.is_some_and(|wanted| wanted != version) {
+                others.push(format!("{} {} is {version} {}", part.what, part.pod, source.word()));
+            }
+        }
+        if let (Some(wanted), Some(first)) = (wanted, others.first()) {
+            self.missed.push(format!("{} of {} parts are not {wanted}: {first}", others.len(), parts.len()));
+        }
+        let mut nameless = parts.iter().filter(|part| part.version.is_none());
+        if let Some(part) = nameless.next() {
+            let (count, all) = (nameless.count() + 1, parts.len());
+            let why = if part.why.is_empty() { "nothing tells it" } else { &part.why };
+            let image = &part.image;
+            self.unknown.push(format!(
+                "the version of {count} of {all} parts is not known: {} {}, image {image} ({why})",
+                part.what, part.pod
+            ));
+        }
+        let versions = self.versions.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let sources: Vec<String> = sources.iter().map(|(source, count)| format!("{count} {}", source.word())).collect();
+        if !sources.is_empty() {
+            self.told.push(format!("version {versions} ({})", sources.join(", ")));
+        }
+    }
+
+    fn fact(&mut self, parts: &[Part], fact: Fact, wanted: &str) {
+        let able = parts.iter().filter(|part| part.tells(fact)).count();
+        let told: Vec<(&Part, &str)> = parts.iter().filter_map(|part| Some((part, part.fact(fact)?))).collect();
+        let word = fact.word();
+        if let Some((part, other)) = told.iter().find(|(_, told)| *told != wanted) {
+            self.missed.push(format!("{} {} has the {word} {other}, expected {wanted}", part.what, part.pod));
+        }
+        if told.is_empty() {
+            self.unknown.push(format!("no part tells its {word}, expected {wanted}"));
+        }
+        self.told.push(format!("{word} told by {} of {able}", told.len()));
+    }
 }
 
 impl Observer for IdentityObserver {
@@ -204,14 +217,43 @@ impl Observer for IdentityObserver {
 mod tests {
     use super::*;
 
+    /// A proxy with an image and an environment.
+    fn proxy(image: &str, environment: &[(&str, &str)]) -> Part {
+        let env: Vec<Value> = environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let container = json!({ "name": "istio-proxy", "image": image, "env": env });
+        Part::of(&json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": { "containers": [container] } }))
+            .unwrap()
+    }
+
+    const TAGGED: &str = "proxyv2:1.28.3";
+    const WHO: [(&str, &str); 2] = [("ISTIO_META_CLUSTER_ID", "one"), ("ISTIO_META_NETWORK", "net")];
+    const WANTED: [(Fact, &str); 2] = [(Fact::Cluster, "one"), (Fact::Network, "net")];
+
     #[test]
-    fn native_sidecars_are_found_among_the_init_containers() {
-        let pod = json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": {
-            "containers": [{ "name": "app", "image": "app:1" }],
-            "initContainers": [{ "name": "istio-init", "image": "x" }, { "name": "istio-proxy", "image": "istio/proxyv2:1.28.3-distroless",
-                "env": [{ "name": "ISTIO_META_CLUSTER_ID", "value": "one" }, { "name": "POD_NAME", "valueFrom": {} }] }] } });
-        let part = part(&pod).unwrap();
-        assert_eq!((part.what, version_of(&part.image).as_str()), ("proxy", "1.28.3"));
-        assert_eq!(part.environment.get("ISTIO_META_CLUSTER_ID").map(String::as_str), Some("one"));
+    fn parts_that_tell_are_counted_and_no_others() {
+        let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &WANTED);
+        assert!(found.missed.is_empty() && found.unknown.is_empty(), "{found:?}");
+        let told = ["version 1.28.3 (2 by image tag)", "cluster id told by 2 of 2", "network told by 1 of 2"];
+        assert_eq!(found.told, told);
+    }
+
+    #[test]
+    fn what_nobody_tells_is_not_agreed_upon() {
+        let found = judge(&[proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &WANTED);
+        assert_eq!(found.unknown, ["no part tells its network, expected net"]);
+        let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &[])], Some("1.28.3"), &WANTED);
+        assert_eq!(found.unknown, ["1 of 2 parts do not tell who they are: proxy b/a"]);
+        let found = judge(&[proxy(TAGGED, &[("ISTIO_META_CLUSTER_ID", "two")])], None, &WANTED);
+        assert_eq!(found.missed, ["proxy b/a has the cluster id two, expected one"]);
+    }
+
+    #[test]
+    fn a_version_that_nothing_tells_is_unknown_and_not_another() {
+        let found = judge(&[proxy("proxyv2@sha256:00ff", &WHO), proxy(TAGGED, &WHO)], Some("1.28.3"), &WANTED);
+        let unknown =
+            "the version of 1 of 2 parts is not known: proxy b/a, image proxyv2@sha256:00ff (nothing tells it)";
+        assert_eq!((found.missed.len(), found.unknown), (0, vec![unknown.to_owned()]));
+        let found = judge(&[proxy(TAGGED, &WHO)], Some("1.28.4"), &WANTED);
+        assert_eq!(found.missed, ["1 of 1 parts are not 1.28.4: proxy b/a is 1.28.3 by image tag"]);
     }
 }

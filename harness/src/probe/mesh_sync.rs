@@ -2,7 +2,6 @@
 //! istiod's own view tells.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use meshdrill_checks::observe::istiod::{SyncStatus, parse_clusterz, parse_syncz};
@@ -11,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::istiod::IstiodDebug;
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, Permission, PodRef, WorkloadKind, World, ready_pods};
-use crate::net::{Exchange, HttpClient};
+use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// The view of a cluster's istiods.
@@ -46,9 +45,6 @@ pub struct MeshSyncExpect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxies: Option<bool>,
 }
-
-/// istiod answers its debug pages to callers on its own loopback only, so a port-forward is the way.
-const DEBUG_PORT: u16 = 15014;
 
 impl Kind for MeshSync {
     fn describe(&self) -> String {
@@ -102,9 +98,9 @@ impl SyncObserver {
         let mut missed = Vec::new();
         let mut proxies = 0;
         for pod in pods.iter().map(PodRef::of) {
-            let client = self.debug(&pod);
+            let istiod = IstiodDebug::of_pod(&self.cluster, &pod);
             if self.spec.expect.remotes.unwrap_or(true) {
-                let body = get(&client, "/debug/clusterz").await?;
+                let body = istiod.get("/debug/clusterz").await?;
                 let known = parse_clusterz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
                 for id in &self.others {
                     match known.iter().find(|cluster| cluster.id == *id) {
@@ -120,7 +116,7 @@ impl SyncObserver {
                 }
             }
             if self.spec.expect.proxies.unwrap_or(true) {
-                let body = get(&client, "/debug/syncz").await?;
+                let body = istiod.get("/debug/syncz").await?;
                 let seen = parse_syncz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
                 proxies += seen.len();
                 for proxy in seen.iter().filter(|proxy| !proxy.is_synced()) {
@@ -145,27 +141,6 @@ impl SyncObserver {
             missed => missed.join("; "),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
-    }
-
-    fn debug(&self, pod: &PodRef) -> HttpClient {
-        let target = ForwardTarget {
-            cluster: self.cluster.key.clone(),
-            namespace: pod.namespace.clone(),
-            kind: WorkloadKind::Pod,
-            name: pod.name.clone(),
-            port: DEBUG_PORT,
-        };
-        HttpClient::over(Arc::new(Forwarder::new(Arc::clone(&self.cluster), target)), Series::Kept)
-    }
-}
-
-async fn get(client: &HttpClient, path: &str) -> Result<Vec<u8>, CannotAsk> {
-    let url = format!("http://localhost:{DEBUG_PORT}{path}");
-    let url = url.parse().map_err(|error| CannotAsk(format!("`{url}`: {error}")))?;
-    let answer = client.send(&Exchange { timeout: Duration::from_secs(10), ..Exchange::get(url) }).await?;
-    match answer.status {
-        200 => Ok(answer.body.to_vec()),
-        status => Err(CannotAsk(format!("{path} answers {status}"))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What one Envoy says about its upstream clusters: `/clusters` as text or JSON, and `/config_dump` (endpoints and
-//! routes).
+//! What one Envoy says about its upstream clusters: `/clusters` as text or JSON, `/config_dump` (endpoints and
+//! routes), and `/server_info`.
 //!
 //! Presence is not health and health is not flow: the endpoint list of a dead gateway looks healthy until requests fail.
 //! [`flow`] compares two snapshots for that. Which cluster of the mesh owns an endpoint is [`owner`]'s.
@@ -14,6 +14,7 @@ mod json;
 mod name;
 pub mod owner;
 pub mod routes;
+mod server_info;
 mod text;
 
 pub use address::Address;
@@ -21,6 +22,7 @@ pub use clusters::{Cluster, Clusters, Host, Limits, Locality, Outlier, Presence,
 pub use health::{Flag, Health, HealthClass};
 pub use json::parse_json;
 pub use name::{Direction, ServiceName};
+pub use server_info::{ServerInfo, parse_server_info};
 pub use text::parse_text;
 
 use super::Excerpt;

@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::failure::Failure;
 use crate::clock::Ms;
+use crate::kube::admission::ISTIO;
 use crate::store::object;
 use crate::world::{Broken, Ident, Pod};
 
@@ -126,6 +127,10 @@ pub(crate) struct Quirks {
     pub(crate) kubernetes_version: Option<String>,
     pub(crate) kubelet_version: Option<(usize, &'static str)>,
     pub(crate) istio_version: Option<String>,
+    /// The images of Istio are named by digest: no tag tells the version.
+    pub(crate) images_by_digest: bool,
+    /// Control plane and proxies are not told which cluster, network and mesh they are in.
+    pub(crate) nameless: bool,
     /// Pods have addresses of an overlay network.
     pub(crate) overlay: bool,
     /// Pods have addresses from the first cluster's network.
@@ -180,6 +185,8 @@ impl Default for Quirks {
             kubernetes_version: None,
             kubelet_version: None,
             istio_version: None,
+            images_by_digest: false,
+            nameless: false,
             overlay: false,
             overlapping: false,
             pods: Vec::new(),
@@ -212,6 +219,27 @@ impl Default for Quirks {
 }
 
 impl Quirks {
+    /// The version of Istio that runs here.
+    pub(crate) fn istio(&self) -> &str {
+        self.istio_version.as_deref().unwrap_or(ISTIO)
+    }
+
+    /// The image of a part of Istio, such as `proxyv2`.
+    pub(crate) fn istio_image(&self, name: &str) -> String {
+        if self.images_by_digest {
+            let half = crate::rng::Rng::new(name.len() as u64).uuid().replace('-', "");
+            return format!("registry.local/{name}@sha256:{half}{half}");
+        }
+        format!("registry.local/{name}:{}", self.istio())
+    }
+
+    /// What a proxy is told of itself by its environment.
+    pub(crate) fn identity(&self, ident: &Ident) -> Vec<Value> {
+        let told = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", "oke-mesh")];
+        let told = told.into_iter().filter(|_| !self.nameless);
+        told.map(|(name, value)| json!({"name": format!("ISTIO_META_{name}"), "value": value})).collect()
+    }
+
     /// The address of a pod's `slot` on a node.
     pub(crate) fn pod_ip(&self, ident: &Ident, node: usize, slot: u16) -> Ipv4Addr {
         if self.overlay {

@@ -91,6 +91,17 @@ pub(super) static ROWS: &[Row] = &[
     row("istio-version-drift", Before, "control plane and proxies are 1.27.1", |w, c| {
         w.clusters[c].quirks.istio_version = Some("1.27.1".into());
     }),
+    row("istio-images-by-digest", Before, "Istio's images are named by digest: no tag tells a version", |w, c| {
+        w.clusters[c].quirks.images_by_digest = true;
+    }),
+    row(
+        "identity-untold",
+        Before,
+        "nothing tells istiod and the proxies which cluster and mesh they are in",
+        |w, c| {
+            w.clusters[c].quirks.nameless = true;
+        },
+    ),
     row("wrong-network-label", Objects, "the east-west gateway is labelled with another network", |w, c| {
         let label = "/metadata/labels/topology.istio.io~1network";
         edit(w, c, resources::services(), "istio-system", "istio-eastwestgateway", |s| {

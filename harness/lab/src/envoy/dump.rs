@@ -15,12 +15,14 @@ fn node(world: &World, c: usize, pod: &Pod) -> Value {
     let ident = &world.clusters[c].ident;
     let kind = if pod.gateway() { "router" } else { "sidecar" };
     let ip = pod.ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let version =
-        world.clusters[c].quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
+    let mut metadata = json!({"ISTIO_VERSION": world.clusters[c].quirks.istio(), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
+    for one in world.clusters[c].quirks.identity(ident) {
+        let name = object::text(&one, "/name").trim_start_matches("ISTIO_META_").to_owned();
+        metadata[name] = one["value"].clone();
+    }
     json!({"id": format!("{kind}~{ip}~{}.{}~{}.svc.cluster.local", pod.name, pod.namespace, pod.namespace),
         "cluster": format!("{}.{}", pod.label("app"), pod.namespace),
-        "metadata": {"CLUSTER_ID": ident.istio, "NETWORK": ident.network, "MESH_ID": "oke-mesh", "ISTIO_VERSION": version, "NAMESPACE": pod.namespace, "NAME": pod.name,
-            "LABELS": pod.labels},
+        "metadata": metadata,
         "locality": {"region": ident.region, "zone": ident.zone}, "user_agent_name": "envoy"})
 }
 

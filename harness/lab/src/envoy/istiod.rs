@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::TEXT;
-use crate::kube::admission::ISTIO;
 use crate::mesh::istiod::Sync;
 use crate::plane::call::{Answer, Call, JSON};
 use crate::world::{Pod, World};
 
 /// Answers one request to istiod's HTTP port.
 pub(crate) fn answer(world: &World, c: usize, call: &Call) -> Answer {
-    let version = world.clusters[c].quirks.istio_version.clone().unwrap_or_else(|| ISTIO.into());
+    let version = world.clusters[c].quirks.istio().to_owned();
     match call.bare_path() {
         "/debug/clusterz" => Answer::new(200, JSON, clusterz(world, c).to_string()),
         "/debug/syncz" => Answer::new(200, JSON, super::pretty(&syncz(world, c, &version)).trim_end().to_owned()),

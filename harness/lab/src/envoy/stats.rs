@@ -6,7 +6,7 @@ use crate::world::{Pod, World};
 
 fn list(world: &World, c: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
     let cluster = &world.clusters[c];
-    let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
+    let version = cluster.quirks.istio().to_owned();
     let up = (world.now - pod.started) as f64 / 1000.0;
     let proxy = pod.proxy.as_ref();
     let clusters = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.upstreams.len());

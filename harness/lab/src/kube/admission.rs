@@ -69,13 +69,13 @@ fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
             .into());
     }
     let network = cluster.ident.network.clone();
-    let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| ISTIO.to_owned());
-    let image = format!("registry.local/proxyv2:{version}");
+    let image = cluster.quirks.istio_image("proxyv2");
+    let mut env = cluster.quirks.identity(&cluster.ident);
+    env.push(json!({"name": "PILOT_CERT_PROVIDER", "value": "istiod"}));
     let proxy = json!({
         "name": "istio-proxy", "image": image, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
         "args": ["proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel=warning"],
-        "env": [{"name": "ISTIO_META_CLUSTER_ID", "value": cluster.ident.istio}, {"name": "ISTIO_META_NETWORK", "value": network},
-            {"name": "ISTIO_META_MESH_ID", "value": "oke-mesh"}, {"name": "PILOT_CERT_PROVIDER", "value": "istiod"}],
+        "env": env,
         "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
         "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "periodSeconds": 15, "failureThreshold": 4},
         "startupProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "periodSeconds": 1, "failureThreshold": 600},

@@ -217,7 +217,7 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
     if !(pod.serving || agent) || listener(cluster, pod, port, false).is_none() {
         return Err(format!("Get \"http://{address}/metrics\": dial tcp {address}: connect: connection refused"));
     }
-    let version = cluster.quirks.istio_version.clone().unwrap_or_else(|| crate::kube::admission::ISTIO.into());
+    let version = cluster.quirks.istio().to_owned();
     let age = (world.now - pod.started) as f64 / 1000.0;
     Ok(match listener(cluster, pod, port, false) {
         Some(Kind::AppMetrics) => application(cluster, pod),

@@ -14,8 +14,7 @@ const SPACE: &str = "istio-system";
 pub(crate) fn seed(world: &mut World, c: usize, files: &Files) {
     secrets(world, c, files);
     config(world, c);
-    let version = world.clusters[c].quirks.istio_version.clone().unwrap_or_else(|| ISTIO.into());
-    put(world, c, resources::deployments(), istiod(world, c, &version));
+    put(world, c, resources::deployments(), istiod(world, c));
     let ports = json!([{"name": "grpc-xds", "port": 15010}, {"name": "https-dns", "port": 15012}, {"name": "https-webhook", "port": 443, "targetPort": 15017},
         {"name": "http-monitoring", "port": 15014}]);
     let labels = json!({"app": "istiod", "istio": "pilot", "istio.io/rev": "default"});
@@ -31,11 +30,11 @@ pub(crate) fn seed(world: &mut World, c: usize, files: &Files) {
     let network = world.clusters[c].ident.network.clone();
     let ingress = json!({"app": "istio-ingressgateway", "istio": "ingressgateway", "istio.io/rev": "default"});
     let ports = json!([{"name": "status-port", "port": 15021}, {"name": "http2", "port": 80, "targetPort": 8080}, {"name": "https", "port": 443, "targetPort": 8443}]);
-    gateway(world, c, "istio-ingressgateway", &ingress, ports, &version);
+    gateway(world, c, "istio-ingressgateway", &ingress, ports);
     let mut east_west = json!({"app": "istio-eastwestgateway", "istio": "eastwestgateway", "istio.io/rev": "default"});
     east_west["topology.istio.io/network"] = json!(network);
     let ports = json!([{"name": "status-port", "port": 15021}, {"name": "tls", "port": 15443}, {"name": "tls-istiod", "port": 15012}, {"name": "tls-webhook", "port": 15017}]);
-    gateway(world, c, "istio-eastwestgateway", &east_west, ports, &version);
+    gateway(world, c, "istio-eastwestgateway", &east_west, ports);
     let expose = json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "cross-network-gateway", "namespace": SPACE},
         "spec": {"selector": {"istio": "eastwestgateway"}, "servers": [{"port": {"number": 15443, "name": "tls", "protocol": "TLS"},
             "tls": {"mode": "AUTO_PASSTHROUGH"}, "hosts": ["*.local"]}]}});
@@ -82,8 +81,11 @@ fn config(world: &mut World, c: usize) {
     put(world, c, resources::configmaps(), injector);
 }
 
-fn istiod(world: &World, c: usize, version: &str) -> Value {
+fn istiod(world: &World, c: usize) -> Value {
     let ident = &world.clusters[c].ident;
+    let quirks = &world.clusters[c].quirks;
+    let mut env = vec![json!({"name": "REVISION", "value": "default"})];
+    env.extend((!quirks.nameless).then(|| json!({"name": "CLUSTER_ID", "value": ident.istio})));
     let labels =
         json!({"app": "istiod", "istio": "pilot", "istio.io/rev": "default", "operator.istio.io/component": "Pilot"});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istiod", "namespace": SPACE, "labels": labels},
@@ -91,21 +93,18 @@ fn istiod(world: &World, c: usize, version: &str) -> Value {
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": "25%"}},
             "template": {"metadata": {"labels": {"app": "istiod", "istio": "pilot", "istio.io/rev": "default", "sidecar.istio.io/inject": "false"},
                 "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "15014"}},
-                "spec": {"serviceAccountName": "istiod", "containers": [{"name": "discovery", "image": format!("registry.local/pilot:{version}"),
+                "spec": {"serviceAccountName": "istiod", "containers": [{"name": "discovery", "image": quirks.istio_image("pilot"),
                     "args": ["discovery", "--monitoringAddr=:15014", "--log_output_level=default:info", "--domain", "cluster.local"],
-                    "env": [{"name": "CLUSTER_ID", "value": ident.istio}, {"name": "REVISION", "value": "default"}],
+                    "env": env,
                     "ports": [{"containerPort": 8080}, {"containerPort": 15010}, {"containerPort": 15012}, {"containerPort": 15014}, {"containerPort": 15017}],
                     "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 5}}]}}}})
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
-fn gateway(world: &mut World, c: usize, name: &str, labels: &Value, ports: Value, version: &str) {
+fn gateway(world: &mut World, c: usize, name: &str, labels: &Value, ports: Value) {
     let ident = world.clusters[c].ident.clone();
-    let mut env = vec![
-        json!({"name": "ISTIO_META_CLUSTER_ID", "value": ident.istio}),
-        json!({"name": "ISTIO_META_NETWORK", "value": ident.network}),
-        json!({"name": "ISTIO_META_MESH_ID", "value": "oke-mesh"}),
-    ];
+    let mut env = world.clusters[c].quirks.identity(&ident);
+    let image = world.clusters[c].quirks.istio_image("proxyv2");
     if name == "istio-eastwestgateway" {
         env.push(json!({"name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": ident.network}));
     }
@@ -118,7 +117,7 @@ fn gateway(world: &mut World, c: usize, name: &str, labels: &Value, ports: Value
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": "25%"}},
             "template": {"metadata": {"labels": template_labels,
                 "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "15020", "prometheus.io/path": "/stats/prometheus"}},
-                "spec": {"containers": [{"name": "istio-proxy", "image": format!("registry.local/proxyv2:{version}"),
+                "spec": {"containers": [{"name": "istio-proxy", "image": image,
                     "args": ["proxy", "router", "--domain", "$(POD_NAMESPACE).svc.cluster.local"], "env": env,
                     "ports": [{"containerPort": 15021}, {"containerPort": 15090, "name": "http-envoy-prom"}],
                     "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021}, "initialDelaySeconds": 1, "periodSeconds": 2, "failureThreshold": 30},
