@@ -56,6 +56,11 @@ impl Cidr {
         self.contains(&one)
     }
 
+    /// Whether it is a range of IPv4 addresses.
+    pub const fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
+    }
+
     /// Whether two ranges have an address in common.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other) || other.contains(self)

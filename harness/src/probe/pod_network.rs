@@ -1,5 +1,5 @@
 //! `podNetwork`: pods have addresses of the ranges that the mesh file declares for their cluster, and no two clusters
-//! share a range. Pods on their node's network are left out.
+//! share a range. Pods on their node's network are left out; what is not declared is not compared, and no pass.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World};
 use crate::spec::{ClusterChoice, MeshSpec};
 
-/// The addresses of a cluster's pods.
+/// The addresses of a cluster's pods, of both IP versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodNetwork {
@@ -52,7 +52,8 @@ impl Kind for PodNetwork {
                 }
             }
             let own = ranges(&cluster.spec.expect.pod_cidrs)?;
-            Ok(Box::new(PodNetworkObserver { cluster, own, others }) as Box<dyn Observer>)
+            let declared = Declared { key: cluster.key.clone(), own, others };
+            Ok(Box::new(PodNetworkObserver { cluster, declared }) as Box<dyn Observer>)
         })
     }
 }
@@ -63,60 +64,190 @@ fn ranges(texts: &[String]) -> Result<Vec<Cidr>, CannotAsk> {
 
 struct PodNetworkObserver {
     cluster: Arc<Cluster>,
+    declared: Declared,
+}
+
+/// The ranges that the mesh file declares.
+struct Declared {
+    key: String,
     own: Vec<Cidr>,
     others: Vec<(String, Vec<Cidr>)>,
 }
 
 impl PodNetworkObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
-        let key = &self.cluster.key;
-        let mut missed = Vec::new();
-        for (other, theirs) in &self.others {
-            let clash =
-                self.own.iter().find_map(|own| theirs.iter().find(|their| own.overlaps(their)).map(|t| (own, t)));
-            if let Some((own, their)) = clash {
-                missed.push(format!("the declared ranges overlap: {own} of {key} and {their} of {other}"));
-            }
-        }
         let pods = self.cluster.list("/api/v1/pods", None).await?;
-        let mut outside = Vec::new();
-        let mut looked_at = 0;
-        for (pod, address) in pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true).filter_map(addressed) {
-            looked_at += 1;
-            if self.own.iter().any(|range| range.holds(address)) {
-                continue;
-            }
-            let of = self.others.iter().find(|(_, ranges)| ranges.iter().any(|range| range.holds(address)));
-            let of = of.map_or_else(String::new, |(other, _)| format!(", which is in the range of {other}"));
-            outside.push(format!("pod {pod} has {address}{of}"));
-        }
-        let declared = self.own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let seen = json!({ "pods": looked_at, "outside": outside, "declared": declared });
-        if self.own.is_empty() {
-            let message = format!("the mesh file declares no range to compare with: clusters.{key}.expect.podCidrs");
-            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
-        }
-        if looked_at == 0 {
-            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, format!("no pod of {key} has an address")) });
-        }
-        if let Some(first) = outside.first() {
-            missed.push(format!("{} of {looked_at} pods are outside {declared}: {first}", outside.len()));
-        }
-        let message = match missed.as_slice() {
-            [] => format!("all {looked_at} pods are inside {declared}, apart from every other cluster ({key})"),
-            missed => format!("{} ({key})", missed.join("; ")),
-        };
-        Ok(Outcome::judged(missed.is_empty(), message, seen))
+        Ok(self.declared.judge(&pods))
     }
 }
 
-/// A pod that runs, with its address.
-fn addressed(pod: &Value) -> Option<(PodRef, IpAddr)> {
-    Some((PodRef::of(pod), pod["status"]["podIP"].as_str()?.parse().ok()?))
+impl Declared {
+    fn judge(&self, pods: &[Value]) -> Outcome {
+        let key = &self.key;
+        let found = self.addresses(pods);
+        let declared = listed(&self.own);
+        let seen =
+            json!({ "pods": found.pods, "addresses": found.addresses, "outside": found.outside, "declared": declared });
+        let mut missed: Vec<String> = self.overlaps();
+        if let Some(first) = found.outside.first() {
+            let (count, all) = (found.outside.len(), found.addresses);
+            missed.push(format!("{count} of {all} pod addresses are outside {declared}: {first}"));
+        }
+        if !missed.is_empty() && !self.own.is_empty() {
+            return Outcome::judged(false, format!("{} ({key})", missed.join("; ")), seen);
+        }
+        let no_data = |why: String| Outcome { seen: seen.clone(), ..Outcome::new(Answer::NoData, why) };
+        if self.own.is_empty() {
+            let field = format!("clusters.{key}.expect.podCidrs");
+            return no_data(format!("the mesh file declares no range to compare with: {field}"));
+        }
+        if found.pods == 0 {
+            return no_data(format!("no pod of {key} has an address"));
+        }
+        let inside = format!(
+            "{} addresses of {} pods are inside {declared}",
+            found.addresses - found.of_another_kind,
+            found.pods
+        );
+        let mut unproven = Vec::new();
+        if let Some(first) = found.undeclared {
+            let count = found.of_another_kind;
+            let field = format!("add the range to clusters.{key}.expect.podCidrs");
+            unproven.push(format!("{count} have none declared for their IP version: {first}; {field}"));
+        }
+        let bare: Vec<String> =
+            self.others.iter().filter(|(_, ranges)| ranges.is_empty()).map(|(key, _)| key.clone()).collect();
+        if !bare.is_empty() {
+            let fields =
+                bare.iter().map(|key| format!("clusters.{key}.expect.podCidrs")).collect::<Vec<_>>().join(", ");
+            let apart = format!("whether they are apart from those of {} is not known", bare.join(", "));
+            unproven.push(format!("{apart}: the mesh file does not declare {fields}"));
+        }
+        if !unproven.is_empty() {
+            return no_data(format!("{inside}, but {} ({key})", unproven.join("; ")));
+        }
+        let others = self.others.iter().map(|(key, ranges)| format!("{key} ({})", listed(ranges))).collect::<Vec<_>>();
+        let apart = if others.is_empty() { String::new() } else { format!(", apart from {}", others.join(", ")) };
+        Outcome::judged(true, format!("all {inside}{apart} ({key})"), seen)
+    }
+
+    /// Other clusters whose declared ranges share addresses with this one's.
+    fn overlaps(&self) -> Vec<String> {
+        let clash = |(other, theirs): &(String, Vec<Cidr>)| {
+            let of = |own: &Cidr| theirs.iter().find(|their| own.overlaps(their)).map(|their| (*own, *their));
+            let (own, their) = self.own.iter().find_map(of)?;
+            let key = &self.key;
+            Some(format!("the declared ranges overlap: {own} of {key} and {their} of {other}"))
+        };
+        self.others.iter().filter_map(clash).collect()
+    }
+
+    fn addresses(&self, pods: &[Value]) -> Addresses {
+        let mut found = Addresses::default();
+        for pod in pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true) {
+            let addresses = addresses(pod);
+            found.pods += usize::from(!addresses.is_empty());
+            found.addresses += addresses.len();
+            for address in addresses {
+                if self.own.iter().any(|range| range.holds(address)) {
+                    continue;
+                }
+                let of = self.others.iter().find(|(_, ranges)| ranges.iter().any(|range| range.holds(address)));
+                let said = format!("pod {} has {address}", PodRef::of(pod));
+                if let Some((other, _)) = of {
+                    found.outside.push(format!("{said}, which is in the range of {other}"));
+                } else if self.own.iter().any(|range| range.is_ipv4() == address.is_ipv4()) {
+                    found.outside.push(said);
+                } else {
+                    found.of_another_kind += 1;
+                    found.undeclared.get_or_insert(said);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The addresses of pods beside what is declared.
+#[derive(Debug, Default)]
+struct Addresses {
+    pods: usize,
+    addresses: usize,
+    /// Outside every declared range of their IP version, or inside another cluster's.
+    outside: Vec<String>,
+    /// Of an IP version for which no range is declared, and the first of them.
+    of_another_kind: usize,
+    undeclared: Option<String>,
+}
+
+fn listed(ranges: &[Cidr]) -> String {
+    ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// All addresses of a pod: two where the cluster has both IP versions.
+fn addresses(pod: &Value) -> Vec<IpAddr> {
+    let status = &pod["status"];
+    let all = status["podIPs"].as_array().into_iter().flatten().map(|one| &one["ip"]);
+    let mut found: Vec<IpAddr> = all.chain([&status["podIP"]]).filter_map(|ip| ip.as_str()?.parse().ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 impl Observer for PodNetworkObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { settle(self.ask().await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(own: &[&str], other: &[&str]) -> Declared {
+        let ranges = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        Declared { key: "one".to_owned(), own: ranges(own), others: vec![("two".to_owned(), ranges(other))] }
+    }
+
+    fn pod(ips: &[&str]) -> Value {
+        let ips: Vec<Value> = ips.iter().map(|ip| json!({ "ip": ip })).collect();
+        json!({ "metadata": { "name": "a", "namespace": "b" }, "status": { "podIP": ips[0]["ip"], "podIPs": ips } })
+    }
+
+    fn told(declared: &Declared, pods: &[Value]) -> (Answer, String) {
+        let outcome = declared.judge(pods);
+        (outcome.answer, outcome.message)
+    }
+
+    #[test]
+    fn every_address_of_a_pod_is_compared() {
+        let both = declared(&["10.0.0.0/16", "fd00:1::/64"], &["10.1.0.0/16", "fd00:2::/64"]);
+        let (answer, message) = told(&both, &[pod(&["10.0.0.7", "fd00:1::7"])]);
+        assert_eq!(answer, Answer::Good, "{message}");
+        assert!(message.starts_with("all 2 addresses of 1 pods are inside"), "{message}");
+        let (answer, message) = told(&both, &[pod(&["10.0.0.7", "fd00:2::7"])]);
+        assert!(answer != Answer::Good && message.contains("fd00:2::7, which is in the range of two"), "{message}");
+        let (answer, message) = told(&both, &[pod(&["10.0.0.7", "fd00:9::7"])]);
+        assert!(answer != Answer::Good && message.starts_with("1 of 2 pod addresses are outside"), "{message}");
+    }
+
+    #[test]
+    fn an_ip_version_without_a_range_is_not_compared() {
+        let four = declared(&["10.0.0.0/16"], &["10.1.0.0/16"]);
+        let (answer, message) = told(&four, &[pod(&["10.0.0.7", "fd00:1::7"])]);
+        assert_eq!(answer, Answer::NoData);
+        assert!(
+            message.starts_with("1 addresses of 1 pods are inside 10.0.0.0/16, but 1 have none declared"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_cluster_without_a_range_is_not_apart() {
+        let (answer, message) = told(&declared(&["10.0.0.0/16"], &[]), &[pod(&["10.0.0.7"])]);
+        assert_eq!(answer, Answer::NoData);
+        assert!(message.contains("the mesh file does not declare clusters.two.expect.podCidrs"), "{message}");
+        let (answer, _) = told(&declared(&["10.0.0.0/16"], &[]), &[pod(&["10.3.0.7"])]);
+        assert_ne!(answer, Answer::NoData, "outside is outside");
     }
 }

@@ -1,6 +1,6 @@
 //! How a cluster differs from a healthy one, in terms of the model.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 
@@ -135,6 +135,8 @@ pub(crate) struct Quirks {
     pub(crate) overlay: bool,
     /// Pods have addresses from the first cluster's network.
     pub(crate) overlapping: bool,
+    /// Pods have an IPv6 address beside the other one.
+    pub(crate) dual_stack: bool,
     pub(crate) pods: Vec<PodQuirk>,
     pub(crate) missing_deployments: Vec<String>,
     pub(crate) without_sidecar: Vec<String>,
@@ -189,6 +191,7 @@ impl Default for Quirks {
             nameless: false,
             overlay: false,
             overlapping: false,
+            dual_stack: false,
             pods: Vec::new(),
             missing_deployments: Vec::new(),
             without_sidecar: Vec::new(),
@@ -250,6 +253,14 @@ impl Quirks {
             return Ident::new(0).pod_ip(node, slot + 100);
         }
         ident.pod_ip(node, slot)
+    }
+
+    /// All addresses of a pod, as its status lists them.
+    pub(crate) fn pod_ips(&self, first: Ipv4Addr) -> Vec<IpAddr> {
+        let [.., third, fourth] = first.octets();
+        let second = Ipv6Addr::new(0xfd00, 0x1818, 0, u16::from(third), 0, 0, 0, u16::from(fourth));
+        let second = self.dual_stack.then_some(IpAddr::V6(second));
+        [IpAddr::V4(first)].into_iter().chain(second).collect()
     }
 
     pub(crate) fn kubelet(&self, node: usize) -> Option<String> {

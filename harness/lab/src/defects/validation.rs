@@ -77,6 +77,14 @@ pub(super) static ROWS: &[Row] = &[
     row("overlapping-pod-cidrs", Before, "pods have addresses of the first cluster's network", |w, c| {
         w.clusters[c].quirks.overlapping = true;
     }),
+    row(
+        "dual-stack-undeclared",
+        Before,
+        "pods have IPv6 addresses as well, of which nobody declared a range",
+        |w, c| {
+            w.clusters[c].quirks.dual_stack = true;
+        },
+    ),
     row("ping-loss-20", Start, "one in five echoes to other clusters is lost", |w, c| {
         each_other(w, c, |l| l.loss = 0.2);
     }),

@@ -17,13 +17,11 @@ pub(crate) fn write(world: &mut World, c: usize, uid: &str) {
         "conditions": conditions(pod, &dates.seconds(pod.created), &dates.seconds(pod.ready_since)),
     });
     if let (Some(ip), Some(host)) = (pod.ip, host) {
+        let all: Vec<Value> = cluster.quirks.pod_ips(ip).iter().map(|ip| json!({"ip": ip.to_string()})).collect();
         let ip = ip.to_string();
-        for (key, value) in [
-            ("podIP", json!(ip)),
-            ("podIPs", json!([{"ip": ip}])),
-            ("hostIP", json!(host)),
-            ("hostIPs", json!([{"ip": host}])),
-        ] {
+        for (key, value) in
+            [("podIP", json!(ip)), ("podIPs", json!(all)), ("hostIP", json!(host)), ("hostIPs", json!([{"ip": host}]))]
+        {
             status[key] = value;
         }
     }
