@@ -52,7 +52,12 @@ pub fn trials() -> Vec<Trial> {
         })
     };
     // What differs from one healthy mesh to another, as defects of the lab; each must also show what is wrong beside it.
-    let different = [("validation/week2/istio-version", "istio-images-by-digest")];
+    let different = [
+        ("validation/week2/istio-version", "istio-images-by-digest"),
+        ("validation/week4/prometheus-both-clusters", "scraped-every-minute"),
+        ("validation/week4/cross-cluster-metrics", "scraped-every-minute"),
+        ("validation/week4/federation", "scraped-every-minute"),
+    ];
     let different = different.into_iter().map(|(scenario, defect)| {
         Trial::test(format!("lab::{scenario} although {defect}"), move || {
             let path = root().join("scenarios").join(scenario).with_extension("yaml");

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Alert, AlertRules, Alertmanager, ApiServer, CannotAsk, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec,
     Federation, Http, Ledger, MeshIdentity, MeshSync, Nodes, Outcome, Ping, PodNetwork, Pods, Promql, Queries,
-    Resource, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
+    Resource, ScrapeTargets, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};
@@ -220,6 +220,8 @@ kinds! {
     Ledger "ledger",
     /// An instant query to a cluster's Prometheus; an empty result is no data, never 0.
     Promql "promql",
+    /// A Prometheus' targets: all up, fresh by their own intervals, no scrape pool without any.
+    ScrapeTargets "scrapeTargets",
     /// Each cluster's series at the federating Prometheus: present, fresh, and really from that cluster.
     Federation "federation",
     /// Alerting rules: loaded, healthy, as declared, able to fire, with an Alertmanager attached.

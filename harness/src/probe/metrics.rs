@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use meshdrill_checks::observe::alertmanager::{self, ReceivedAlert, Silence, Status};
-use meshdrill_checks::observe::prometheus::{self, Alertmanagers, PrometheusError, RuleGroup, Targets, Vector};
+use meshdrill_checks::observe::prometheus::{self, Alertmanagers, Config, PrometheusError, RuleGroup, Targets, Vector};
 use meshdrill_checks::record::Series;
 
 use super::CannotAsk;
@@ -110,6 +110,27 @@ impl Metrics {
     /// The scrape targets.
     pub async fn targets(&self) -> Result<Targets, CannotAsk> {
         Ok(self.read("/api/v1/targets?state=active", None, prometheus::parse_targets).await?.data)
+    }
+
+    /// How many targets of a scrape pool were found and dropped.
+    pub async fn dropped_in(&self, pool: &str) -> Result<u64, CannotAsk> {
+        let path = format!("/api/v1/targets?state=dropped&scrapePool={}", encode(pool));
+        let mut dropped = self.read(&path, None, prometheus::parse_targets).await?.data.dropped_in;
+        Ok(dropped.remove(pool).unwrap_or_default())
+    }
+
+    /// The configuration it runs with.
+    pub async fn config(&self) -> Result<Config, CannotAsk> {
+        Ok(self.read("/api/v1/status/config", None, prometheus::parse_config).await?.data)
+    }
+
+    /// The names of its scrape pools; those of its jobs where the version does not tell.
+    pub async fn scrape_pools(&self) -> Result<Vec<String>, CannotAsk> {
+        let answer = self.send("/api/v1/scrape_pools", None).await?;
+        match answer.status {
+            404 => Ok(self.config().await?.jobs),
+            status => Ok(prometheus::parse_scrape_pools(status, &answer.body).map_err(|error| self.wrong(error))?.data),
+        }
     }
 
     /// The rule groups.

@@ -1,14 +1,17 @@
 //! `promql`: an instant query to one cluster's Prometheus. An empty result is no data, never 0.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::prometheus::Vector;
+use meshdrill_checks::observe::prometheus::{Target, Vector};
+use meshdrill_checks::observe::promql::selectors;
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
@@ -22,7 +25,8 @@ use crate::spec::{ClusterChoice, Comparison, MeshSpec};
 pub struct Promql {
     /// The cluster whose Prometheus is asked.
     pub cluster: ClusterChoice,
-    /// The query.
+    /// The query. `$__rate_interval` in it stands for four scrape intervals of the targets that have its metrics, at least
+    /// a minute.
     pub query: String,
     /// What every value of the result must be; without it there must be at least one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +67,8 @@ impl Kind for Promql {
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
         Box::pin(async move {
             let metrics = Metrics::prometheus(world, self.cluster.key()).await?;
-            Ok(Box::new(PromqlObserver { metrics: Arc::new(metrics), spec: self.clone() }) as Box<dyn Observer>)
+            let observer = PromqlObserver { metrics: Arc::new(metrics), spec: self.clone(), query: OnceCell::new() };
+            Ok(Box::new(observer) as Box<dyn Observer>)
         })
     }
 }
@@ -71,15 +76,50 @@ impl Kind for Promql {
 struct PromqlObserver {
     metrics: Arc<Metrics>,
     spec: Promql,
+    /// The query that is sent, once that is known.
+    query: OnceCell<String>,
 }
 
+/// What Grafana calls the window that every rate can be taken over.
+const RATE_INTERVAL: &str = "$__rate_interval";
+/// The scrape intervals in it.
+const INTERVALS: u32 = 4;
+/// The shortest that it is.
+const SHORTEST: Duration = Duration::from_mins(1);
+
 impl PromqlObserver {
+    /// The query with its window, as the live scrape interval makes it.
+    async fn filled_in(&self) -> Result<String, CannotAsk> {
+        let query = &self.spec.query;
+        if !query.contains(RATE_INTERVAL) {
+            return Ok(query.clone());
+        }
+        let selectors = selectors(&query.replace(RATE_INTERVAL, "1m"))
+            .map_err(|error| CannotAsk(format!("{query}: {error}; write the window yourself")))?;
+        let targets = self.metrics.targets().await?.active;
+        let mut having = Vec::new();
+        for metric in selectors.iter().filter_map(|selector| selector.metric.as_deref()) {
+            let series = self.metrics.query(&format!("count by (job, instance) ({metric})"), None).await?;
+            having.extend(
+                series.samples().iter().map(|one| (one.label("job").to_owned(), one.label("instance").to_owned())),
+            );
+        }
+        let window = rate_window(&targets, &having).ok_or_else(|| {
+            CannotAsk(format!(
+                "{}: no scrape target tells its interval; write the window yourself",
+                self.metrics.name()
+            ))
+        })?;
+        Ok(query.replace(RATE_INTERVAL, &format!("{}s", window.as_secs())))
+    }
+
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
-        let vector = self.metrics.query(&self.spec.query, None).await?;
+        let query = self.query.get_or_try_init(|| self.filled_in()).await?;
+        let vector = self.metrics.query(query, None).await?;
         let values = vector.numbers();
         let seen = json!({ "values": values, "series": vector.samples().iter().take(20).map(|series| &series.labels).collect::<Vec<_>>() });
         if let Vector::NoData = vector {
-            let message = format!("no data: {} at {} selects nothing", self.spec.query, self.metrics.name());
+            let message = format!("no data: {query} at {} selects nothing", self.metrics.name());
             return Ok(Outcome::new(Answer::NoData, message));
         }
         if let Some(expect) = self.spec.expect
@@ -101,7 +141,7 @@ impl PromqlObserver {
             return Ok(Outcome::new(Answer::NoData, "no data: the result holds no number"));
         }
         if let Some(limit) = self.spec.fresh {
-            let ages = self.metrics.query(&format!("time() - timestamp({})", self.spec.query), None).await?.numbers();
+            let ages = self.metrics.query(&format!("time() - timestamp({query})"), None).await?.numbers();
             let oldest = ages.iter().copied().fold(0.0, f64::max);
             if oldest > limit.as_secs_f64() {
                 return Ok(Outcome::judged(false, format!("{oldest:.0} s old, expected at most {limit}"), seen));
@@ -111,8 +151,40 @@ impl PromqlObserver {
     }
 }
 
+/// Four times the longest interval of the targets with these jobs and instances; of all targets if none of them is there.
+fn rate_window(targets: &[Target], having: &[(String, String)]) -> Option<Duration> {
+    let of = |target: &&Target| {
+        let label = |name: &str| target.labels.get(name).map_or("", String::as_str);
+        having.iter().any(|(job, instance)| job == label("job") && instance == label("instance"))
+    };
+    let interval = targets.iter().filter(of).filter_map(|target| target.scrape_interval).max();
+    let interval = interval.or_else(|| targets.iter().filter_map(|target| target.scrape_interval).max())?;
+    Some((INTERVALS * interval).max(SHORTEST))
+}
+
 impl Observer for PromqlObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { settle(self.ask().await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshdrill_checks::observe::prometheus::parse_targets;
+
+    #[test]
+    fn a_rate_is_taken_over_four_scrapes_of_what_has_the_metric() {
+        let target = |instance: &str, every: &str| json!({ "labels": { "job": "pods", "instance": instance }, "scrapeUrl": "u", "health": "up", "scrapeInterval": every });
+        let body = json!({ "status": "success", "data": { "activeTargets": [target("fast", "5s"), target("usual", "30s"), target("slow", "5m")] } });
+        let targets = parse_targets(200, body.to_string().as_bytes()).unwrap().data.active;
+        let window = |instances: &[&str]| {
+            let having: Vec<_> = instances.iter().map(|one| ("pods".to_owned(), (*one).to_owned())).collect();
+            rate_window(&targets, &having).map(|window| window.as_secs())
+        };
+        assert_eq!(window(&["fast"]), Some(60), "a minute at least");
+        assert_eq!(window(&["fast", "usual"]), Some(120));
+        assert_eq!(window(&["elsewhere"]), Some(1200), "the longest of all where nothing tells");
+        assert_eq!(rate_window(&[], &[]), None);
     }
 }

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod answer;
+mod config;
 mod duration;
 mod exposition;
 pub mod freshness;
@@ -14,6 +15,7 @@ mod targets;
 
 pub use alerts::{Alert, AlertState, Alertmanagers, parse_alertmanagers, parse_alerts};
 pub use answer::{Answer, PrometheusError};
+pub use config::{Config, parse_config, parse_scrape_pools};
 pub use duration::parse_duration;
 pub use exposition::{Exposition, Metric, Sampled, parse_exposition};
 pub use query::{Point, Series, SeriesValue, Vector, parse_query};

@@ -17,6 +17,8 @@ pub struct Targets {
     pub active: Vec<Target>,
     /// Number of those that were found and dropped.
     pub dropped: u64,
+    /// The same for each scrape pool, where the version or the list tells.
+    pub dropped_in: BTreeMap<String, u64>,
 }
 
 /// How the last scrape went.
@@ -71,16 +73,33 @@ impl Target {
 struct TargetsData {
     active_targets: Vec<Target>,
     #[serde(default)]
-    dropped_targets: Vec<serde::de::IgnoredAny>,
+    dropped_targets: Vec<Dropped>,
     #[serde(default)]
     dropped_target_counts: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dropped {
+    /// Older versions do not tell it; the job that service discovery was told is the same.
+    scrape_pool: Option<String>,
+    #[serde(default)]
+    discovered_labels: BTreeMap<String, String>,
 }
 
 /// Reads the answer of `/api/v1/targets`.
 pub fn parse_targets(status: u16, body: &[u8]) -> Result<Answer<Targets>, PrometheusError> {
     answer::open::<TargetsData>(status, body)?.map(|data| {
         let counted = data.dropped_target_counts.values().fold(0u64, |sum, n| sum.saturating_add(*n));
-        Ok(Targets { active: data.active_targets, dropped: counted.max(data.dropped_targets.len() as u64) })
+        let dropped = counted.max(data.dropped_targets.len() as u64);
+        let mut dropped_in = data.dropped_target_counts;
+        if dropped_in.is_empty() {
+            for mut one in data.dropped_targets {
+                let pool = one.scrape_pool.or_else(|| one.discovered_labels.remove("job"));
+                *dropped_in.entry(pool.unwrap_or_default()).or_default() += 1;
+            }
+        }
+        Ok(Targets { active: data.active_targets, dropped, dropped_in })
     })
 }
 
@@ -110,10 +129,14 @@ mod tests {
     #[test]
     fn never_scraped_and_counted_drops() {
         let body = br#"{"status":"success","data":{"activeTargets":[{"labels":{},"scrapeUrl":"u","health":"unknown",
-            "lastScrape":"0001-01-01T00:00:00Z"}],"droppedTargets":[{}],"droppedTargetCounts":{"a":3,"b":4}}}"#;
+            "lastScrape":"0001-01-01T00:00:00Z"}],"droppedTargets":[{"discoveredLabels":{"job":"a"}}],"droppedTargetCounts":{"a":3,"b":4}}}"#;
         let targets = parse_targets(200, body).unwrap().data;
         assert_eq!((targets.active[0].health, targets.active[0].last_scrape), (TargetHealth::Unknown, None));
-        assert_eq!(targets.dropped, 7);
+        assert_eq!((targets.dropped, targets.dropped_in["b"]), (7, 4));
+        let body =
+            br#"{"status":"success","data":{"activeTargets":[],"droppedTargets":[{"discoveredLabels":{"job":"a"}},
+            {"discoveredLabels":{"job":"x"},"scrapePool":"a"}]}}"#;
+        assert_eq!(parse_targets(200, body).unwrap().data.dropped_in["a"], 2, "counted where nothing else tells");
     }
 
     proptest! {

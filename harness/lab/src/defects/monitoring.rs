@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::quirks::Federation;
+use super::quirks::{Discovery, Federation};
 use super::validation::{broken, edit, first, row, scale};
-use super::{Row, When};
+use super::{DefectInfo, Row, When};
 use crate::store::{object, resources};
 use crate::world::Broken;
 
@@ -18,6 +18,22 @@ pub(super) static ROWS: &[Row] = &[
     row("prometheus-stale", Before, "Prometheus answers and stopped scraping a minute ago", |w, c| {
         w.clusters[c].quirks.prometheus_frozen = true;
     }),
+    row("scrape-pool-emptied", Before, "Prometheus has dropped all pods it finds since a minute", |w, c| {
+        w.clusters[c].quirks.discovery = Discovery::DropsThemLately;
+    }),
+    row("prometheus-finds-no-pods", Before, "Prometheus' service discovery gives no pod at all", |w, c| {
+        w.clusters[c].quirks.discovery = Discovery::Nothing;
+    }),
+    Row {
+        info: DefectInfo {
+            name: "scraped-every-minute",
+            scoped: true,
+            default_cluster: "all",
+            what: "Prometheus scrapes once a minute",
+        },
+        when: Before,
+        apply: |w, c| w.clusters[c].quirks.scrape_interval = 60_000,
+    },
     row("prometheus-html", Start, "something answers an HTML page in Prometheus' place", |w, c| {
         w.clusters[c].quirks.prometheus_html = true;
     }),

@@ -92,6 +92,18 @@ pub(crate) enum Federation {
     Stopped,
 }
 
+/// Which pods a Prometheus finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Discovery {
+    /// Those that ask to be scraped.
+    #[default]
+    Asked,
+    /// The same until a minute before the lab started; since then it drops all it finds.
+    DropsThemLately,
+    /// None, and it never did.
+    Nothing,
+}
+
 /// Which pods do not become ready as they should.
 #[derive(Debug, Clone)]
 pub(crate) struct PodQuirk {
@@ -164,6 +176,9 @@ pub(crate) struct Quirks {
     pub(crate) prometheus_html: bool,
     /// Prometheus stopped scraping a minute before the lab starts.
     pub(crate) prometheus_frozen: bool,
+    pub(crate) discovery: Discovery,
+    /// How often targets are scraped, a multiple of five seconds.
+    pub(crate) scrape_interval: Ms,
     pub(crate) rules_unloaded: bool,
     pub(crate) rule_error: bool,
     pub(crate) never_firing_istiod_rule: bool,
@@ -210,6 +225,8 @@ impl Default for Quirks {
             federation: Federation::Peers,
             prometheus_html: false,
             prometheus_frozen: false,
+            discovery: Discovery::Asked,
+            scrape_interval: 5_000,
             rules_unloaded: false,
             rule_error: false,
             never_firing_istiod_rule: false,

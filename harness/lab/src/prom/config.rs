@@ -19,6 +19,18 @@ pub(crate) fn peer_address(world: &World, c: usize, peer: usize) -> String {
     }
 }
 
+/// The scrape interval as Prometheus writes it.
+pub(crate) fn interval(world: &World, c: usize) -> String {
+    let seconds = world.clusters[c].quirks.scrape_interval / 1000;
+    if seconds % 60 == 0 { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
+}
+
+/// The scrape jobs, which are the scrape pools too.
+pub(crate) fn jobs(world: &World, c: usize) -> Vec<&'static str> {
+    let federate = (!peers(world, c).is_empty()).then_some("federate-peer");
+    federate.into_iter().chain(["kubernetes-pods", "prometheus"]).collect()
+}
+
 /// The configuration file.
 pub(crate) fn text(world: &World, c: usize) -> String {
     let cluster = &world.clusters[c];
@@ -29,9 +41,10 @@ pub(crate) fn text(world: &World, c: usize) -> String {
         "alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:\n      - alertmanager.istio-system:9093\n"
             .into()
     };
+    let every = interval(world, c);
     let rules = if cluster.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
     let mut out = format!(
-        "global:\n  scrape_interval: 5s\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n    cluster: {id}\n{alerting}{rules}\
+        "global:\n  scrape_interval: {every}\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n    cluster: {id}\n{alerting}{rules}\
          scrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets:\n    - localhost:9090\n- job_name: kubernetes-pods\n  \
          kubernetes_sd_configs:\n  - role: pod\n"
     );

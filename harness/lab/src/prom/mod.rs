@@ -23,6 +23,8 @@ pub(crate) struct Prometheus {
     pub(crate) targets: Vec<Target>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) evaluated: crate::clock::Ms,
+    /// When it last scraped.
+    pub(crate) scraped: Option<crate::clock::Ms>,
     /// The pod the data is in.
     pub(crate) instance: Option<crate::world::Uid>,
     pub(crate) scrapes: u64,

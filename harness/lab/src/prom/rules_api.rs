@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::api::success;
 use super::labels::Labels;
 use super::rules::{Active, Rule};
+use super::{config, scrape};
+use crate::api::query::Query;
 use crate::plane::call::Answer;
 use crate::world::World;
 
@@ -64,18 +66,28 @@ pub(super) fn alerts(world: &World, c: usize) -> Answer {
     success(&json!({"alerts": list}))
 }
 
-pub(super) fn targets(world: &World, c: usize) -> Answer {
-    let list: Vec<Value> = world.clusters[c]
-        .prometheus
-        .targets
-        .iter()
-        .map(|t| {
-            json!({"discoveredLabels": {"__address__": t.labels.get("instance"), "__scheme__": "http", "job": t.job}, "labels": t.labels.json(),
-                "scrapePool": t.job, "scrapeUrl": t.url, "globalUrl": t.url, "lastError": t.error, "lastScrape": world.dates.millis(t.scraped),
-                "lastScrapeDuration": 0.004_1, "health": if t.up { "up" } else { "down" }, "scrapeInterval": "5s", "scrapeTimeout": "5s"})
-        })
-        .collect();
-    success(&json!({"activeTargets": list, "droppedTargets": [], "droppedTargetCounts": {}}))
+/// The targets, of every state or of one, in every pool or in one.
+pub(super) fn targets(world: &World, c: usize, query: &Query) -> Answer {
+    let state = query.get("state").unwrap_or("any");
+    let wanted = |pool: &str| query.get("scrapePool").is_none_or(|only| only == pool);
+    let every = config::interval(world, c);
+    let active = world.clusters[c].prometheus.targets.iter().filter(|t| state != "dropped" && wanted(t.job)).map(|t| {
+        json!({"discoveredLabels": {"__address__": t.labels.get("instance"), "__scheme__": "http", "job": t.job}, "labels": t.labels.json(),
+            "scrapePool": t.job, "scrapeUrl": t.url, "globalUrl": t.url, "lastError": t.error, "lastScrape": world.dates.millis(t.scraped),
+            "lastScrapeDuration": 0.004_1, "health": if t.up { "up" } else { "down" }, "scrapeInterval": every, "scrapeTimeout": "5s"})
+    });
+    let active: Vec<Value> = active.collect();
+    let (mut dropped, mut counts) = (Vec::new(), json!(null));
+    if state != "active" {
+        let found = scrape::dropped(world, c);
+        let count = |job: &str| if job == "kubernetes-pods" { found } else { 0 };
+        counts = config::jobs(world, c).into_iter().map(|job| (job.to_owned(), json!(count(job)))).collect();
+        if wanted("kubernetes-pods") {
+            dropped =
+                vec![json!({"discoveredLabels": {"job": "kubernetes-pods"}, "scrapePool": "kubernetes-pods"}); found];
+        }
+    }
+    success(&json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}))
 }
 
 #[cfg(test)]

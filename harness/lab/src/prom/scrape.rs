@@ -1,16 +1,19 @@
-//! Service discovery and scraping, every five seconds, with the staleness rules of the real one.
+//! Service discovery and scraping, with the staleness rules of the real one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::labels::{Labels, NAME};
 use super::{config, federate, rules};
 use crate::clock::Ms;
-use crate::defects::Federation;
+use crate::defects::{Discovery, Federation};
 use crate::plane::listen::{Kind, listener};
 use crate::store::{object, resources};
 use crate::world::{Cluster, Event, Pod, Role, Uid, World};
 
-/// Scrape and evaluation interval.
+/// Evaluation interval of the rules, and the shortest scrape interval.
 pub(crate) const INTERVAL: Ms = 5_000;
 
 /// One target with what came of its last scrape.
@@ -51,7 +54,7 @@ pub(crate) fn tick(world: &mut World, c: usize) {
     }
 }
 
-/// Scrapes every target and, to `judge`, evaluates the rules.
+/// Scrapes every target when it is time to and, to `judge`, evaluates the rules.
 pub(crate) fn round(world: &mut World, c: usize, judge: bool) {
     let Some(instance) =
         world.clusters[c].pods.values().find(|p| p.role == Role::Prometheus && p.serving).map(|p| p.uid.clone())
@@ -63,6 +66,16 @@ pub(crate) fn round(world: &mut World, c: usize, judge: bool) {
         let prometheus = &mut world.clusters[c].prometheus;
         *prometheus = super::Prometheus { instance: Some(instance), rules, ..super::Prometheus::default() };
     }
+    let every = world.clusters[c].quirks.scrape_interval;
+    if world.clusters[c].prometheus.scraped.is_none_or(|last| world.now - last > every - INTERVAL / 2) {
+        scrape_all(world, c);
+    }
+    if judge {
+        rules::evaluate(world, c);
+    }
+}
+
+fn scrape_all(world: &mut World, c: usize) {
     let now = world.dates.unix_ms(world.now);
     let mut old = std::mem::take(&mut world.clusters[c].prometheus.targets);
     let mut targets = discover(world, c);
@@ -79,10 +92,29 @@ pub(crate) fn round(world: &mut World, c: usize, judge: bool) {
         gone.series.iter().for_each(|i| db.push(*i, now, super::tsdb::stale()));
     }
     world.clusters[c].prometheus.targets = targets;
+    world.clusters[c].prometheus.scraped = Some(world.now);
     world.clusters[c].prometheus.scrapes += 1;
-    if judge {
-        rules::evaluate(world, c);
-    }
+}
+
+/// Whether a pod is scraped, of those that service discovery gives.
+fn kept(world: &World, c: usize, pod: &Value) -> bool {
+    let asked = object::annotation(pod, "prometheus.io/scrape") == Some("true");
+    let lately = world.now >= -60_000 && world.clusters[c].quirks.discovery == Discovery::DropsThemLately;
+    asked
+        && !lately
+        && object::text(pod, "/status/phase") == "Running"
+        && !object::text(pod, "/status/podIP").is_empty()
+}
+
+/// The pods that service discovery gives.
+fn pods(world: &World, c: usize) -> impl Iterator<Item = &Arc<Value>> {
+    let any = world.clusters[c].quirks.discovery != Discovery::Nothing;
+    world.clusters[c].store.list(resources::pods(), None).filter(move |_| any)
+}
+
+/// How many of the pods found are dropped.
+pub(super) fn dropped(world: &World, c: usize) -> usize {
+    pods(world, c).filter(|pod| !kept(world, c, pod)).count()
 }
 
 fn discover(world: &World, c: usize) -> Vec<Target> {
@@ -109,12 +141,9 @@ fn discover(world: &World, c: usize) -> Vec<Target> {
         Source::Itself,
         false,
     )];
-    for pod in world.clusters[c].store.list(resources::pods(), None) {
+    for pod in pods(world, c).filter(|pod| kept(world, c, pod)) {
         let annotation = |key: &str| object::annotation(pod, &format!("prometheus.io/{key}"));
         let ip = object::text(pod, "/status/podIP");
-        if annotation("scrape") != Some("true") || object::text(pod, "/status/phase") != "Running" || ip.is_empty() {
-            continue;
-        }
         let port = annotation("port").unwrap_or("80");
         let path = annotation("path").unwrap_or("/metrics");
         let labels = vec![
