@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use meshdrill_checks::observe::alertmanager::{self, ReceivedAlert, Silence, Status};
+use meshdrill_checks::observe::alertmanager::{self, Notifications, ReceivedAlert, Silence, Status};
 use meshdrill_checks::observe::prometheus::{self, Alertmanagers, Config, PrometheusError, RuleGroup, Targets, Vector};
 use meshdrill_checks::record::Series;
 
@@ -164,6 +164,13 @@ impl Metrics {
     /// Status and configuration of an Alertmanager.
     pub async fn alertmanager_status(&self) -> Result<Status, CannotAsk> {
         self.read("/api/v2/status", None, alertmanager::parse_status).await
+    }
+
+    /// The notifications that an Alertmanager has sent; `None` where it does not count them.
+    pub async fn notifications(&self) -> Result<Option<Notifications>, CannotAsk> {
+        let answer = self.get("/metrics").await?;
+        let metrics = prometheus::parse_exposition(answer.status, &answer.body).map_err(|error| self.wrong(error))?;
+        Ok(Notifications::of(&metrics))
     }
 
     /// The silences of an Alertmanager.

@@ -28,6 +28,7 @@ mod pod_network;
 mod pods;
 mod promql;
 mod queries;
+mod receivers;
 mod resource;
 mod scrape_targets;
 mod secrets;

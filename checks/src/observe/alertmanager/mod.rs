@@ -5,11 +5,13 @@
 
 mod alert;
 mod config;
+mod notifications;
 mod silence;
 mod status;
 
 pub use alert::{AlertState, ReceivedAlert, parse_alerts};
 pub use config::{Config, Destination, Integration, Receiver, Route};
+pub use notifications::{Notifications, Notified};
 pub use silence::{Matcher, Silence, SilenceState, parse_silences};
 pub use status::{ClusterState, Status, parse_status};
 

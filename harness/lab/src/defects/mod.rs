@@ -9,7 +9,7 @@ mod validation;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use quirks::{Discovery, Federation, PodQuirk, Quirks};
+pub(crate) use quirks::{Discovery, Federation, ONCALL, PodQuirk, Quirks};
 
 use crate::lab::LabError;
 use crate::world::World;

@@ -10,6 +10,9 @@ use crate::world::Broken;
 
 use When::{Before, Objects, Start};
 
+/// Alertmanager as it sees itself.
+const ITSELF: &str = "http://localhost:9093/webhook";
+
 pub(super) static ROWS: &[Row] = &[
     row("observability-pod-unready", Before, "grafana does not become ready", |w, c| {
         broken(w, c, "grafana", "", Broken::Unready, true);
@@ -60,8 +63,32 @@ pub(super) static ROWS: &[Row] = &[
         w.clusters[c].quirks.alertmanager_detached = true;
     }),
     row("alertmanager-loop-receiver", Before, "Alertmanager's receiver is Alertmanager", |w, c| {
-        w.clusters[c].quirks.alertmanager_loop = true;
+        w.clusters[c].quirks.webhooks = vec![ITSELF];
     }),
+    row(
+        "alertmanager-second-webhook-loops",
+        Before,
+        "beside the good one, the receiver has a webhook that is Alertmanager",
+        |w, c| {
+            w.clusters[c].quirks.webhooks.push(ITSELF);
+        },
+    ),
+    row(
+        "alertmanager-second-webhook-dead",
+        Before,
+        "beside the good one, the receiver has a webhook to no Service",
+        |w, c| {
+            w.clusters[c].quirks.webhooks.push("http://pager.istio-system:8080/alerts");
+        },
+    ),
+    row(
+        "alertmanager-hides-webhooks",
+        Before,
+        "Alertmanager does not show where its webhooks lead, and has told nobody yet",
+        |w, c| {
+            w.clusters[c].quirks.webhooks_hidden = true;
+        },
+    ),
     row("alertmanager-down", Objects, "no Alertmanager runs", |w, c| scale(w, c, "istio-system", "alertmanager", 0)),
     row("rules-not-loaded", Before, "the rules lie in their ConfigMap and Prometheus has not loaded them", |w, c| {
         w.clusters[c].quirks.rules_unloaded = true;

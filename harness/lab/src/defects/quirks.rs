@@ -183,12 +183,18 @@ pub(crate) struct Quirks {
     pub(crate) rule_error: bool,
     pub(crate) never_firing_istiod_rule: bool,
     pub(crate) alertmanager_detached: bool,
-    pub(crate) alertmanager_loop: bool,
+    /// What the on-call receiver's webhooks are.
+    pub(crate) webhooks: Vec<&'static str>,
+    /// Alertmanager does not show the URLs of webhooks, as newer versions do not.
+    pub(crate) webhooks_hidden: bool,
     /// productpage does not count calls that leave the cluster.
     pub(crate) silent_cross_metrics: bool,
     /// Autoscalers that do not stand aside at zero.
     pub(crate) restless: Vec<String>,
 }
+
+/// The on-call receiver's webhook.
+pub(crate) const ONCALL: &str = "http://oncall.istio-system:8080/alerts";
 
 impl Default for Quirks {
     fn default() -> Self {
@@ -231,7 +237,8 @@ impl Default for Quirks {
             rule_error: false,
             never_firing_istiod_rule: false,
             alertmanager_detached: false,
-            alertmanager_loop: false,
+            webhooks: vec![ONCALL],
+            webhooks_hidden: false,
             silent_cross_metrics: false,
             restless: Vec::new(),
         }
