@@ -3,6 +3,7 @@
 //! The lab arm needs nothing. The live arm runs the same bodies against real clusters when `MESHDRILL_LIVE_MESH` names a
 //! mesh file; without one its trials are ignored, and say why.
 
+mod alerts;
 mod cli;
 mod command;
 mod faults;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     trials.extend(invalid::trials());
     trials.extend(cli::trials());
     trials.extend(known_outages::trials());
+    trials.extend(alerts::trials());
     trials.extend(ledger::trials());
     trials.extend(turned::trials());
     trials.extend(live::trials());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::alertmanager::AlertState as Received;
+use crate::observe::alertmanager::{AlertState as Received, Notifications, Waits};
 use crate::observe::prometheus::AlertState;
 
 /// The stages from a failure to somebody who knows of it, in their order.
@@ -52,20 +52,68 @@ pub struct Standing {
     pub told: Option<u64>,
     /// Notifications that it could not deliver.
     pub untold: Option<u64>,
+    /// The same by the ways in which receivers are told.
+    #[serde(default)]
+    pub notified: Notifications,
+    /// The ways of the receivers that it is routed to; none until Alertmanager has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<String>,
+    /// The other alerts that Alertmanager tells of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Other>,
+    /// How often a receiver that was asked itself names the alert; none where none is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<u64>,
+}
+
+/// Another alert of which receivers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Other {
+    /// Its fingerprint.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How long it has fired, in seconds.
+    pub age: u64,
+    /// The ways in which its receivers are told, once for each integration.
+    pub ways: Vec<String>,
+    /// How long news of it may wait.
+    pub waits: Waits,
 }
 
 impl Standing {
-    /// Whether a stage is reached. `before` is the number of notifications delivered before Alertmanager had the alert.
-    pub fn has_reached(&self, stage: Stage, before: Option<u64>) -> bool {
+    /// Of an alert of which nothing is known.
+    pub fn unseen() -> Self {
+        Self {
+            state: AlertState::Unknown,
+            received: None,
+            suppressed_by: Vec::new(),
+            told: None,
+            untold: None,
+            notified: Notifications::default(),
+            ways: Vec::new(),
+            others: Vec::new(),
+            heard: None,
+        }
+    }
+
+    /// Whether a stage before the last is reached, or what the last cannot do without.
+    pub fn has_reached(&self, stage: Stage) -> bool {
         match stage {
             Stage::Pending => self.state >= AlertState::Pending && self.state <= AlertState::Firing,
             Stage::Firing => self.state == AlertState::Firing,
-            Stage::Alertmanager => self.received == Some(Received::Active),
-            Stage::Receiver => {
-                self.received == Some(Received::Active)
-                    && self.told.zip(before).is_some_and(|(told, before)| told > before)
-            }
+            Stage::Alertmanager | Stage::Receiver => self.received == Some(Received::Active),
         }
+    }
+
+    /// How many more notifications were delivered by the alert's own ways than at an earlier instant.
+    pub fn told_since(&self, before: &Self) -> u64 {
+        if self.ways.is_empty() {
+            return self.told.zip(before.told).map_or(0, |(told, before)| told.saturating_sub(before));
+        }
+        let delivered = |standing: &Self, way: &String| standing.notified.by(way).delivered;
+        self.ways.iter().map(|way| delivered(self, way).saturating_sub(delivered(before, way))).sum()
     }
 }
 

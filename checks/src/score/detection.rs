@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
+use super::telling::{Told, told};
 use crate::detection::{Stage, Standing};
 use crate::observe::alertmanager::AlertState as Received;
 use crate::observe::prometheus::AlertState;
@@ -12,9 +13,9 @@ use crate::units::{TimeSpan, seconds};
 use crate::verdict::Verdict;
 
 /// One observation of the alert.
-struct Look<'a> {
-    sample: &'a Sample,
-    standing: Standing,
+pub(super) struct Look<'a> {
+    pub(super) sample: &'a Sample,
+    pub(super) standing: Standing,
 }
 
 /// When a stage was reached: after the one observation and by the other.
@@ -47,13 +48,13 @@ pub(super) fn judge(
         return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
     }
     let during: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.completed >= t0).collect();
-    let reached = stages(&looks, &during, until, t0);
+    let (reached, unclear) = stages(&looks, &during, until, t0);
     let stages = reached.iter().map(|one| format!("{} {}", one.stage.word(), words(one.by.since(t0))));
     let stages = stages.collect::<Vec<_>>().join(", ");
     let resolved = resolved(&during).map_or_else(String::new, |at| format!("; resolved {}", words(at.since(t0))));
     let Some(last) = reached.last().filter(|last| last.stage == until) else {
         let held = context.evidence.undo_requested(fault).unwrap_or(context.evidence.end);
-        return Missed { looks: &during, reached: &reached, n }.judge(target, until, held.since(t0), t0);
+        return Missed { looks: &during, reached: &reached, unclear, n }.judge(target, until, held.since(t0), t0);
     };
     let (low, high) = (last.after.since(t0), last.by.since(t0));
     let verdict = if high < target.0 {
@@ -73,19 +74,40 @@ fn look(sample: &Sample) -> Option<Look<'_>> {
     Some(Look { sample, standing })
 }
 
-/// The stages that were reached, in their order, up to the first that was not.
-fn stages(all: &[Look<'_>], during: &[&Look<'_>], until: Stage, t0: At) -> Vec<Reached> {
+/// The stages that were reached, in their order, up to the first that was not; and what is in the way of knowing whether
+/// that is the last.
+fn stages(all: &[Look<'_>], during: &[&Look<'_>], until: Stage, t0: At) -> (Vec<Reached>, Option<String>) {
     // What was delivered before Alertmanager had this alert was of others.
     let arrived = during.iter().find(|look| look.standing.received.is_some()).map(|look| look.sample.scheduled);
     let earlier = |look: &&Look<'_>| arrived.is_none_or(|arrived| look.sample.scheduled < arrived);
-    let before = all.iter().filter(earlier).filter_map(|look| look.standing.told).next_back();
+    let before = all.iter().filter(earlier).rfind(|look| look.standing.told.is_some());
     let mut reached: Vec<Reached> = Vec::new();
+    let mut unclear: Option<(usize, String)> = None;
     for stage in until.up_to() {
-        let Some(index) = during.iter().position(|look| look.standing.has_reached(stage, before)) else { break };
-        let after = index.checked_sub(1).map_or(t0, |previous| during[previous].sample.scheduled.max(t0));
+        let index = during.iter().enumerate().position(|(index, look)| match (stage, before) {
+            (Stage::Receiver, Some(before)) => match told(all, before, look) {
+                Told::Yes => true,
+                Told::No => false,
+                Told::Unclear(count, others) => {
+                    let first = unclear.take().map_or(index, |(first, _)| first);
+                    let others = others.join(", ");
+                    let why = format!(
+                        "{count} notifications were delivered, of this alert or of {others}: they cannot be told apart; ask the receiver itself (`heard:`)"
+                    );
+                    unclear = Some((first, why));
+                    false
+                }
+            },
+            (Stage::Receiver, None) => false,
+            (stage, _) => look.standing.has_reached(stage),
+        });
+        let Some(index) = index else { break };
+        // What was unclear first may have been it.
+        let first = unclear.as_ref().map_or(index, |(first, _)| *first);
+        let after = first.checked_sub(1).map_or(t0, |previous| during[previous].sample.scheduled.max(t0));
         reached.push(Reached { stage, after, by: during[index].sample.completed });
     }
-    reached
+    (reached, unclear.map(|(_, why)| why))
 }
 
 /// When the alert was first seen inactive again.
@@ -113,6 +135,8 @@ fn widest_gap(looks: &[&Look<'_>], from: At, to: At) -> Duration {
 struct Missed<'a> {
     looks: &'a [&'a Look<'a>],
     reached: &'a [Reached],
+    /// Why it is not known whether a receiver was told.
+    unclear: Option<String>,
     n: usize,
 }
 
@@ -132,6 +156,10 @@ impl Missed<'_> {
             }
             _ => String::new(),
         };
+        if let Some(unclear) = &self.unclear {
+            let message = format!("{far}; {unclear}");
+            return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+        }
         let verdict = if watched >= target.0 { Verdict::Fail } else { Verdict::Inconclusive };
         let needed = watched.min(target.0);
         let gap = widest_gap(self.looks, t0, t0.plus(needed));

@@ -13,6 +13,7 @@ mod probes;
 mod rate;
 mod restart;
 mod split;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod verdict;

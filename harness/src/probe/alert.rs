@@ -6,18 +6,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::detection::{Stage, Standing};
-use meshdrill_checks::observe::alertmanager::{AlertState as Received, Config, Route};
-use meshdrill_checks::observe::prometheus::{AlertState, Rule, RuleGroup, parse_exposition};
+use meshdrill_checks::detection::{Other, Stage, Standing};
+use meshdrill_checks::observe::alertmanager::{
+    AlertState as Received, Config, Notifications, ReceivedAlert, Receiver, Route, Waits,
+};
+use meshdrill_checks::observe::prometheus::{AlertState, Rule, RuleGroup};
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Floor, Kind, Observer, Role, Timing};
+use super::http::HttpObserver;
+use super::kind::{Complaint, Floor, Kind, Observer, Role, Timing};
 use super::outcome::settle;
-use super::{CannotAsk, Metrics, Outcome};
+use super::{Answer, CannotAsk, Http, Metrics, Outcome};
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};
 
@@ -35,6 +38,10 @@ pub struct Alert {
     /// The last stage of its detection: `firing`, `alertmanager` or `receiver`; a receiver is told without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// A receiver that is asked itself, where the counters of Alertmanager cannot tell this alert from others: the body of
+    /// the answer names every alert it was told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Http>,
     /// As a check, the state it must be in: `inactive`, `pending` or `firing`; inactive without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<WantedState>,
@@ -85,7 +92,13 @@ impl Kind for Alert {
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        vec![&mut self.cluster]
+        let heard = self.heard.iter_mut().flat_map(Kind::choices);
+        [&mut self.cluster].into_iter().chain(heard).collect()
+    }
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let heard = self.heard.iter().flat_map(Kind::complaints);
+        heard.map(|one| Complaint::new("heard", one.message, one.help)).collect()
     }
 
     fn timing(&self) -> Timing {
@@ -97,6 +110,7 @@ impl Kind for Alert {
         if self.last_stage() > Stage::Firing {
             all.extend(Metrics::alertmanager_permissions(mesh, self.cluster.key()));
         }
+        all.extend(self.heard.iter().flat_map(|http| http.permissions(mesh)));
         all
     }
 
@@ -109,7 +123,18 @@ impl Kind for Alert {
                 Stage::Alertmanager | Stage::Receiver => Some(Metrics::alertmanager(world, key).await?),
             };
             let sampled = role == Role::Probe;
-            let observer = AlertObserver { prometheus, alertmanager, sampled, spec: self.clone() };
+            let config = match &alertmanager {
+                Some(alertmanager) => {
+                    let status = alertmanager.alertmanager_status().await?;
+                    Some(status.config().map_err(|error| alertmanager.wrong(error))?)
+                }
+                None => None,
+            };
+            let heard = match &self.heard {
+                Some(http) => Some(http.observer(world, Role::Probe).await?),
+                None => None,
+            };
+            let observer = AlertObserver { prometheus, alertmanager, config, heard, sampled, spec: self.clone() };
             if sampled {
                 let standing = observer.standing().await?;
                 if standing.state != AlertState::Inactive {
@@ -130,6 +155,10 @@ impl Kind for Alert {
 struct AlertObserver {
     prometheus: Metrics,
     alertmanager: Option<Metrics>,
+    /// What the Alertmanager runs with, where it is asked.
+    config: Option<Config>,
+    /// The receiver that is asked itself.
+    heard: Option<HttpObserver>,
     /// Sampled, an alert is watched; only as a check must it be in a state.
     sampled: bool,
     spec: Alert,
@@ -174,10 +203,12 @@ impl AlertObserver {
         for alert in rule.alerts.iter().filter(|alert| own(&alert.labels)) {
             state = state.max(alert.state);
         }
-        let mut standing = Standing { state, received: None, suppressed_by: Vec::new(), told: None, untold: None };
+        let mut standing = Standing { state, ..Standing::unseen() };
         if let Some(alertmanager) = &self.alertmanager {
-            let received = alertmanager.received(&self.spec.name).await?;
-            let received: Vec<_> = received.iter().filter(|alert| own(&alert.labels)).collect();
+            let all = alertmanager.received().await?;
+            let is_own = |alert: &&ReceivedAlert| alert.name() == self.spec.name && own(&alert.labels);
+            let told = all.iter().filter(|alert| is_own(alert) || alert.state != Received::Suppressed);
+            let (received, others): (Vec<_>, Vec<_>) = told.partition(is_own);
             standing.received = received
                 .iter()
                 .map(|alert| if alert.state == Received::Suppressed { Received::Suppressed } else { Received::Active })
@@ -187,23 +218,59 @@ impl AlertObserver {
                 .flat_map(|alert| alert.silenced_by.iter().chain(&alert.inhibited_by).cloned())
                 .collect();
             if self.spec.last_stage() == Stage::Receiver {
-                let (sent, failed) = notifications(alertmanager).await?;
-                (standing.told, standing.untold) = (Some(sent.saturating_sub(failed)), Some(failed));
+                let notified = alertmanager.notifications().await?.ok_or_else(|| {
+                    alertmanager.wrong("/metrics does not count notifications: who was told is not known")
+                })?;
+                (standing.told, standing.untold) = (Some(notified.all().delivered), Some(notified.all().failed));
+                standing.ways = received.iter().flat_map(|alert| self.ways(alert, &notified)).collect();
+                if !others.is_empty() {
+                    standing.others = self.others(&others, &notified, self.prometheus.time().await?);
+                }
+                standing.notified = notified;
+                standing.heard = self.heard().await?;
             }
         }
         Ok(standing)
     }
 }
 
-/// How many notifications an Alertmanager has tried to send, and how many of them failed.
-async fn notifications(alertmanager: &Metrics) -> Result<(u64, u64), CannotAsk> {
-    let answer = alertmanager.get("/metrics").await?;
-    let exposition = parse_exposition(answer.status, &answer.body).map_err(|error| alertmanager.wrong(error))?;
-    let sum = |name: &str| {
-        let missing = || alertmanager.wrong(format!("/metrics has no {name}: who was told is not known"));
-        exposition.sum(name, &[]).map(|count| count as u64).ok_or_else(missing)
-    };
-    Ok((sum("alertmanager_notifications_total")?, sum("alertmanager_notifications_failed_total")?))
+impl AlertObserver {
+    /// The ways in which the receivers of an alert are told, once for each integration.
+    fn ways(&self, alert: &ReceivedAlert, notified: &Notifications) -> Vec<String> {
+        let config = self.config.as_ref();
+        let receivers = alert.receivers.iter().filter_map(|name| config?.receiver(name));
+        let way = |receiver: &Receiver| -> Vec<String> {
+            receiver.integrations.iter().map(|one| notified.way(&one.kind, &receiver.name)).collect()
+        };
+        receivers.flat_map(way).collect()
+    }
+
+    /// The other alerts of which somebody is told; `now` in Unix seconds.
+    fn others(&self, others: &[&ReceivedAlert], notified: &Notifications, now: f64) -> Vec<Other> {
+        let other = |alert: &ReceivedAlert| {
+            let waits = alert.receivers.iter().filter_map(|name| self.config.as_ref()?.waits(name));
+            Other {
+                id: alert.fingerprint.clone(),
+                name: alert.name().to_owned(),
+                age: (now - alert.starts_at.as_second() as f64).max(0.0) as u64,
+                ways: self.ways(alert, notified),
+                waits: waits.reduce(Waits::both).unwrap_or_default(),
+            }
+        };
+        others.iter().map(|alert| other(alert)).collect()
+    }
+
+    /// How often the receiver names the alert; none where none is asked.
+    async fn heard(&self) -> Result<Option<u64>, CannotAsk> {
+        let Some(heard) = &self.heard else { return Ok(None) };
+        match heard.exchange(Series::Kept).await {
+            (outcome, Some(answer)) if outcome.answer == Answer::Good => {
+                let body = String::from_utf8_lossy(&answer.body).into_owned();
+                Ok(Some(body.matches(&self.spec.name).count() as u64))
+            }
+            (outcome, _) => Err(CannotAsk(format!("the receiver does not tell what it heard: {}", outcome.message))),
+        }
+    }
 }
 
 impl Observer for AlertObserver {
@@ -215,13 +282,7 @@ impl Observer for AlertObserver {
         Box::pin(async move {
             let (group, rule) = self.rule().await?;
             let scrape = self.prometheus.targets().await?.active.iter().filter_map(|one| one.scrape_interval).min();
-            let wait = match &self.alertmanager {
-                Some(alertmanager) => {
-                    let status = alertmanager.alertmanager_status().await?;
-                    group_wait(&status.config().map_err(|error| alertmanager.wrong(error))?)
-                }
-                None => Duration::ZERO,
-            };
+            let wait = self.config.as_ref().map_or(Duration::ZERO, group_wait);
             Ok(Some(Floor::of(scrape.unwrap_or_default(), group.interval, rule.hold, wait)))
         })
     }

@@ -178,10 +178,9 @@ impl Metrics {
         self.read("/api/v2/silences", None, alertmanager::parse_silences).await
     }
 
-    /// The alerts of one name that an Alertmanager holds, suppressed ones included.
-    pub async fn received(&self, name: &str) -> Result<Vec<ReceivedAlert>, CannotAsk> {
-        let filter = encode(&format!("alertname=\"{name}\""));
-        self.read(&format!("/api/v2/alerts?filter={filter}"), None, alertmanager::parse_alerts).await
+    /// The alerts that an Alertmanager holds, suppressed ones included.
+    pub async fn received(&self) -> Result<Vec<ReceivedAlert>, CannotAsk> {
+        self.read("/api/v2/alerts", None, alertmanager::parse_alerts).await
     }
 
     /// Host and port it is asked at.

@@ -119,6 +119,47 @@ impl Config {
     }
 }
 
+/// How long news of an alert may wait before its receiver is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Waits {
+    /// The shortest time between two notifications of one group.
+    pub between: Duration,
+    /// The longest time after which everything there is to tell of a group was told.
+    pub settled: Duration,
+    /// The shortest time after which the same is told again.
+    pub repeated: Duration,
+}
+
+impl Waits {
+    /// Of two receivers that are told of the same.
+    #[must_use]
+    pub fn both(self, other: Self) -> Self {
+        Self {
+            between: self.between.min(other.between),
+            settled: self.settled.max(other.settled),
+            repeated: self.repeated.min(other.repeated),
+        }
+    }
+}
+
+impl Config {
+    /// The waits of the routes that lead to a receiver; `None` if there is no such route.
+    pub fn waits(&self, receiver: &str) -> Option<Waits> {
+        fn all<'a>(route: &'a Route, found: &mut Vec<&'a Route>) {
+            found.push(route);
+            route.routes.iter().for_each(|child| all(child, found));
+        }
+        let mut routes = Vec::new();
+        all(&self.route, &mut routes);
+        routes.retain(|route| route.receiver == receiver);
+        Some(Waits {
+            between: routes.iter().map(|route| route.group_interval).min()?,
+            settled: routes.iter().map(|route| route.group_wait + route.group_interval).max()?,
+            repeated: routes.iter().map(|route| route.repeat_interval).min()?,
+        })
+    }
+}
+
 impl RawRoute {
     /// Fills in what is inherited.
     fn under(self, parent: &Route) -> Result<Route, AlertmanagerError> {
@@ -204,6 +245,12 @@ receivers:
         );
         let deep = &pager.routes[0];
         assert_eq!((deep.receiver.as_str(), deep.carries_on), ("pager", true));
+        let waits = Waits {
+            between: Duration::from_mins(5),
+            settled: Duration::from_mins(5),
+            repeated: Duration::from_hours(4),
+        };
+        assert_eq!((config.waits("pager"), config.waits("nobody")), (Some(waits), None));
         assert_eq!(deep.matchers, ["team=\"7\"", "app=~\"istio.*\""]);
     }
 

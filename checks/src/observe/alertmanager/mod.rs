@@ -10,7 +10,7 @@ mod silence;
 mod status;
 
 pub use alert::{AlertState, ReceivedAlert, parse_alerts};
-pub use config::{Config, Destination, Integration, Receiver, Route};
+pub use config::{Config, Destination, Integration, Receiver, Route, Waits};
 pub use notifications::{Notifications, Notified};
 pub use silence::{Matcher, Silence, SilenceState, parse_silences};
 pub use status::{ClusterState, Status, parse_status};

@@ -96,3 +96,62 @@ fn what_is_infeasible_fails_and_nothing_is_injected() {
     assert_eq!((card.exit_code, card.criteria[0].verdict), (10, Fail));
     assert!(card.criteria[0].message.starts_with("infeasible: 71 s at the least"), "{}", card.criteria[0].message);
 }
+
+/// What `usual` shows, with another alert of the same receiver that has fired for so many seconds when the fault takes
+/// effect, and is there until then and so many seconds more.
+fn beside(due: u64, age: u64, until: u64) -> Value {
+    let mut seen = usual(due);
+    let delivered = seen["told"].clone();
+    seen["notified"] = json!({ "webhook": { "delivered": delivered, "failed": 0 } });
+    if seen["received"] == "active" {
+        seen["ways"] = json!(["webhook"]);
+    }
+    if due < EFFECTIVE + until * 1000 {
+        let secs = |secs: u64| json!({ "secs": secs, "nanos": 0 });
+        seen["others"] = json!([{ "id": "f0", "name": "DiskFull", "age": age + due / 1000, "ways": ["webhook"],
+            "waits": { "between": secs(30), "settled": secs(40), "repeated": secs(14_400) } }]);
+    }
+    seen
+}
+
+#[test]
+fn what_others_may_account_for_is_not_taken_for_ours() {
+    let target = || claim(120, Stage::Receiver);
+    let stands = judged(|due| beside(due, 3_600, 600), target());
+    assert_eq!(stands.verdict, Pass, "one that stands unchanged tells nothing new: {}", stands.message);
+    let gone = judged(|due| beside(due, 3_600, 50), target());
+    assert_eq!(gone.verdict, Inconclusive, "{}", gone.message);
+    assert!(gone.message.contains("of this alert or of DiskFull: they cannot be told apart"), "{}", gone.message);
+    let young = judged(|due| beside(due, 0, 600), target());
+    assert_eq!(young.verdict, Pass, "it has been there for long enough when ours comes: {}", young.message);
+    let long_gone = judged(|due| beside(due, 3_600, 5), target());
+    assert_eq!(long_gone.verdict, Pass, "{}", long_gone.message);
+    let two = |due| {
+        let mut seen = beside(due, 3_600, 50);
+        if due > EFFECTIVE + 55_000 {
+            let delivered = seen["notified"]["webhook"]["delivered"].as_u64().unwrap_or_default() + 1;
+            seen["notified"]["webhook"]["delivered"] = json!(delivered);
+            seen["told"] = json!(delivered);
+        }
+        seen
+    };
+    assert_eq!(judged(two, target()).verdict, Pass, "what was to tell of the other was told before");
+}
+
+#[test]
+fn a_receiver_that_is_asked_knows_what_it_heard() {
+    let heard = |count: fn(u64) -> u64| {
+        judged(
+            move |due| {
+                let mut seen = beside(due, 3_600, 50);
+                seen["heard"] = json!(count(due));
+                seen
+            },
+            claim(80, Stage::Receiver),
+        )
+    };
+    assert_eq!(heard(|due| if due < EFFECTIVE + 67_000 { 2 } else { 4 }).verdict, Pass);
+    let never = heard(|_| 2);
+    assert_eq!(never.verdict, Fail, "{}", never.message);
+    assert!(never.message.contains("receiver was not reached"), "{}", never.message);
+}

@@ -77,7 +77,7 @@ fn alert(world: &World, c: usize, alert: &Alert) -> Value {
     let silenced = silenced_by(world, c, alert);
     let state = if silenced.is_empty() { "active" } else { "suppressed" };
     json!({"annotations": {"summary": alert.summary}, "endsAt": world.dates.millis(alert.ends), "fingerprint": fingerprint(alert),
-        "receivers": [{"name": "oncall"}], "startsAt": world.dates.millis(alert.starts),
+        "receivers": [{"name": super::receiver(&alert.labels)}], "startsAt": world.dates.millis(alert.starts),
         "status": {"inhibitedBy": [], "silencedBy": silenced, "state": state}, "updatedAt": world.dates.millis(alert.updated),
         "generatorURL": format!("http://prometheus:9090/graph?g0.expr={}&g0.tab=1", alert.query.replace(' ', "+")), "labels": alert.labels.json()})
 }
@@ -116,7 +116,10 @@ fn groups(world: &World, c: usize) -> Value {
     for a in world.clusters[c].alertmanager.alerts.values().filter(|a| !a.resolved) {
         groups.entry(a.labels.get("alertname")).or_default().push(alert(world, c, a));
     }
-    let one = |(name, alerts): (&str, Vec<Value>)| json!({"alerts": alerts, "labels": {"alertname": name}, "receiver": {"name": "oncall"}});
+    let one = |(name, alerts): (&str, Vec<Value>)| {
+        json!({"alerts": alerts, "labels": {"alertname": name},
+        "receiver": {"name": if name == super::BYSTANDER { "facilities" } else { "oncall" }}})
+    };
     json!(groups.into_iter().map(one).collect::<Vec<_>>())
 }
 

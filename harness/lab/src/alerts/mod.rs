@@ -57,11 +57,46 @@ pub(crate) fn config_text(world: &World, c: usize) -> String {
     let quirks = &world.clusters[c].quirks;
     let shown = |url: &&'static str| if quirks.webhooks_hidden { "<secret>" } else { *url };
     let webhooks = quirks.webhooks.iter().map(|url| format!("  - send_resolved: true\n    url: {}\n", shown(url)));
+    let (route, other) = if quirks.bystander {
+        (
+            format!("  routes:\n  - receiver: {FACILITIES}\n    matchers:\n    - team=\"{FACILITIES}\"\n"),
+            format!(
+                "- name: {FACILITIES}\n  webhook_configs:\n  - send_resolved: true\n    url: https://facilities.example/alerts\n"
+            ),
+        )
+    } else {
+        (String::new(), String::new())
+    };
     format!(
-        "route:\n  receiver: oncall\n  group_by:\n  - alertname\n  group_wait: 1s\n  group_interval: 5s\n  repeat_interval: 1h\nreceivers:\n\
-         - name: oncall\n  webhook_configs:\n{}",
+        "route:\n  receiver: oncall\n  group_by:\n  - alertname\n  group_wait: 1s\n  group_interval: 5s\n  repeat_interval: 1h\n{route}receivers:\n\
+         - name: oncall\n  webhook_configs:\n{}{other}",
         webhooks.collect::<String>()
     )
+}
+
+/// The alert of another team, and the receiver it is routed to: a webhook outside that always takes it.
+pub(crate) const BYSTANDER: &str = "DiskAlmostFull";
+const FACILITIES: &str = "facilities";
+
+/// The other team's alert comes, or goes.
+pub(crate) fn bystander(world: &mut World, c: usize) {
+    let labels = Labels::new([("alertname", BYSTANDER), ("team", FACILITIES)]);
+    let there = world.clusters[c].alertmanager.alerts.contains_key(&labels);
+    let now = world.now;
+    let sent = Sent {
+        labels,
+        summary: "A disk is almost full",
+        query: "disk_free < 1".into(),
+        starts: now,
+        resolved: there.then_some(now),
+    };
+    receive(world, c, vec![sent]);
+    world.after(2 * GROUP_INTERVAL, Event::Bystander(c));
+}
+
+/// The receiver of an alert.
+fn receiver(labels: &Labels) -> &'static str {
+    if labels.get("team") == FACILITIES { FACILITIES } else { "oncall" }
 }
 
 /// Prometheus sends alerts.
@@ -142,6 +177,10 @@ pub(crate) fn flush(world: &mut World, c: usize) {
 
 /// Sends one notification by every webhook; only the on-call receiver takes any, when it is there.
 fn notify(world: &mut World, c: usize, alerts: &[Alert]) {
+    if alerts.iter().all(|a| receiver(&a.labels) == FACILITIES) {
+        world.clusters[c].alertmanager.sent += 1;
+        return;
+    }
     let oncall = world.clusters[c].pods.values().any(|p| p.label("app") == "oncall" && p.ready);
     let webhooks = world.clusters[c].quirks.webhooks.clone();
     let taken = webhooks.iter().filter(|url| oncall && **url == ONCALL).count();

@@ -6,7 +6,7 @@ use super::quirks::PodQuirk;
 use super::validation::{at_home, broken, edit, first, row};
 use super::{DefectInfo, Row, When};
 use crate::store::{object, resources};
-use crate::world::{Broken, World};
+use crate::world::{Broken, Event, World};
 
 use When::{Before, Objects, Start};
 
@@ -102,6 +102,10 @@ pub(super) static ROWS: &[Row] = &[
         broken(w, c, "reviews", "", Broken::Unready, false);
     }),
     everywhere("alert-silenced", Start, "a silence covers every alert", crate::alerts::silence_all),
+    everywhere("another-teams-alert", Start, "an alert of another team comes and goes at its own receiver", |w, c| {
+        w.clusters[c].quirks.bystander = true;
+        w.after(0, Event::Bystander(c));
+    }),
     everywhere("receiver-dead", Objects, "nothing runs behind the on-call receiver", |w, c| {
         edit(w, c, resources::deployments(), "istio-system", "oncall", |d| object::set(d, "/spec/replicas", json!(0)));
     }),

@@ -185,6 +185,8 @@ pub(crate) struct Quirks {
     pub(crate) alertmanager_detached: bool,
     /// What the on-call receiver's webhooks are.
     pub(crate) webhooks: Vec<&'static str>,
+    /// Another team's alert comes and goes at the same Alertmanager.
+    pub(crate) bystander: bool,
     /// Alertmanager does not show the URLs of webhooks, as newer versions do not.
     pub(crate) webhooks_hidden: bool,
     /// productpage does not count calls that leave the cluster.
@@ -238,6 +240,7 @@ impl Default for Quirks {
             never_firing_istiod_rule: false,
             alertmanager_detached: false,
             webhooks: vec![ONCALL],
+            bystander: false,
             webhooks_hidden: false,
             silent_cross_metrics: false,
             restless: Vec::new(),

@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Scrape(usize),
     /// Alertmanager flushes its groups.
     Notify(usize),
+    /// Something else than this mesh's Prometheus sends an alert, or that it is over.
+    Bystander(usize),
 }
 
 impl Event {
@@ -53,6 +55,7 @@ impl Event {
             Self::Push(c) => crate::mesh::istiod::push(world, c),
             Self::Scrape(c) => crate::prom::scrape::tick(world, c),
             Self::Notify(c) => crate::alerts::flush(world, c),
+            Self::Bystander(c) => crate::alerts::bystander(world, c),
         }
     }
 }

@@ -1,0 +1,92 @@
+//! Whether a receiver was told of this alert. An Alertmanager counts notifications and not what they are about, so what the
+//! other alerts of the same ways may account for is never taken for ours; a receiver that is asked itself knows better.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::detection::Look;
+use crate::detection::{Other, Stage};
+
+/// A repetition that falls into a stretch by less than one in this many chances is left out of account.
+const RARE: u32 = 100;
+
+/// What a look shows of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nobody was told.
+    No,
+    /// Somebody was told of this alert or of these: so many notifications, and the names.
+    Unclear(u64, Vec<String>),
+    /// Somebody was told of it.
+    Yes,
+}
+
+/// Whether somebody was told between two of the looks.
+pub(super) fn told(looks: &[Look<'_>], before: &Look<'_>, now: &Look<'_>) -> Told {
+    if !now.standing.has_reached(Stage::Receiver) {
+        return Told::No;
+    }
+    if let Some(heard) = now.standing.heard {
+        return if before.standing.heard.is_some_and(|before| heard > before) { Told::Yes } else { Told::No };
+    }
+    if now.standing.told_since(&before.standing) == 0 {
+        return Told::No;
+    }
+    // Looked at from before the others came or went, their share may be told already.
+    let mut unclear = Told::No;
+    for start in starts(looks, before) {
+        match since(looks, start, now) {
+            Told::Yes => return Told::Yes,
+            other if unclear == Told::No => unclear = other,
+            _ => {}
+        }
+    }
+    unclear
+}
+
+/// The look before this alert came, and those before another one came or went.
+fn starts<'a, 'b>(looks: &'a [Look<'b>], before: &'a Look<'b>) -> Vec<&'a Look<'b>> {
+    let ids = |look: &Look<'_>| look.standing.others.iter().map(|other| other.id.clone()).collect::<BTreeSet<_>>();
+    let changes = looks.windows(2).filter(|pair| pair[1].sample.scheduled <= before.sample.scheduled);
+    let changes = changes.filter(|pair| ids(&pair[0]) != ids(&pair[1])).map(|pair| &pair[0]);
+    [before].into_iter().chain(changes.filter(|look| look.standing.told.is_some())).collect()
+}
+
+fn since(looks: &[Look<'_>], start: &Look<'_>, now: &Look<'_>) -> Told {
+    let more = now.standing.told_since(&start.standing);
+    let stretch = now.sample.completed.since(start.sample.scheduled);
+    let others = unsettled(looks, now, stretch);
+    let shared = |other: &Other| other.ways.iter().filter(|way| now.standing.ways.contains(way)).count() as u64;
+    let rounds = |other: &Other| 1 + (stretch.as_millis() / other.waits.between.as_millis().max(1)) as u64;
+    let theirs: u64 = others.iter().map(|other| shared(other) * rounds(other)).sum();
+    if more > theirs {
+        return Told::Yes;
+    }
+    let names: BTreeSet<String> =
+        others.iter().filter(|other| shared(other) > 0).map(|other| other.name.clone()).collect();
+    Told::Unclear(more, names.into_iter().collect())
+}
+
+/// The other alerts of which something may have been told in the stretch before a look: that came or went lately, or are
+/// told again and again.
+fn unsettled<'a>(looks: &'a [Look<'a>], now: &Look<'_>, stretch: Duration) -> Vec<&'a Other> {
+    let until = now.sample.scheduled;
+    let seen: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.scheduled <= until).collect();
+    let (mut found, mut known): (Vec<&Other>, BTreeSet<&str>) = (Vec::new(), BTreeSet::new());
+    for other in seen.iter().rev().flat_map(|look| &look.standing.others) {
+        // As it was last; before that it was younger.
+        if !known.insert(&other.id) {
+            continue;
+        }
+        let span = stretch + other.waits.settled;
+        let lately: Vec<_> = seen.iter().filter(|look| until.since(look.sample.scheduled) <= span).collect();
+        let has = |look: &Look<'_>| look.standing.others.iter().any(|one| one.id == other.id);
+        let was = lately.iter().any(|look| has(look));
+        let stays = lately.iter().all(|look| has(look)) && Duration::from_secs(other.age) > span;
+        let again = other.waits.repeated < stretch * RARE;
+        if was && (!stays || again) {
+            found.push(other);
+        }
+    }
+    found
+}
