@@ -57,6 +57,7 @@ pub fn trials() -> Vec<Trial> {
         ("validation/week4/prometheus-both-clusters", "scraped-every-minute"),
         ("validation/week4/cross-cluster-metrics", "scraped-every-minute"),
         ("validation/week4/federation", "scraped-every-minute"),
+        ("validation/week4/federation", "replicas-labelled"),
     ];
     let different = different.into_iter().map(|(scenario, defect)| {
         Trial::test(format!("lab::{scenario} although {defect}"), move || {

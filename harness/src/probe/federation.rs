@@ -1,5 +1,6 @@
 //! `federation`: each cluster's series at the federating Prometheus are there, fresh, and really that cluster's: asked at
-//! the instant of the federated sample, the cluster's own Prometheus gives the same value under the same labels.
+//! the instant of the federated sample, the cluster's own Prometheus gives the same value under the same labels, but for
+//! those that its configuration adds to all it hands on.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::federated::{Added, Original};
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Metrics, Outcome};
@@ -84,9 +86,14 @@ impl FederationObserver {
             Some(fresh) => fresh.as_secs_f64(),
             None => 2.0 * self.scrape_interval().await?,
         };
+        let label = self.spec.label.clone().unwrap_or_else(|| "cluster".to_owned());
+        // Not every server shows its configuration; then it is taken to add nothing but the cluster.
+        let external = self.source.config().await.unwrap_or_default().external_labels;
+        let targets = self.hub.targets().await?.active.into_iter().map(|target| target.labels).collect();
+        let added = Added { cluster: label, external, targets };
         let mut compared = 0;
         for metric in metrics {
-            match self.compare(metric, fresh).await? {
+            match self.compare(metric, fresh, &added).await? {
                 Ok(count) => compared += count,
                 Err(outcome) => return Ok(outcome),
             }
@@ -111,8 +118,8 @@ impl FederationObserver {
     }
 
     /// How many series of a metric agree, or what is wrong with them.
-    async fn compare(&self, metric: &str, fresh: f64) -> Result<Result<usize, Outcome>, CannotAsk> {
-        let label = self.spec.label.as_deref().unwrap_or("cluster");
+    async fn compare(&self, metric: &str, fresh: f64, added: &Added) -> Result<Result<usize, Outcome>, CannotAsk> {
+        let label = &added.cluster;
         let selector = format!("{metric}{{{label}=\"{}\"}}", self.id);
         let federated = self.hub.query(&selector, None).await?;
         if matches!(federated, Vector::NoData) {
@@ -122,22 +129,22 @@ impl FederationObserver {
         let times = self.hub.query(&format!("timestamp({selector})"), None).await?;
         let now = self.hub.time().await?;
         let live = self.source.query(metric, None).await?;
+        let originals = added.originals(live.samples());
+        let by_labels: BTreeMap<_, _> = federated.samples().iter().map(|series| (labels(series), series)).collect();
         let mut by_time: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
         let mut oldest = None;
         for time in times.samples() {
             let Some(at) = time.number() else { continue };
             if now - at > fresh {
                 // What is gone at its source lingers at the hub for five minutes; what is still there must be fresh.
-                let own = labels(time, label, false);
-                let gone = !live.samples().iter().any(|series| labels(series, label, false) == own);
+                let gone = originals.of(time) == Original::Nowhere;
                 oldest = Some((now - at, time));
                 if gone {
                     continue;
                 }
                 return Ok(Err(self.stale(metric, now - at, fresh, time)));
             }
-            let series = federated.samples().iter().find(|series| labels(series, "", true) == labels(time, "", true));
-            by_time.entry((at * 1000.0).round() as u64).or_default().extend(series);
+            by_time.entry((at * 1000.0).round() as u64).or_default().extend(by_labels.get(&labels(time)));
         }
         if let (true, Some((age, time))) = (by_time.is_empty(), oldest) {
             return Ok(Err(self.stale(metric, age, fresh, time)));
@@ -145,12 +152,11 @@ impl FederationObserver {
         let mut count = 0;
         for (millis, series) in by_time {
             let source = self.source.query(metric, Some(millis as f64 / 1000.0)).await?;
+            let originals = added.originals(source.samples());
             for one in series {
-                let own = labels(one, label, false);
-                let twin = source.samples().iter().find(|candidate| labels(candidate, label, false) == own);
-                match twin {
-                    Some(twin) if twin.number() == one.number() => count += 1,
-                    Some(twin) => {
+                match originals.of(one) {
+                    Original::This(twin) if twin.number() == one.number() => count += 1,
+                    Original::This(twin) => {
                         let message = format!(
                             "{metric} is {:?} at {} and {:?} at its source {}: it is not from there",
                             one.number(),
@@ -160,7 +166,18 @@ impl FederationObserver {
                         );
                         return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
                     }
-                    None => {
+                    Original::OfAnotherReplica(replica) => {
+                        let message = format!(
+                            "{} has series of {} from another replica ({replica}) than the one asked at {}: values of two \
+                             replicas cannot be compared",
+                            self.hub.name(),
+                            self.id,
+                            self.source.name()
+                        );
+                        let outcome = Outcome::new(Answer::NoData, message);
+                        return Ok(Err(Outcome { seen: json!({ "labels": one.labels }), ..outcome }));
+                    }
+                    Original::Nowhere => {
                         let message = format!(
                             "{} labels a series as {} that {} does not have: it comes from elsewhere",
                             self.hub.name(),
@@ -176,10 +193,9 @@ impl FederationObserver {
     }
 }
 
-/// The labels of a series without its name, and without the cluster label unless that is kept.
-fn labels(series: &Found, label: &str, keep: bool) -> BTreeMap<String, String> {
-    let kept = series.labels.iter().filter(|(name, _)| *name != "__name__" && (keep || *name != label));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+/// The labels of a series without its name, which `timestamp` drops.
+fn labels(series: &Found) -> BTreeMap<&String, &String> {
+    series.labels.iter().filter(|(name, _)| *name != "__name__").collect()
 }
 
 impl Observer for FederationObserver {

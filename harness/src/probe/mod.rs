@@ -12,6 +12,7 @@ mod envoy_endpoints;
 mod envoy_stats;
 mod exec;
 mod expect;
+mod federated;
 mod federation;
 mod http;
 mod istiod;

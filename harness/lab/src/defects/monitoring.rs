@@ -49,6 +49,16 @@ pub(super) static ROWS: &[Row] = &[
     first("federation-service-without-endpoints", Before, "the hub federates a Service that selects no pod", |w, c| {
         w.clusters[c].quirks.federation = Federation::Nobody;
     }),
+    Row {
+        info: DefectInfo {
+            name: "replicas-labelled",
+            scoped: true,
+            default_cluster: "all",
+            what: "every Prometheus adds the name of its replica to what it hands on",
+        },
+        when: Before,
+        apply: |w, c| w.clusters[c].quirks.replica_label = true,
+    },
     first(
         "federation-service-selects-nothing",
         Objects,

@@ -176,6 +176,8 @@ pub(crate) struct Quirks {
     pub(crate) prometheus_html: bool,
     /// Prometheus stopped scraping a minute before the lab starts.
     pub(crate) prometheus_frozen: bool,
+    /// Prometheus adds the name of its replica to what it hands on.
+    pub(crate) replica_label: bool,
     pub(crate) discovery: Discovery,
     /// How often targets are scraped, a multiple of five seconds.
     pub(crate) scrape_interval: Ms,
@@ -233,6 +235,7 @@ impl Default for Quirks {
             federation: Federation::Peers,
             prometheus_html: false,
             prometheus_frozen: false,
+            replica_label: false,
             discovery: Discovery::Asked,
             scrape_interval: 5_000,
             rules_unloaded: false,
@@ -261,6 +264,12 @@ impl Quirks {
             return format!("registry.local/{name}@sha256:{half}{half}");
         }
         format!("registry.local/{name}:{}", self.istio())
+    }
+
+    /// What the cluster's Prometheus adds to the series it hands on.
+    pub(crate) fn external_labels(&self, ident: &Ident) -> Vec<(&'static str, String)> {
+        let replica = self.replica_label.then(|| ("prometheus_replica", format!("prometheus-{}-0", ident.key)));
+        [("cluster", ident.istio.clone())].into_iter().chain(replica).collect()
     }
 
     /// What a proxy is told of itself by its environment.

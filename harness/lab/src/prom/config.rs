@@ -34,7 +34,8 @@ pub(crate) fn jobs(world: &World, c: usize) -> Vec<&'static str> {
 /// The configuration file.
 pub(crate) fn text(world: &World, c: usize) -> String {
     let cluster = &world.clusters[c];
-    let id = &cluster.ident.istio;
+    let labels = cluster.quirks.external_labels(&cluster.ident);
+    let labels: String = labels.iter().map(|(name, value)| format!("    {name}: {value}\n")).collect();
     let alerting = if cluster.quirks.alertmanager_detached {
         String::new()
     } else {
@@ -44,7 +45,7 @@ pub(crate) fn text(world: &World, c: usize) -> String {
     let every = interval(world, c);
     let rules = if cluster.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
     let mut out = format!(
-        "global:\n  scrape_interval: {every}\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n    cluster: {id}\n{alerting}{rules}\
+        "global:\n  scrape_interval: {every}\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n{labels}{alerting}{rules}\
          scrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets:\n    - localhost:9090\n- job_name: kubernetes-pods\n  \
          kubernetes_sd_configs:\n  - role: pod\n"
     );

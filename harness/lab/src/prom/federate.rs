@@ -8,7 +8,7 @@ use super::labels::{Labels, NAME};
 use super::promql::{self, number};
 use super::tsdb::Tsdb;
 use crate::plane::call::{Answer, TEXT};
-use crate::world::World;
+use crate::world::{Cluster, World};
 
 /// What a peer's federation job asks for: the mesh's metrics and the pods' `up`. What was federated before is not handed on.
 pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, f64)> {
@@ -19,6 +19,13 @@ pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, 
             name.starts_with("istio_") || name == "up" && s.labels.get("job") == "kubernetes-pods"
         })
         .filter_map(move |s| s.at(now).map(|(at, value)| (s.labels.clone(), at, value)))
+}
+
+/// Labels with the external ones, which give way to labels of the series.
+pub(crate) fn handed_on(labels: &Labels, cluster: &Cluster) -> Labels {
+    let external = cluster.quirks.external_labels(&cluster.ident);
+    let missing = external.into_iter().filter(|(name, _)| labels.get(name).is_empty());
+    missing.fold(labels.clone(), |labels, (name, value)| labels.with(name, &value))
 }
 
 /// Answers a request for the given selectors.
@@ -46,8 +53,7 @@ pub(crate) fn answer(world: &World, c: usize, selectors: &[&str]) -> Answer {
             let _ = writeln!(out, "# TYPE {name} untyped");
             last.clone_from(&name);
         }
-        let labels =
-            if labels.get("cluster").is_empty() { labels.with("cluster", &cluster.ident.istio) } else { labels };
+        let labels = handed_on(&labels, cluster);
         let _ = writeln!(out, "{name}{} {} {at}", labels.braces(), number(value));
     }
     Answer::new(200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", out)

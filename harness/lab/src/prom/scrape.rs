@@ -301,7 +301,7 @@ fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Sample
         ));
     }
     let mut samples: Samples = federate::wanted(&there.prometheus.db, now)
-        .map(|(labels, at, value)| (labels.with("cluster", &there.ident.istio), Some(at), value))
+        .map(|(labels, at, value)| (federate::handed_on(&labels, there), Some(at), value))
         .collect();
     if let Some(label) = label {
         for sample in &mut samples {
