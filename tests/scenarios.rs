@@ -54,6 +54,7 @@ pub fn trials() -> Vec<Trial> {
     // What differs from one healthy mesh to another, as defects of the lab; each must also show what is wrong beside it.
     let different = [
         ("validation/week2/istio-version", "istio-images-by-digest"),
+        ("validation/week2/control-plane-ready", "webhooks-by-url"),
         ("validation/week4/prometheus-both-clusters", "scraped-every-minute"),
         ("validation/week4/cross-cluster-metrics", "scraped-every-minute"),
         ("validation/week4/federation", "scraped-every-minute"),

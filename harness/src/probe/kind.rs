@@ -236,7 +236,7 @@ kinds! {
     ApiServer "apiServer",
     /// Pod addresses inside the declared ranges.
     PodNetwork "podNetwork",
-    /// Mutating webhooks with ready endpoints behind them.
+    /// Admission webhooks, mutating and validating, with something behind them.
     Webhooks "webhooks",
     /// Pods: readiness, count, restarts, containers.
     Pods "pods",

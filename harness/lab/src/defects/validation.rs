@@ -129,6 +129,31 @@ pub(super) static ROWS: &[Row] = &[
         }
         crate::mesh::istiod::push(w, c);
     }),
+    row("webhooks-without-hooks", Objects, "the configuration that injects sidecars holds no webhook", |w, c| {
+        edit(w, c, resources::mutating_webhooks(), "", "istio-sidecar-injector", |v| object::unset(v, "/webhooks"));
+    }),
+    row("validation-webhook-dead", Objects, "the webhook that validates configuration leads to no Service", |w, c| {
+        edit(w, c, resources::validating_webhooks(), "", "istio-validator-istio-system", |v| {
+            if let Some(name) = v.pointer_mut("/webhooks/0/clientConfig/service/name") {
+                *name = json!("istiod-old");
+            }
+        });
+    }),
+    row("webhooks-by-url", Objects, "istiod's webhooks are called by an address", |w, c| {
+        let address = w.clusters[c]
+            .store
+            .get(resources::services(), "istio-system", "istiod")
+            .map(|s| object::text(s, "/spec/clusterIP").to_owned());
+        by_url(w, c, &format!("{}:443", address.unwrap_or_default()));
+    }),
+    row(
+        "webhooks-by-unknown-url",
+        Objects,
+        "istiod's webhooks are called by a URL that the runner does not know",
+        |w, c| {
+            by_url(w, c, "istiod.elsewhere.example:15017");
+        },
+    ),
     row("different-roots", Before, "this cluster's CA chains to another root", |w, c| {
         w.clusters[c].quirks.foreign_root = true;
     }),
@@ -287,6 +312,21 @@ pub(super) static ROWS: &[Row] = &[
         },
     ),
 ];
+
+/// Makes the API server call istiod's webhooks at a host and port.
+fn by_url(world: &mut World, c: usize, authority: &str) {
+    for (resource, name, path) in [
+        (resources::mutating_webhooks(), "istio-sidecar-injector", "inject"),
+        (resources::validating_webhooks(), "istio-validator-istio-system", "validate"),
+    ] {
+        edit(world, c, resource, "", name, |v| {
+            if let Some(client) = v.pointer_mut("/webhooks/0/clientConfig").and_then(Value::as_object_mut) {
+                client.remove("service");
+                client.insert("url".into(), json!(format!("https://{authority}/{path}")));
+            }
+        });
+    }
+}
 
 fn each_other(world: &mut World, c: usize, change: fn(&mut crate::plane::Link)) {
     for d in (0..world.clusters.len()).filter(|d| *d != c) {
