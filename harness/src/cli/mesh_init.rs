@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use meshdrill_checks::observe::kube::Image;
 use serde_json::Value;
 
 use super::Failure;
@@ -145,8 +146,27 @@ async fn layout(cluster: &Cluster) -> BTreeMap<&'static str, String> {
     if let Some(namespace) = prometheus.and_then(|service| service["metadata"]["namespace"].as_str()) {
         found.insert("monitoringNamespace", namespace.to_owned());
     }
+    // The sample application, and the pod beside it that asks: Istio has called it by two names.
+    let sample = services.iter().find(|service| service["metadata"]["name"] == "helloworld");
+    if let Some(namespace) = sample.and_then(|service| service["metadata"]["namespace"].as_str()) {
+        found.insert("sampleNamespace", namespace.to_owned());
+        for selector in ["app=sleep", "app=curl"] {
+            let path = format!("/api/v1/namespaces/{namespace}/pods");
+            if !cluster.list(&path, Some(selector)).await.unwrap_or_default().is_empty() {
+                found.insert("clientSelector", selector.to_owned());
+                break;
+            }
+        }
+    }
     found.retain(|name, value| USUAL.iter().any(|(usual, default)| usual == name && default != value));
     found
+}
+
+/// The pod ranges of a node, one for each IP version.
+fn pod_cidrs(node: &Value) -> Vec<String> {
+    let all: Vec<&Value> = node["spec"]["podCIDRs"].as_array().into_iter().flatten().collect();
+    let all = if all.is_empty() { vec![&node["spec"]["podCIDR"]] } else { all };
+    all.into_iter().filter_map(|range| range.as_str().map(str::to_owned)).collect()
 }
 
 /// What a cluster shows of itself.
@@ -193,14 +213,14 @@ impl Seen {
             nodes: nodes.len(),
             region: nodes.first().and_then(|node| label(node, "topology.kubernetes.io/region")),
             kubernetes: version["gitVersion"].as_str().map(str::to_owned),
-            istio: image.and_then(|image| image.rsplit_once(':')).map(|(_, tag)| tag.to_owned()),
+            istio: image.and_then(|image| Image::parse(image).version().map(str::to_owned)),
             istio_cluster: env("CLUSTER_ID"),
             network: system["metadata"]["labels"]["topology.istio.io/network"]
                 .as_str()
                 .map(str::to_owned)
                 .or_else(|| gateways.first().and_then(|gateway| label(gateway, "topology.istio.io/network"))),
             mesh_id: proxy_env("ISTIO_META_MESH_ID"),
-            pod_cidrs: nodes.iter().filter_map(|node| node["spec"]["podCIDR"].as_str().map(str::to_owned)).collect(),
+            pod_cidrs: nodes.iter().flat_map(pod_cidrs).collect(),
             oci: nodes.iter().any(|node| {
                 node["spec"]["providerID"]
                     .as_str()

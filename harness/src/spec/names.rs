@@ -10,7 +10,7 @@ use crate::document::{Names, Value};
 
 /// Names that every mesh has, with the values that the quick-start guide gives them; `vars` of the mesh file overrides
 /// them, so that the catalogue runs on meshes that are laid out otherwise.
-pub const USUAL: [(&str, &str); 13] = [
+pub const USUAL: [(&str, &str); 14] = [
     ("istioNamespace", "istio-system"),
     ("istiod", "istiod"),
     ("istiodSelector", "app=istiod"),
@@ -24,6 +24,7 @@ pub const USUAL: [(&str, &str); 13] = [
     ("monitoringNamespace", "istio-system"),
     ("appNamespace", "bookinfo"),
     ("sampleNamespace", "sample"),
+    ("clientSelector", "app=sleep"),
 ];
 
 /// What `forEach` binds for one run.
