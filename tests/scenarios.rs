@@ -52,19 +52,23 @@ pub fn trials() -> Vec<Trial> {
         })
     };
     // What differs from one healthy mesh to another, as defects of the lab; each must also show what is wrong beside it.
-    let different = [
-        ("validation/week2/istio-version", "istio-images-by-digest"),
-        ("validation/week2/control-plane-ready", "webhooks-by-url"),
-        ("validation/week4/prometheus-both-clusters", "scraped-every-minute"),
-        ("validation/week4/cross-cluster-metrics", "scraped-every-minute"),
-        ("validation/week4/federation", "scraped-every-minute"),
-        ("validation/week4/federation", "replicas-labelled"),
+    let different: [(&str, &str, &[&str]); 10] = [
+        ("drills/network-partition", "client-called-curl", &["--set", "clientSelector=app=curl"]),
+        ("validation/week1/cross-cluster-ping", "client-called-curl", &["--set", "clientSelector=app=curl"]),
+        ("validation/week2/control-plane-ready", "webhooks-by-url", &[]),
+        ("validation/week2/cross-cluster-load-balancing", "client-called-curl", &["--set", "clientSelector=app=curl"]),
+        ("validation/week2/cross-cluster-load-balancing", "helloworld-everywhere", &[]),
+        ("validation/week2/istio-version", "istio-images-by-digest", &[]),
+        ("validation/week4/cross-cluster-metrics", "scraped-every-minute", &[]),
+        ("validation/week4/federation", "replicas-labelled", &[]),
+        ("validation/week4/federation", "scraped-every-minute", &[]),
+        ("validation/week4/prometheus-both-clusters", "scraped-every-minute", &[]),
     ];
-    let different = different.into_iter().map(|(scenario, defect)| {
+    let different = different.into_iter().map(|(scenario, defect, arguments)| {
         Trial::test(format!("lab::{scenario} although {defect}"), move || {
             let path = root().join("scenarios").join(scenario).with_extension("yaml");
             passes(&path, |command| {
-                command.args(["--lab-defect", defect]);
+                command.args(["--lab-defect", defect]).args(arguments);
             })
         })
     });

@@ -9,6 +9,7 @@ use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::answered_by::{self, AnsweredBy};
 use super::command::CommandExpect;
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::outcome::settle;
@@ -37,6 +38,9 @@ pub struct Exec {
     /// What it must do.
     #[serde(default)]
     pub expect: CommandExpect,
+    /// Who must have given the answers that it writes to stdout: pods of every cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<AnsweredBy>,
 }
 
 impl Kind for Exec {
@@ -62,7 +66,8 @@ impl Kind for Exec {
             .command
             .is_empty()
             .then(|| Complaint::new("command", "no command", "write `command: [program, argument]`"));
-        empty.into_iter().chain(self.expect.complaints()).collect()
+        let answered_by = self.answered_by.iter().flat_map(AnsweredBy::complaints);
+        empty.into_iter().chain(self.expect.complaints()).chain(answered_by).collect()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -72,7 +77,7 @@ impl Kind for Exec {
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            Ok(Box::new(ExecObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
+            Ok(Box::new(ExecObserver { cluster, world: world.clone(), spec: self.clone() }) as Box<dyn Observer>)
         })
     }
 }
@@ -101,6 +106,7 @@ pub(super) async fn exec_target(
 
 struct ExecObserver {
     cluster: Arc<Cluster>,
+    world: World,
     spec: Exec,
 }
 
@@ -110,7 +116,10 @@ impl ExecObserver {
         let (pod, container) =
             exec_target(&self.cluster, &spec.namespace, &spec.selector, spec.container.as_deref()).await?;
         let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &spec.command, timeout).await?;
-        Ok(spec.expect.judge(output.exit_code, &output.stdout, &output.stderr))
+        let ran = spec.expect.judge(output.exit_code, &output.stdout, &output.stderr);
+        let Some(answered_by) = &spec.answered_by else { return Ok(ran) };
+        let answered = answered_by.judge(&self.world, &spec.namespace, &output.stdout).await?;
+        Ok(answered_by::both(ran, answered))
     }
 }
 

@@ -193,7 +193,11 @@ macro_rules! kinds {
 impl ProbeKind {
     /// Whether it judges by every cluster of the mesh, not only by those it names.
     pub const fn needs_all_clusters(&self) -> bool {
-        matches!(self, Self::EnvoyEndpoints(_) | Self::MeshSync(_) | Self::TrustRoot(_))
+        match self {
+            Self::EnvoyEndpoints(_) | Self::MeshSync(_) | Self::TrustRoot(_) => true,
+            Self::Exec(exec) => exec.answered_by.is_some(),
+            _ => false,
+        }
     }
 }
 

@@ -152,6 +152,10 @@ pub(crate) struct Quirks {
     pub(crate) pods: Vec<PodQuirk>,
     pub(crate) missing_deployments: Vec<String>,
     pub(crate) without_sidecar: Vec<String>,
+    /// Both versions of helloworld run in this cluster.
+    pub(crate) every_helloworld: bool,
+    /// What the pod that asks is called.
+    pub(crate) client: &'static str,
     pub(crate) pending_balancers: Vec<String>,
     pub(crate) foreign_root: bool,
     pub(crate) expired_intermediate: bool,
@@ -220,6 +224,8 @@ impl Default for Quirks {
             pods: Vec::new(),
             missing_deployments: Vec::new(),
             without_sidecar: Vec::new(),
+            every_helloworld: false,
+            client: "sleep",
             pending_balancers: Vec::new(),
             foreign_root: false,
             expired_intermediate: false,

@@ -226,6 +226,26 @@ pub(super) static ROWS: &[Row] = &[
             scale(w, c, "sample", name, 0);
         }
     }),
+    Row {
+        info: DefectInfo {
+            name: "helloworld-everywhere",
+            scoped: true,
+            default_cluster: "all",
+            what: "both versions of helloworld run in every cluster",
+        },
+        when: Before,
+        apply: |w, c| w.clusters[c].quirks.every_helloworld = true,
+    },
+    Row {
+        info: DefectInfo {
+            name: "client-called-curl",
+            scoped: true,
+            default_cluster: "all",
+            what: "the pod that asks is called curl and not sleep",
+        },
+        when: Before,
+        apply: |w, c| w.clusters[c].quirks.client = "curl",
+    },
     row("application-pod-unready", Before, "reviews-v2 stays at 1/2", |w, c| {
         broken(w, c, REVIEWS, "v2", Broken::Unready, true);
     }),

@@ -11,21 +11,16 @@ pub(crate) fn seed(world: &mut World, c: usize) {
     let mut service = service("sample", "helloworld", 5000);
     service["metadata"]["labels"] = json!({"app": "helloworld"});
     put(world, c, resources::services(), service);
-    let container = json!({"name": "helloworld", "image": "registry.local/app:1", "args": ["helloworld", "-port", "5000", "-version", hello]});
-    put(
-        world,
-        c,
-        resources::deployments(),
-        deployment(
-            "sample",
-            &format!("helloworld-{hello}"),
-            &json!({"app": "helloworld", "version": hello}),
-            container,
-            2,
-        ),
-    );
-    let container = json!({"name": "sleep", "image": "registry.local/app:1", "command": ["/bin/sleep", "2147483647"]});
-    put(world, c, resources::deployments(), deployment("sample", "sleep", &json!({"app": "sleep"}), container, 0));
+    let both = world.clusters[c].quirks.every_helloworld;
+    for version in ["v1", "v2"].into_iter().filter(|version| both || *version == hello) {
+        let container = json!({"name": "helloworld", "image": "registry.local/app:1", "args": ["helloworld", "-port", "5000", "-version", version]});
+        let labels = json!({"app": "helloworld", "version": version});
+        let name = format!("helloworld-{version}");
+        put(world, c, resources::deployments(), deployment("sample", &name, &labels, container, 2));
+    }
+    let client = world.clusters[c].quirks.client;
+    let container = json!({"name": client, "image": "registry.local/app:1", "command": ["/bin/sleep", "2147483647"]});
+    put(world, c, resources::deployments(), deployment("sample", client, &json!({"app": client}), container, 0));
     bookinfo(world, c);
 }
 
