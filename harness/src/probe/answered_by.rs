@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::expect::bad_regex;
 use super::kind::Complaint;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{PodRef, World, is_serving, select_pods};
-use crate::spec::Selector;
+use crate::cluster::{Permission, PodRef, World, is_serving, select_pods};
+use crate::spec::{MeshSpec, Selector};
 
 /// Answers that must come from every cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,12 @@ struct Responders {
 impl AnsweredBy {
     pub(super) fn complaints(&self) -> Vec<Complaint> {
         bad_regex("answeredBy.instance", Some(&self.instance)).into_iter().collect()
+    }
+
+    /// What finding the pods takes, in every cluster.
+    pub(super) fn permissions(&self, mesh: &MeshSpec, namespace: &str) -> Vec<Permission> {
+        let namespace = self.namespace.as_deref().unwrap_or(namespace);
+        mesh.keys().iter().map(|key| Permission::new(key, namespace, "", "pods", "list")).collect()
     }
 
     /// Judges what a command wrote out.

@@ -70,8 +70,9 @@ impl Kind for Exec {
         empty.into_iter().chain(self.expect.complaints()).chain(answered_by).collect()
     }
 
-    fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        exec_permissions(self.cluster.key(), &self.namespace)
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let answered_by = self.answered_by.iter().flat_map(|one| one.permissions(mesh, &self.namespace));
+        exec_permissions(self.cluster.key(), &self.namespace).into_iter().chain(answered_by).collect()
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {

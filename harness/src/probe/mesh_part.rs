@@ -183,7 +183,7 @@ async fn ask_istiods(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Option<
         let istiod = IstiodDebug::of_pod(cluster, &parts[index].pod);
         match istiod.get("/version").await.map(|body| parse_version(&body)) {
             Ok(Some(version)) => parts[index].version = Some((version, Source::Answer)),
-            Ok(None) => parts[index].why = "/version does not answer with a version".to_owned(),
+            Ok(None) => parts[index].why = "/version tells no version".into(),
             Err(error) => parts[index].why = error.0,
         }
         let Some(connected) = istiod.get("/debug/syncz").await.ok().and_then(|body| parse_syncz(&body).ok()) else {

@@ -87,10 +87,10 @@ impl Declared {
         let found = self.addresses(pods);
         let declared = listed(&self.own);
         let seen =
-            json!({ "pods": found.pods, "addresses": found.addresses, "outside": found.outside, "declared": declared });
+            json!({ "pods": found.pods, "addresses": found.count, "outside": found.outside, "declared": declared });
         let mut missed: Vec<String> = self.overlaps();
         if let Some(first) = found.outside.first() {
-            let (count, all) = (found.outside.len(), found.addresses);
+            let (count, all) = (found.outside.len(), found.count);
             missed.push(format!("{count} of {all} pod addresses are outside {declared}: {first}"));
         }
         if !missed.is_empty() && !self.own.is_empty() {
@@ -104,11 +104,8 @@ impl Declared {
         if found.pods == 0 {
             return no_data(format!("no pod of {key} has an address"));
         }
-        let inside = format!(
-            "{} addresses of {} pods are inside {declared}",
-            found.addresses - found.of_another_kind,
-            found.pods
-        );
+        let inside =
+            format!("{} addresses of {} pods are inside {declared}", found.count - found.of_another_kind, found.pods);
         let mut unproven = Vec::new();
         if let Some(first) = found.undeclared {
             let count = found.of_another_kind;
@@ -147,7 +144,7 @@ impl Declared {
         for pod in pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true) {
             let addresses = addresses(pod);
             found.pods += usize::from(!addresses.is_empty());
-            found.addresses += addresses.len();
+            found.count += addresses.len();
             for address in addresses {
                 if self.own.iter().any(|range| range.holds(address)) {
                     continue;
@@ -172,7 +169,7 @@ impl Declared {
 #[derive(Debug, Default)]
 struct Addresses {
     pods: usize,
-    addresses: usize,
+    count: usize,
     /// Outside every declared range of their IP version, or inside another cluster's.
     outside: Vec<String>,
     /// Of an IP version for which no range is declared, and the first of them.

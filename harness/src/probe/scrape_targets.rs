@@ -15,8 +15,8 @@ use super::expect::bad_regex;
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Metrics, Outcome};
-use crate::cluster::World;
-use crate::spec::ClusterChoice;
+use crate::cluster::{Permission, World};
+use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The targets of a cluster's Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,10 @@ impl Kind for ScrapeTargets {
 
     fn complaints(&self) -> Vec<Complaint> {
         bad_regex("idle", self.idle.as_deref()).into_iter().collect()
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
@@ -104,7 +108,7 @@ impl TargetsObserver {
         let name = pool.replace('\\', "\\\\").replace('"', "\\\"");
         let counted = format!("max_over_time(prometheus_target_scrape_pool_targets{{scrape_job=\"{name}\"}}[1d]) > 0");
         let foreign = self.metrics.config().await?.external_labels;
-        let own: String = foreign.keys().map(|label| format!(",{label}=\"\"")).collect();
+        let own = foreign.keys().fold(String::new(), |text, label| text + &format!(",{label}=\"\""));
         let left = format!("count_over_time(up{{job=\"{name}\"{own}}}[1d])");
         for query in [counted, left] {
             if !matches!(self.metrics.query(&query, None).await?, Vector::NoData) {

@@ -35,7 +35,7 @@ pub(crate) fn jobs(world: &World, c: usize) -> Vec<&'static str> {
 pub(crate) fn text(world: &World, c: usize) -> String {
     let cluster = &world.clusters[c];
     let labels = cluster.quirks.external_labels(&cluster.ident);
-    let labels: String = labels.iter().map(|(name, value)| format!("    {name}: {value}\n")).collect();
+    let labels = labels.iter().fold(String::new(), |text, (name, value)| text + &format!("    {name}: {value}\n"));
     let alerting = if cluster.quirks.alertmanager_detached {
         String::new()
     } else {
