@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use meshdrill_checks::record::At;
 use tokio::time::Instant;
 
+use crate::net::Net;
+
 /// The clock of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -14,9 +16,14 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts now.
-    pub fn start() -> Self {
-        Self { start: Instant::now(), wall: Timestamp::now() }
+    /// Starts now, with the date that it is where probes go out to: the machine's or, however long it took to start the
+    /// embedded mesh, that of its world.
+    pub fn start(net: &Net) -> Self {
+        let wall = match net {
+            Net::Machine => Timestamp::now(),
+            Net::Lab(lab) => lab.date().try_into().unwrap_or_else(|_| Timestamp::now()),
+        };
+        Self { start: Instant::now(), wall }
     }
 
     /// The time since the start.

@@ -72,7 +72,7 @@ fn run(kind: &ProbeKind, every: Duration, length: Duration) -> Result<Record, Fa
     runtime.block_on(async {
         let id = uuid::Uuid::now_v7().to_string();
         let dir = RunDir::create(&std::env::temp_dir(), "bench", "engine", &id)?;
-        let (recorder, _task) = Recorder::open(&dir, header(&id), Clock::start(), Box::new(NoProgress))?;
+        let (recorder, _task) = Recorder::open(&dir, header(&id), Clock::start(&Net::Machine), Box::new(NoProgress))?;
         let world = World::without_clusters(Net::Machine);
         let observer = kind.as_kind().prepare(&world, Role::Probe).await.map_err(|error| error.to_string())?;
         let timing = kind.as_kind().timing();

@@ -158,6 +158,13 @@ impl Lab {
         self.with(|world| describe(world))
     }
 
+    /// The date it is in its world.
+    pub fn date(&self) -> SystemTime {
+        let clock = self.inner.clock;
+        let ms = u64::try_from(clock.dates().unix_ms(clock.now())).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + Duration::from_millis(ms)
+    }
+
     /// The clusters that a lab of this configuration has, without starting it.
     pub fn outline(config: &LabConfig) -> Result<Vec<LabCluster>, LabError> {
         let mut world = config.world(Clock::start(config.epoch))?;

@@ -25,7 +25,8 @@ pub struct World {
 impl World {
     /// A world without clusters.
     pub fn without_clusters(net: Net) -> Self {
-        Self { mesh: None, clusters: IndexMap::new(), net, clock: Clock::start() }
+        let clock = Clock::start(&net);
+        Self { mesh: None, clusters: IndexMap::new(), net, clock }
     }
 
     /// A cluster by its key.

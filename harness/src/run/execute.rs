@@ -61,7 +61,7 @@ impl WorldSource {
                 connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
             });
         let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
-        Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone(), clock: Clock::start() })
+        Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone(), clock: Clock::start(&self.net) })
     }
 }
 
@@ -92,7 +92,7 @@ pub struct Finished {
 
 /// Runs a plan to its end, whatever happens, and writes record and reports. An error is one of this machine's disk.
 pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> std::io::Result<Finished> {
-    let clock = Clock::start();
+    let clock = Clock::start(&source.net);
     let id = uuid::Uuid::now_v7().to_string();
     let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
     let dir = RunDir::create(&options.runs, &time, &plan.title(), &id)?;
