@@ -93,6 +93,15 @@ fn takes_effect_and_is_undone(row: &str) -> Result<(), Failed> {
         if fault["tookEffect"] != true || !undone {
             return Err(format!("{fault}\n{}", ran.said()).into());
         }
+        let at = |key: &str| fault[key].as_f64().unwrap_or(f64::NAN);
+        let accepted_at_once = (0.0..1.0).contains(&(at("effective") - at("requested")));
+        if !accepted_at_once || !(at("seen") >= at("effective")) {
+            return Err(format!("t0 is not when the cluster accepted it: {fault}\n{}", ran.said()).into());
+        }
+        // Two requests that wait a second each show that pods are cut off.
+        if fault["kind"] == "isolate" && at("seen") - at("effective") < 1.5 {
+            return Err(format!("its effect was seen before the control requests could show it: {fault}").into());
+        }
     }
     Ok(())
 }

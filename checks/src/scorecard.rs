@@ -213,8 +213,11 @@ pub struct FaultResult {
     pub targets: Vec<String>,
     /// When it was asked for.
     pub requested: Option<f64>,
-    /// When it was seen to have taken hold.
+    /// When it took hold: when the cluster accepted it.
     pub effective: Option<f64>,
+    /// When it was seen to have taken hold.
+    #[serde(default)]
+    pub seen: Option<f64>,
     /// Whether it was.
     pub took_effect: bool,
     /// `verified`, `not-needed`, `failed` or `not-run`.

@@ -11,7 +11,7 @@ pub struct Marks {
     pub requested: Option<At>,
     /// When the first fault took hold: t0 of every recovery.
     pub effective: Option<At>,
-    /// When the last undo was verified; for faults that need none, when they took hold.
+    /// When the last undo was verified; for faults that need none, when they were seen to have taken hold.
     pub undone: Option<At>,
     /// When the first undo was asked for.
     pub undo_requested: Option<At>,
@@ -35,7 +35,7 @@ impl Marks {
                     marks.requested.get_or_insert(line.at);
                 }
                 Event::FaultEffective { .. } => {
-                    marks.effective.get_or_insert(line.at);
+                    marks.effective = marks.effective.or(line.took_hold().map(|(_, at)| at));
                     marks.undone = Some(line.at);
                 }
                 Event::UndoRequested { .. } => {

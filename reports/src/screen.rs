@@ -16,8 +16,9 @@ pub fn screen(run: &Run<'_>) -> String {
     let title = title(card);
     let _ = writeln!(out, "{title}  {} to {}", card.run.started, card.run.finished);
     for fault in &card.faults {
-        let when =
-            fault.effective.map_or_else(|| "never took effect".to_owned(), |at| format!("effective at {at:.2} s"));
+        let seen = fault.seen.map_or_else(String::new, |at| format!(", seen at {at:.2} s"));
+        let effective = |at| format!("effective at {at:.2} s{seen}");
+        let when = fault.effective.map_or_else(|| "never took effect".to_owned(), effective);
         let _ = writeln!(
             out,
             "  fault {:<4} {} {}: {when}; undo {}",

@@ -169,6 +169,10 @@ pub enum Event {
     FaultEffective {
         /// The fault.
         fault: String,
+        /// When the cluster accepted it, or it was asked for, if no answer came back: the earliest that it can have taken
+        /// hold. Records of older versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<At>,
         /// What proves it.
         proof: String,
     },
@@ -247,4 +251,15 @@ pub struct Line {
     /// What.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Line {
+    /// Which fault took hold by this event, and when: its t0. The event itself is written when that was seen, which may be
+    /// seconds later where the proof is a request that must fail.
+    pub fn took_hold(&self) -> Option<(&str, At)> {
+        match &self.event {
+            Event::FaultEffective { fault, since, .. } => Some((fault, since.unwrap_or(self.at))),
+            _ => None,
+        }
+    }
 }

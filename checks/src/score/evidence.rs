@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::criterion::During;
 use crate::outage::{self, Outage};
-use crate::record::{At, Event, ReadBack, Record, Sample, Series};
+use crate::record::{At, Event, Line, ReadBack, Record, Sample, Series};
 use crate::window::Marks;
 
 /// What is known of one probe.
@@ -63,11 +63,7 @@ impl<'a> Evidence<'a> {
     /// Works it out.
     pub fn of(record: &'a Record) -> Self {
         let probes = record.header.probes.iter().map(|probe| (probe.name.as_str(), of_probe(record, &probe.name)));
-        let effects = record.events.iter().filter_map(|line| match &line.event {
-            Event::FaultEffective { fault, .. } => Some((fault.as_str(), line.at)),
-            _ => None,
-        });
-        let effects: Vec<(&str, At)> = effects.collect();
+        let effects: Vec<(&str, At)> = record.events.iter().filter_map(Line::took_hold).collect();
         let undos = record.events.iter().filter_map(|line| match &line.event {
             Event::UndoRequested { fault, .. } => Some((fault.as_str(), line.at)),
             _ => None,

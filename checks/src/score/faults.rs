@@ -16,6 +16,7 @@ fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
         targets: Vec::new(),
         requested: None,
         effective: None,
+        seen: None,
         took_effect: false,
         undo: "not-run".into(),
         message: if record.is_complete() { "not injected" } else { "the record does not say that it was injected" }
@@ -31,8 +32,9 @@ fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
                     targets.iter().filter(|target| !result.targets.contains(target)).cloned().collect::<Vec<_>>(),
                 );
             }
-            Event::FaultEffective { fault, proof } if *fault == header.id => {
-                result.effective.get_or_insert(line.at.secs());
+            Event::FaultEffective { fault, proof, .. } if *fault == header.id => {
+                result.effective = result.effective.or(line.took_hold().map(|(_, at)| at.secs()));
+                result.seen.get_or_insert(line.at.secs());
                 result.message.clone_from(proof);
                 if !header.sustained {
                     result.undo = "not-needed".into();

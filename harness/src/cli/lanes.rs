@@ -77,7 +77,7 @@ fn words(event: &Event) -> Option<String> {
         Event::SteadyState { met: true, message } => Some(format!("steady state: {message}")),
         Event::SteadyState { met: false, message } => Some(format!("NO steady state: {message}")),
         Event::FaultRequested { fault, targets } => Some(format!("{fault} requested: {}", targets.join(", "))),
-        Event::FaultEffective { fault, proof } => Some(format!("{fault} effective: {proof}")),
+        Event::FaultEffective { fault, proof, .. } => Some(format!("{fault} effective: {proof}")),
         Event::FaultIneffective { fault, why } => Some(format!("{fault} WITHOUT EFFECT: {why}")),
         Event::TargetReplaced { target, by, .. } => Some(format!("{target} replaced by {by}")),
         Event::UndoRequested { undo, .. } => Some(format!("undo: {undo}")),

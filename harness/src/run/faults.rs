@@ -117,13 +117,18 @@ impl FaultBench {
             return false;
         }
         self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
-        if let Err(error) = fault.inject().await {
-            // A call that failed may still have been carried out; whether it was, the effect tells.
-            self.recorder.note(format!("fault {id}: the request failed: {error}"));
-        }
+        let asked = self.recorder.clock().now();
+        let since = match fault.inject().await {
+            Ok(()) => self.recorder.clock().now(),
+            Err(error) => {
+                // A call that failed may still have been carried out; whether it was, the effect tells.
+                self.recorder.note(format!("fault {id}: the request failed: {error}"));
+                asked
+            }
+        };
         match self.await_effect(planned, fault).await {
             Ok(proof) => {
-                self.recorder.event(Event::FaultEffective { fault: id, proof });
+                self.recorder.event(Event::FaultEffective { fault: id, since: Some(since), proof });
                 true
             }
             Err(why) => {

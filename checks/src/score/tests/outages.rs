@@ -1,6 +1,6 @@
 //! Times: recovery, the longest outage, restarts.
 
-use super::story::{REQUESTED, Story};
+use super::story::{REQUESTED, Story, at};
 use crate::criterion::Claim;
 use crate::record::{Class, Event};
 use crate::units::TimeSpan;
@@ -26,6 +26,17 @@ fn recovery_counts_from_the_effect_to_the_first_good_sample_of_a_sustained_run()
 }
 
 #[test]
+fn recovery_counts_from_when_the_fault_was_accepted_not_from_when_its_effect_was_seen() {
+    // The outage is over before a control request of 3 s has shown that the fault took hold.
+    let effect = Event::FaultEffective { fault: "f1".into(), since: Some(at(20_100)), proof: "seen".into() };
+    let story = || Story::faulted(100).event(23_100, effect.clone()).samples(90, between(20_200, 22_200));
+    let judged = story().judged(recovery("1m"));
+    assert!(judged.value.is_some_and(|value| (value - (22.210 - 20.100)).abs() < 1e-6), "{judged:?}");
+    let card = story().card(recovery("1m"));
+    assert_eq!((card.faults[0].effective, card.faults[0].seen), (Some(20.1), Some(23.1)));
+}
+
+#[test]
 fn a_relapse_is_part_of_the_recovery() {
     let class = |due| match due {
         20_500..=24_500 | 26_000..=26_900 => Class::Reset,
@@ -44,7 +55,7 @@ fn the_reference_history_recovers_at_its_first_sustained_good_sample() {
         Some(b'F') => Class::Refused,
         _ => Class::Good,
     };
-    let effect = Event::FaultEffective { fault: "f1".into(), proof: "seen".into() };
+    let effect = Event::FaultEffective { fault: "f1".into(), since: None, proof: "seen".into() };
     let judged = Story::faulted(1000).event(20_500, effect).samples(90, class).judged(recovery("1m"));
     assert!(judged.value.is_some_and(|value| (value - 7.51).abs() < 1e-6), "{judged:?}");
     assert_eq!(judged.verdict, Pass);

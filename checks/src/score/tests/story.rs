@@ -58,7 +58,8 @@ impl Story {
 
     /// A drill whose fault `f1` took hold.
     pub fn drill(every: u64) -> Self {
-        Self::faulted(every).event(EFFECTIVE, Event::FaultEffective { fault: "f1".into(), proof: "seen".into() })
+        let effect = Event::FaultEffective { fault: "f1".into(), since: None, proof: "seen".into() };
+        Self::faulted(every).event(EFFECTIVE, effect)
     }
 
     /// A drill whose fault `f1` was asked for.
