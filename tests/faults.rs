@@ -24,7 +24,7 @@ const FAULTS: [(&str, &str); 14] = [
     ),
     (
         "isolate, one direction",
-        "isolate: { cluster: primary, namespace: bookinfo, selector: \"app=details,version in (v1)\", direction: ingress, control: { exec: { cluster: primary, namespace: sample, selector: app=sleep, container: istio-proxy, command: [curl, -sS, -m, \"1\", \"http://details.bookinfo.svc.cluster.local:9080/details/0\"] } } }",
+        "isolate: { cluster: primary, namespace: bookinfo, selector: \"app=details,version in (v1)\", direction: ingress, control: { tcp: { from: { cluster: primary, namespace: sample, selector: app=sleep }, to: \"details.bookinfo:9080\", timeout: 1s } } }",
     ),
     (
         "apply",

@@ -73,8 +73,16 @@ pub fn trials() -> Vec<Trial> {
         })
     });
     let asking = ["validation/week1/remote-peering", "validation/week1/vcn-native-networking"];
+    let declared = Trial::test("lab::drills/network-partition with a declared alert", declared_alert);
     let three = catalogue().into_iter().map(of_three);
-    catalogue().into_iter().map(trial).chain(three).chain(asking.into_iter().map(with_cloud)).chain(different).collect()
+    catalogue()
+        .into_iter()
+        .map(trial)
+        .chain(three)
+        .chain(asking.into_iter().map(with_cloud))
+        .chain(different)
+        .chain([declared])
+        .collect()
 }
 
 fn passes_on_the_lab(path: &Path) -> Result<(), Failed> {
@@ -94,6 +102,29 @@ fn passes(path: &Path, around: impl FnOnce(&mut Command)) -> Result<(), Failed> 
     for dir in dirs {
         whole(&dir)?;
         scored_again(&dir)?;
+    }
+    Ok(())
+}
+
+/// The guide's alert about traffic between clusters looks at one direction only: it tells of a partition at the end of that
+/// direction, and of none at its beginning.
+fn declared_alert() -> Result<(), Failed> {
+    let runs = scratch("declared-alert");
+    let mut command = meshdrill();
+    command.args(["run", "--lab", "drills/network-partition", "--runs"]).arg(&runs);
+    for value in ["Alert=CrossClusterConnectivityIssue", "Hold=12m", "Detection=12m", "Recovery=15m"] {
+        command.args(["--set", &format!("partition{value}")]);
+    }
+    run(&mut command).expect_code(10)?;
+    for dir in run_dirs(&runs) {
+        let card = scorecard(&dir)?;
+        let ended = |id: &str| card["criteria"].as_array().into_iter().flatten().find(|one| one["id"] == id).cloned();
+        let of_secondary = dir.to_string_lossy().contains("secondary-primary");
+        let wanted = if of_secondary { "pass" } else { "fail" };
+        let detection = ended("alert/detection-time").unwrap_or_default();
+        if detection["verdict"] != wanted || card["recovery"]["verified"] != true {
+            return Err(format!("{}: {detection}, expected {wanted}", dir.display()).into());
+        }
     }
     Ok(())
 }

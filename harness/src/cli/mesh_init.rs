@@ -101,6 +101,7 @@ async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
         (!has_oci, "oci", "no node has an OCI provider id"),
         (!enforces, "networkPolicy", "no enforcing CNI was found"),
         (args.context.len() == 1, "severalClusters", "the mesh has one cluster"),
+        (true, "partitionAlert", "no alert is known to tell of a network partition; if one does, name it under vars"),
         (!routable, "routablePods", "no pod takes a connection from where this was written"),
     ];
     text.push_str(&without(&waivers));

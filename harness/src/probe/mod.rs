@@ -15,6 +15,7 @@ mod exec;
 mod expect;
 mod federated;
 mod federation;
+mod from_proxy;
 mod http;
 mod istiod;
 mod kind;

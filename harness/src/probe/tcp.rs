@@ -1,5 +1,7 @@
-//! `tcp`: the time to connect. Says nothing of what answers behind the connection.
+//! `tcp`: the time to connect, from the runner; or whether the proxy of a pod can connect, asked of `pilot-agent`, which
+//! every Istio proxy has, whether or not its image has a shell. Says nothing of what answers behind the connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::exec::exec_permissions;
+use super::from_proxy::{FromProxy, ProxyPlace};
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
@@ -19,6 +23,10 @@ use crate::spec::{ClusterChoice, MeshSpec};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tcp {
+    /// The pod whose proxy connects, past the mesh; the runner without it. It asks for `/` by HTTP, and any answer will
+    /// do. The time it takes is that of starting a program in the pod, not of the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ProxyPlace>,
     /// `HOST:PORT`; this or `via`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -28,7 +36,7 @@ pub struct Tcp {
     /// The longest it may take; 5 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// The bound beyond which a connection is `late`; 500 ms.
+    /// The bound beyond which a connection is `late`; 500 ms, and the timeout with `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TimeSpan>,
 }
@@ -36,7 +44,11 @@ pub struct Tcp {
 impl Kind for Tcp {
     fn describe(&self) -> String {
         let to = self.to.clone().or_else(|| self.via.as_ref().map(ToString::to_string));
-        format!("TCP connection to {}", to.unwrap_or_default())
+        let from = |place: &ProxyPlace| {
+            format!(" from the proxy of {}/{} in {}", place.namespace, place.selector, place.cluster)
+        };
+        let from = self.from.as_ref().map_or_else(String::new, from);
+        format!("TCP connection to {}{from}", to.unwrap_or_default())
     }
 
     fn subject(&self) -> String {
@@ -44,17 +56,17 @@ impl Kind for Tcp {
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        self.via.iter_mut().map(Via::choice).collect()
+        let from = self.from.iter_mut().map(|place| &mut place.cluster);
+        from.chain(self.via.iter_mut().map(Via::choice)).collect()
     }
 
     fn timing(&self) -> Timing {
-        Timing {
-            timeout: self.timeout.unwrap_or(TimeSpan::secs(5)),
-            slow: self.slow.unwrap_or(TimeSpan::millis(500)),
-            every: TimeSpan::millis(100),
-            series: vec![Series::New],
-            batch: None,
-        }
+        let timeout = self.timeout.unwrap_or(TimeSpan::secs(5));
+        let (slow, every) = match self.from {
+            Some(_) => (timeout, TimeSpan::secs(2)),
+            None => (TimeSpan::millis(500), TimeSpan::millis(100)),
+        };
+        Timing { timeout, slow: self.slow.unwrap_or(slow), every, series: vec![Series::New], batch: None }
     }
 
     fn complaints(&self) -> Vec<Complaint> {
@@ -72,11 +84,16 @@ impl Kind for Tcp {
                 "use `http` through it",
             ));
         }
+        if self.from.is_some() && self.via.is_some() {
+            found.push(Complaint::new("via", "`via` is a way in from outside", "write `to: HOST:PORT` beside `from`"));
+        }
         found
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
-        self.via.as_ref().map_or_else(Vec::new, |via| via.permissions(mesh))
+        let via = self.via.as_ref().map_or_else(Vec::new, |via| via.permissions(mesh));
+        let from = self.from.iter().flat_map(|place| exec_permissions(place.cluster.key(), &place.namespace));
+        via.into_iter().chain(from).collect()
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
@@ -100,6 +117,12 @@ impl Kind for Tcp {
                 _ => String::new(),
             };
             let (host, port) = split(&address).ok_or_else(|| CannotAsk(format!("`{address}` is not HOST:PORT")))?;
+            if let Some(place) = &self.from {
+                let cluster = Arc::clone(world.cluster(place.cluster.key())?);
+                let timeout = self.timing().timeout.0;
+                let observer = FromProxy { cluster, place: place.clone(), address, timeout };
+                return Ok(Box::new(observer) as Box<dyn Observer>);
+            }
             let observer = TcpObserver { net: world.net.clone(), host, port, timeout: self.timing().timeout.0 };
             Ok(Box::new(observer) as Box<dyn Observer>)
         })
@@ -134,5 +157,20 @@ impl Observer for TcpObserver {
                 ),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_connects_to_an_address_only() {
+        let mesh = serde_json::from_value(serde_json::json!({ "clusters": {} })).unwrap();
+        let from = serde_json::json!({ "cluster": "a", "namespace": "shop", "selector": "app=x" });
+        let inside: Tcp = serde_json::from_value(serde_json::json!({ "from": from, "to": "cart.shop:80" })).unwrap();
+        assert!(inside.complaints().is_empty() && !inside.permissions(&mesh).is_empty());
+        let outside: Tcp = serde_json::from_value(serde_json::json!({ "from": from, "via": "eastWest/a" })).unwrap();
+        assert_eq!(outside.complaints().len(), 1);
     }
 }

@@ -282,9 +282,11 @@ fn dead_probe(record: &Record) -> Option<String> {
     })
 }
 
-/// What is not steady in the last part of the baseline.
+/// What is not steady in the last part of the baseline. A probe that was left out has nothing to show.
 fn unsteady(record: &Record, now: meshdrill_checks::record::At, length: Duration) -> Option<String> {
-    for probe in &record.header.probes {
+    let left_out =
+        |name: &str| record.events.iter().any(|line| matches!(&line.event, Event::NotRun { id, .. } if id == name));
+    for probe in record.header.probes.iter().filter(|probe| !left_out(&probe.name)) {
         let samples = record.samples(&probe.name);
         let recent: Vec<&Sample> = samples.iter().filter(|sample| now.since(sample.scheduled) <= length).collect();
         if samples.is_empty() {

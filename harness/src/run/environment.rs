@@ -28,20 +28,30 @@ pub(super) struct Missing {
 /// The first need that is not met; none if all are.
 pub(super) async fn first_missing(needs: &[String], world: &World, today: jiff::civil::Date) -> Option<Missing> {
     for need in needs {
+        if named(need).is_some_and(|(_, value)| !value.is_empty()) {
+            continue;
+        }
         let spec = world.mesh.as_ref().map(|mesh| &mesh.spec);
         if let Some(missing) = waived(need, spec, today) {
             return Some(missing);
         }
         if let Some(what) = absent(need, world).await {
+            let need = named(need).map_or(need.as_str(), |(name, _)| name);
             return Some(Missing { reason: format!("needs {need}: {what}"), waived: false });
         }
     }
     None
 }
 
+/// `NAME: VALUE`: a name of `vars` that must have been given a value, and what it has.
+fn named(need: &str) -> Option<(&str, &str)> {
+    let (name, value) = need.split_once(':')?;
+    (name != "command").then_some((name.trim(), value.trim()))
+}
+
 /// A declared absence; one that has run out counts as undeclared.
 fn waived(need: &str, spec: Option<&MeshSpec>, today: jiff::civil::Date) -> Option<Missing> {
-    let key = need.rsplit(':').next().unwrap_or(need).trim();
+    let key = named(need).map_or_else(|| need.rsplit(':').next().unwrap_or(need).trim(), |(name, _)| name);
     let waiver = spec?.without.get(need).or_else(|| spec?.without.get(key))?;
     let until: jiff::civil::Date = waiver.until.parse().ok()?;
     let words = format!("{} ({}, until {})", waiver.reason, waiver.owner, waiver.until);
@@ -77,6 +87,11 @@ async fn absent(need: &str, world: &World) -> Option<String> {
     if let Some(program) = need.strip_prefix("command:").or_else(|| need.strip_prefix("command ")).map(str::trim) {
         return (!on_path(program)).then(|| format!("there is no program `{program}` on the PATH"));
     }
+    if let Some((name, _)) = named(need) {
+        return Some(format!(
+            "nothing says what it is; write `vars: {{ {name}: … }}` in the mesh file or give `--set {name}=…`, or list it under `without:`"
+        ));
+    }
     match need {
         // Whether policies are enforced shows only when one is made; the mesh file settles it.
         "networkPolicy" => None,
@@ -90,7 +105,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
             join_all(asked).await.into_iter().flatten().next()
         }
         other => Some(format!(
-            "nobody can tell whether there is `{other}`: known are `command: NAME`, alertmanager, networkPolicy, routablePods and severalClusters; list it under `without:` of the mesh file, or remove it"
+            "nobody can tell whether there is `{other}`: known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, networkPolicy, routablePods and severalClusters; list it under `without:` of the mesh file, or remove it"
         )),
     }
 }
@@ -128,5 +143,29 @@ impl Missing {
     /// Says so in the record.
     pub fn record(&self, recorder: &Recorder, id: &str) {
         recorder.event(Event::NotRun { id: id.to_owned(), reason: self.reason.clone(), waived: self.waived });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_must_have_a_value_is_waived_by_that_name() {
+        assert_eq!(named("partitionAlert: Split"), Some(("partitionAlert", "Split")));
+        assert_eq!(named("partitionAlert: "), Some(("partitionAlert", "")));
+        assert_eq!((named("command: oci"), named("alertmanager")), (None, None));
+        let waiver = |until: &str| {
+            let spec = serde_json::json!({ "clusters": {}, "without": {
+                "partitionAlert": { "reason": "none", "owner": "ops", "until": until },
+                "oci": { "reason": "no cloud", "owner": "ops", "until": until } } });
+            serde_json::from_value::<MeshSpec>(spec).unwrap()
+        };
+        let today = jiff::civil::date(2026, 5, 1);
+        for need in ["partitionAlert: ", "command: oci"] {
+            assert!(waived(need, Some(&waiver("2026-05-01")), today).is_some_and(|missing| missing.waived), "{need}");
+            assert!(waived(need, Some(&waiver("2026-04-30")), today).is_some_and(|missing| !missing.waived), "{need}");
+        }
+        assert!(waived("other: ", Some(&waiver("2026-05-01")), today).is_none());
     }
 }

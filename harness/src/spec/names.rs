@@ -10,7 +10,7 @@ use crate::document::{Names, Value};
 
 /// Names that every mesh has, with the values that the quick-start guide gives them; `vars` of the mesh file overrides
 /// them, so that the catalogue runs on meshes that are laid out otherwise.
-pub const USUAL: [(&str, &str); 14] = [
+pub const USUAL: [(&str, &str); 18] = [
     ("istioNamespace", "istio-system"),
     ("istiod", "istiod"),
     ("istiodSelector", "app=istiod"),
@@ -25,6 +25,11 @@ pub const USUAL: [(&str, &str); 14] = [
     ("appNamespace", "bookinfo"),
     ("sampleNamespace", "sample"),
     ("clientSelector", "app=sleep"),
+    // Which alert tells of a partition differs from mesh to mesh: none of the guide's does so within minutes.
+    ("partitionAlert", ""),
+    ("partitionHold", "60s"),
+    ("partitionDetection", "5m"),
+    ("partitionRecovery", "5m"),
 ];
 
 /// What `forEach` binds for one run.

@@ -92,7 +92,7 @@ fn header(o: &mut Options, text: &str) {
 }
 
 /// Host, port and path of a URL; the scheme may be missing.
-fn split(url: &str) -> (String, u16, String) {
+pub(super) fn split(url: &str) -> (String, u16, String) {
     let (secure, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (scheme == "https", rest),
         None => (false, url),
@@ -104,14 +104,14 @@ fn split(url: &str) -> (String, u16, String) {
     (host.to_owned(), port, path.to_owned())
 }
 
-enum Got {
+pub(super) enum Got {
     Answer(Answer),
     Unresolved,
     NoConnection,
     TimedOut,
 }
 
-async fn fetch(cx: &Cx, host: &str, port: u16, call: &Call, limit: Option<f64>) -> Got {
+pub(super) async fn fetch(cx: &Cx, host: &str, port: u16, call: &Call, limit: Option<f64>) -> Got {
     let known = cx.lab.with(|world| {
         let namespace = world.clusters[cx.c].pods.get(&cx.place.uid)?.namespace.clone();
         resolve::pod(world, cx.c, &namespace, host)

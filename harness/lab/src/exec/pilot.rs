@@ -1,14 +1,20 @@
-//! `pilot-agent request` and `pilot-discovery request`.
+//! `pilot-agent request`, `pilot-agent wait` and `pilot-discovery request`.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::channels::{Exit, Output};
 use super::command::Cx;
+use super::curl::{Got, fetch, split};
 use crate::plane::apps;
 use crate::plane::call::Call;
 
-/// Runs either program; only `request` and `version` are known.
+/// Runs either program; only `request`, `version` and the agent's `wait` are known.
 pub(super) async fn run(cx: &Cx, program: &str, args: &[String], output: &Output) -> Exit {
     match args.first().map(String::as_str) {
         Some("request") => {}
+        Some("wait") if program == "pilot-agent" => return wait(cx, &args[1..], output).await,
         Some("version") => {
             output.out(format!("version.BuildInfo{{Version:\"{}\"}}\n", crate::kube::admission::ISTIO)).await;
             return Exit::Code(0);
@@ -57,4 +63,52 @@ pub(super) async fn run(cx: &Cx, program: &str, args: &[String], output: &Output
             Exit::Code(1)
         }
     }
+}
+
+/// Asks a URL until it answers 200, a pause before each try; the time is over when it is over after a try.
+async fn wait(cx: &Cx, args: &[String], output: &Output) -> Exit {
+    let mut url = "http://localhost:15021/healthz/ready";
+    let (mut seconds, mut each, mut pause) = (60, 500, 500);
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let (name, inline) = arg.split_once('=').map_or((arg.as_str(), None), |(name, value)| (name, Some(value)));
+        let value = inline.or_else(|| rest.next().map(String::as_str)).unwrap_or_default();
+        match name {
+            "--url" => url = value,
+            "--timeoutSeconds" => seconds = value.parse().unwrap_or(seconds),
+            "--requestTimeoutMillis" => each = value.parse().unwrap_or(each),
+            "--periodMillis" => pause = value.parse().unwrap_or(pause),
+            _ => {
+                output.err(format!("Error: unknown flag: {arg}\n")).await;
+                return Exit::Code(255);
+            }
+        }
+    }
+    let (host, port, path) = split(url);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut last = "<nil>".to_owned();
+    output.out(format!("info\tWaiting for Envoy proxy to be ready (timeout: {seconds} seconds)...\n")).await;
+    while Instant::now() < end {
+        sleep(Duration::from_millis(pause).min(end - Instant::now())).await;
+        if Instant::now() >= end {
+            break;
+        }
+        let limit = Duration::from_millis(each).as_secs_f64();
+        let why = match fetch(cx, &host, port, &Call::get(&path), Some(limit)).await {
+            Got::Answer(answer) if answer.status == 200 => {
+                output.out("info\tEnvoy is ready!\n").await;
+                return Exit::Code(0);
+            }
+            Got::Answer(answer) => {
+                last = format!("HTTP status code {}", answer.status);
+                continue;
+            }
+            Got::Unresolved => format!("dial tcp: lookup {host} on 10.96.0.10:53: no such host"),
+            Got::NoConnection => format!("dial tcp {host}:{port}: connect: connection refused"),
+            Got::TimedOut => "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned(),
+        };
+        last = format!("Get \"{url}\": {why}");
+    }
+    output.err(format!("Error: timeout waiting for Envoy proxy to become ready. Last error: {last}\n")).await;
+    Exit::Code(255)
 }

@@ -69,7 +69,9 @@ fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
             .into());
     }
     let network = cluster.ident.network.clone();
-    let image = cluster.quirks.istio_image("proxyv2");
+    let variant =
+        object::annotation(pod, "sidecar.istio.io/proxyImageType").map_or_else(String::new, |v| format!("-{v}"));
+    let image = format!("{}{variant}", cluster.quirks.istio_image("proxyv2"));
     let mut env = cluster.quirks.identity(&cluster.ident);
     env.push(json!({"name": "PILOT_CERT_PROVIDER", "value": "istiod"}));
     let proxy = json!({

@@ -61,6 +61,11 @@ fn bookinfo(world: &mut World, c: usize) {
             value["spec"]["template"]["metadata"]["annotations"] = json!({"prometheus.io/scrape": "true", "prometheus.io/port": "9091",
                 "prometheus.io/path": "/metrics", "traffic.sidecar.istio.io/excludeInboundPorts": "9091"});
         }
+        // One of them has a proxy without a shell, as many meshes have all of theirs.
+        if app == "details" {
+            value["spec"]["template"]["metadata"]["annotations"] =
+                json!({"sidecar.istio.io/proxyImageType": "distroless"});
+        }
         if world.clusters[c].quirks.without_sidecar.contains(&name) {
             value["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
         }

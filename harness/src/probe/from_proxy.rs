@@ -1,0 +1,112 @@
+//! Connections from the proxy of a pod, made by `pilot-agent`: every Istio proxy has it, whether or not its image has a
+//! shell. It can only ask by HTTP, so that what it asks for is a connection and never an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::record::{Class, Series};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::exec::exec_target;
+use super::expect::excerpt;
+use super::kind::Observer;
+use super::outcome::settle;
+use super::{Answer, CannotAsk, Outcome};
+use crate::cluster::{Cluster, ExecOutput};
+use crate::spec::{ClusterChoice, Selector};
+
+/// A pod with a sidecar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyPlace {
+    /// The cluster.
+    pub cluster: ClusterChoice,
+    /// The namespace.
+    pub namespace: String,
+    /// The pod, by label; the first ready one.
+    pub selector: Selector,
+}
+
+/// Connects from the proxy's container of a pod. Its user is the one whose traffic the sidecar leaves alone.
+pub(super) struct FromProxy {
+    pub cluster: Arc<Cluster>,
+    pub place: ProxyPlace,
+    /// `HOST:PORT`.
+    pub address: String,
+    pub timeout: Duration,
+}
+
+impl FromProxy {
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let ProxyPlace { namespace, selector, .. } = &self.place;
+        let (pod, _) = exec_target(&self.cluster, namespace, selector, Some("istio-proxy")).await?;
+        // It tries until its whole seconds are over, so that they end while the first try that takes long lasts.
+        let seconds = self.timeout.as_secs().max(1).to_string();
+        let millis = self.timeout.as_millis().to_string();
+        let url = format!("http://{}/", self.address);
+        let command =
+            ["pilot-agent", "wait", "--url", &url, "--timeoutSeconds", &seconds, "--requestTimeoutMillis", &millis]
+                .into_iter()
+                .chain(["--periodMillis", "100"])
+                .map(str::to_owned);
+        let command: Vec<String> = command.collect();
+        let deadline = self.timeout * 2 + Duration::from_secs(5);
+        let output = self.cluster.exec(&pod.namespace, &pod.name, Some("istio-proxy"), &command, deadline).await?;
+        connected(&output, &self.address).map_err(|why| CannotAsk(format!("pilot-agent of {pod}: {why}")))
+    }
+}
+
+impl Observer for FromProxy {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+}
+
+/// Whether the last try of `pilot-agent wait` connected: it did if anything came back, were it only a reset. What that
+/// program calls success is more than that, an answer of 200.
+fn connected(output: &ExecOutput, address: &str) -> Result<Outcome, String> {
+    if output.exit_code == 0 {
+        return Ok(Outcome::new(Answer::Good, format!("connected to {address}")));
+    }
+    let said = output.stderr.lines().chain(output.stdout.lines()).find_map(|line| line.split_once("Last error: "));
+    let Some((_, last)) = said.filter(|(_, last)| *last != "<nil>") else {
+        let said = excerpt(output.stderr.lines().last().unwrap_or_default());
+        return Err(format!("ended with exit code {} and does not say what it met: {said}", output.exit_code));
+    };
+    let class = if last.contains("no such host") || last.contains("dial tcp: lookup") {
+        Class::Dns
+    } else if last.contains("Client.Timeout") || last.contains("deadline exceeded") || last.contains("i/o timeout") {
+        Class::ConnectTimeout
+    } else if last.contains("dial tcp") {
+        Class::Refused
+    } else {
+        return Ok(Outcome::new(Answer::Good, format!("connected to {address}: {}", excerpt(last))));
+    };
+    Ok(Outcome::new(Answer::Bad(class), format!("{address}: {}", excerpt(last))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pilot_agent_meets_is_told_apart() {
+        let answer = |exit_code: i32, last: &str| {
+            let stderr = format!("Error: timeout waiting for Envoy proxy to become ready. Last error: {last}\n");
+            connected(&ExecOutput { exit_code, stdout: String::new(), stderr }, "cart.shop:80")
+                .map(|found| found.answer)
+        };
+        assert_eq!(answer(0, ""), Ok(Answer::Good));
+        let get = |what: &str| answer(255, &format!("Get \"http://cart.shop:80/\": {what}"));
+        assert_eq!(answer(255, "HTTP status code 404"), Ok(Answer::Good));
+        assert_eq!(get("EOF"), Ok(Answer::Good), "strict mutual TLS closes what speaks plain HTTP");
+        assert_eq!(get("read tcp 10.0.0.1:41->10.0.0.2:80: read: connection reset by peer"), Ok(Answer::Good));
+        assert_eq!(get("dial tcp 10.0.0.2:80: connect: connection refused"), Ok(Answer::Bad(Class::Refused)));
+        let late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+        assert_eq!(get(late), Ok(Answer::Bad(Class::ConnectTimeout)));
+        assert_eq!(get("dial tcp: lookup cart.shop on 10.0.0.10:53: no such host"), Ok(Answer::Bad(Class::Dns)));
+        assert!(answer(255, "<nil>").is_err(), "it never came to ask");
+    }
+}
