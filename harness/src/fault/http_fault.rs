@@ -2,6 +2,7 @@
 //! proxies carry it and a control request feels it; undone when no proxy carries it any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use meshdrill_checks::units::{Ratio, TimeSpan};
@@ -11,11 +12,16 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::fields::change;
-use super::routes::{self, Proxies, Watch};
+use super::proxies::{Named, Proxies, Watch, as_seen};
+use super::routes;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, UndoOutcome, of_system};
 use crate::cluster::{Cluster, Permission, PodRef, World, label_selector};
 use crate::probe::{Answer, Complaint, ProbeKind};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
+
+/// How often the proxies are asked before the fault until all of them answer, and the pause between.
+const TRIES: usize = 4;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A delay or an abort of requests to a host.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +29,7 @@ use crate::spec::{ClusterChoice, MeshSpec, Selector};
 pub struct HttpFault {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace of the host, if that is a short name, and of its clients.
+    /// The namespace of the host, if that is a short name, and of `clients`.
     pub namespace: String,
     /// The host: a Service's short name, `NAME.NAMESPACE`, or a full name.
     pub host: String,
@@ -39,7 +45,8 @@ pub struct HttpFault {
     /// The share of requests that it meets; 100%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
-    /// The pods whose proxies are looked at; all of the namespace that have one.
+    /// The pods of the namespace whose proxies are looked at. Without it, all proxies of the cluster that route to the host:
+    /// sidecars, gateways, in whatever namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<Selector>,
     /// A request that passes before the fault and feels it while it lasts: any kind of probe.
@@ -62,18 +69,68 @@ impl HttpFault {
         fault
     }
 
-    /// The proxies that route for the host: sidecars of the namespace, or those of the gateways.
-    async fn proxies(&self, cluster: &Cluster, service: &Value) -> Result<Proxies, FaultError> {
-        if self.clients.is_some() || routes::is_for_sidecars(service) {
-            let selector = self.clients.as_ref().map(|selector| selector.as_str().to_owned());
-            return Ok(Proxies { namespace: Some(self.namespace.clone()), selector });
+    /// Where the proxies are that may route for the host by a `VirtualService`, and what of it leads nowhere.
+    async fn proxies(&self, cluster: &Cluster, service: &Value) -> Result<(Vec<Proxies>, Vec<String>), FaultError> {
+        let owner = PodRef::of(service);
+        let spaces = routes::exported(service).map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
+        let everywhere = |selector: &Option<String>| {
+            let selector = selector.clone();
+            spaces.clone().into_iter().map(move |namespace| Proxies { namespace, selector: selector.clone() })
+        };
+        if let Some(clients) = &self.clients {
+            let selector = Some(clients.as_str().to_owned());
+            return Ok((vec![Proxies { namespace: Some(self.namespace.clone()), selector }], Vec::new()));
         }
-        let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
-        let gateway = service["spec"]["gateways"][0].as_str().unwrap_or_default();
-        let (namespace, name) = gateway.split_once('/').unwrap_or((own, gateway));
-        let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
-        let gateway: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
-        Ok(Proxies { namespace: None, selector: Some(label_selector(&gateway["spec"]["selector"])) })
+        if routes::is_for_sidecars(service) {
+            return Ok((everywhere(&None).collect(), Vec::new()));
+        }
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for (namespace, name) in routes::gateways(service) {
+            let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
+            match cluster.find::<Value>(&path).await? {
+                Some(gateway) => found.extend(everywhere(&Some(label_selector(&gateway["spec"]["selector"])))),
+                None => {
+                    missing.push(format!("VirtualService {owner} names Gateway {namespace}/{name}, which is not there"))
+                }
+            }
+        }
+        if found.is_empty() { Err(FaultError::NoTarget(missing.join("; "))) } else { Ok((found, missing)) }
+    }
+
+    /// Asks all of them while nothing is broken: what could not be asked now could not be seen to recover.
+    async fn routing(
+        &self,
+        watch: &Watch,
+        owner: &PodRef,
+        named: Option<&Named>,
+        places: &[Proxies],
+    ) -> Result<(), FaultError> {
+        let origin = (owner.namespace.as_str(), owner.name.as_str());
+        let mut tries = TRIES;
+        let carried = loop {
+            tries -= 1;
+            match watch.ask(origin, named, as_seen(&self.fault())).await {
+                Ok(carried) => break carried,
+                Err(error) if tries == 0 => {
+                    return Err(FaultError::Refused(format!(
+                        "the proxies could not be asked, so they could not be seen to recover: {error}"
+                    )));
+                }
+                // A pod may have gone since it was listed.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        };
+        if let Some(pod) = carried.whole.first().or(carried.partly.first()) {
+            let why = format!("the proxy of {pod} carries such a fault already, and it could not be told from ours");
+            return Err(FaultError::Refused(why));
+        }
+        if carried.lacking.is_empty() {
+            let places = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(FaultError::NoTarget(format!(
+                "no proxy of {places} has a route of VirtualService {owner}: nothing would be met; see `istioctl analyze` for why it is not taken"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -114,8 +171,13 @@ impl FaultRole for HttpFault {
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         let routing = |verb| Permission::new(key, "", "networking.istio.io", "virtualservices", verb);
-        let pods = |resource, verb| Permission::new(key, &self.namespace, "", resource, verb);
+        // Whose proxies route to the host is known when its VirtualService is.
+        let space = if self.clients.is_some() { self.namespace.as_str() } else { "" };
+        let pods = |resource, verb| Permission::new(key, space, "", resource, verb);
         let mut all = ["list", "get", "patch"].map(routing).to_vec();
+        if self.clients.is_none() {
+            all.push(Permission::new(key, "", "networking.istio.io", "gateways", "get"));
+        }
         all.extend([pods("pods", "list"), pods("pods/portforward", "get"), pods("pods/portforward", "create")]);
         all.extend(self.control.as_kind().permissions(mesh));
         all
@@ -128,26 +190,43 @@ impl FaultRole for HttpFault {
             let services = services.map_err(FaultError::missing)?;
             let service = routes::owner(&services, &routes::full_host(&self.host, &self.namespace))?;
             let owner = PodRef::of(service);
-            if let Some(name) = &self.route
-                && !service["spec"]["http"]
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(|one| one["name"] == name.as_str()))
-            {
-                return Err(FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}")));
-            }
+            let named = self.route.as_ref().map(|name| {
+                let missing = || FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}"));
+                Named::find(service, name).ok_or_else(missing)
+            });
+            let named = named.transpose()?;
             if let Some(other) = routes::other_fault(service, self.route.as_deref()) {
                 return Err(FaultError::Refused(format!(
                     "VirtualService {owner} injects a fault already: {other}; remove it first, as it could not be told from ours"
                 )));
             }
+            if let Some(trouble) = routes::delegate_trouble(&services, service, self.route.as_deref()) {
+                return Err(FaultError::Refused(format!(
+                    "VirtualService {owner} {trouble}; a fault in the route that delegates would not be the one in force"
+                )));
+            }
             let hosts = service["spec"]["hosts"].as_array().map_or(0, Vec::len);
-            let remark = (hosts > 1)
-                .then(|| format!("VirtualService {owner} routes for {hosts} hosts; requests to all of them are met"));
-            let proxies = self.proxies(&cluster, service).await?;
-            let control = Control::prepare(&self.control, world, self.delay.map(|delay| delay.0)).await?;
+            let (proxies, mut remarks) = self.proxies(&cluster, service).await?;
+            if hosts > 1 {
+                remarks
+                    .push(format!("VirtualService {owner} routes for {hosts} hosts; requests to all of them are met"));
+            }
             let (fault, watch) = (self.fault(), Watch::new(&cluster, &proxies));
-            Ok(Box::new(Injected { cluster, owner, spec: self.clone(), fault, proxies, watch, control, remark })
-                as Box<dyn Fault>)
+            self.routing(&watch, &owner, named.as_ref(), &proxies).await?;
+            let control = Control::prepare(&self.control, world, self.delay.map(|delay| delay.0)).await?;
+            Ok(
+                Box::new(Injected {
+                    cluster,
+                    owner,
+                    spec: self.clone(),
+                    named,
+                    fault,
+                    proxies,
+                    watch,
+                    control,
+                    remarks,
+                }) as Box<dyn Fault>,
+            )
         })
     }
 }
@@ -156,11 +235,12 @@ struct Injected {
     cluster: Arc<Cluster>,
     owner: PodRef,
     spec: HttpFault,
+    named: Option<Named>,
     fault: Value,
-    proxies: Proxies,
+    proxies: Vec<Proxies>,
     watch: Watch,
     control: Control,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 impl Injected {
@@ -203,7 +283,7 @@ impl Fault for Injected {
     }
 
     fn remarks(&self) -> Vec<String> {
-        self.remark.iter().cloned().collect()
+        self.remarks.clone()
     }
 
     fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
@@ -217,15 +297,15 @@ impl Fault for Injected {
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             let origin = (self.owner.namespace.as_str(), self.owner.name.as_str());
-            let carried = match self.watch.ask(origin, routes::as_seen(&self.fault)).await {
+            let carried = match self.watch.ask(origin, self.named.as_ref(), as_seen(&self.fault)).await {
                 Ok(carried) => carried,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };
-            let lacking = carried.lacking.len() + if self.spec.route.is_none() { carried.partly.len() } else { 0 };
-            let with = carried.whole.len() + carried.partly.len();
+            let (with, lacking) = (carried.whole.len(), carried.lacking.len() + carried.partly.len());
             if lacking > 0 || with == 0 {
-                let whom = carried.lacking.first().map_or_else(String::new, |pod| format!(", such as {pod}"));
-                let total = with + carried.lacking.len();
+                let lacks = carried.lacking.first().or(carried.partly.first());
+                let whom = lacks.map_or_else(String::new, |pod| format!(", such as {pod}"));
+                let total = with + lacking;
                 return Effect::NotYet(format!("{lacking} of {total} proxies with routes of it do not carry it{whom}"));
             }
             match self.felt().await {
@@ -255,7 +335,7 @@ mod tests {
         let percentage = json!({ "value": 50 });
         assert_eq!(fault["delay"], json!({ "fixedDelay": "1.5s", "percentage": percentage }));
         assert_eq!(fault["abort"], json!({ "httpStatus": 503, "percentage": percentage }));
-        assert_eq!(routes::as_seen(&fault).delay, Some(std::time::Duration::from_millis(1500)));
+        assert_eq!(as_seen(&fault).delay, Some(Duration::from_millis(1500)));
     }
 
     #[test]

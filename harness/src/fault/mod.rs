@@ -15,8 +15,11 @@ mod http_fault;
 mod isolate;
 mod kind;
 mod none;
+#[cfg(test)]
+mod on_the_lab;
 mod patch;
 mod pod_targets;
+mod proxies;
 mod rollout_restart;
 mod routes;
 mod scale;

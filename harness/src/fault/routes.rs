@@ -1,21 +1,10 @@
-//! `VirtualServices` as faults see them: which one owns a host, faults in its HTTP routes, and whether proxies carry them.
+//! `VirtualServices` as faults see them: which one owns a host, and faults in its HTTP routes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use futures::future::join_all;
-use meshdrill_checks::observe::envoy::routes::{self, RouteFault};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::fields::Step;
 use super::{FaultError, UndoOutcome};
-use crate::cluster::{AccessError, Cluster, PodRef, is_serving};
-use crate::probe::{CannotAsk, ProxyAdmin};
-
-/// Routes and nothing else of a proxy's configuration.
-const ROUTES: &str = "/config_dump?resource=dynamic_route_configs";
+use crate::cluster::PodRef;
 
 /// The path of a `VirtualService` in the API.
 pub(super) fn path(namespace: &str, name: &str) -> String {
@@ -39,6 +28,42 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 pub(super) fn is_for_sidecars(service: &Value) -> bool {
     let mut gateways = texts(&service["spec"]["gateways"]).peekable();
     gateways.peek().is_none() || gateways.any(|gateway| gateway == "mesh")
+}
+
+/// The namespaces whose proxies a `VirtualService` is exported to; none if it is exported to all.
+pub(super) fn exported(service: &Value) -> Option<Vec<String>> {
+    let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
+    let listed = texts(&service["spec"]["exportTo"]).map(|one| if one == "." { own } else { one }.to_owned());
+    let listed: Vec<String> = listed.collect();
+    (!listed.is_empty() && !listed.iter().any(|one| one == "*")).then_some(listed)
+}
+
+/// The gateways that a `VirtualService` is bound to, sidecars left out: namespace and name.
+pub(super) fn gateways(service: &Value) -> Vec<(&str, &str)> {
+    let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
+    let named = texts(&service["spec"]["gateways"]).filter(|gateway| *gateway != "mesh");
+    named.map(|gateway| gateway.split_once('/').unwrap_or((own, gateway))).collect()
+}
+
+/// Why a fault in the routes that delegate would not be that of their delegates: one that says nothing of faults takes
+/// what its root says.
+pub(super) fn delegate_trouble(services: &[Value], service: &Value, route: Option<&str>) -> Option<String> {
+    let own = &service["metadata"]["namespace"];
+    let routes = service["spec"]["http"].as_array().into_iter().flatten();
+    let meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name));
+    meant.map(|one| &one["delegate"]).filter(|delegate| !delegate.is_null()).find_map(|delegate| {
+        let namespace = if delegate["namespace"].is_string() { &delegate["namespace"] } else { own };
+        let is_meant = |other: &&Value| {
+            other["metadata"]["name"] == delegate["name"] && other["metadata"]["namespace"] == *namespace
+        };
+        let Some(found) = services.iter().find(is_meant) else {
+            let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (namespace, name) = (name(namespace), name(&delegate["name"]));
+            return Some(format!("delegates to VirtualService {namespace}/{name}, which is not there"));
+        };
+        let fault = other_fault(found, None)?;
+        Some(format!("delegates to VirtualService {}, which injects a fault already: {fault}", words(found)))
+    })
 }
 
 fn words(service: &Value) -> String {
@@ -116,7 +141,7 @@ pub(super) fn remove(service: &Value, fault: &Value) -> Step {
 pub(super) fn other_fault<'a>(service: &'a Value, route: Option<&str>) -> Option<&'a Value> {
     let routes = service["spec"]["http"].as_array().into_iter().flatten();
     let mut meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name));
-    meant.find_map(|one| one.get("fault"))
+    meant.find_map(|one| one.get("fault").filter(|fault| !fault.is_null()))
 }
 
 /// Whether a route of it still carries a fault.
@@ -124,93 +149,8 @@ pub(super) fn carries(service: &Value, fault: &Value) -> bool {
     service["spec"]["http"].as_array().into_iter().flatten().any(|one| one["fault"] == *fault)
 }
 
-/// A fault as proxies show it.
-pub(super) fn as_seen(fault: &Value) -> RouteFault {
-    RouteFault {
-        delay: fault["delay"]["fixedDelay"].as_str().and_then(routes::seconds),
-        abort: fault["abort"]["httpStatus"].as_u64().and_then(|status| u16::try_from(status).ok()),
-    }
-}
-
-/// The proxies whose configuration is looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proxies {
-    /// Their namespace; any without it.
-    pub namespace: Option<String>,
-    /// Their pods' labels; all that have a proxy without it.
-    pub selector: Option<String>,
-}
-
-/// What the proxies that have routes of a `VirtualService` carry: in all of them, in some, in none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Carried {
-    pub whole: Vec<String>,
-    pub partly: Vec<String>,
-    pub lacking: Vec<String>,
-}
-
-impl Proxies {
-    async fn pods(&self, cluster: &Cluster) -> Result<Vec<PodRef>, AccessError> {
-        let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
-        let pods = cluster.list(&format!("/api/v1{place}/pods"), self.selector.as_deref()).await?;
-        let has_proxy = |pod: &&Value| {
-            let lists = ["containers", "initContainers"].map(|list| pod["spec"][list].as_array());
-            lists.into_iter().flatten().flatten().any(|container| container["name"] == "istio-proxy")
-        };
-        let live = pods.iter().filter(|pod| is_serving(pod));
-        Ok(live.filter(has_proxy).map(PodRef::of).collect())
-    }
-}
-
-/// Asks proxies again and again, over connections that it keeps.
-pub(super) struct Watch {
-    cluster: Arc<Cluster>,
-    proxies: Proxies,
-    admins: Mutex<BTreeMap<PodRef, Arc<ProxyAdmin>>>,
-}
-
-impl Watch {
-    pub fn new(cluster: &Arc<Cluster>, proxies: &Proxies) -> Self {
-        Self { cluster: Arc::clone(cluster), proxies: proxies.clone(), admins: Mutex::default() }
-    }
-
-    /// Asks each of them which routes of a `VirtualService` carry a fault.
-    pub async fn ask(&self, (namespace, name): (&str, &str), fault: RouteFault) -> Result<Carried, CannotAsk> {
-        let pods = self.proxies.pods(&self.cluster).await?;
-        let mut admins = self.admins.lock().await;
-        let known: Vec<Arc<ProxyAdmin>> = pods
-            .into_iter()
-            .map(|pod| {
-                let fresh = || Arc::new(ProxyAdmin::of_pod(Arc::clone(&self.cluster), pod.clone()));
-                Arc::clone(admins.entry(pod.clone()).or_insert_with(fresh))
-            })
-            .collect();
-        drop(admins);
-        let asked = known.into_iter().map(|admin| async move {
-            let (body, pod) = admin.get(ROUTES).await?;
-            let routes = routes::parse(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
-            let own: Vec<_> = routes.into_iter().filter(|route| route.is_of(namespace, name)).collect();
-            let with = own.iter().filter(|route| route.fault == Some(fault)).count();
-            Ok::<_, CannotAsk>((pod.to_string(), own.len(), with))
-        });
-        let mut carried = Carried::default();
-        for answer in join_all(asked).await {
-            let (pod, own, with) = answer?;
-            match with {
-                _ if own == 0 => {}
-                0 => carried.lacking.push(pod),
-                with if with == own => carried.whole.push(pod),
-                _ => carried.partly.push(pod),
-            }
-        }
-        Ok(carried)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn service(name: &str, hosts: &[&str], gateways: &[&str]) -> Value {
@@ -251,6 +191,32 @@ mod tests {
     }
 
     #[test]
+    fn every_gateway_counts_and_so_does_whom_it_is_exported_to() {
+        let mut bound = service("x", &["cart"], &["edge/one", "mesh", "two"]);
+        assert_eq!(gateways(&bound), [("edge", "one"), ("shop", "two")]);
+        assert_eq!(exported(&bound), None);
+        bound["spec"]["exportTo"] = json!([".", "team"]);
+        assert_eq!(exported(&bound), Some(vec!["shop".to_owned(), "team".to_owned()]));
+        bound["spec"]["exportTo"] = json!(["team", "*"]);
+        assert_eq!(exported(&bound), None);
+    }
+
+    #[test]
+    fn a_delegate_takes_the_fault_of_its_root_unless_it_has_one() {
+        let mut root = service("root", &["cart"], &[]);
+        root["spec"]["http"][0]["delegate"] = json!({ "name": "part", "namespace": "team" });
+        let mut part =
+            json!({ "metadata": { "namespace": "team", "name": "part" }, "spec": { "http": [{ "route": [] }] } });
+        let missing = delegate_trouble(&[root.clone()], &root, None);
+        assert!(missing.is_some_and(|why| why.contains("team/part, which is not there")));
+        assert_eq!(delegate_trouble(&[root.clone(), part.clone()], &root, None), None);
+        part["spec"]["http"][0]["fault"] = json!({ "abort": { "httpStatus": 500 } });
+        let all = [root.clone(), part];
+        assert!(delegate_trouble(&all, &root, None).is_some_and(|why| why.contains("injects a fault already")));
+        assert_eq!(delegate_trouble(&all, &root, Some("other")), None);
+    }
+
+    #[test]
     fn only_our_own_fault_is_removed_and_nothing_else_is_touched() {
         let fault = json!({ "delay": { "fixedDelay": "2s" } });
         let before = service("x", &["cart"], &[]);
@@ -267,11 +233,5 @@ mod tests {
         let Step::Write("", patch) = add(&broken, Some("a"), &fault, "") else { panic!("nothing written") };
         assert_eq!(patch["spec"]["http"][0]["fault"], fault);
         assert!(matches!(remove(&before, &fault), Step::Done(UndoOutcome::AlreadyRight)));
-    }
-
-    #[test]
-    fn a_fault_is_recognised_in_a_proxy() {
-        let fault = json!({ "delay": { "fixedDelay": "0.25s" }, "abort": { "httpStatus": 503 } });
-        assert_eq!(as_seen(&fault), RouteFault { delay: Some(Duration::from_millis(250)), abort: Some(503) });
     }
 }

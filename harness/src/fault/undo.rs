@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{self, Step};
-use super::routes::{self, Proxies, Watch};
+use super::proxies::{self, Proxies, Watch};
+use super::routes;
 use crate::cluster::World;
 use crate::probe::CannotAsk;
 
@@ -95,7 +96,8 @@ pub enum Undo {
         /// The `fault` that the act wrote into its routes.
         wrote: Value,
         /// The proxies that must drop it.
-        proxies: Proxies,
+        #[serde(deserialize_with = "proxies::places")]
+        proxies: Vec<Proxies>,
     },
     /// Run a program on the runner's machine.
     RunCommand {
@@ -192,7 +194,7 @@ impl Undo {
                     return Ok(Some(format!("VirtualService {namespace}/{name} still carries the fault")));
                 }
                 let watch = Watch::new(cluster, proxies);
-                let seen = watch.ask((namespace, name), routes::as_seen(wrote)).await?;
+                let seen = watch.ask((namespace, name), None, proxies::as_seen(wrote)).await?;
                 let still: Vec<String> = seen.whole.into_iter().chain(seen.partly).collect();
                 Ok(still.first().map(|pod| {
                     format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)
@@ -258,6 +260,7 @@ mod tests {
                 "run restore --all",
                 "delete /api/v1/namespaces/shop/configmaps/x in primary",
                 "take the fault out of VirtualService shop/cart of primary",
+                "take the fault out of VirtualService shop/pay of primary",
             ]
         );
     }

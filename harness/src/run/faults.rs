@@ -16,8 +16,10 @@ use crate::probe::Answer;
 
 /// How long a fault may take to show its effect.
 const EFFECT_DEADLINE: Duration = Duration::from_mins(1);
-/// How often its effect is looked for.
+/// How often its effect is looked for, at first.
 const EFFECT_PAUSE: Duration = Duration::from_millis(100);
+/// How often an effect is looked for that takes long: looking may mean to ask every proxy.
+const LONGEST_EFFECT_PAUSE: Duration = Duration::from_secs(1);
 /// How often an undo is looked for that takes long: looking may mean to ask every proxy.
 const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(2);
 /// How often replacements are looked for; the resolution of restart times.
@@ -140,6 +142,7 @@ impl FaultBench {
 
     async fn await_effect(&self, planned: &PlannedFault, fault: &dyn Fault) -> Result<String, String> {
         let deadline = Instant::now() + EFFECT_DEADLINE;
+        let mut pause = EFFECT_PAUSE;
         let mut proof = loop {
             match fault.effect().await {
                 Effect::Seen(proof) => break proof,
@@ -150,7 +153,8 @@ impl FaultBench {
                 Effect::NotYet(why) if self.interrupts.is_set() => return Err(format!("interrupted: {why}")),
                 Effect::NotYet(_) => {
                     fault.pursue().await;
-                    sleep(EFFECT_PAUSE).await;
+                    sleep(pause).await;
+                    pause = (pause * 5 / 4).min(LONGEST_EFFECT_PAUSE);
                 }
             }
         };

@@ -7,7 +7,7 @@ use super::pretty;
 use crate::api::query::Query;
 use crate::mesh::config::Route;
 use crate::store::{object, resources};
-use crate::world::{Pod, Role, World};
+use crate::world::{Pod, World};
 
 const VERSION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23/1.36.3/Clean/RELEASE/BoringSSL";
 
@@ -128,6 +128,9 @@ pub(super) fn config(world: &World, c: usize, pod: &Pod, query: &Query) -> Strin
         }
         _ => Vec::new(),
     };
+    if configs.is_empty() {
+        return pretty(&json!({}));
+    }
     pretty(&json!({"configs": configs}))
 }
 
@@ -168,18 +171,24 @@ fn assignment(s: &super::clusters::Shown) -> Value {
 fn routes(pod: &Pod) -> Vec<Value> {
     let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return Vec::new() };
     let mut hosts = Vec::new();
-    if pod.role == Role::IngressGateway {
+    if pod.gateway() {
         for server in snapshot.servers.iter().filter(|s| !s.passthrough && s.selector.matches(Some(&pod.labels))) {
-            let routes: Vec<Value> = server.routes.iter().map(|r| route(r)).collect();
-            hosts.push(json!({"name": format!("*:{}", server.port), "domains": ["*"], "routes": routes}));
+            for host in server.hosts(&pod.namespace) {
+                let routes: Vec<Value> = server.of_host(host, &pod.namespace).map(|r| route(r)).collect();
+                hosts.push(json!({"name": format!("{host}:{}", server.port), "domains": [host], "routes": routes}));
+            }
         }
     } else {
-        for (host, list) in &snapshot.routes {
+        for host in snapshot.routed() {
+            let Some(list) = snapshot.routes(host, &pod.namespace) else { continue };
             let port = snapshot.hosts.get(host).and_then(|p| p.first()).copied().unwrap_or(80);
             let routes: Vec<Value> = list.iter().map(|r| route(r)).collect();
             hosts.push(json!({"name": format!("{host}:{port}"), "domains": [host, host.split('.').next().unwrap_or(host)], "routes": routes}));
         }
         hosts.sort_by_key(|h| h["name"].as_str().unwrap_or("").to_owned());
+    }
+    if hosts.is_empty() {
+        return Vec::new();
     }
     let name = if pod.gateway() { "http.8080" } else { "9080" };
     vec![
@@ -214,6 +223,9 @@ fn route(route: &Route) -> Value {
     let (namespace, name) = &route.origin;
     let config = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}");
     let mut value = json!({"match": {"prefix": "/"}, "route": action, "metadata": {"filter_metadata": {"istio": {"config": config}}}});
+    if !route.name.is_empty() {
+        value["name"] = json!(route.name);
+    }
     let fault = &route.fault;
     if fault.delay.is_some() || fault.abort.is_some() {
         let mut filter = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"});

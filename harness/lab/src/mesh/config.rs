@@ -61,6 +61,12 @@ pub(crate) struct Route {
     pub(crate) fault: Fault,
     /// The `VirtualService` it is from: namespace and name.
     pub(crate) origin: (String, String),
+    /// Its name there; empty if it has none.
+    pub(crate) name: String,
+    /// The hosts of that: full names or patterns.
+    pub(crate) hosts: Vec<String>,
+    /// The namespaces whose proxies get it; all without it.
+    pub(crate) exported: Option<Vec<String>>,
 }
 
 impl Route {
@@ -102,12 +108,60 @@ pub(crate) fn full_host(host: &str, namespace: &str) -> String {
     }
 }
 
-/// The HTTP routes of a `VirtualService`.
-pub(crate) fn routes(value: &Value) -> Vec<Route> {
-    object::items(value, "/spec/http")
-        .iter()
-        .map(|http| route(http, object::namespace(value), object::name(value)))
-        .collect()
+/// The HTTP routes of a `VirtualService`, those of the ones it delegates to in place of its own.
+pub(crate) fn routes(value: &Value, find: &dyn Fn(&str, &str) -> Option<Value>) -> Vec<Route> {
+    let (namespace, name) = (object::namespace(value), object::name(value));
+    let mut routes = Vec::new();
+    for http in object::items(value, "/spec/http") {
+        let Some(delegate) = http.get("delegate") else {
+            routes.push(route(http, namespace, name));
+            continue;
+        };
+        let place = delegate.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
+        let other = find(place, object::text(delegate, "/name")).unwrap_or_default();
+        for own in object::items(&other, "/spec/http") {
+            let own = inherit(own, http);
+            // Short names are those of the namespace they are written in.
+            let destinations = route(&own, place, name).destinations;
+            routes.push(Route { destinations, ..route(&own, namespace, name) });
+        }
+    }
+    let exported = exported(value);
+    let hosts = object::items(value, "/spec/hosts").iter().filter_map(Value::as_str);
+    let hosts: Vec<String> = hosts.map(|host| full_host(host, namespace)).collect();
+    for route in &mut routes {
+        route.exported.clone_from(&exported);
+        route.hosts.clone_from(&hosts);
+    }
+    routes
+}
+
+/// A delegate's route with what only the root says.
+fn inherit(own: &Value, root: &Value) -> Value {
+    let mut merged = own.clone();
+    for key in ["match", "timeout", "retries", "fault"] {
+        if merged.get(key).is_none_or(Value::is_null)
+            && let Some(value) = root.get(key)
+        {
+            merged[key] = value.clone();
+        }
+    }
+    let names = [root, own].map(|one| object::text(one, "/name")).into_iter().filter(|name| !name.is_empty());
+    merged["name"] = names.collect::<Vec<_>>().join("-").into();
+    merged
+}
+
+/// `exportTo`: the namespaces whose proxies get an object; none if all do.
+pub(crate) fn exported(value: &Value) -> Option<Vec<String>> {
+    let own = object::namespace(value);
+    let listed = object::items(value, "/spec/exportTo").iter().filter_map(Value::as_str);
+    let listed: Vec<String> = listed.map(|one| if one == "." { own } else { one }.to_owned()).collect();
+    (!listed.is_empty() && !listed.iter().any(|one| one == "*")).then_some(listed)
+}
+
+/// Whether a namespace is among those that an object is exported to.
+pub(crate) fn reaches(exported: Option<&[String]>, namespace: &str) -> bool {
+    exported.is_none_or(|list| list.iter().any(|one| one == namespace))
 }
 
 fn route(http: &Value, namespace: &str, name: &str) -> Route {
@@ -156,7 +210,20 @@ fn route(http: &Value, namespace: &str, name: &str) -> Route {
             .and_then(|a| Some((u16::try_from(object::int(a, "/httpStatus")?).ok()?, percent(a)))),
     };
     let origin = (namespace.to_owned(), name.to_owned());
-    Route { paths, headers, destinations, timeout: duration(object::text(http, "/timeout")), retries, fault, origin }
+    let own_name = object::text(http, "/name").to_owned();
+    let timeout = duration(object::text(http, "/timeout"));
+    Route {
+        paths,
+        headers,
+        destinations,
+        timeout,
+        retries,
+        fault,
+        origin,
+        name: own_name,
+        hosts: Vec::new(),
+        exported: None,
+    }
 }
 
 /// Outlier detection of a `DestinationRule`.
@@ -240,6 +307,19 @@ pub(crate) fn locality_matches(pattern: &str, region: &str, zone: &str) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_that_delegates_is_those_of_the_delegate_with_what_only_the_root_says() {
+        let root = serde_json::json!({ "metadata": { "namespace": "shop", "name": "root" }, "spec": { "exportTo": ["."],
+            "http": [{ "delegate": { "name": "cart", "namespace": "team" }, "fault": { "abort": { "httpStatus": 503 } } }] } });
+        let delegate = serde_json::json!({ "spec": { "http": [{ "timeout": "2s", "route": [{ "destination": { "host": "cart" } }] }] } });
+        let found = routes(&root, &|place, name| (place == "team" && name == "cart").then(|| delegate.clone()));
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(one.destinations[0].host, "cart.team.svc.cluster.local");
+        assert_eq!((one.timeout, one.fault.abort), (Some(2000), Some((503, 1.0))));
+        assert_eq!((one.origin.1.as_str(), one.exported.as_deref()), ("root", Some(&["shop".to_owned()][..])));
+        assert!(routes(&root, &|_, _| None).is_empty());
+    }
 
     #[test]
     fn durations_hosts_and_localities() {

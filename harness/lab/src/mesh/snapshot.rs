@@ -55,6 +55,35 @@ pub(crate) struct Server {
     pub(crate) routes: Vec<Arc<Route>>,
 }
 
+impl Server {
+    /// The hosts it has routes for, as a gateway in a namespace has them, the most exact first.
+    pub(crate) fn hosts(&self, namespace: &str) -> Vec<&str> {
+        let visible = self.routes.iter().filter(|route| config::reaches(route.exported.as_deref(), namespace));
+        let mut hosts: Vec<&str> = visible.flat_map(|route| &route.hosts).map(String::as_str).collect();
+        hosts.sort_by_key(|host| (host.starts_with('*'), std::cmp::Reverse(host.len()), *host));
+        hosts.dedup();
+        hosts
+    }
+
+    /// The routes of one of those hosts.
+    pub(crate) fn of_host<'a>(&'a self, host: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Route>> {
+        let visible = self.routes.iter().filter(move |route| config::reaches(route.exported.as_deref(), namespace));
+        visible.filter(move |route| route.hosts.iter().any(|own| own == host))
+    }
+}
+
+/// Whether a pattern, such as `*` or `*.shop.example`, is for a host.
+pub(crate) fn is_for(pattern: &str, host: &str) -> bool {
+    pattern.strip_prefix('*').map_or(pattern == host, |end| host.ends_with(end))
+}
+
+/// The routes of one `VirtualService` for a host, and the namespaces whose proxies get them.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    exported: Option<Vec<String>>,
+    routes: Vec<Arc<Route>>,
+}
+
 /// Everything pushed at once.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -62,18 +91,36 @@ pub(crate) struct Snapshot {
     pub(crate) at: Ms,
     pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
     /// Routes of the mesh's `VirtualServices` by host.
-    pub(crate) routes: HashMap<String, Vec<Arc<Route>>>,
+    routes: HashMap<String, Vec<Table>>,
     pub(crate) servers: Vec<Server>,
     /// Ports of every host.
     pub(crate) hosts: HashMap<String, Vec<u16>>,
 }
 
 impl Snapshot {
+    /// The routes that proxies of a namespace have for a host. Of two tables for one host the older wins.
+    pub(crate) fn routes(&self, host: &str, namespace: &str) -> Option<&[Arc<Route>]> {
+        let mut tables = self.routes.get(host)?.iter();
+        let table = tables.find(|table| config::reaches(table.exported.as_deref(), namespace))?;
+        Some(&table.routes)
+    }
+
+    /// The hosts with routes.
+    pub(crate) fn routed(&self) -> impl Iterator<Item = &String> {
+        self.routes.keys()
+    }
+
     /// Keeps the faults an older state injected, whatever the objects say now.
     pub(crate) fn keep_faults(&mut self, old: &Self) {
-        for (host, routes) in &old.routes {
-            if routes.iter().any(|r| r.fault.delay.is_some() || r.fault.abort.is_some()) {
-                self.routes.insert(host.clone(), routes.clone());
+        let broken = |routes: &[Arc<Route>]| routes.iter().any(|r| r.fault.delay.is_some() || r.fault.abort.is_some());
+        for (host, tables) in &old.routes {
+            if tables.iter().any(|table| broken(&table.routes)) {
+                self.routes.insert(host.clone(), tables.clone());
+            }
+        }
+        for (server, before) in self.servers.iter_mut().zip(&old.servers) {
+            if broken(&before.routes) {
+                server.routes.clone_from(&before.routes);
             }
         }
     }
@@ -186,19 +233,23 @@ fn workload(member: &Member, namespace: &str, there: &Ident) -> String {
     format!("{deployment};{namespace};{};{};{}", label("app"), label("version"), there.istio)
 }
 
-fn routing(world: &World, c: usize) -> (HashMap<String, Vec<Arc<Route>>>, Vec<Server>) {
+fn routing(world: &World, c: usize) -> (HashMap<String, Vec<Table>>, Vec<Server>) {
     let store = &world.clusters[c].store;
-    let mut routes: HashMap<String, Vec<Arc<Route>>> = HashMap::new();
+    let mut routes: HashMap<String, Vec<Table>> = HashMap::new();
     let mut bound: Vec<(String, Vec<Arc<Route>>)> = Vec::new();
     let mut services: Vec<_> = store.list(resources::virtualservices(), None).collect();
     // Of two for one host the older wins.
     services.sort_by_key(|v| object::text(v, "/metadata/creationTimestamp").to_owned());
     for service in services {
-        let parsed: Vec<Arc<Route>> = config::routes(service).into_iter().map(Arc::new).collect();
+        let find = |namespace: &str, name: &str| {
+            store.get(resources::virtualservices(), namespace, name).map(|found| (**found).clone())
+        };
+        let parsed: Vec<Arc<Route>> = config::routes(service, &find).into_iter().map(Arc::new).collect();
         let gateways: Vec<&str> = object::items(service, "/spec/gateways").iter().filter_map(Value::as_str).collect();
         if gateways.is_empty() || gateways.contains(&"mesh") {
             for host in object::items(service, "/spec/hosts").iter().filter_map(Value::as_str) {
-                routes.entry(config::full_host(host, object::namespace(service))).or_insert_with(|| parsed.clone());
+                let table = Table { exported: config::exported(service), routes: parsed.clone() };
+                routes.entry(config::full_host(host, object::namespace(service))).or_default().push(table);
             }
         }
         for gateway in gateways.into_iter().filter(|g| *g != "mesh") {

@@ -12,7 +12,7 @@ use super::latency;
 use crate::lab::Lab;
 use crate::mesh::balance::Outcome;
 use crate::mesh::config::{Retries, Route};
-use crate::mesh::snapshot::{Upstream, upstream_name};
+use crate::mesh::snapshot::{Upstream, is_for, upstream_name};
 use crate::world::{Uid, World};
 
 /// When a SYN without an answer is sent again, after the first: milliseconds from one to the next.
@@ -32,9 +32,10 @@ pub(crate) struct Plan {
 
 /// Plans for a request to a mesh service from the sidecar of a pod; `None` when the proxy does not know the host.
 pub(crate) fn plan(world: &mut World, c: usize, uid: &Uid, host: &str, port: u16, call: &Call) -> Option<Plan> {
-    let snapshot = world.clusters[c].pods.get(uid)?.proxy.as_ref()?.snapshot.clone()?;
+    let pod = world.clusters[c].pods.get(uid)?;
+    let snapshot = pod.proxy.as_ref()?.snapshot.clone()?;
     snapshot.hosts.get(host).filter(|ports| ports.contains(&port))?;
-    let route = match snapshot.routes.get(host) {
+    let route = match snapshot.routes(host, &pod.namespace) {
         // A host with routes of which none matches answers 404.
         Some(routes) => match routes.iter().find(|r| matches(r, call)) {
             Some(found) => Some(found.clone()),
@@ -87,17 +88,16 @@ pub(crate) async fn gateway(lab: &Lab, c: usize, uid: &Uid, number: u16, call: &
     let plan = lab.with(|world| {
         let pod = world.clusters[c].pods.get_mut(uid)?;
         let draining = pod.terminating();
-        let labels = &pod.labels;
+        let (labels, namespace) = (&pod.labels, &pod.namespace);
         let proxy = pod.proxy.as_mut()?;
         proxy.downstream += 1;
         let snapshot = proxy.snapshot.clone()?;
-        let route = snapshot
-            .servers
-            .iter()
-            .filter(|s| s.port == number && s.selector.matches(Some(labels)))
-            .flat_map(|s| &s.routes)
-            .find(|r| matches(r, call))
-            .cloned();
+        let servers = snapshot.servers.iter().filter(|s| s.port == number && s.selector.matches(Some(labels)));
+        let host = call.header("host").unwrap_or("").split(':').next().unwrap_or("");
+        // The most exact of the virtual hosts answers, whether or not one of its routes matches.
+        let known = servers.flat_map(|s| s.hosts(namespace).into_iter().map(move |own| (s, own)));
+        let chosen = known.filter(|(_, own)| is_for(own, host)).min_by_key(|(_, own)| own.starts_with('*'));
+        let route = chosen.and_then(|(s, own)| s.of_host(own, namespace).find(|r| matches(r, call)).cloned());
         let noise = latency::gateway(&mut world.rng);
         Some((route.map(|r| choose(world, &snapshot, Some(r), "", number)), draining, noise))
     });

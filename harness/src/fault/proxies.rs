@@ -1,0 +1,196 @@
+//! What proxies carry of a fault in the routes of a `VirtualService`: where the proxies are, and what they are asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use meshdrill_checks::observe::envoy::routes::{self, RouteFault};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::cluster::{AccessError, Cluster, PodRef, is_serving};
+use crate::probe::{CannotAsk, ProxyAdmin};
+
+/// How many proxies are asked at a time.
+const SIDE_BY_SIDE: usize = 32;
+/// Routes and nothing else of a proxy's configuration.
+const ROUTES: &str = "/config_dump?resource=dynamic_route_configs";
+
+/// A fault as proxies show it.
+pub(super) fn as_seen(fault: &Value) -> RouteFault {
+    RouteFault {
+        delay: fault["delay"]["fixedDelay"].as_str().and_then(routes::seconds),
+        abort: fault["abort"]["httpStatus"].as_u64().and_then(|status| u16::try_from(status).ok()),
+    }
+}
+
+/// One route of a `VirtualService` by its name, as proxies call what is made of it: a route per match, or per route of
+/// the delegate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    name: String,
+    delegates: bool,
+}
+
+impl Named {
+    /// The route of a name; none if there is none.
+    pub fn find(service: &Value, name: &str) -> Option<Self> {
+        let route = service["spec"]["http"].as_array()?.iter().find(|one| one["name"] == name)?;
+        Some(Self { name: name.to_owned(), delegates: !route["delegate"].is_null() })
+    }
+
+    fn is_of(&self, route: &str) -> bool {
+        route
+            .strip_prefix(&self.name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || (self.delegates && rest.starts_with('-')))
+    }
+}
+
+/// The proxies whose configuration is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proxies {
+    /// Their namespace; any without it.
+    pub namespace: Option<String>,
+    /// Their pods' labels; all that have a proxy without it.
+    pub selector: Option<String>,
+}
+
+/// Reads them from what this version writes, a list, or from what earlier ones have written, one.
+pub(super) fn places<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Proxies>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(Proxies),
+        Several(Vec<Proxies>),
+    }
+    Ok(match Written::deserialize(from)? {
+        Written::One(one) => vec![one],
+        Written::Several(several) => several,
+    })
+}
+
+impl fmt::Display for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let namespace = self.namespace.as_deref().unwrap_or("any namespace");
+        match self.selector.as_deref().filter(|selector| !selector.is_empty()) {
+            Some(selector) => write!(f, "{namespace}/{selector}"),
+            None => f.write_str(namespace),
+        }
+    }
+}
+
+/// What the proxies that have routes of a `VirtualService` carry: in all of them, in some, in none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub whole: Vec<String>,
+    pub partly: Vec<String>,
+    pub lacking: Vec<String>,
+}
+
+impl Proxies {
+    async fn pods(&self, cluster: &Cluster) -> Result<Vec<PodRef>, AccessError> {
+        let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
+        let pods = cluster.list(&format!("/api/v1{place}/pods"), self.selector.as_deref()).await?;
+        let has_proxy = |pod: &&Value| {
+            let lists = ["containers", "initContainers"].map(|list| pod["spec"][list].as_array());
+            lists.into_iter().flatten().flatten().any(|container| container["name"] == "istio-proxy")
+        };
+        let live = pods.iter().filter(|pod| is_serving(pod));
+        Ok(live.filter(has_proxy).map(PodRef::of).collect())
+    }
+}
+
+/// Asks proxies again and again, over connections that it keeps.
+pub(super) struct Watch {
+    cluster: Arc<Cluster>,
+    places: Vec<Proxies>,
+    admins: Mutex<BTreeMap<PodRef, Arc<ProxyAdmin>>>,
+}
+
+impl Watch {
+    pub fn new(cluster: &Arc<Cluster>, places: &[Proxies]) -> Self {
+        Self { cluster: Arc::clone(cluster), places: places.to_vec(), admins: Mutex::default() }
+    }
+
+    /// Asks each of them which routes of a `VirtualService`, of all or of those of a name, carry a fault.
+    pub async fn ask(
+        &self,
+        (namespace, name): (&str, &str),
+        named: Option<&Named>,
+        fault: RouteFault,
+    ) -> Result<Carried, CannotAsk> {
+        let mut pods = BTreeSet::new();
+        for place in &self.places {
+            pods.extend(place.pods(&self.cluster).await?);
+        }
+        let mut admins = self.admins.lock().await;
+        let known: Vec<Arc<ProxyAdmin>> = pods
+            .into_iter()
+            .map(|pod| {
+                let fresh = || Arc::new(ProxyAdmin::of_pod(Arc::clone(&self.cluster), pod.clone()));
+                Arc::clone(admins.entry(pod.clone()).or_insert_with(fresh))
+            })
+            .collect();
+        drop(admins);
+        let asked = known.into_iter().map(|admin| async move {
+            let (body, pod) = admin.get(ROUTES).await?;
+            let routes = routes::parse(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+            let own: Vec<_> = routes
+                .into_iter()
+                .filter(|route| route.is_of(namespace, name))
+                .filter(|route| named.is_none_or(|named| named.is_of(&route.name)))
+                .collect();
+            let with = own.iter().filter(|route| route.fault == Some(fault)).count();
+            Ok::<_, CannotAsk>((pod.to_string(), own.len(), with))
+        });
+        let mut carried = Carried::default();
+        let answers: Vec<_> = stream::iter(asked).buffered(SIDE_BY_SIDE).try_collect().await?;
+        for (pod, own, with) in answers {
+            match with {
+                _ if own == 0 => {}
+                0 => carried.lacking.push(pod),
+                with if with == own => carried.whole.push(pod),
+                _ => carried.partly.push(pod),
+            }
+        }
+        Ok(carried)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_named_route_is_known_by_what_proxies_make_of_its_name() {
+        let mut root = json!({ "spec": { "http": [{ "name": "a" }, { "route": [] }] } });
+        let named = Named::find(&root, "a").unwrap();
+        assert!(named.is_of("a") && named.is_of("a.first-match") && !named.is_of("a-b") && !named.is_of("ab"));
+        root["spec"]["http"][0]["delegate"] = json!({ "name": "part" });
+        assert!(Named::find(&root, "a").is_some_and(|named| named.is_of("a-b")));
+        assert_eq!(Named::find(&root, "b"), None);
+    }
+
+    #[test]
+    fn places_of_earlier_versions_are_read() {
+        #[derive(Deserialize)]
+        struct Old(#[serde(deserialize_with = "places")] Vec<Proxies>);
+        let one = json!({ "namespace": "shop", "selector": null });
+        for written in [one.clone(), json!([one])] {
+            let read: Old = serde_json::from_value(written).unwrap();
+            assert_eq!(read.0, [Proxies { namespace: Some("shop".into()), selector: None }]);
+        }
+    }
+
+    #[test]
+    fn a_fault_is_recognised_in_a_proxy() {
+        let fault = json!({ "delay": { "fixedDelay": "0.25s" }, "abort": { "httpStatus": 503 } });
+        assert_eq!(as_seen(&fault), RouteFault { delay: Some(Duration::from_millis(250)), abort: Some(503) });
+    }
+}
