@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{Effect, Fault, FaultError, FaultKind, Options};
-use crate::clock::Clock;
 use crate::cluster::{Cluster, Kubeconfigs, World, connect};
 use crate::net::Net;
 
@@ -17,8 +16,7 @@ const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/namespaces/bookinfo
 async fn world(defects: &[&str]) -> World {
     let defects = defects.iter().map(|defect| defect.parse().unwrap()).collect();
     let lab = Lab::start(LabConfig { defects, ..LabConfig::default() }).unwrap();
-    let mut world =
-        World { mesh: None, clusters: indexmap::IndexMap::new(), net: Net::Lab(lab.clone()), clock: Clock::start() };
+    let mut world = World::without_clusters(Net::Lab(lab.clone()));
     for cluster in lab.clusters() {
         let spec = serde_json::from_value(json!({ "context": cluster.context, "uid": cluster.uid })).unwrap();
         let connected = connect(&Kubeconfigs::Lab(lab.clone()), &cluster.key, &spec).await.unwrap();
