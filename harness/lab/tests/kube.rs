@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
-use support::{client, exec, lab, pass};
+use support::{MERGE, client, delete, exec, lab, pass, pods, write};
 use tokio::io::AsyncWriteExt as _;
 
 async fn first(api: &Api<Pod>, selector: &str) -> Pod {
@@ -192,4 +192,24 @@ async fn lists_take_selectors() {
     assert_eq!(pods.list(&named("app=reviews,version notin (v3)")).await.unwrap().items.len(), 2);
     let running = ListParams::default().fields("status.phase=Running,metadata.namespace=bookinfo");
     assert_eq!(pods.list(&running).await.unwrap().items.len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateful_pod_keeps_its_name_and_comes_back_when_the_old_one_is_gone() {
+    let lab = lab(&[]);
+    let labels = json!({"app": "store"});
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "store", "namespace": "sample"},
+        "spec": {"replicas": 3, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "store", "image": "registry.local/app:1"}]}}}});
+    write(&lab, "primary", "POST", "/apis/apps/v1/namespaces/sample/statefulsets", "application/json", set).await;
+    pass(30.0).await;
+    let all = ["store-0", "store-1", "store-2"];
+    assert_eq!(pods(&lab, "primary", "sample", "app=store").await, all);
+    delete(&lab, "primary", "sample", "store-1", None).await;
+    pass(60.0).await;
+    assert_eq!(pods(&lab, "primary", "sample", "app=store").await, all);
+    let path = "/apis/apps/v1/namespaces/sample/statefulsets/store/scale";
+    write(&lab, "primary", "PATCH", path, MERGE, json!({"spec": {"replicas": 1}})).await;
+    pass(60.0).await;
+    assert_eq!(pods(&lab, "primary", "sample", "app=store").await, ["store-0"]);
 }

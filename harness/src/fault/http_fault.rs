@@ -173,12 +173,11 @@ impl FaultRole for HttpFault {
         let routing = |verb| Permission::new(key, "", "networking.istio.io", "virtualservices", verb);
         // Whose proxies route to the host is known when its VirtualService is.
         let space = if self.clients.is_some() { self.namespace.as_str() } else { "" };
-        let pods = |resource, verb| Permission::new(key, space, "", resource, verb);
         let mut all = ["list", "get", "patch"].map(routing).to_vec();
         if self.clients.is_none() {
             all.push(Permission::new(key, "", "networking.istio.io", "gateways", "get"));
         }
-        all.extend([pods("pods", "list"), pods("pods/portforward", "get"), pods("pods/portforward", "create")]);
+        all.extend(Permission::of_forward(key, space));
         all.extend(self.control.as_kind().permissions(mesh));
         all
     }

@@ -1,6 +1,7 @@
 //! What can be broken on purpose, a file per kind, and how each is undone. A fault declares its undo, as data, before it
 //! acts; when it acts and when it is undone is the runner's business.
 
+mod absence;
 mod apply;
 mod cluster_outage;
 mod command;

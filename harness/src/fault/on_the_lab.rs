@@ -10,12 +10,17 @@ use tokio::time::{Instant, sleep};
 use super::{Effect, Fault, FaultError, FaultKind, Options};
 use crate::cluster::{Cluster, Kubeconfigs, World, connect};
 use crate::net::Net;
+use crate::spec::MeshSpec;
 
 const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/namespaces/bookinfo/virtualservices";
 
 async fn world(defects: &[&str]) -> World {
     let defects = defects.iter().map(|defect| defect.parse().unwrap()).collect();
-    let lab = Lab::start(LabConfig { defects, ..LabConfig::default() }).unwrap();
+    of_lab(LabConfig { defects, ..LabConfig::default() }).await
+}
+
+async fn of_lab(config: LabConfig) -> World {
+    let lab = Lab::start(config).unwrap();
     let mut world = World::without_clusters(Net::Lab(lab.clone()));
     for cluster in lab.clusters() {
         let spec = serde_json::from_value(json!({ "context": cluster.context, "uid": cluster.uid })).unwrap();
@@ -38,6 +43,10 @@ fn virtual_service(name: &str, spec: &Value) -> Value {
 
 async fn resolve(world: &World, fault: Value) -> Result<Box<dyn Fault>, FaultError> {
     let kind: FaultKind = serde_json::from_value(json!({ "httpFault": fault })).unwrap();
+    resolved(world, &kind).await
+}
+
+async fn resolved(world: &World, kind: &FaultKind) -> Result<Box<dyn Fault>, FaultError> {
     kind.as_role().resolve(world, Options { run: "r".into(), ..Options::default() }).await
 }
 
@@ -51,6 +60,7 @@ async fn inject(fault: &dyn Fault) -> String {
             Effect::Seen(proof) => return proof,
             other => assert!(Instant::now() < deadline, "{other:?}"),
         }
+        fault.pursue().await;
         sleep(Duration::from_millis(100)).await;
     }
 }
@@ -62,16 +72,17 @@ async fn carriers(fault: &dyn Fault) -> usize {
 
 /// Undoes it; what is missing when there was time to see it gone.
 async fn undo(fault: &dyn Fault, world: &World) -> Option<String> {
-    let undos = fault.undo();
-    undos[0].apply(world).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let missing = undos[0].missing(world).await.unwrap();
-        if missing.is_none() || Instant::now() > deadline {
-            return missing;
+    for undo in fault.undo() {
+        undo.apply(world).await.unwrap();
+        while let Some(missing) = undo.missing(world).await.unwrap() {
+            if Instant::now() > deadline {
+                return Some(missing);
+            }
+            sleep(Duration::from_millis(100)).await;
         }
-        sleep(Duration::from_millis(100)).await;
     }
+    None
 }
 
 fn of_reviews(extra: &Value) -> Value {
@@ -167,4 +178,105 @@ async fn a_route_that_delegates_hands_the_fault_on() {
     assert!(
         matches!(refused, Some(FaultError::Refused(why)) if why.contains("VirtualService bookinfo/part, which injects a fault already"))
     );
+}
+
+/// A stateful application beside helloworld, with a Service of its own.
+async fn stateful(world: &World) {
+    let primary = world.cluster("primary").unwrap();
+    let labels = json!({ "app": "store" });
+    let meta = json!({ "name": "store", "namespace": "sample" });
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": { "selector": labels,
+        "ports": [{ "name": "http", "port": 5000 }] } });
+    make(primary, "/api/v1/namespaces/sample/services", service).await;
+    let container =
+        json!({ "name": "store", "image": "registry.local/app:1", "args": ["helloworld", "-port", "5000"] });
+    let set = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": { "replicas": 2,
+        "serviceName": "store", "selector": { "matchLabels": labels },
+        "template": { "metadata": { "labels": labels }, "spec": { "containers": [container] } } } });
+    make(primary, "/apis/apps/v1/namespaces/sample/statefulsets", set).await;
+    sleep(Duration::from_secs(30)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_takes_stateful_sets_along_and_brings_them_back() {
+    let world = world(&[]).await;
+    stateful(&world).await;
+    let outage = json!({ "clusterOutage": { "cluster": "primary", "namespaces": ["sample"] } });
+    let fault = resolved(&world, &serde_json::from_value(outage).unwrap()).await.unwrap();
+    assert!(fault.targets().contains(&"sample/store".to_owned()), "{:?}", fault.targets());
+    inject(fault.as_ref()).await;
+    let path = "/apis/apps/v1/namespaces/sample/statefulsets/store";
+    let replicas = |set: Value| set["status"]["replicas"].as_i64().unwrap_or(0);
+    let primary = world.cluster("primary").unwrap();
+    assert_eq!(replicas(primary.get(path).await.unwrap()), 0);
+    assert_eq!(undo(fault.as_ref(), &world).await, None);
+    assert_eq!(replicas(primary.get(path).await.unwrap()), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_cannot_be_scaled_is_not_overlooked() {
+    let world = world(&[]).await;
+    let primary = world.cluster("primary").unwrap();
+    let gateway = |name: &str| format!("/api/v1/namespaces/istio-system/services/{name}");
+    let ingress: Value = primary.get(&gateway("istio-ingressgateway")).await.unwrap();
+    // A Service of a gateway in front of pods that nothing scales.
+    let bare = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "edge", "namespace": "istio-system",
+        "labels": { "app": "edge" } }, "spec": { "containers": [{ "name": "istio-proxy", "image": "registry.local/app:1" }] } });
+    make(primary, "/api/v1/namespaces/istio-system/pods", bare).await;
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "edge", "namespace": "istio-system",
+        "labels": ingress["metadata"]["labels"] }, "spec": { "selector": { "app": "edge" }, "ports": [{ "port": 80 }] } });
+    make(primary, "/api/v1/namespaces/istio-system/services", service).await;
+    sleep(Duration::from_secs(30)).await;
+    let outage = json!({ "clusterOutage": { "cluster": "primary", "namespaces": ["bookinfo"] } });
+    let refused = resolved(&world, &serde_json::from_value(outage).unwrap()).await.err();
+    assert!(matches!(&refused, Some(FaultError::Refused(why)) if why.contains("istio-system/edge")), "{refused:?}");
+}
+
+/// Every kind of fault that speaks to a cluster, each in a mesh of its own.
+fn kinds() -> Vec<Value> {
+    let pods = json!({ "cluster": "primary", "namespace": "bookinfo", "selector": "app=ratings" });
+    let node = json!({ "cluster": "primary", "node": "primary-node-2" });
+    let rule = json!({ "cluster": "primary", "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+        "namespace": "bookinfo", "name": "reviews", "patch": { "spec": { "host": "reviews.bookinfo" } } });
+    let map =
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "made", "namespace": "bookinfo" } });
+    let from = json!({ "cluster": "primary", "namespace": "bookinfo", "selector": "app=details" });
+    let control = json!({ "tcp": { "from": from, "to": "ratings.bookinfo:9080", "timeout": "1s" } });
+    let mut isolated = pods.clone();
+    isolated["control"] = control;
+    vec![
+        json!({ "deletePods": pods }),
+        json!({ "evictPods": pods }),
+        json!({ "rolloutRestart": { "cluster": "primary", "namespace": "bookinfo", "deployment": "ratings-v1" } }),
+        json!({ "cordon": node }),
+        json!({ "drain": node }),
+        json!({ "httpFault": of_reviews(&json!({})) }),
+        json!({ "httpFault": of_reviews(&json!({ "clients": "app=productpage" })) }),
+        json!({ "isolate": isolated }),
+        json!({ "apply": { "cluster": "primary", "objects": [map] } }),
+        json!({ "clusterOutage": { "cluster": "primary", "namespaces": ["bookinfo", "sample"] } }),
+        json!({ "clusterOutage": { "cluster": "primary", "selector": "app=helloworld" } }),
+        json!({ "patch": rule }),
+        json!({ "scale": { "cluster": "primary", "namespace": "bookinfo", "deployment": "ratings-v1", "replicas": 0 } }),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_fault_says_that_it_must_be_permitted_is_enough_for_it_and_for_its_undo() {
+    let mesh: MeshSpec = serde_json::from_value(json!({ "clusters": {
+        "primary": { "context": "primary-cluster-context" }, "secondary": { "context": "secondary-cluster" } } }))
+    .unwrap();
+    for written in kinds() {
+        // Nothing is permitted that was not asked about.
+        let world = of_lab(LabConfig { least_privilege: true, ..LabConfig::default() }).await;
+        let kind: FaultKind = serde_json::from_value(written.clone()).unwrap();
+        for permission in kind.as_role().permissions(&mesh) {
+            assert!(world.cluster(&permission.cluster).unwrap().permits(&permission).await.unwrap());
+        }
+        let fault = resolved(&world, &kind).await.unwrap_or_else(|error| panic!("{written}: {error}"));
+        let proof = inject(fault.as_ref()).await;
+        assert!(!proof.contains("not asked of all"), "{written}: {proof}");
+        fault.replacements().await.unwrap_or_else(|error| panic!("{written}: {error}"));
+        assert_eq!(undo(fault.as_ref(), &world).await, None, "{written}");
+    }
 }

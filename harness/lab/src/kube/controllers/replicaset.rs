@@ -31,8 +31,8 @@ pub(crate) fn reconcile_any(world: &mut World, c: usize, resource: &'static Reso
     let wanted = usize::try_from(object::int(&set, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
     let active = active(world, c, &set);
     if active.len() < wanted {
-        for ordinal in 0..wanted - active.len() {
-            if let Err(why) = create(world, c, resource, &set, ordinal + active.len()) {
+        for pod_name in names(world, c, resource, &set, active.len(), wanted) {
+            if let Err(why) = create(world, c, resource, &set, &pod_name) {
                 let text = format!("Error creating: {why}");
                 events::record(world, c, &set, resource.kind, true, "FailedCreate", &text);
                 if resource.plural == "replicasets" {
@@ -44,7 +44,12 @@ pub(crate) fn reconcile_any(world: &mut World, c: usize, resource: &'static Reso
     } else if active.len() > wanted {
         let mut order = active.clone();
         order.sort_by_key(|pod| {
-            (is_ready(pod), std::cmp::Reverse(object::text(pod, "/metadata/creationTimestamp").to_owned()))
+            let ordinal = if resource.plural == "statefulsets" { ordinal(pod) } else { 0 };
+            (
+                std::cmp::Reverse(ordinal),
+                is_ready(pod),
+                std::cmp::Reverse(object::text(pod, "/metadata/creationTimestamp").to_owned()),
+            )
         });
         for pod in order.iter().take(active.len() - wanted) {
             crate::api::delete::pod_gracefully(world, c, pod, None);
@@ -69,14 +74,31 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
         .any(|x| object::text(x, "/type") == "Ready" && object::text(x, "/status") == "True")
 }
 
-fn create(world: &mut World, c: usize, resource: &'static Resource, set: &Value, ordinal: usize) -> Result<(), String> {
+/// The names of the pods that are missing. That of a `StatefulSet`'s pod is free again when the pod is gone.
+fn names(
+    world: &mut World,
+    c: usize,
+    resource: &'static Resource,
+    set: &Value,
+    active: usize,
+    wanted: usize,
+) -> Vec<String> {
+    let (namespace, name) = (object::namespace(set), object::name(set));
+    if resource.plural != "statefulsets" {
+        return (active..wanted).map(|_| format!("{name}-{}", world.rng.suffix(5))).collect();
+    }
+    let store = &world.clusters[c].store;
+    let all = (0..wanted).map(|ordinal| format!("{name}-{ordinal}"));
+    all.filter(|pod| store.get(resources::pods(), namespace, pod).is_none()).collect()
+}
+
+fn ordinal(pod: &Value) -> usize {
+    object::name(pod).rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn create(world: &mut World, c: usize, resource: &'static Resource, set: &Value, pod_name: &str) -> Result<(), String> {
     let mut pod = set.pointer("/spec/template").cloned().unwrap_or_else(|| json!({}));
     let name = object::name(set);
-    let pod_name = if resource.plural == "statefulsets" {
-        format!("{name}-{ordinal}")
-    } else {
-        format!("{name}-{}", world.rng.suffix(5))
-    };
     object::set(&mut pod, "/apiVersion", json!("v1"));
     object::set(&mut pod, "/kind", json!("Pod"));
     object::set(&mut pod, "/metadata/name", json!(pod_name));
