@@ -1,5 +1,5 @@
 //! Which rows of `readiness` a defect turns, and no others: a harness that flags everything says as little as one that
-//! flags nothing. The same rows are expected of the embedded mesh and, where kubectl can plant the defect, of a real one.
+//! flags nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,12 +14,9 @@ use crate::scenarios::waived;
 /// What one defect turns, as `scenarios/must-fail/turned.json` has it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Turned {
-    /// The defect of the embedded mesh, or a word of its own for one that only kubectl can plant.
-    pub defect: String,
-    /// Whether the embedded mesh has it.
-    #[serde(default = "yes")]
-    lab: bool,
+struct Turned {
+    /// The defect of the embedded mesh.
+    defect: String,
     /// The rows that must turn.
     turns: BTreeSet<String>,
     /// Rows that may: what they see depends on which requests were made, or on how long ago it began.
@@ -27,12 +24,8 @@ pub struct Turned {
     may: BTreeSet<String>,
 }
 
-const fn yes() -> bool {
-    true
-}
-
 /// All of them.
-pub fn all() -> Vec<Turned> {
+fn all() -> Vec<Turned> {
     let path = root().join("scenarios/must-fail/turned.json");
     let text = std::fs::read_to_string(&path).expect("the table is there");
     let rows: Vec<Turned> = serde_json::from_str(&text).expect("the table can be read");
@@ -46,7 +39,7 @@ pub fn trials() -> Vec<Trial> {
         let name = format!("turned::{}", row.defect);
         Trial::test(name, move || on_the_lab(&row)).with_ignored_flag(true).with_kind("sweep")
     };
-    all().into_iter().filter(|row| row.lab).map(trial).collect()
+    all().into_iter().map(trial).collect()
 }
 
 fn on_the_lab(row: &Turned) -> Result<(), Failed> {
@@ -56,14 +49,14 @@ fn on_the_lab(row: &Turned) -> Result<(), Failed> {
 }
 
 /// Runs `readiness` to its end; what it did, and where its run directories are.
-pub fn readiness(command: &mut Command) -> (Ran, std::path::PathBuf) {
+fn readiness(command: &mut Command) -> (Ran, std::path::PathBuf) {
     let runs = scratch("turned");
     let ran = run(command.arg("--runs").arg(&runs).arg("readiness"));
     (ran, runs)
 }
 
 /// The rows that did not pass, those left out that the mesh file waives.
-pub fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
+fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
     let mut rows = BTreeSet::new();
     let dirs = run_dirs(runs);
     if dirs.is_empty() {
@@ -80,7 +73,7 @@ pub fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
 
 impl Turned {
     /// Whether exactly these rows were to turn.
-    pub fn judge(&self, found: &BTreeSet<String>) -> Result<(), String> {
+    fn judge(&self, found: &BTreeSet<String>) -> Result<(), String> {
         let blind: Vec<&String> = self.turns.difference(found).collect();
         let wrong: Vec<&String> =
             found.iter().filter(|row| !self.turns.contains(*row) && !self.may.contains(*row)).collect();
