@@ -122,6 +122,11 @@ impl FederationObserver {
         let label = &added.cluster;
         let selector = format!("{metric}{{{label}=\"{}\"}}", self.id);
         let federated = self.hub.query(&selector, None).await?;
+        if matches!(federated, Vector::NoData) && matches!(self.source.query(metric, None).await?, Vector::NoData) {
+            let (id, source) = (&self.id, self.source.name());
+            let message = format!("no data: {source} has no {metric} of {id} itself, so there is nothing to federate");
+            return Ok(Err(Outcome::new(Answer::NoData, message)));
+        }
         if matches!(federated, Vector::NoData) {
             let message = format!("no series of {}: {selector} selects nothing at {}", self.id, self.hub.name());
             return Ok(Err(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), message)));
