@@ -82,8 +82,8 @@ fn scaffolds_are_valid() -> Result<(), Failed> {
 fn every_kind_is_explained() -> Result<(), Failed> {
     let kinds = run(meshdrill().arg("explain"));
     kinds.expect_code(0)?;
-    for kind in kinds.stdout.lines() {
-        let explained = run(meshdrill().args(["explain", kind]));
+    for kind in kinds.stdout.lines().filter_map(|line| line.split_whitespace().next()) {
+        let explained = run(meshdrill().args(["explain", kind, "--recursive"]));
         explained.expect_code(0)?;
         if explained.stdout.lines().count() < 3 {
             return Err(format!("`explain {kind}` says next to nothing\n{}", explained.said()).into());

@@ -33,8 +33,10 @@ pub(super) enum Command {
     /// Print a commented scaffold
     #[command(after_help = "Example:\n  meshdrill new drill my-drill > my-drill.yaml")]
     New(NewArgs),
-    /// Explain a kind or section of the file format
-    #[command(after_help = "Example:\n  meshdrill explain deletePods")]
+    /// Explain a kind, a section or a key of the file format
+    #[command(
+        after_help = "Examples:\n  meshdrill explain deletePods\n  meshdrill explain http.expect\n  meshdrill explain scenario --recursive"
+    )]
     Explain(ExplainArgs),
     /// Print the JSON Schema of scenario or mesh files
     #[command(after_help = "Example:\n  meshdrill schema scenario > scenario.schema.json")]
@@ -200,8 +202,13 @@ pub(super) enum NewKind {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ExplainArgs {
-    /// A kind (`http`, `deletePods`, `latency`, …) or section (`scenario`, `probe`, `sla`, `mesh`, …); all without one
-    pub kind: Option<String>,
+    /// A kind (`http`, `deletePods`, `latency`, …), a section (`scenario`, `probe`, `sla`, `mesh`, …), or a part of one
+    /// (`http.expect`); the list of them without one
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+    /// Everything that can be written below it
+    #[arg(long)]
+    pub recursive: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -26,19 +26,30 @@ pub(super) fn new(args: &NewArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Explains a kind.
+/// Explains a kind, a section, or a part of one.
 pub(super) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
-    let Some(kind) = &args.kind else {
-        super::say!("{}", spec::kinds().join("\n"));
+    let known = spec::kinds();
+    let Some(path) = &args.path else {
+        let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        for (name, what) in known {
+            super::say!("{name:width$}  {what}");
+        }
         return Ok(0);
     };
-    match spec::explain(kind) {
-        Some(text) => {
-            super::say_part!("{text}");
-            Ok(0)
-        }
-        None => Err(Failure::Usage(format!("`{kind}` is not a kind or section; known: {}", spec::kinds().join(", ")))),
+    if let Some(text) = spec::explain(path, args.recursive) {
+        super::say_part!("{text}");
+        return Ok(0);
     }
+    // The longest part of the path that there is tells what could be written instead.
+    let mut parts: Vec<&str> = path.split('.').collect();
+    while let Some(wrong) = parts.pop().filter(|_| !parts.is_empty()) {
+        let whole = parts.join(".");
+        if let Some(text) = spec::explain(&whole, false) {
+            return Err(Failure::Usage(format!("`{whole}` has no `{wrong}`\n\n{}", text.trim_end())));
+        }
+    }
+    let names = known.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    Err(Failure::Usage(format!("`{path}` is not a kind or section; known: {names}")))
 }
 
 /// Prints a schema.

@@ -213,7 +213,7 @@ faults! {
     Isolate(Isolate) "isolate" in cluster with control,
     /// Make objects of any kind, never in place of one that is there; deleted again.
     Apply(Apply) "apply" in cluster,
-    /// Every gateway and application Deployment of one cluster to zero; each restored to what it was.
+    /// Every gateway and application of one cluster to zero replicas; each restored to what it was.
     ClusterOutage(ClusterOutage) "clusterOutage" in cluster,
     /// Change fields of any object by a merge patch; put back as they were.
     Patch(Patch) "patch" in cluster,

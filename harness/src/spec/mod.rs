@@ -2,6 +2,7 @@
 
 mod choice;
 mod comparison;
+mod explain;
 mod load;
 mod mesh;
 mod names;
@@ -12,6 +13,7 @@ mod sla;
 
 pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
 pub use comparison::Comparison;
+pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, read_scenario};
 pub use mesh::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources,
@@ -21,6 +23,6 @@ pub use names::{Binding, USUAL, names};
 pub use scenario::{
     API_VERSION, CheckSpec, FaultSpec, ForEach, Metadata, ProbeSpec, Repeat, ScenarioFile, ScenarioSpec, Stage,
 };
-pub use schema::{explain, kinds, mesh_schema, scenario_schema};
+pub use schema::{mesh_schema, scenario_schema};
 pub use selector::{Selector, SelectorError};
 pub use sla::{CriterionSpec, LossTarget, Over, Quantiles, SlaRow};
