@@ -28,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::the last line names verdict, scenario and directory", last_line),
         Trial::test("cli::scaffolds are valid", scaffolds_are_valid),
         Trial::test("cli::every kind is explained", every_kind_is_explained),
+        Trial::test("cli::a drill that names no period is decided the first time", first_drill),
         Trial::test("cli::the README's scenario is valid", the_readme_is_right),
         Trial::test("cli::a path that cannot be written fails at once", unwritable_junit),
         Trial::test("cli::an altered record is refused", altered_record),
@@ -90,6 +91,16 @@ fn every_kind_is_explained() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// What somebody writes who knows the README, `new` and `explain` only: no period, no length, a percentile.
+fn first_drill() -> Result<(), Failed> {
+    let folder = scratch("first-drill");
+    let path = folder.join("first.yaml");
+    let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: first }\nspec:\n  probes:\n    reviews:\n      http: { via: ingress/secondary, path: /api/v1/products/0/reviews, expect: { status: 200 } }\n  faults:\n    - deletePods: { cluster: secondary, namespace: bookinfo, selector: app=reviews, count: 1 }\n      repeat: { every: 10s, times: 6 }\n  recovered:\n    - pods: { cluster: secondary, namespace: bookinfo, selector: app=reviews, expect: { ready: all } }\n  sla:\n    - { probe: reviews, latency: { p99: 300ms }, during: fault }\n";
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    run(meshdrill().args(["check", "--lab"]).arg(&path)).expect_code(0)?;
+    Ok(run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path)).expect_code(0)?)
 }
 
 /// The YAML of the README is a scenario, and its exit codes are those of the design.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use meshdrill_checks::scorecard::{ProbeResult, Scorecard};
+use meshdrill_checks::scorecard::{CriterionResult, ProbeResult, Scorecard};
 use meshdrill_checks::units::{percent, seconds};
 use meshdrill_checks::verdict::Verdict;
 
@@ -35,6 +35,12 @@ pub fn screen(run: &Run<'_>) -> String {
         let _ = writeln!(out, "  {} {}  (target {})", mark(criterion.verdict), criterion.id, criterion.target);
         let _ = writeln!(out, "         {}", inert(&criterion.message));
     }
+    if card.criteria.iter().any(lacks_samples) {
+        let _ = writeln!(
+            out,
+            "  next   more samples decide what is UNSURE: a shorter `every:`, a longer `observe:` (or `for:`, or more rounds of `repeat:`, for what is judged `during: fault`), or --conclusive"
+        );
+    }
     for check in &card.checks {
         let phase = if check.phase == "checks" { String::new() } else { format!("{} ", check.phase) };
         let _ = writeln!(out, "  {} {phase}{}", mark(check.verdict), check.id);
@@ -62,6 +68,11 @@ pub fn screen(run: &Run<'_>) -> String {
         let _ = writeln!(out, "  {}", inert(&card.message));
     }
     out
+}
+
+/// Whether it could not be decided because there are too few samples.
+fn lacks_samples(criterion: &CriterionResult) -> bool {
+    criterion.verdict == Verdict::Inconclusive && criterion.message.contains("insufficient evidence")
 }
 
 fn probe_lines(out: &mut String, probe: &ProbeResult) {

@@ -181,6 +181,9 @@ pub(super) struct CheckArgs {
     /// Mesh file that names and clusters are checked against
     #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
     pub mesh: Option<PathBuf>,
+    /// Check names and clusters against the embedded mesh instead
+    #[arg(long)]
+    pub lab: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use meshdrill_lab::{Lab, LabConfig};
+
 use super::args::CheckArgs;
+use super::lab::lab_mesh;
 use super::plans::{find_mesh, plans_of};
 use super::{Failure, USAGE};
 use crate::catalogue::valid_files;
@@ -13,6 +16,10 @@ use crate::spec::{ScenarioSource, load_mesh};
 /// Checks every file; 0 if all are valid, 2 if not.
 pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
     let mesh = match &args.mesh {
+        _ if args.lab => {
+            let outline = Lab::outline(&LabConfig::default());
+            Some(lab_mesh(outline.map_err(|error| Failure::Internal(error.to_string()))?))
+        }
         Some(path) => find_mesh(Some(path))?,
         None => None,
     };
@@ -34,7 +41,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
     }
     super::say!("{} of {} files are valid", files.len() - invalid, files.len());
     if mesh.is_none() && invalid == 0 {
-        eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE");
+        eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");
     }
     Ok(if invalid == 0 { 0 } else { USAGE })
 }

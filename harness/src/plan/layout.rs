@@ -6,7 +6,7 @@ use std::time::Duration;
 use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
 use meshdrill_checks::outage::SUSTAINED_SAMPLES;
 use meshdrill_checks::stats::Confidence;
-use meshdrill_checks::stats::proportion::samples_for_zero_failures;
+use meshdrill_checks::stats::proportion::{samples_for_failures, samples_for_zero_failures};
 use meshdrill_checks::stats::split::samples_to_confirm;
 use meshdrill_checks::units::TimeSpan;
 
@@ -16,6 +16,11 @@ use super::types::{Plan, PlannedFault, PlannedProbe};
 const FASTEST: Duration = Duration::from_millis(20);
 /// The longest observation that is chosen for a scenario whose author named none.
 const LONGEST: Duration = Duration::from_mins(3);
+/// The part of the bad samples that a criterion allows which a drill may well cause: the rate is chosen so that it passes
+/// with those.
+const EXPECTED: f64 = 0.7;
+/// As many bad samples are reckoned with at most; fewer are that part of what is allowed at any usual confidence.
+const MOST_BAD: u64 = 50;
 /// A run is never exactly as long as planned: a little more than needed.
 const MARGIN: f64 = 1.02;
 /// How far an outage may eat into what is observed afterwards.
@@ -54,11 +59,14 @@ impl Layout<'_> {
                 let series = probe.series.len() as f64;
                 let per_second = |every: TimeSpan| series / every.as_secs_f64();
                 let wanted = (needed as f64 * MARGIN).ceil();
-                if self.window(during, chosen.observe) * per_second(probe.every) >= wanted {
+                let enough = self.window(during, chosen.observe) * per_second(probe.every) >= wanted;
+                if enough && (*fixed || self.faults.is_empty()) {
                     continue;
                 }
                 if !*fixed {
-                    let every = (self.window(during, chosen.observe) * series / wanted).max(FASTEST.as_secs_f64());
+                    let hurt = (needed_when_hurt(criterion) as f64 * MARGIN).ceil();
+                    let aim = if self.faults.is_empty() { wanted } else { wanted.max(hurt) };
+                    let every = (self.window(during, chosen.observe) * series / aim).max(FASTEST.as_secs_f64());
                     let millis = ((every * 1000.0).floor() as u64).max(1);
                     probe.every = probe.every.min(TimeSpan::millis(if millis >= 20 { millis / 5 * 5 } else { millis }));
                 }
@@ -159,6 +167,21 @@ pub fn lengthen(plan: &mut Plan) {
     plan.warnings.retain(|warning| !warning.contains(TOO_SMALL));
 }
 
+/// How many samples a criterion needs to pass when some are as bad as it allows, in a drill that hurts; 0 where it allows
+/// none, or no share of them.
+fn needed_when_hurt(criterion: &Criterion) -> u64 {
+    let Ok(confidence) = Confidence::new(criterion.confidence.get()) else { return 0 };
+    let target = match &criterion.claim {
+        Claim::Availability { target } => target.get(),
+        Claim::ErrorRate { target, .. } | Claim::PacketLoss { target, .. } => 1.0 - target.get(),
+        Claim::Latency { quantile, .. } => quantile.get(),
+        _ => return 0,
+    };
+    let enough = (1..=MOST_BAD).filter_map(|bad| Some((bad, samples_for_failures(bad, target, confidence).ok()?)));
+    let share = |(bad, needed): &(u64, u64)| *bad as f64 >= *needed as f64 * (1.0 - target) * EXPECTED;
+    enough.into_iter().find(share).map_or(0, |(_, needed)| needed)
+}
+
 /// How many clean samples a criterion needs to pass; none where a few do.
 fn needed(criterion: &Criterion) -> Option<u64> {
     let confidence = Confidence::new(criterion.confidence.get()).ok()?;
@@ -201,5 +224,32 @@ fn during(claim: &Claim) -> During {
         | Claim::RestartTime { .. }
         | Claim::DetectionTime { .. }
         | Claim::DataLoss { .. } => During::All,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meshdrill_checks::units::Ratio;
+
+    use super::*;
+
+    #[test]
+    fn a_drill_is_sampled_so_that_it_passes_with_much_of_what_it_may_hurt() {
+        let of = |claim| Criterion {
+            id: "c".into(),
+            subject: Subject::Probe("p".into()),
+            claim,
+            confidence: Ratio::new(0.95),
+        };
+        let target = TimeSpan::millis(300);
+        let p99 = of(Claim::Latency { quantile: Ratio::new(0.99), target, during: During::Fault });
+        let (clean, hurt) = (needed(&p99).unwrap(), needed_when_hurt(&p99));
+        assert_eq!(clean, 299);
+        assert!((1_500..3_500).contains(&hurt), "{hurt}");
+        let confidence = Confidence::new(0.95).unwrap();
+        let bad = (hurt as f64 * 0.01 * EXPECTED) as u64;
+        assert!(samples_for_failures(bad, 0.99, confidence).unwrap() <= hurt);
+        let none = of(Claim::ErrorRate { target: Ratio::new(0.0), during: During::All });
+        assert_eq!(needed_when_hurt(&none), 0);
     }
 }

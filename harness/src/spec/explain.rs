@@ -74,10 +74,13 @@ impl Topic {
         let path = std::iter::once(self.name.as_str()).chain(rest.iter().copied()).collect::<Vec<_>>().join(".");
         let inside = self.inside(&schema);
         let mut text = format!("{path} ({}) <{}>\n", self.family, self.takes(&schema));
-        let own = description(inside);
-        for line in description(&schema).into_iter().chain(own.filter(|own| Some(own) != description(&schema).as_ref()))
-        {
-            let _ = write!(text, "\n    {line}\n");
+        let mut said: Vec<String> = Vec::new();
+        let named = resolved(&schema, &self.definitions);
+        for line in [&schema, named, inside].into_iter().filter_map(description) {
+            if !said.contains(&line) {
+                let _ = write!(text, "\n    {line}\n");
+                said.push(line);
+            }
         }
         for (value, what) in values(inside) {
             let _ = write!(text, "\n  {value}\n      {what}\n");

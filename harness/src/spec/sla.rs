@@ -45,7 +45,7 @@ pub struct SlaRow {
 pub enum CriterionSpec {
     /// The share of good samples, or the part of a longer window's error budget (`over: 30d`).
     Availability(OrDefault<Ratio>),
-    /// From the fault's effect to the end of the outage.
+    /// From when the fault took hold to the end of the outage that it caused.
     RecoveryTime(OrDefault<TimeSpan>),
     /// The longest stretch of down time.
     MaxOutage(TimeSpan),
@@ -53,7 +53,7 @@ pub enum CriterionSpec {
     ErrorRate(Ratio),
     /// The share of lost packets.
     PacketLoss(Ratio),
-    /// Quantiles of the time to a good answer.
+    /// Quantiles of the time to a good answer: `{ p99: 300ms }`. A failed request counts as one that takes for ever.
     Latency(Quantiles),
     /// Quantiles of the round-trip time.
     Rtt(Quantiles),
@@ -63,7 +63,7 @@ pub enum CriterionSpec {
     Endpoints(EndpointsClaim),
     /// Declared weights, by what the traffic is divided: `{ version: { v1: 50, v2: 50 }, cluster: { home: 70, others: 30 } }`.
     Split(IndexMap<String, BTreeMap<String, f64>>),
-    /// From the fault's effect to an alert that reaches somebody.
+    /// From when the fault took hold to an alert that reaches somebody.
     DetectionTime(TimeSpan),
     /// The share of acknowledged writes that cannot be read back; 0 or `0%` for none.
     DataLoss(LossTarget),
