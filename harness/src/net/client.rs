@@ -1,14 +1,15 @@
 //! One HTTP exchange at a time, with no retries, redirects, cookies or proxies behind the asker's back.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use meshdrill_checks::record::{Class, Series};
 use tokio::time::timeout;
 
-use super::connection::{Connection, Request};
+use super::connection::Request;
+use super::kept::{Kept, open};
 use super::machine::Machine;
 use super::{Dial, Failure, Net};
 
@@ -87,7 +88,14 @@ enum Route {
     /// This machine's sockets.
     Machine(Machine),
     /// HTTP/1.1 over streams that something else opens.
-    Dialled { dial: Arc<dyn Dial>, idle: Option<Idle> },
+    Dialled(Way),
+}
+
+/// How a stream is come by.
+#[derive(Debug)]
+enum Way {
+    New(Arc<dyn Dial>),
+    Kept(Arc<Kept>),
 }
 
 impl HttpClient {
@@ -116,18 +124,17 @@ impl HttpClient {
 
     /// A client over streams that something else opens, such as a port-forward.
     pub fn over(dial: Arc<dyn Dial>, series: Series) -> Self {
-        let idle = (series == Series::Kept).then(|| std::sync::Mutex::new(Vec::new()));
-        Self { route: Route::Dialled { dial, idle } }
+        let way = if series == Series::Kept { Way::Kept(Kept::new(dial)) } else { Way::New(dial) };
+        Self { route: Route::Dialled(way) }
     }
 
     /// Asks, within the exchange's timeout.
     pub async fn send(&self, exchange: &Exchange) -> Result<Answer, Failure> {
         match &self.route {
             Route::Machine(machine) => machine.send(exchange).await,
-            Route::Dialled { dial, idle } => {
+            Route::Dialled(way) => {
                 let mut connected = false;
-                let asked = dialled(dial.as_ref(), idle.as_ref(), exchange, &mut connected);
-                match timeout(exchange.timeout, asked).await {
+                match timeout(exchange.timeout, dialled(way, exchange, &mut connected)).await {
                     Ok(answer) => answer,
                     Err(_) => Err(timed_out(exchange.timeout, connected)),
                 }
@@ -143,31 +150,15 @@ pub(super) fn timed_out(after: Duration, connected: bool) -> Failure {
     Failure::new(class, format!("no {what} within {}", meshdrill_checks::units::TimeSpan(after)))
 }
 
-/// Kept connections that wait for their next exchange.
-type Idle = std::sync::Mutex<Vec<Connection>>;
-
-async fn dialled(
-    dial: &dyn Dial,
-    idle: Option<&Idle>,
-    exchange: &Exchange,
-    connected: &mut bool,
-) -> Result<Answer, Failure> {
-    let kept = idle.and_then(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).pop());
-    let kept = match kept {
-        Some(kept) => kept.if_open().await,
-        None => None,
-    };
-    let mut connection = match kept {
-        Some(kept) => kept,
-        None => {
-            let stream = dial.dial().await.map_err(|error| Failure::of(&error, true))?;
-            Connection::over(stream).await.map_err(|error| Failure::of(&error, true))?
-        }
+async fn dialled(way: &Way, exchange: &Exchange, connected: &mut bool) -> Result<Answer, Failure> {
+    let mut connection = match way {
+        Way::New(dial) => open(dial.as_ref()).await?,
+        Way::Kept(kept) => kept.take().await?,
     };
     *connected = true;
     let answer = connection.exchange(request(exchange)?, exchange.limit).await?;
-    if let Some(idle) = idle {
-        idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    if let Way::Kept(kept) = way {
+        kept.give_back(connection);
     }
     Ok(answer)
 }

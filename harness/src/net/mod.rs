@@ -4,6 +4,7 @@ mod client;
 mod connection;
 mod descriptors;
 mod failure;
+mod kept;
 mod machine;
 mod socket;
 mod stream;

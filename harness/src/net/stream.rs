@@ -18,6 +18,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 pub trait Dial: Send + Sync + fmt::Debug {
     /// Opens one.
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>>;
+
+    /// How many may be opened at once, where opening burdens more than the place that is dialled.
+    fn at_once(&self) -> usize {
+        tokio::sync::Semaphore::MAX_PERMITS
+    }
 }
 
 /// The network that probes go out to.

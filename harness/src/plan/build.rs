@@ -46,6 +46,16 @@ impl Building<'_> {
         self.loaded.file.spec.probes.is_empty() && !self.is_drill()
     }
 
+    /// What is asked at once of a probe that is asked in batches. Where nothing is broken there is no instant that the end of
+    /// a batch would keep back, and an exec costs the cluster as much as some hundred echoes.
+    pub fn batch(&self, length: TimeSpan) -> TimeSpan {
+        if self.is_drill() {
+            return length;
+        }
+        let observe = self.loaded.file.spec.observe.unwrap_or(OBSERVE_VALIDATION);
+        TimeSpan(length.0 * 5).min(observe).max(length)
+    }
+
     /// Whether something that the author wrote at a key of `spec` was wrong and left out.
     pub fn lacks(&self, key: &str) -> bool {
         self.loaded.lacks(&Path::of(&["spec", key]))
@@ -236,7 +246,7 @@ fn build_probes(building: &mut Building<'_>) {
                 timeout: timing.timeout,
                 slow: timing.slow,
                 series: timing.series,
-                batch: timing.batch,
+                batch: timing.batch.map(|length| building.batch(length)),
                 needs: probe.needs.clone(),
                 kind: copy.kind,
             });

@@ -1,0 +1,73 @@
+//! Connections that are kept from one exchange to the next.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::connection::Connection;
+use super::{Dial, Failure};
+
+/// The connections of one client that wait for their next exchange.
+#[derive(Debug)]
+pub(super) struct Kept {
+    dial: Arc<dyn Dial>,
+    idle: Mutex<Vec<Connection>>,
+    given_back: Notify,
+    openings: Arc<Semaphore>,
+}
+
+impl Kept {
+    /// None yet.
+    pub(super) fn new(dial: Arc<dyn Dial>) -> Arc<Self> {
+        let openings = Arc::new(Semaphore::new(dial.at_once()));
+        Arc::new(Self { dial, idle: Mutex::default(), given_back: Notify::new(), openings })
+    }
+
+    /// One that is idle. Without any, whichever comes first: one that is given back, or another that is opened.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, Failure> {
+        loop {
+            while let Some(idle) = self.pop() {
+                if let Some(open) = idle.if_open().await {
+                    return Ok(open);
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.given_back.notified() => {}
+                failed = self.open_another() => return Err(failed),
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange is over, or is yet to come.
+    pub(super) fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.given_back.notify_one();
+    }
+
+    fn pop(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Opens one for whoever is first to take it, and ends only if that fails. It is opened to the end even if the one that
+    /// asked has no more time: otherwise, with many that ask, all of them would give up shortly before they have one.
+    async fn open_another(self: &Arc<Self>) -> Failure {
+        let Ok(leave) = Arc::clone(&self.openings).acquire_owned().await else { return std::future::pending().await };
+        let kept = Arc::clone(self);
+        let opening = tokio::spawn(async move {
+            let opened = open(kept.dial.as_ref()).await;
+            drop(leave);
+            opened.map(|connection| kept.give_back(connection))
+        });
+        match opening.await {
+            Ok(Err(failed)) => failed,
+            Ok(Ok(())) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Opens a connection.
+pub(super) async fn open(dial: &dyn Dial) -> Result<Connection, Failure> {
+    let stream = dial.dial().await.map_err(|error| Failure::of(&error, true))?;
+    Connection::over(stream).await.map_err(|error| Failure::of(&error, true))
+}
