@@ -134,7 +134,7 @@ impl Dial for Forwarder {
     /// Each passes the API server, the kubelet and the container runtime: some 20 ms of their cores. Where answers come late,
     /// opening one per request would take the cores that the answers need.
     fn at_once(&self) -> usize {
-        4
+        1
     }
 }
 
