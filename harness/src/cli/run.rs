@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use meshdrill_checks::record::Change;
@@ -18,7 +19,7 @@ use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
 
 /// The time between the beginnings of the first runs that go on side by side.
-const STAGGER: std::time::Duration = std::time::Duration::from_millis(400);
+const STAGGER: Duration = Duration::from_millis(400);
 
 /// Runs everything that was selected and gives the exit code of all of it.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
@@ -115,9 +116,12 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         // The longest first, so that none of them begins when the others have ended.
         validations.sort_by_key(|plan| std::cmp::Reverse(plan.duration()));
         let jobs = args.jobs.max(1);
+        let longest = validations.first().map_or(Duration::ZERO, |plan| plan.duration().0);
         let starts = validations.into_iter().enumerate().map(|(index, plan)| {
-            // Many that begin at once would be measured as lateness of what they ask.
-            let wait = STAGGER * u32::try_from(if index < jobs { index } else { 0 }).unwrap_or(0);
+            // Many that begin at once would be measured as lateness of what they ask; who has time to spare, waits longer.
+            let spare = longest.saturating_sub(plan.duration().0) / 3;
+            let turn = STAGGER * u32::try_from(index).unwrap_or(0);
+            let wait = if index < jobs { turn + spare } else { Duration::ZERO };
             let options = options(args, progress(args, plan, alone), interrupts.clone());
             let run = execute(plan, &source, options);
             async move {
