@@ -131,10 +131,10 @@ impl Dial for Forwarder {
         Box::pin(async { self.open().await.map_err(io::Error::other) })
     }
 
-    /// Each passes the API server, the kubelet and the container runtime: some 20 ms of their cores. Where answers come late,
-    /// opening one per request would take the cores that the answers need.
-    fn at_once(&self) -> usize {
-        1
+    /// Each passes the API server, the kubelet and the container runtime, and costs them some 50 ms of their cores. If each
+    /// request that finds all of them taken opened another, then one hiccup would take the cores that the answers need.
+    fn pause(&self) -> Option<std::time::Duration> {
+        Some(std::time::Duration::from_millis(250))
     }
 }
 

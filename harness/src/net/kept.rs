@@ -3,9 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
 use super::{Dial, Failure};
+
+/// How many are opened without a pause between them, where there is one.
+const WITHOUT_PAUSE: usize = 4;
 
 /// The connections of one client that wait for their next exchange.
 #[derive(Debug)]
@@ -14,13 +18,23 @@ pub(super) struct Kept {
     idle: Mutex<Vec<Connection>>,
     given_back: Notify,
     openings: Arc<Semaphore>,
+    opened: Mutex<Opened>,
+}
+
+/// The openings so far.
+#[derive(Debug, Default)]
+struct Opened {
+    count: usize,
+    last: Option<Instant>,
 }
 
 impl Kept {
     /// None yet.
     pub(super) fn new(dial: Arc<dyn Dial>) -> Arc<Self> {
-        let openings = Arc::new(Semaphore::new(dial.at_once()));
-        Arc::new(Self { dial, idle: Mutex::default(), given_back: Notify::new(), openings })
+        let at_once = if dial.pause().is_some() { 1 } else { Semaphore::MAX_PERMITS };
+        let openings = Arc::new(Semaphore::new(at_once));
+        let (idle, opened) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { dial, idle, given_back: Notify::new(), openings, opened })
     }
 
     /// One that is idle. Without any, whichever comes first: one that is given back, or another that is opened.
@@ -49,10 +63,25 @@ impl Kept {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
+    /// When another may be opened, where that is not at once.
+    fn next_opening(&self) -> Option<Instant> {
+        let pause = self.dial.pause()?;
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.count < WITHOUT_PAUSE { None } else { opened.last.map(|last| last + pause) }
+    }
+
     /// Opens one for whoever is first to take it, and ends only if that fails. It is opened to the end even if the one that
     /// asked has no more time: otherwise, with many that ask, all of them would give up shortly before they have one.
     async fn open_another(self: &Arc<Self>) -> Failure {
         let Ok(leave) = Arc::clone(&self.openings).acquire_owned().await else { return std::future::pending().await };
+        if let Some(due) = self.next_opening() {
+            sleep_until(due).await;
+        }
+        {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.count += 1;
+            opened.last = Some(Instant::now());
+        }
         let kept = Arc::clone(self);
         let opening = tokio::spawn(async move {
             let opened = open(kept.dial.as_ref()).await;

@@ -19,9 +19,9 @@ pub trait Dial: Send + Sync + fmt::Debug {
     /// Opens one.
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>>;
 
-    /// How many may be opened at once, where opening burdens more than the place that is dialled.
-    fn at_once(&self) -> usize {
-        tokio::sync::Semaphore::MAX_PERMITS
+    /// The pause between the openings of connections that are kept, where opening burdens more than the place that is dialled.
+    fn pause(&self) -> Option<std::time::Duration> {
+        None
     }
 }
 
