@@ -133,8 +133,8 @@ impl Dial for Forwarder {
 
     /// Each passes the API server, the kubelet and the container runtime, and costs them some 50 ms of their cores. If each
     /// request that finds all of them taken opened another, then one hiccup would take the cores that the answers need.
-    fn pause(&self) -> Option<std::time::Duration> {
-        Some(std::time::Duration::from_millis(250))
+    fn sparingly(&self) -> bool {
+        true
     }
 }
 

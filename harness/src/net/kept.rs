@@ -1,6 +1,7 @@
 //! Connections that are kept from one exchange to the next.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
@@ -8,8 +9,9 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::Connection;
 use super::{Dial, Failure};
 
-/// How many are opened without a pause between them, where there is one.
-const WITHOUT_PAUSE: usize = 4;
+/// How many are opened one after the other before pauses are made, where they are to be opened sparingly. After that, as
+/// many as there are may follow within a second: enough for a service that takes seconds, too few to starve it.
+const WITHOUT_PAUSE: u32 = 6;
 
 /// The connections of one client that wait for their next exchange.
 #[derive(Debug)]
@@ -24,14 +26,14 @@ pub(super) struct Kept {
 /// The openings so far.
 #[derive(Debug, Default)]
 struct Opened {
-    count: usize,
+    count: u32,
     last: Option<Instant>,
 }
 
 impl Kept {
     /// None yet.
     pub(super) fn new(dial: Arc<dyn Dial>) -> Arc<Self> {
-        let at_once = if dial.pause().is_some() { 1 } else { Semaphore::MAX_PERMITS };
+        let at_once = if dial.sparingly() { 1 } else { Semaphore::MAX_PERMITS };
         let openings = Arc::new(Semaphore::new(at_once));
         let (idle, opened) = (Mutex::default(), Mutex::default());
         Arc::new(Self { dial, idle, given_back: Notify::new(), openings, opened })
@@ -65,9 +67,9 @@ impl Kept {
 
     /// When another may be opened, where that is not at once.
     fn next_opening(&self) -> Option<Instant> {
-        let pause = self.dial.pause()?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.count < WITHOUT_PAUSE { None } else { opened.last.map(|last| last + pause) }
+        let last = opened.last.filter(|_| self.dial.sparingly() && opened.count >= WITHOUT_PAUSE)?;
+        Some(last + Duration::from_secs(1) / opened.count)
     }
 
     /// Opens one for whoever is first to take it, and ends only if that fails. It is opened to the end even if the one that

@@ -19,9 +19,9 @@ pub trait Dial: Send + Sync + fmt::Debug {
     /// Opens one.
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>>;
 
-    /// The pause between the openings of connections that are kept, where opening burdens more than the place that is dialled.
-    fn pause(&self) -> Option<std::time::Duration> {
-        None
+    /// Whether opening burdens more than the place that is dialled, so that kept connections are not opened in a burst.
+    fn sparingly(&self) -> bool {
+        false
     }
 }
 
