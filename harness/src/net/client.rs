@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use meshdrill_checks::record::{Class, Series};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::Request;
 use super::kept::{Kept, open};
@@ -64,6 +64,8 @@ pub struct Answer {
     pub headers: http::HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// How long the exchange waited for a connection that its asker and not the place that was asked was slow to provide.
+    pub waited: Duration,
 }
 
 /// How TLS is to be done where it is not done by default.
@@ -96,6 +98,16 @@ enum Route {
 enum Way {
     New(Arc<dyn Dial>),
     Kept(Arc<Kept>),
+}
+
+impl Way {
+    /// Whether getting a stream says nothing about the place that is asked.
+    fn is_ours(&self) -> bool {
+        match self {
+            Self::New(dial) => dial.sparingly(),
+            Self::Kept(kept) => kept.sparingly(),
+        }
+    }
 }
 
 impl HttpClient {
@@ -151,12 +163,15 @@ pub(super) fn timed_out(after: Duration, connected: bool) -> Failure {
 }
 
 async fn dialled(way: &Way, exchange: &Exchange, connected: &mut bool) -> Result<Answer, Failure> {
+    let begun = Instant::now();
     let mut connection = match way {
         Way::New(dial) => open(dial.as_ref()).await?,
         Way::Kept(kept) => kept.take().await?,
     };
     *connected = true;
-    let answer = connection.exchange(request(exchange)?, exchange.limit).await?;
+    let waited = if way.is_ours() { begun.elapsed() } else { Duration::ZERO };
+    let mut answer = connection.exchange(request(exchange)?, exchange.limit).await?;
+    answer.waited = waited;
     if let Way::Kept(kept) = way {
         kept.give_back(connection);
     }

@@ -72,5 +72,6 @@ async fn ask(sender: &mut SendRequest<Full<Bytes>>, request: Request, limit: usi
             push_limited(&mut collected, &data, limit)?;
         }
     }
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: collected.freeze() })
+    let status = head.status.as_u16();
+    Ok(Answer { status, headers: head.headers, body: collected.freeze(), waited: std::time::Duration::ZERO })
 }

@@ -4,14 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::Connection;
 use super::{Dial, Failure};
 
-/// How many are opened one after the other before pauses are made, where they are to be opened sparingly. After that, as
-/// many as there are may follow within a second: enough for a service that takes seconds, too few to starve it.
-const WITHOUT_PAUSE: u32 = 6;
+/// How many are opened one after the other before pauses are made, where they are to be opened sparingly.
+const WITHOUT_PAUSE: u32 = 4;
+/// The pause between two openings.
+const PAUSE: Duration = Duration::from_millis(150);
+/// How long an asker then waits for one that is given back before another is opened for it.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The connections of one client that wait for their next exchange.
 #[derive(Debug)]
@@ -65,16 +68,28 @@ impl Kept {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
+    /// Whether they are opened with pauses.
+    pub(super) fn sparingly(&self) -> bool {
+        self.dial.sparingly()
+    }
+
     /// When another may be opened, where that is not at once.
     fn next_opening(&self) -> Option<Instant> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = opened.last.filter(|_| self.dial.sparingly() && opened.count >= WITHOUT_PAUSE)?;
-        Some(last + Duration::from_secs(1) / opened.count)
+        let last = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last?;
+        self.is_enough().then(|| last + PAUSE)
+    }
+
+    /// Whether as many were opened as may be without pauses.
+    fn is_enough(&self) -> bool {
+        self.sparingly() && self.opened.lock().unwrap_or_else(PoisonError::into_inner).count >= WITHOUT_PAUSE
     }
 
     /// Opens one for whoever is first to take it, and ends only if that fails. It is opened to the end even if the one that
     /// asked has no more time: otherwise, with many that ask, all of them would give up shortly before they have one.
     async fn open_another(self: &Arc<Self>) -> Failure {
+        if self.is_enough() {
+            sleep(PATIENCE).await;
+        }
         let Ok(leave) = Arc::clone(&self.openings).acquire_owned().await else { return std::future::pending().await };
         if let Some(due) = self.next_opening() {
             sleep_until(due).await;

@@ -92,6 +92,6 @@ impl Machine {
         while let Some(data) = response.chunk().await.map_err(|error| Failure::of(&error.without_url(), false))? {
             push_limited(&mut body, &data, exchange.limit)?;
         }
-        Ok(Answer { status, headers, body: body.freeze() })
+        Ok(Answer { status, headers, body: body.freeze(), waited: Duration::ZERO })
     }
 }

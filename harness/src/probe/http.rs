@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -341,7 +342,7 @@ async fn first_connecting(net: &Net, bases: &[String]) -> usize {
     for (index, base) in bases.iter().enumerate() {
         let Ok(uri) = base.parse() else { continue };
         let (host, port) = Exchange::get(uri).authority();
-        let connected = tokio::time::timeout(std::time::Duration::from_secs(2), net.connect(&host, port)).await;
+        let connected = tokio::time::timeout(Duration::from_secs(2), net.connect(&host, port)).await;
         if matches!(connected, Ok(Ok(_))) {
             return index;
         }
@@ -388,7 +389,9 @@ impl HttpObserver {
                 Some(client) => client.send(&target.exchange).await,
                 None => return last,
             };
-            last = (self.judge(target, &answer), answer.ok());
+            let mut outcome = self.judge(target, &answer);
+            outcome.waited = answer.as_ref().map_or(Duration::ZERO, |answer| answer.waited);
+            last = (outcome, answer.ok());
             if last.0.answer != Answer::Good {
                 break;
             }

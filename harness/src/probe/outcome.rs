@@ -35,12 +35,14 @@ pub struct Outcome {
     pub responder: Option<String>,
     /// How long it took by the instrument's own clock, where that is better than the runner's.
     pub took: Option<Duration>,
+    /// How long the instrument kept the question back, through no fault of whom it asks.
+    pub waited: Duration,
 }
 
 impl Outcome {
     /// An observation without further facts.
     pub fn new(answer: Answer, message: impl Into<String>) -> Self {
-        Self { answer, message: message.into(), seen: Value::Null, responder: None, took: None }
+        Self { answer, message: message.into(), seen: Value::Null, responder: None, took: None, waited: Duration::ZERO }
     }
 
     /// As expected, or not, with the facts.

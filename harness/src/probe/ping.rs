@@ -298,6 +298,7 @@ impl Observer for PodPing {
 fn answered(address: IpAddr, rtt: Duration) -> Outcome {
     Outcome {
         took: Some(rtt),
+        waited: Duration::ZERO,
         ..Outcome::new(Answer::Good, format!("{address} answered in {:.1} ms", rtt.as_secs_f64() * 1e3))
     }
 }
@@ -305,6 +306,7 @@ fn answered(address: IpAddr, rtt: Duration) -> Outcome {
 fn lost(address: IpAddr, timeout: Duration) -> Outcome {
     Outcome {
         took: Some(timeout),
+        waited: Duration::ZERO,
         ..Outcome::new(Answer::Bad(Class::Timeout), format!("no answer from {address} within {}", TimeSpan(timeout)))
     }
 }

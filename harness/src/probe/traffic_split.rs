@@ -168,6 +168,7 @@ mod tests {
             status: 200,
             headers: http::HeaderMap::new(),
             body: r#"{"podname":"reviews-v2-abc","clustername":"one"}"#.into(),
+            waited: std::time::Duration::ZERO,
         };
         let read = |json: Option<&str>, regex: Option<&str>| {
             let identity = Identity { json: json.map(str::to_owned), regex: regex.map(str::to_owned) };

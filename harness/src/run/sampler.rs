@@ -227,6 +227,8 @@ impl Lane {
     }
 
     fn record_outcome(&self, slot: u64, due: Instant, started: Instant, completed: Instant, outcome: &Outcome) {
+        // What the instrument kept back was asked later than planned; the service answers for its own time alone.
+        let (due, started) = (due + outcome.waited, started + outcome.waited);
         let completed = outcome.took.map_or(completed, |took| started + took);
         let late = outcome.answer == Answer::Good && completed.duration_since(due) > self.probe.slow.0;
         let class = if late { Class::Late } else { outcome.class() };
