@@ -12,6 +12,7 @@ use hyper::client::conn::http1::{self, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 
 use super::client::push_limited;
+use super::kept::Living;
 use super::{Answer, ByteStream, Failure};
 
 /// A request with its whole body.
@@ -22,11 +23,12 @@ type Driver = http1::Connection<TokioIo<Box<dyn ByteStream>>, Full<Bytes>>;
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: Driver,
+    living: Option<Living>,
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
+        f.debug_struct("Connection").field("counted", &self.living.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -34,7 +36,12 @@ impl Connection {
     /// Speaks HTTP over a stream.
     pub(super) async fn over(stream: Box<dyn ByteStream>) -> hyper::Result<Self> {
         let (sender, driver) = handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver })
+        Ok(Self { sender, driver, living: None })
+    }
+
+    /// Itself, counted by a pool for as long as it lives.
+    pub(super) fn counted(self, living: Living) -> Self {
+        Self { living: Some(living), ..self }
     }
 
     /// Itself, if it takes another exchange: an end that came meanwhile is noticed here.
@@ -45,7 +52,7 @@ impl Connection {
 
     /// Asks once and reads the whole answer, of at most `limit` bytes.
     pub(super) async fn exchange(&mut self, request: Request, limit: usize) -> Result<Answer, Failure> {
-        let Self { sender, driver } = self;
+        let Self { sender, driver, .. } = self;
         let mut asked = pin!(ask(sender, request, limit));
         let mut ended = false;
         poll_fn(|context| {

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connection::Connection;
 use super::{Dial, Failure};
 
-/// How many are opened one after the other before pauses are made, where they are to be opened sparingly.
-const WITHOUT_PAUSE: u32 = 4;
+/// How many there may be before pauses are made, where they are to be opened sparingly.
+const WITHOUT_PAUSE: usize = 4;
 /// The pause between two openings.
 const PAUSE: Duration = Duration::from_millis(150);
 /// How long an asker then waits for one that is given back before another is opened for it.
@@ -23,23 +23,21 @@ pub(super) struct Kept {
     idle: Mutex<Vec<Connection>>,
     given_back: Notify,
     openings: Arc<Semaphore>,
-    opened: Mutex<Opened>,
+    last_opening: Mutex<Option<Instant>>,
+    /// Held by every connection that lives or is being opened.
+    living: Living,
 }
 
-/// The openings so far.
-#[derive(Debug, Default)]
-struct Opened {
-    count: u32,
-    last: Option<Instant>,
-}
+/// What a connection holds while it lives, for its pool to know how many do.
+pub(super) type Living = Arc<()>;
 
 impl Kept {
     /// None yet.
     pub(super) fn new(dial: Arc<dyn Dial>) -> Arc<Self> {
         let at_once = if dial.sparingly() { 1 } else { Semaphore::MAX_PERMITS };
         let openings = Arc::new(Semaphore::new(at_once));
-        let (idle, opened) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { dial, idle, given_back: Notify::new(), openings, opened })
+        let (idle, last_opening) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { dial, idle, given_back: Notify::new(), openings, last_opening, living: Living::default() })
     }
 
     /// One that is idle. Without any, whichever comes first: one that is given back, or another that is opened.
@@ -75,13 +73,13 @@ impl Kept {
 
     /// When another may be opened, where that is not at once.
     fn next_opening(&self) -> Option<Instant> {
-        let last = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last?;
+        let last = (*self.last_opening.lock().unwrap_or_else(PoisonError::into_inner))?;
         self.is_enough().then(|| last + PAUSE)
     }
 
-    /// Whether as many were opened as may be without pauses.
+    /// Whether there are as many as may be opened without pauses.
     fn is_enough(&self) -> bool {
-        self.sparingly() && self.opened.lock().unwrap_or_else(PoisonError::into_inner).count >= WITHOUT_PAUSE
+        self.sparingly() && Arc::strong_count(&self.living) > WITHOUT_PAUSE
     }
 
     /// Opens one for whoever is first to take it, and ends only if that fails. It is opened to the end even if the one that
@@ -94,16 +92,13 @@ impl Kept {
         if let Some(due) = self.next_opening() {
             sleep_until(due).await;
         }
-        {
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            opened.count += 1;
-            opened.last = Some(Instant::now());
-        }
+        *self.last_opening.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let living = Arc::clone(&self.living);
         let kept = Arc::clone(self);
         let opening = tokio::spawn(async move {
             let opened = open(kept.dial.as_ref()).await;
             drop(leave);
-            opened.map(|connection| kept.give_back(connection))
+            opened.map(|connection| kept.give_back(connection.counted(living)))
         });
         match opening.await {
             Ok(Err(failed)) => failed,
@@ -116,4 +111,113 @@ impl Kept {
 pub(super) async fn open(dial: &dyn Dial) -> Result<Connection, Failure> {
     let stream = dial.dial().await.map_err(|error| Failure::of(&error, true))?;
     Connection::over(stream).await.map_err(|error| Failure::of(&error, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::future::BoxFuture;
+    use meshdrill_checks::record::Series;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::super::{ByteStream, Exchange, HttpClient};
+    use super::*;
+
+    /// A forward that takes some time to open, to a service that takes some time to answer; counts what was opened.
+    #[derive(Debug, Clone)]
+    struct Slow {
+        opening: Duration,
+        answering: Duration,
+        opened: Arc<AtomicU32>,
+    }
+
+    impl Slow {
+        fn client(opening: u64, answering: u64) -> (Arc<HttpClient>, Arc<AtomicU32>) {
+            let opened = Arc::new(AtomicU32::new(0));
+            let slow = Self {
+                opening: Duration::from_millis(opening),
+                answering: Duration::from_millis(answering),
+                opened: Arc::clone(&opened),
+            };
+            (Arc::new(HttpClient::over(Arc::new(slow), Series::Kept)), opened)
+        }
+
+        async fn serve(self, mut stream: DuplexStream) {
+            let mut buffer = [0; 4096];
+            while stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {
+                sleep(self.answering).await;
+                if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    impl Dial for Slow {
+        fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+            Box::pin(async move {
+                sleep(self.opening).await;
+                self.opened.fetch_add(1, Ordering::AcqRel);
+                let (ours, theirs) = duplex(1 << 16);
+                tokio::spawn(self.clone().serve(theirs));
+                Ok(Box::new(ours) as Box<dyn ByteStream>)
+            })
+        }
+
+        fn sparingly(&self) -> bool {
+            true
+        }
+    }
+
+    fn exchange() -> Exchange {
+        Exchange::get("http://pod/".parse().unwrap())
+    }
+
+    /// Asks on a schedule; what of each exchange was the service's time, and what the wait for a connection.
+    async fn ask(client: &Arc<HttpClient>, count: u32, every: Duration) -> Vec<(Duration, Duration)> {
+        let start = Instant::now();
+        let asked = (0..count).map(|index| {
+            let client = Arc::clone(client);
+            tokio::spawn(async move {
+                sleep_until(start + every * index).await;
+                let sent = Instant::now();
+                let answer = client.send(&exchange()).await.unwrap();
+                (sent.elapsed() - answer.waited, answer.waited)
+            })
+        });
+        futures::future::join_all(asked).await.into_iter().map(Result::unwrap).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hiccup_opens_nothing() {
+        let (client, opened) = Slow::client(50, 15);
+        ask(&client, 100, Duration::from_millis(30)).await;
+        let before = opened.load(Ordering::Acquire);
+        let burst = ask(&client, 30, Duration::ZERO).await;
+        assert!(opened.load(Ordering::Acquire) <= before.max(4), "{before} became {opened:?}");
+        assert!(burst.iter().all(|(served, _)| *served == Duration::from_millis(15)), "{burst:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_service_gets_what_it_needs_and_does_not_answer_for_the_wait() {
+        let (client, opened) = Slow::client(50, 2_000);
+        let asked = ask(&client, 300, Duration::from_millis(100)).await;
+        assert!(asked.iter().all(|(served, _)| *served == Duration::from_secs(2)), "{asked:?}");
+        let longest = asked.iter().map(|(_, waited)| *waited).max().unwrap();
+        assert!(longest < Duration::from_secs(3), "waited {longest:?}");
+        assert!(opened.load(Ordering::Acquire) >= 20, "{opened:?}");
+        let settled = asked.last().unwrap().1;
+        assert!(settled < Duration::from_millis(100), "still waits {settled:?} at the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_its_asker_gave_up_is_opened_for_the_next() {
+        let (client, opened) = Slow::client(300, 1);
+        let hasty = Exchange { timeout: Duration::from_millis(200), ..exchange() };
+        assert!(client.send(&hasty).await.is_err());
+        assert!(client.send(&hasty).await.is_ok(), "the first opening was given up too");
+        assert_eq!(opened.load(Ordering::Acquire), 1);
+    }
 }

@@ -252,7 +252,7 @@ mod tests {
         let pairs = headers
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
-        net::Answer { status, headers: pairs.collect(), body: body.into(), waited: std::time::Duration::ZERO }
+        net::Answer { status, headers: pairs.collect(), body: body.into(), waited: Duration::ZERO }
     }
 
     fn found(answer: &net::Answer, as_expected: bool) -> Found {
