@@ -184,7 +184,7 @@ mod tests {
                 sleep_until(start + every * index).await;
                 let sent = Instant::now();
                 let answer = client.send(&exchange()).await.unwrap();
-                (sent.elapsed() - answer.waited, answer.waited)
+                (sent.elapsed().saturating_sub(answer.waited), answer.waited)
             })
         });
         futures::future::join_all(asked).await.into_iter().map(Result::unwrap).collect()
