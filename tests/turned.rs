@@ -1,5 +1,5 @@
 //! Which rows of `readiness` a defect turns, and no others: a harness that flags everything says as little as one that
-//! flags nothing.
+//! flags nothing. The same rows are expected of the embedded mesh and, where kubectl can plant the defect, of a real one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,9 +14,12 @@ use crate::scenarios::waived;
 /// What one defect turns, as `scenarios/must-fail/turned.json` has it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Turned {
-    /// The defect of the embedded mesh.
-    defect: String,
+pub struct Turned {
+    /// The defect of the embedded mesh, or a word of its own for one that only kubectl can plant.
+    pub defect: String,
+    /// Whether the embedded mesh has it.
+    #[serde(default = "yes")]
+    lab: bool,
     /// The rows that must turn.
     turns: BTreeSet<String>,
     /// Rows that may: what they see depends on which requests were made, or on how long ago it began.
@@ -24,8 +27,12 @@ struct Turned {
     may: BTreeSet<String>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 /// All of them.
-fn all() -> Vec<Turned> {
+pub fn all() -> Vec<Turned> {
     let path = root().join("scenarios/must-fail/turned.json");
     let text = std::fs::read_to_string(&path).expect("the table is there");
     let rows: Vec<Turned> = serde_json::from_str(&text).expect("the table can be read");
@@ -39,24 +46,25 @@ pub fn trials() -> Vec<Trial> {
         let name = format!("turned::{}", row.defect);
         Trial::test(name, move || on_the_lab(&row)).with_ignored_flag(true).with_kind("sweep")
     };
-    all().into_iter().map(trial).collect()
+    all().into_iter().filter(|row| row.lab).map(trial).collect()
 }
 
 fn on_the_lab(row: &Turned) -> Result<(), Failed> {
     let mut command = meshdrill();
-    let (ran, runs) = readiness(command.args(["run", "--lab", "--lab-defect", &row.defect]));
+    let command = command.args(["run", "--lab", "--lab-defect", &row.defect]);
+    let (ran, runs) = outcome(command, &["readiness".to_owned()]);
     row.judge(&turned(&runs)?).map_err(|why| format!("{why}\n{}", ran.said()).into())
 }
 
-/// Runs `readiness` to its end; what it did, and where its run directories are.
-fn readiness(command: &mut Command) -> (Ran, std::path::PathBuf) {
+/// Runs scenarios to their end; what was said, and where their run directories are.
+pub fn outcome(command: &mut Command, what: &[String]) -> (Ran, std::path::PathBuf) {
     let runs = scratch("turned");
-    let ran = run(command.arg("--runs").arg(&runs).arg("readiness"));
+    let ran = run(command.arg("--runs").arg(&runs).args(what));
     (ran, runs)
 }
 
 /// The rows that did not pass, those left out that the mesh file waives.
-fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
+pub fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
     let mut rows = BTreeSet::new();
     let dirs = run_dirs(runs);
     if dirs.is_empty() {
@@ -73,7 +81,7 @@ fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
 
 impl Turned {
     /// Whether exactly these rows were to turn.
-    fn judge(&self, found: &BTreeSet<String>) -> Result<(), String> {
+    pub fn judge(&self, found: &BTreeSet<String>) -> Result<(), String> {
         let blind: Vec<&String> = self.turns.difference(found).collect();
         let wrong: Vec<&String> =
             found.iter().filter(|row| !self.turns.contains(*row) && !self.may.contains(*row)).collect();

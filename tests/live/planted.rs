@@ -1,6 +1,7 @@
-//! Defects planted on the real clusters with kubectl: each is caught by the scenario that must notice it, with words that
-//! name it, and is taken away again. Afterwards the scenario passes and the mesh is as it was.
+//! Defects planted on the real clusters with kubectl: each turns the rows of `readiness` that must notice it and no others,
+//! with words that name it, and is taken away again. Afterwards all of them pass and the mesh is as it was.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use super::kubectl::{self, CONTEXTS, apply, kubectl};
-use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
+use crate::command::{meshdrill, run_dirs, scorecard, scratch};
+use crate::turned;
 
 const PRIMARY: &str = CONTEXTS[0];
 const SECONDARY: &str = CONTEXTS[1];
@@ -24,6 +26,8 @@ type Object = (&'static str, &'static str, &'static str, &'static str);
 enum Change {
     /// It is deleted.
     Delete,
+    /// It is made, as JSON has it.
+    Create(&'static str),
     /// It is changed by a JSON patch.
     Patch(&'static str),
     /// A text in one entry of its `data` is replaced, and the Deployment that reads it is restarted.
@@ -37,21 +41,21 @@ enum Change {
 /// One defect.
 struct Plant {
     name: &'static str,
+    /// Its name in the table of what turns.
+    defect: &'static str,
     changes: &'static [(Object, Change)],
     /// A command in the network namespace of a node, and the one that takes it back.
     shell: Option<[&'static str; 2]>,
-    scenario: &'static str,
-    exit: i32,
     says: &'static str,
 }
 
 const fn plant(
     name: &'static str,
+    defect: &'static str,
     changes: &'static [(Object, Change)],
-    scenario: &'static str,
     says: &'static str,
 ) -> Plant {
-    Plant { name, changes, shell: None, scenario, exit: 10, says }
+    Plant { name, defect, changes, shell: None, says }
 }
 
 const SYSTEM: &str = "istio-system";
@@ -74,71 +78,79 @@ const PROMETHEUS: Object = (PRIMARY, SYSTEM, "configmap", "prometheus");
 static PLANTS: &[Plant] = &[
     plant(
         "the gateway that exposes services is gone",
+        "cross-network-gateway-missing@secondary",
         &[((SECONDARY, SYSTEM, "gateway.networking.istio.io", "cross-network-gateway"), Change::Delete)],
-        "validation/week2/expose-services",
         "Gateway istio-system/cross-network-gateway in secondary does not exist",
     ),
     plant(
         "a remote secret is gone",
+        "remote-secret-missing@secondary",
         &[((SECONDARY, SYSTEM, "secret", "istio-remote-secret-primary-cluster"), Change::Delete)],
-        "validation/week2/remote-secrets",
         "does not know cluster primary-cluster: no remote secret for it?",
     ),
     plant(
         "the token of a remote secret is dead",
+        "remote-secret-dead-token@secondary",
         &[(
             (SECONDARY, SYSTEM, "secret", "istio-remote-secret-primary-cluster"),
             Change::Secret { key: "primary-cluster", with: dead_token },
         )],
-        "validation/week2/remote-secrets",
         "has not synced cluster primary-cluster",
     ),
     plant(
         "another root CA",
+        "another-root-certificate",
         &[((SECONDARY, SYSTEM, "secret", "cacerts"), Change::Secret { key: "root-cert.pem", with: other_root })],
-        "validation/week2/shared-root-ca",
         "is not the root of",
     ),
     plant(
         "a pod without its sidecar",
+        "sidecar-missing@secondary",
         &[(
             (SECONDARY, "bookinfo", "deployment", "ratings-v1"),
             Change::Patch(
                 r#"[{"op":"add","path":"/spec/template/metadata/labels/sidecar.istio.io~1inject","value":"false"}]"#,
             ),
         )],
-        "validation/week3/application-pods",
         "has no container istio-proxy",
     ),
     plant(
         "a subset that is not defined",
+        "subset-undefined@secondary",
         &[(
             REVIEWS_SPLIT,
             Change::Patch(r#"[{"op":"replace","path":"/spec/http/0/route/2/destination/subset","value":"v4"}]"#),
         )],
-        "validation/week3/virtual-services",
         "the proxy has no cluster outbound|9080|v4|reviews",
     ),
-    plant(
-        "other weights",
-        &[(REVIEWS_SPLIT, OTHER_WEIGHTS)],
-        "validation/week3/virtual-services",
-        "is 90, expected 50",
-    ),
+    plant("other weights", "weights-changed@secondary", &[(REVIEWS_SPLIT, OTHER_WEIGHTS)], "is 90, expected 50"),
     plant(
         "other weights, by who answers",
+        "weights-changed@secondary",
         &[(REVIEWS_SPLIT, OTHER_WEIGHTS)],
-        "validation/week3/reviews-distribution",
         "not the declared split at 99.99",
     ),
     plant(
+        "two VirtualServices for one host",
+        "second-virtual-service",
+        &[(
+            (SECONDARY, "bookinfo", "virtualservice", "reviews-v3-only"),
+            Change::Create(
+                r#"{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"name":"reviews-v3-only","namespace":"bookinfo"},
+                "spec":{"hosts":["reviews.bookinfo"],"http":[{"route":[{"destination":{"host":"reviews","subset":"v3"}}]}]}}"#,
+            ),
+        )],
+        "VirtualService bookinfo/reviews-v3-only claims reviews.bookinfo.svc.cluster.local too",
+    ),
+    plant(
         "no DestinationRule in one cluster",
+        "destination-rule-missing@secondary",
         &[((SECONDARY, "bookinfo", "destinationrule", "reviews"), Change::Delete)],
-        "validation/week3/destination-rules",
         "DestinationRule bookinfo/reviews in secondary does not exist",
     ),
     plant(
         "reviews down behind a page that answers 200",
+        "reviews-down",
         &[
             (REVIEWS[0], TO_ZERO),
             (REVIEWS[1], TO_ZERO),
@@ -147,11 +159,11 @@ static PLANTS: &[Plant] = &[
             (REVIEWS[4], TO_ZERO),
             (REVIEWS[5], TO_ZERO),
         ],
-        "validation/week3/ingress-access",
         "currently unavailable",
     ),
     plant(
         "rules that are not loaded",
+        "rules-not-loaded@primary",
         &[(
             PROMETHEUS,
             Change::Text {
@@ -161,11 +173,11 @@ static PLANTS: &[Plant] = &[
                 restart: "prometheus",
             },
         )],
-        "validation/week4/alert-rules",
         "no rule is loaded",
     ),
     plant(
         "a rule that fails",
+        "rule-error@primary",
         &[(
             (PRIMARY, SYSTEM, "configmap", "prometheus-rules"),
             Change::Text {
@@ -175,11 +187,11 @@ static PLANTS: &[Plant] = &[
                 restart: "prometheus",
             },
         )],
-        "validation/week4/alert-rules",
         "rule HighConnectionPoolUsage is not healthy",
     ),
     plant(
         "federation of the hub itself under another name",
+        "federation-self-scrape@primary",
         &[(
             PROMETHEUS,
             Change::Text {
@@ -189,11 +201,11 @@ static PLANTS: &[Plant] = &[
                 restart: "prometheus",
             },
         )],
-        "validation/week4/federation",
         "it comes from elsewhere",
     ),
     plant(
         "an Alertmanager that nobody sends to",
+        "alertmanager-detached@primary",
         &[(
             PROMETHEUS,
             Change::Text {
@@ -203,11 +215,11 @@ static PLANTS: &[Plant] = &[
                 restart: "prometheus",
             },
         )],
-        "validation/week4/alertmanager",
         "sends to no Alertmanager",
     ),
     plant(
         "an Alertmanager that tells itself",
+        "alertmanager-loop-receiver@primary",
         &[(
             (PRIMARY, SYSTEM, "configmap", "alertmanager-config"),
             Change::Text {
@@ -217,56 +229,54 @@ static PLANTS: &[Plant] = &[
                 restart: "alertmanager",
             },
         )],
-        "validation/week4/alertmanager",
         "points at Alertmanager itself",
     ),
     plant(
         "a Service without endpoints",
+        "observability-without-endpoints@primary",
         &[(
             (PRIMARY, SYSTEM, "service", "kiali"),
             Change::Patch(r#"[{"op":"replace","path":"/spec/selector","value":{"app":"nothing"}}]"#),
         )],
-        "validation/week4/observability-services",
         "0 ready endpoints, expected >= 1 (istio-system/kiali in primary)",
     ),
     plant(
         "a load balancer that is pending",
+        "ingress-load-balancer-pending@secondary",
         &[(
             (SECONDARY, SYSTEM, "service", "istio-ingressgateway"),
             Change::Status(r#"{"status":{"loadBalancer":{"ingress":null}}}"#),
         )],
-        "validation/week2/gateways-addressed",
         "no load-balancer address (pending) (istio-system/istio-ingressgateway in secondary)",
     ),
     plant(
         "a node that is cordoned",
+        "node-cordoned@secondary",
         &[(
             (SECONDARY, "", "node", "NODE"),
             Change::Patch(r#"[{"op":"add","path":"/spec/unschedulable","value":true}]"#),
         )],
-        "validation/week1/nodes-ready",
         "is cordoned",
     ),
     Plant {
         name: "one packet in five lost between the clusters",
+        defect: "ping-loss-20@secondary",
         changes: &[],
         shell: Some([
             "iptables -I FORWARD -p icmp -m statistic --mode random --probability 0.2 -j DROP",
             "iptables -D FORWARD -p icmp -m statistic --mode random --probability 0.2 -j DROP",
         ]),
-        scenario: "validation/week1/cross-cluster-ping",
-        exit: 10,
         says: "lost of 300",
     },
     plant(
         "one 503 in thirty",
+        "one-503-in-thirty@secondary",
         &[(
             (SECONDARY, "bookinfo", "virtualservice", "bookinfo"),
             Change::Patch(
                 r#"[{"op":"add","path":"/spec/http/0/fault","value":{"abort":{"httpStatus":503,"percentage":{"value":3.3}}}}]"#,
             ),
         )],
-        "validation/week4/traffic",
         "productpage@secondary/error-rate",
     ),
 ];
@@ -329,7 +339,10 @@ impl Planted {
         for (object, change) in plant.changes {
             let (context, namespace, kind, name) = *object;
             let name = if name == "NODE" { node(context)? } else { name.to_owned() };
-            let saved: Value = read(&kubectl(context, &place(namespace, &["get", kind, &name, "-o", "json"]))?)?;
+            let saved: Value = match change {
+                Change::Create(text) => read(text)?,
+                _ => read(&kubectl(context, &place(namespace, &["get", kind, &name, "-o", "json"]))?)?,
+            };
             planted.saved.push((*object, saved.clone(), *change));
             let set = |patch: &str, kind_of: &str, more: &[&str]| {
                 let mut arguments = vec!["patch", kind, &name, kind_of, "-p", patch];
@@ -337,6 +350,7 @@ impl Planted {
                 kubectl(context, &place(namespace, &arguments))
             };
             match change {
+                Change::Create(_) => apply(context, "create", &saved)?,
                 Change::Delete => drop(kubectl(context, &place(namespace, &["delete", kind, &name]))?),
                 Change::Patch(patch) => drop(set(patch, "--type=json", &[])?),
                 Change::Status(patch) => drop(set(patch, "--type=merge", &["--subresource=status"])?),
@@ -367,6 +381,10 @@ impl Planted {
         }
         while let Some(((context, namespace, kind, _), mut saved, change)) = self.saved.pop() {
             let name = saved["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            if let Change::Create(_) = change {
+                kubectl(context, &place(namespace, &["delete", kind, &name]))?;
+                continue;
+            }
             if let Change::Status(_) = change {
                 let patch = json!({ "status": saved["status"] }).to_string();
                 let arguments = ["patch", kind, &name, "--type=merge", "-p", &patch, "--subresource=status"];
@@ -419,32 +437,51 @@ fn in_node(command: &str) -> Result<(), Failed> {
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned().into()) }
 }
 
-/// Plants the defect, waits until its scenario notices it, takes it away and waits until the scenario passes again.
+/// Plants the defect, waits until the rows that must notice it have turned and no others, takes it away and waits until they
+/// pass again.
 fn caught(plant: &Plant, mesh: &Path) -> Result<(), Failed> {
+    let row = turned::all().into_iter().find(|row| row.defect == plant.defect);
+    let row = row.ok_or_else(|| format!("turned.json has no row for {}", plant.defect))?;
     let before = kubectl::state()?;
     let mut planted = Planted::new(plant)?;
-    let noticed = until(plant, mesh, |code, said| code == plant.exit && said);
+    let suite = ["readiness".to_owned()];
+    let noticed = until(mesh, &suite, |code, turned, said| {
+        row.judge(turned)?;
+        match code {
+            0 => Err("exit code 0".to_owned()),
+            _ if said.contains(plant.says) => Ok(()),
+            _ => Err(format!("`{}` was not said", plant.says)),
+        }
+    });
     let removed = planted.remove();
-    noticed?;
+    let noticed = noticed?;
     removed?;
-    until(plant, mesh, |code, _| code == 0)?;
+    let rows: Vec<String> = noticed.into_iter().collect();
+    until(mesh, &rows, |code, turned, _| match code {
+        0 => Ok(()),
+        _ => Err(format!("exit code {code} after it was taken away: {turned:?}")),
+    })?;
     kubectl::as_before(&before)
 }
 
-/// Runs the scenario until it ends as wanted, by its exit code and whether a scorecard says the words.
-fn until(plant: &Plant, mesh: &Path, wanted: impl Fn(i32, bool) -> bool) -> Result<(), Failed> {
+/// Runs scenarios until they end as wanted: by the exit code, the rows that turned, and what their scorecards say. The rows
+/// that turned at last.
+fn until(
+    mesh: &Path,
+    what: &[String],
+    wanted: impl Fn(i32, &BTreeSet<String>, &str) -> Result<(), String>,
+) -> Result<BTreeSet<String>, Failed> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let runs = scratch("planted");
-        let path = root().join("scenarios").join(plant.scenario).with_extension("yaml");
-        let ran = run(meshdrill().arg("run").arg("--mesh").arg(mesh).arg("--runs").arg(&runs).arg(path));
+        let (ran, runs) = turned::outcome(meshdrill().arg("run").arg("--mesh").arg(mesh), what);
+        let turned = turned::turned(&runs)?;
         let cards = run_dirs(&runs).iter().map(|dir| scorecard(dir)).collect::<Result<Vec<_>, _>>()?;
-        let said = cards.iter().any(|card| card["verdict"] != "pass" && card.to_string().contains(plant.says));
-        if wanted(ran.code, said) {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(format!("`{}` was not said, or not unsaid, in time\n{}", plant.says, ran.said()).into());
+        let bad = cards.iter().filter(|card| card["verdict"] != "pass");
+        let said = bad.map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        match wanted(ran.code, &turned, &said) {
+            Ok(()) => return Ok(turned),
+            Err(why) if Instant::now() >= deadline => return Err(format!("{why}\n{}", ran.said()).into()),
+            Err(why) => eprintln!("not yet: {why}"),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod oci;
 pub mod ping;
 pub mod prometheus;
 pub mod promql;
+pub mod routing;
 
 pub use cidr::{Cidr, NotCidr};
 pub use excerpt::Excerpt;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use meshdrill_checks::observe::routing;
 use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,7 +73,7 @@ impl HttpFault {
     /// Where the proxies are that may route for the host by a `VirtualService`, and what of it leads nowhere.
     async fn proxies(&self, cluster: &Cluster, service: &Value) -> Result<(Vec<Proxies>, Vec<String>), FaultError> {
         let owner = PodRef::of(service);
-        let spaces = routes::exported(service).map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
+        let spaces = routing::exported(service).map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
         let everywhere = |selector: &Option<String>| {
             let selector = selector.clone();
             spaces.clone().into_iter().map(move |namespace| Proxies { namespace, selector: selector.clone() })
@@ -81,7 +82,7 @@ impl HttpFault {
             let selector = Some(clients.as_str().to_owned());
             return Ok((vec![Proxies { namespace: Some(self.namespace.clone()), selector }], Vec::new()));
         }
-        if routes::is_for_sidecars(service) {
+        if routing::is_for_sidecars(service) {
             return Ok((everywhere(&None).collect(), Vec::new()));
         }
         let (mut found, mut missing) = (Vec::new(), Vec::new());
@@ -140,7 +141,7 @@ impl FaultRole for HttpFault {
         let abort = self.abort.map(|status| format!("abort with {status}"));
         let what = delay.into_iter().chain(abort).collect::<Vec<_>>().join(" and ");
         let share = self.percent.map_or_else(|| "all".to_owned(), |percent| percent.to_string());
-        format!("{what} {share} requests to {} in {}", routes::full_host(&self.host, &self.namespace), self.cluster)
+        format!("{what} {share} requests to {} in {}", routing::full_host(&self.host, &self.namespace), self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -148,7 +149,7 @@ impl FaultRole for HttpFault {
     }
 
     fn complaints(&self) -> Vec<Complaint> {
-        let of_host = routes::full_host(&self.host, "").contains(&format!(".{SYSTEM}."));
+        let of_host = routing::full_host(&self.host, "").contains(&format!(".{SYSTEM}."));
         let namespace = if of_host { SYSTEM } else { &self.namespace };
         let mut found: Vec<Complaint> =
             of_system("namespace", Some(namespace), "name a host of the mesh").into_iter().collect();
@@ -187,7 +188,7 @@ impl FaultRole for HttpFault {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let services = cluster.list("/apis/networking.istio.io/v1/virtualservices", None).await;
             let services = services.map_err(FaultError::missing)?;
-            let service = routes::owner(&services, &routes::full_host(&self.host, &self.namespace))?;
+            let service = routes::owner(&services, &routing::full_host(&self.host, &self.namespace))?;
             let owner = PodRef::of(service);
             let named = self.route.as_ref().map(|name| {
                 let missing = || FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}"));

@@ -1,5 +1,6 @@
 //! `VirtualServices` as faults see them: which one owns a host, and faults in its HTTP routes.
 
+use meshdrill_checks::observe::routing::{full_host, is_for_sidecars, texts};
 use serde_json::{Value, json};
 
 use super::fields::Step;
@@ -9,33 +10,6 @@ use crate::cluster::PodRef;
 /// The path of a `VirtualService` in the API.
 pub(super) fn path(namespace: &str, name: &str) -> String {
     format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}")
-}
-
-/// The full name of a host as an object in `namespace` may abbreviate it.
-pub(super) fn full_host(host: &str, namespace: &str) -> String {
-    match host.split('.').collect::<Vec<_>>().as_slice() {
-        [name] if *name != "*" => format!("{name}.{namespace}.svc.cluster.local"),
-        [name, namespace] | [name, namespace, "svc"] if *name != "*" => format!("{name}.{namespace}.svc.cluster.local"),
-        _ => host.to_owned(),
-    }
-}
-
-fn texts(value: &Value) -> impl Iterator<Item = &str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str)
-}
-
-/// Whether the sidecars take its routes; if not, only gateways do.
-pub(super) fn is_for_sidecars(service: &Value) -> bool {
-    let mut gateways = texts(&service["spec"]["gateways"]).peekable();
-    gateways.peek().is_none() || gateways.any(|gateway| gateway == "mesh")
-}
-
-/// The namespaces whose proxies a `VirtualService` is exported to; none if it is exported to all.
-pub(super) fn exported(service: &Value) -> Option<Vec<String>> {
-    let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
-    let listed = texts(&service["spec"]["exportTo"]).map(|one| if one == "." { own } else { one }.to_owned());
-    let listed: Vec<String> = listed.collect();
-    (!listed.is_empty() && !listed.iter().any(|one| one == "*")).then_some(listed)
 }
 
 /// The gateways that a `VirtualService` is bound to, sidecars left out: namespace and name.
@@ -159,21 +133,6 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_compared_by_their_full_names() {
-        for (host, full) in [
-            ("cart", "cart.shop.svc.cluster.local"),
-            ("cart.op", "cart.op.svc.cluster.local"),
-            ("cart.op.svc", "cart.op.svc.cluster.local"),
-            ("cart.op.svc.cluster.local", "cart.op.svc.cluster.local"),
-            ("*", "*"),
-            ("*.op", "*.op"),
-            ("www.example.com", "www.example.com"),
-        ] {
-            assert_eq!(full_host(host, "shop"), full);
-        }
-    }
-
-    #[test]
     fn a_host_has_one_owner_or_none() {
         let cart = "cart.shop.svc.cluster.local";
         let all = [service("x", &["pay", "cart.shop"], &[]), service("any", &["*"], &["g"])];
@@ -191,14 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn every_gateway_counts_and_so_does_whom_it_is_exported_to() {
-        let mut bound = service("x", &["cart"], &["edge/one", "mesh", "two"]);
+    fn every_gateway_counts() {
+        let bound = service("x", &["cart"], &["edge/one", "mesh", "two"]);
         assert_eq!(gateways(&bound), [("edge", "one"), ("shop", "two")]);
-        assert_eq!(exported(&bound), None);
-        bound["spec"]["exportTo"] = json!([".", "team"]);
-        assert_eq!(exported(&bound), Some(vec!["shop".to_owned(), "team".to_owned()]));
-        bound["spec"]["exportTo"] = json!(["team", "*"]);
-        assert_eq!(exported(&bound), None);
     }
 
     #[test]

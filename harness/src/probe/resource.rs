@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use meshdrill_checks::observe::routing::{self, Rival};
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,11 @@ use super::{CannotAsk, JsonExpect, Outcome};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};
 
-/// An object.
+/// The API group of what routes requests.
+const ROUTING: &str = "networking.istio.io";
+
+/// An object: it exists, and values in it are as expected. A `VirtualService` fails as well when another claims one of its
+/// hosts for the same sidecars, because Istio keeps only the oldest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resource {
@@ -56,6 +61,12 @@ impl Resource {
         }
     }
 
+    /// Whether it is one of the objects of which several may claim the same.
+    fn may_have_rivals(&self) -> bool {
+        let object = self.object();
+        object.group() == ROUTING && object.kind == "VirtualService" && self.expect.exists != Some(false)
+    }
+
     fn place(&self) -> String {
         format!("{} in {}", self.object(), self.cluster)
     }
@@ -84,7 +95,9 @@ impl Kind for Resource {
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        vec![Permission::of_object(self.cluster.key(), self.object(), "get")]
+        let cluster = self.cluster.key();
+        let rivals = self.may_have_rivals().then(|| Permission::new(cluster, "", ROUTING, "virtualservices", "list"));
+        std::iter::once(Permission::of_object(cluster, self.object(), "get")).chain(rivals).collect()
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
@@ -101,6 +114,22 @@ struct ResourceObserver {
 }
 
 impl ResourceObserver {
+    /// What is said of the others that claim the same, if it may have any.
+    async fn rivals(&self, object: &Value) -> Result<Vec<String>, CannotAsk> {
+        if !self.spec.may_have_rivals() {
+            return Ok(Vec::new());
+        }
+        let path = format!("/apis/{}/virtualservices", self.spec.api_version);
+        let services = self.cluster.list(&path, None).await?;
+        let words = |Rival { namespace, name, host }: Rival<'_>| {
+            format!(
+                "{} {namespace}/{name} claims {host} too, and Istio keeps only the oldest; remove one",
+                self.spec.kind
+            )
+        };
+        Ok(routing::rivals(&services, object).into_iter().map(words).collect())
+    }
+
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
         let spec = &self.spec;
         let wanted = spec.expect.exists.unwrap_or(true);
@@ -116,7 +145,7 @@ impl ResourceObserver {
         if !wanted {
             return Ok(Outcome::judged(false, format!("{} exists", spec.place()), Value::Null));
         }
-        let missed: Vec<String> = spec
+        let mut missed: Vec<String> = spec
             .expect
             .values
             .iter()
@@ -124,6 +153,7 @@ impl ResourceObserver {
                 |value| if spec.kind == "Secret" { value.missed_in_secret(&object) } else { value.missed(&object) },
             )
             .collect();
+        missed.extend(self.rivals(&object).await?);
         let seen = json!({ "resourceVersion": object["metadata"]["resourceVersion"], "missed": missed });
         let message = match missed.as_slice() {
             [] => format!("{} is as declared ({} values)", spec.place(), spec.expect.values.len()),

@@ -1,0 +1,129 @@
+//! `VirtualServices`, read from their JSON: whose proxies take the routes of which hosts, and which of them are in each
+//! other's way.
+
+use serde_json::Value;
+
+/// The full name of a host as an object in `namespace` may abbreviate it.
+pub fn full_host(host: &str, namespace: &str) -> String {
+    match host.split('.').collect::<Vec<_>>().as_slice() {
+        [name] if *name != "*" => format!("{name}.{namespace}.svc.cluster.local"),
+        [name, namespace] | [name, namespace, "svc"] if *name != "*" => format!("{name}.{namespace}.svc.cluster.local"),
+        _ => host.to_owned(),
+    }
+}
+
+/// The texts in a list; none of anything else.
+pub fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Whether the sidecars take its routes; if not, only gateways do.
+pub fn is_for_sidecars(service: &Value) -> bool {
+    let mut gateways = texts(&service["spec"]["gateways"]).peekable();
+    gateways.peek().is_none() || gateways.any(|gateway| gateway == "mesh")
+}
+
+/// The namespaces whose proxies a `VirtualService` is exported to; none if it is exported to all.
+pub fn exported(service: &Value) -> Option<Vec<String>> {
+    let own = namespace(service);
+    let listed = texts(&service["spec"]["exportTo"]).map(|one| if one == "." { own } else { one }.to_owned());
+    let listed: Vec<String> = listed.collect();
+    (!listed.is_empty() && !listed.iter().any(|one| one == "*")).then_some(listed)
+}
+
+/// Another `VirtualService` that claims a host of this one for the same sidecars.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The host that both claim, by its full name.
+    pub host: String,
+}
+
+/// The others that claim a host of this one for the same sidecars: of those Istio keeps the oldest and drops the rest.
+/// Gateways are another matter, as it merges what is bound to one gateway.
+pub fn rivals<'a>(services: &'a [Value], service: &Value) -> Vec<Rival<'a>> {
+    if !is_for_sidecars(service) {
+        return Vec::new();
+    }
+    let (mine, to) = (hosts(service), exported(service));
+    let same = |other: &Value| name(other) == name(service) && namespace(other) == namespace(service);
+    let meet = |other: &Value| match (&to, exported(other)) {
+        (Some(to), Some(others)) => to.iter().any(|one| others.contains(one)),
+        _ => true,
+    };
+    let others = services.iter().filter(|other| !same(other) && is_for_sidecars(other) && meet(other));
+    others
+        .filter_map(|other| {
+            let host = hosts(other).into_iter().find(|host| mine.contains(host))?;
+            Some(Rival { namespace: namespace(other), name: name(other), host })
+        })
+        .collect()
+}
+
+fn hosts(service: &Value) -> Vec<String> {
+    texts(&service["spec"]["hosts"]).map(|host| full_host(host, namespace(service))).collect()
+}
+
+fn namespace(service: &Value) -> &str {
+    service["metadata"]["namespace"].as_str().unwrap_or_default()
+}
+
+fn name(service: &Value) -> &str {
+    service["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn service(name: &str, hosts: &[&str], gateways: &[&str], export: &[&str]) -> Value {
+        json!({ "metadata": { "namespace": "shop", "name": name },
+            "spec": { "hosts": hosts, "gateways": gateways, "exportTo": export } })
+    }
+
+    #[test]
+    fn hosts_are_compared_by_their_full_names() {
+        for (host, full) in [
+            ("cart", "cart.shop.svc.cluster.local"),
+            ("cart.op", "cart.op.svc.cluster.local"),
+            ("cart.op.svc", "cart.op.svc.cluster.local"),
+            ("cart.op.svc.cluster.local", "cart.op.svc.cluster.local"),
+            ("*", "*"),
+            ("*.op", "*.op"),
+            ("www.example.com", "www.example.com"),
+        ] {
+            assert_eq!(full_host(host, "shop"), full);
+        }
+    }
+
+    #[test]
+    fn it_counts_whom_it_is_exported_to() {
+        let exported_to = |to: &[&str]| exported(&service("x", &[], &[], to));
+        assert_eq!(exported_to(&[]), None);
+        assert_eq!(exported_to(&[".", "team"]), Some(vec!["shop".to_owned(), "team".to_owned()]));
+        assert_eq!(exported_to(&["team", "*"]), None);
+    }
+
+    #[test]
+    fn rivals_claim_one_host_for_one_sidecar() {
+        let full = "cart.shop.svc.cluster.local";
+        let cart = service("cart", &["cart", "pay"], &[], &[]);
+        let all = [
+            cart.clone(),
+            service("same", &[full], &["edge", "mesh"], &["team"]),
+            service("edge", &["cart"], &["edge"], &[]),
+            service("other", &["cart.op"], &[], &[]),
+        ];
+        assert_eq!(rivals(&all, &cart), [Rival { namespace: "shop", name: "same", host: full.to_owned() }]);
+        assert!(rivals(&all, &all[2]).is_empty() && rivals(&all, &all[3]).is_empty());
+        let private = service("private", &["cart"], &[], &["."]);
+        let names =
+            |services: &[Value]| rivals(services, &private).iter().map(|one| one.name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(&all), ["cart"], "what is exported to `team` alone does not meet it");
+    }
+}
