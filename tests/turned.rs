@@ -80,11 +80,17 @@ pub fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
 }
 
 impl Turned {
+    /// The rows that must turn and did not, and those that turned and must not.
+    pub fn compare(&self, found: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
+        let blind = self.turns.difference(found).cloned().collect();
+        let wrong =
+            found.iter().filter(|row| !self.turns.contains(*row) && !self.may.contains(*row)).cloned().collect();
+        (blind, wrong)
+    }
+
     /// Whether exactly these rows were to turn.
-    pub fn judge(&self, found: &BTreeSet<String>) -> Result<(), String> {
-        let blind: Vec<&String> = self.turns.difference(found).collect();
-        let wrong: Vec<&String> =
-            found.iter().filter(|row| !self.turns.contains(*row) && !self.may.contains(*row)).collect();
+    fn judge(&self, found: &BTreeSet<String>) -> Result<(), String> {
+        let (blind, wrong) = self.compare(found);
         if blind.is_empty() && wrong.is_empty() {
             return Ok(());
         }

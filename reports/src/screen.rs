@@ -35,10 +35,19 @@ pub fn screen(run: &Run<'_>) -> String {
         let _ = writeln!(out, "  {} {}  (target {})", mark(criterion.verdict), criterion.id, criterion.target);
         let _ = writeln!(out, "         {}", inert(&criterion.message));
     }
-    if card.criteria.iter().any(lacks_samples) {
+    // A criterion's id ends with the part of the run that it is judged by.
+    let (fault, all): (Vec<_>, Vec<_>) =
+        card.criteria.iter().filter(|one| lacks_samples(one)).partition(|one| one.id.ends_with("-fault"));
+    if !all.is_empty() {
         let _ = writeln!(
             out,
-            "  next   more samples decide what is UNSURE: a shorter `every:`, a longer `observe:` (or `for:`, or more rounds of `repeat:`, for what is judged `during: fault`), or --conclusive"
+            "  next   more samples decide what is UNSURE: a shorter `every:`, a longer `observe:`, or --conclusive"
+        );
+    }
+    if !fault.is_empty() {
+        let _ = writeln!(
+            out,
+            "  next   more samples during the fault decide what is UNSURE there: a shorter `every:`, a longer `for:`, or more rounds of `repeat:`"
         );
     }
     for check in &card.checks {

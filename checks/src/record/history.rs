@@ -66,6 +66,26 @@ impl Record {
         record.ok_or(RecordError::Empty)
     }
 
+    /// What failed when a fault was last undone. An undo that failed is tried again, and counts as it went in the end: a new
+    /// try begins with an undo that was requested before.
+    pub fn undo_failures(&self, fault: &str) -> Vec<&str> {
+        let (mut requested, mut failures) = (Vec::new(), Vec::new());
+        for line in &self.events {
+            match &line.event {
+                Event::UndoRequested { fault: of, undo } if of == fault => {
+                    if requested.contains(&undo) {
+                        requested.clear();
+                        failures.clear();
+                    }
+                    requested.push(undo);
+                }
+                Event::UndoFailed { fault: of, why } if of == fault => failures.push(why.as_str()),
+                _ => {}
+            }
+        }
+        failures
+    }
+
     /// The samples of one probe, in the order in which they completed.
     pub fn samples(&self, probe: &str) -> &[Sample] {
         self.samples.get(probe).map_or(&[], Vec::as_slice)
@@ -189,5 +209,27 @@ mod tests {
         assert!(!record.is_complete());
         assert_eq!(record.samples("p").len(), 1);
         assert!(matches!(Record::parse(""), Err(RecordError::Empty)));
+    }
+
+    #[test]
+    fn an_undo_counts_as_it_went_in_the_end() {
+        let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
+        let mut record = Record::begin(*header);
+        let mut say = |event| {
+            record.push(Line { at: At::ZERO, event });
+            record.undo_failures("f1").join(",")
+        };
+        let requested = |undo: &str| Event::UndoRequested { fault: "f1".into(), undo: undo.into() };
+        let failed = |why: &str| Event::UndoFailed { fault: "f1".into(), why: why.into() };
+        let verified = || Event::UndoVerified { fault: "f1".into(), proof: String::new() };
+        assert_eq!(say(requested("a")), "");
+        assert_eq!(say(requested("b")), "");
+        assert_eq!(say(failed("x")), "x");
+        assert_eq!(say(Event::UndoFailed { fault: "f2".into(), why: "other".into() }), "x");
+        assert_eq!(say(verified()), "x", "one that went well says nothing of the other");
+        assert_eq!(say(requested("a")), "", "tried again");
+        assert_eq!(say(requested("b")), "");
+        assert_eq!(say(failed("y")), "y");
+        assert_eq!(say(verified()), "y");
     }
 }

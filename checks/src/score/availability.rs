@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
+use super::rate::no_more;
 use crate::criterion::During;
 use crate::outage;
 use crate::stats::poisson;
@@ -38,7 +39,10 @@ pub(super) fn of_the_run(probe: &ProbeEvidence<'_>, target: Ratio, context: &Con
     if verdict == Verdict::Inconclusive
         && let Ok(needed) = samples_for_failures(bad as u64, target.get(), context.confidence)
     {
-        message += &format!("; insufficient evidence for {target}: needs {needed} samples with {bad} bad, has {n}");
+        message += &format!(
+            "; insufficient evidence for {target}: needs {needed} samples with {}, has {n}",
+            no_more(bad as u64, "bad")
+        );
     }
     message += &outage_bound(probe, context);
     message += &worst_minute(probe);

@@ -23,7 +23,6 @@ fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
             .to_owned(),
     };
     let mut ineffective = false;
-    let mut failed = false;
     for line in &record.events {
         match &line.event {
             Event::FaultRequested { fault, targets } if *fault == header.id => {
@@ -45,16 +44,13 @@ fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
                 result.message.clone_from(why);
             }
             Event::UndoVerified { fault, .. } if *fault == header.id => result.undo = "verified".into(),
-            Event::UndoFailed { fault, why } if *fault == header.id => {
-                failed = true;
-                result.message = format!("undo failed: {why}");
-            }
             _ => {}
         }
     }
     result.took_effect = result.effective.is_some() && !ineffective;
-    if failed {
+    if let Some(why) = record.undo_failures(&header.id).last() {
         result.undo = "failed".into();
+        result.message = format!("undo failed: {why}");
     }
     result
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
+use super::rate::no_more;
 use crate::criterion::During;
 use crate::record::{Class, Sample};
 use crate::stats::proportion::{Proportion, samples_for_failures};
@@ -54,7 +55,10 @@ pub(super) fn judge(
     match verdict {
         Verdict::Inconclusive => {
             if let Ok(needed) = samples_for_failures(above, share.get(), context.confidence) {
-                message += &format!("; insufficient evidence: needs {needed} samples with {above} slow, has {n}");
+                message += &format!(
+                    "; insufficient evidence: needs {needed} samples with {}, has {n}",
+                    no_more(above, "slow")
+                );
             }
         }
         Verdict::Fail => {

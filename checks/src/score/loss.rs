@@ -1,7 +1,7 @@
 //! Acknowledged writes that could not be read back.
 
 use super::criteria::{Context, Judgement};
-use super::rate::{by_bounds, needed};
+use super::rate::{by_bounds, needed, no_more};
 use crate::record::ReadBack;
 use crate::stats::proportion::Proportion;
 use crate::units::{Ratio, percent};
@@ -37,7 +37,10 @@ pub(super) fn judge(read_back: Option<&ReadBack>, target: Ratio, context: &Conte
     }
     if verdict == Verdict::Inconclusive && found.unread == 0 {
         message += &needed(lost, target, context.confidence).map_or_else(String::new, |needed| {
-            format!("; insufficient evidence: needs {needed} acknowledged writes with {lost} lost, has {n}")
+            format!(
+                "; insufficient evidence: needs {needed} acknowledged writes with {}, has {n}",
+                no_more(lost as u64, "lost")
+            )
         });
     }
     let value = Some(lost as f64 / n as f64);

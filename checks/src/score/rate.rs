@@ -55,9 +55,17 @@ pub(super) fn judge(
     let mut message = format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
     if verdict == Verdict::Inconclusive {
         message += &needed(bad, target, context.confidence).map_or_else(String::new, |needed| {
-            format!("; insufficient evidence for <= {target}: needs {needed} samples with {bad} {word}, has {n}")
+            format!(
+                "; insufficient evidence for <= {target}: needs {needed} samples with {}, has {n}",
+                no_more(bad as u64, word)
+            )
         });
     }
     let value = Some(bad as f64 / n as f64);
     Judgement { value, low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }
+}
+
+/// How many may be such for a sample size to hold: `none bad`, `no more than 3 bad`.
+pub(super) fn no_more(count: u64, word: &str) -> String {
+    if count == 0 { format!("none {word}") } else { format!("no more than {count} {word}") }
 }

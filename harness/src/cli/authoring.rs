@@ -40,6 +40,12 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
         super::say_part!("{text}");
         return Ok(0);
     }
+    if let Some(text) =
+        ["scenario", "mesh"].into_iter().find_map(|file| spec::explain(&format!("{file}.{path}"), args.recursive))
+    {
+        super::say_part!("{text}");
+        return Ok(0);
+    }
     // The longest part of the path that there is tells what could be written instead.
     let mut parts: Vec<&str> = path.split('.').collect();
     while let Some(wrong) = parts.pop().filter(|_| !parts.is_empty()) {

@@ -32,7 +32,7 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
 }
 
 async fn describe(args: &MeshInitArgs) -> Result<String, Failure> {
-    let kubeconfigs = Kubeconfigs::File(args.kubeconfig.clone());
+    let kubeconfigs = Kubeconfigs::file(args.kubeconfig.clone());
     let mut text =
         format!("apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: {{ name: {} }}\nspec:\n  clusters:\n", args.name);
     let mut mesh_id = None;

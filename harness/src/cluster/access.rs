@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::AccessError;
+use super::permission::Granted;
 use crate::spec::ClusterSpec;
 
 /// The longest a single request may take.
@@ -23,6 +24,8 @@ pub struct Cluster {
     pub spec: ClusterSpec,
     /// The client.
     pub client: kube::Client,
+    /// What its credentials were seen to permit.
+    pub(super) granted: Granted,
 }
 
 impl std::fmt::Debug for Cluster {

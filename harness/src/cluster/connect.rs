@@ -1,7 +1,8 @@
 //! Clients for the contexts of a mesh file, from a kubeconfig or from the embedded mesh.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
@@ -14,27 +15,82 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::{Layer as _, Service};
 
 use super::error::chain;
+use super::permission::Granted;
 use super::{AccessError, Cluster, plugin};
 use crate::net::ByteStream;
 use crate::spec::ClusterSpec;
 
-/// Where contexts come from.
+/// The namespace whose UID is that of its cluster.
+const SYSTEM: &str = "/api/v1/namespaces/kube-system";
+
+/// Where contexts come from. All runs of a process speak to a context through one client: a plugin that has credentials to
+/// fetch is asked once, and what the API server has permitted a moment ago is not asked again.
 #[derive(Clone)]
-pub enum Kubeconfigs {
-    /// A kubeconfig file, or those of `KUBECONFIG` and `~/.kube/config`.
+pub struct Kubeconfigs {
+    source: Source,
+    known: Arc<Mutex<HashMap<String, Access>>>,
+}
+
+#[derive(Clone)]
+enum Source {
     File(Option<PathBuf>),
-    /// The embedded mesh.
     Lab(Lab),
+}
+
+/// What all runs share of a context.
+#[derive(Clone)]
+struct Access {
+    client: kube::Client,
+    granted: Granted,
+}
+
+impl Kubeconfigs {
+    /// A kubeconfig file, or those of `KUBECONFIG` and `~/.kube/config`.
+    pub fn file(path: Option<PathBuf>) -> Self {
+        Self { source: Source::File(path), known: Arc::default() }
+    }
+
+    /// The embedded mesh.
+    pub fn lab(lab: Lab) -> Self {
+        Self { source: Source::Lab(lab), known: Arc::default() }
+    }
+
+    fn known(&self, context: &str) -> Option<Access> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(context).cloned()
+    }
+
+    async fn open(&self, key: &str, spec: &ClusterSpec) -> Result<Access, AccessError> {
+        let client = match &self.source {
+            Source::File(path) => from_file(path.as_deref(), key, spec).await?,
+            Source::Lab(lab) => from_lab(lab, key, spec)?,
+        };
+        let access = Access { client, granted: Granted::default() };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.context.clone(), access.clone());
+        Ok(access)
+    }
 }
 
 /// Connects to one cluster and makes sure that it is the right one.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
-    let client = match configs {
-        Kubeconfigs::File(path) => from_file(path.as_deref(), key, spec).await?,
-        Kubeconfigs::Lab(lab) => from_lab(lab, key, spec)?,
+    let of =
+        |Access { client, granted }| Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, granted });
+    let known = configs.known(&spec.context).map(of);
+    let mut asked = match &known {
+        Some(cluster) => Some(cluster.get(SYSTEM).await),
+        None => None,
     };
-    let cluster = Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client });
-    let namespace: Value = cluster.get("/api/v1/namespaces/kube-system").await?;
+    // Credentials that are no longer accepted may have been renewed in the kubeconfig since.
+    if matches!(asked, Some(Err(AccessError::Unauthorized { .. }))) {
+        asked = None;
+    }
+    let (cluster, namespace): (Arc<Cluster>, Value) = match (known, asked) {
+        (Some(cluster), Some(asked)) => (cluster, asked?),
+        _ => {
+            let cluster = of(configs.open(key, spec).await?);
+            let namespace = cluster.get(SYSTEM).await?;
+            (cluster, namespace)
+        }
+    };
     let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
     match &spec.uid {
         Some(pinned) if pinned != found => Err(AccessError::WrongCluster {

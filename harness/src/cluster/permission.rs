@@ -1,11 +1,18 @@
 //! What the credentials of a cluster must permit, and whether they do.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{AccessError, Cluster, ObjectName};
 use crate::spec::{ClusterSpec, MeshSpec};
+
+/// How long what was permitted is not asked about again: about as long as all runs of a suite of validations need to begin.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// A permission that an observation or a fault needs in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +72,21 @@ impl fmt::Display for Permission {
     }
 }
 
+/// What was permitted, and when it was last said so. A refusal is asked about again: it may be remedied at any time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Granted(Arc<Mutex<BTreeMap<Permission, Instant>>>);
+
+impl Granted {
+    fn lately(&self, permission: &Permission) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(permission).is_some_and(|at| at.elapsed() < FRESH)
+    }
+
+    fn note(&self, permission: &Permission) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(permission.clone(), Instant::now());
+    }
+}
+
 impl Cluster {
     /// Says which of several permissions the credentials in use lack.
     pub async fn must_permit(&self, permissions: &[Permission]) -> Result<(), AccessError> {
@@ -78,6 +100,9 @@ impl Cluster {
 
     /// Whether the credentials in use permit it.
     pub async fn permits(&self, permission: &Permission) -> Result<bool, AccessError> {
+        if self.granted.lately(permission) {
+            return Ok(true);
+        }
         let (resource, subresource) = permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
@@ -89,6 +114,26 @@ impl Cluster {
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         let answer: Value = self.send(http::Method::POST, path, "application/json", &review).await?;
-        Ok(answer["status"]["allowed"] == true)
+        let allowed = answer["status"]["allowed"] == true;
+        if allowed {
+            self.granted.note(permission);
+        }
+        Ok(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_permitted_is_asked_again_after_a_while() {
+        let granted = Granted::default();
+        let list = Permission::new("a", "", "", "pods", "list");
+        assert!(!granted.lately(&list));
+        granted.note(&list);
+        assert!(granted.lately(&list) && !granted.lately(&Permission::new("b", "", "", "pods", "list")));
+        tokio::time::advance(FRESH).await;
+        assert!(!granted.lately(&list));
     }
 }

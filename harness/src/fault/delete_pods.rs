@@ -6,8 +6,8 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pod_targets::{PodTargets, Wanted};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Replacement, Undo};
+use super::pod_targets::{PodTargets, Wanted, narrow, twice};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, Undo};
 use crate::cluster::{AccessError, Permission, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -47,7 +47,11 @@ impl DeletePods {
 
 impl FaultRole for DeletePods {
     fn describe(&self) -> String {
-        let how = if self.grace == Some(TimeSpan::secs(0)) { "forced deletion of" } else { "graceful deletion of" };
+        let how = match self.grace {
+            Some(grace) if grace.0.is_zero() => "forced deletion of".to_owned(),
+            Some(grace) => format!("deletion, with {grace} of grace, of"),
+            None => "graceful deletion of".to_owned(),
+        };
         format!("{how} {}", self.wanted().describe())
     }
 
@@ -57,6 +61,15 @@ impl FaultRole for DeletePods {
 
     fn selects_pods(&self) -> bool {
         true
+    }
+
+    fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
+        let mut found = narrow(&mut self.count, &mut self.percent, radius);
+        if radius.grace.is_some() && self.grace.is_some() {
+            found.push(twice("grace"));
+        }
+        self.grace = self.grace.or(radius.grace);
+        found
     }
 
     fn complaints(&self) -> Vec<Complaint> {
@@ -69,7 +82,7 @@ impl FaultRole for DeletePods {
 
     fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
-            let grace = self.grace.or(options.grace).map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
+            let grace = self.grace.map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
             let targets = self.wanted().find(world, options).await?;
             Ok(Box::new(Deletion { targets, grace }) as Box<dyn Fault>)
         })
@@ -130,5 +143,29 @@ impl Fault for Deletion {
 
     fn removes(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_the_kind_is_taken_and_never_twice() {
+        let plain = json!({ "cluster": "a", "namespace": "shop", "selector": "app=cart" });
+        let mut kind: DeletePods = serde_json::from_value(plain).unwrap();
+        assert_eq!(kind.describe(), "graceful deletion of all pods shop/app=cart in a");
+        let beside = Radius { grace: Some(TimeSpan::secs(0)), count: Some(1), percent: None };
+        assert!(kind.narrow(beside).is_empty());
+        assert_eq!(kind.describe(), "forced deletion of 1 of the pods shop/app=cart in a");
+        let keys = |found: Vec<Complaint>| found.into_iter().map(|one| one.key).collect::<Vec<_>>();
+        assert_eq!(keys(kind.narrow(beside)), ["count", "grace"]);
+        assert_eq!(
+            keys(kind.narrow(Radius { percent: Some("50%".parse().unwrap()), ..Radius::default() })),
+            ["percent"]
+        );
+        assert_eq!(kind.count, Some(1));
     }
 }

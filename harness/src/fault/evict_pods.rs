@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::pod_targets::{PodTargets, Wanted};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Replacement, Undo};
+use super::pod_targets::{PodTargets, Wanted, narrow};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, Undo};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -54,6 +54,13 @@ impl FaultRole for EvictPods {
 
     fn selects_pods(&self) -> bool {
         true
+    }
+
+    fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
+        let grace =
+            Complaint::new("grace", "an eviction takes the grace period of its pod", "remove it, or use deletePods");
+        let grace = radius.grace.map(|_| grace);
+        narrow(&mut self.count, &mut self.percent, radius).into_iter().chain(grace).collect()
     }
 
     fn complaints(&self) -> Vec<Complaint> {

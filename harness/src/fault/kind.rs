@@ -70,15 +70,32 @@ pub struct Replacement {
     pub by: String,
 }
 
-/// The blast radius, and what else stands beside a kind in the file.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Options {
+/// The blast radius, where it stands beside a kind in the file instead of in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Radius {
     /// The grace period of deletions.
     pub grace: Option<TimeSpan>,
     /// This many of the matching objects.
     pub count: Option<usize>,
     /// This share of the matching objects, at least one.
     pub percent: Option<Ratio>,
+}
+
+impl Radius {
+    /// A complaint about every key that is given.
+    fn misplaced(&self) -> Vec<Complaint> {
+        let given =
+            [("grace", self.grace.is_some()), ("count", self.count.is_some()), ("percent", self.percent.is_some())];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given
+            .map(|(key, _)| Complaint::new(key, format!("`{key}` applies to faults that select pods"), "remove it"))
+            .collect()
+    }
+}
+
+/// What only a run knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
     /// Picks objects where not all of them are meant.
     pub seed: u64,
     /// The run's id, for the labels of what a fault makes.
@@ -91,9 +108,13 @@ pub trait FaultRole {
     fn describe(&self) -> String;
     /// Whether it lasts until it is undone.
     fn sustained(&self) -> bool;
-    /// Whether it takes `grace`, `count` and `percent`.
+    /// Whether it removes pods that something may replace.
     fn selects_pods(&self) -> bool {
         false
+    }
+    /// Takes the blast radius that stands beside it. What cannot be taken is wrong.
+    fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
+        radius.misplaced()
     }
     /// Whether its effect cannot be seen without a declared `effect:` check.
     fn needs_effect_check(&self) -> bool {
@@ -161,6 +182,11 @@ macro_rules! faults {
             /// The kind, as what it can tell about itself.
             pub fn as_role(&self) -> &(dyn FaultRole + Send + Sync) {
                 match self { $(Self::$variant(kind) => kind,)* }
+            }
+
+            /// Takes the blast radius that stands beside it. What cannot be taken is wrong.
+            pub fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
+                match self { $(Self::$variant(kind) => kind.narrow(radius),)* }
             }
 
             /// The cluster choices in it.

@@ -36,7 +36,7 @@ pub use evict_pods::EvictPods;
 pub use fields::RUN_LABEL;
 pub use http_fault::HttpFault;
 pub use isolate::Isolate;
-pub use kind::{Effect, Fault, FaultError, FaultKind, FaultRole, Options, Replacement};
+pub use kind::{Effect, Fault, FaultError, FaultKind, FaultRole, Options, Radius, Replacement};
 use kind::{SYSTEM, of_system};
 pub use none::NoFault;
 pub use patch::Patch;

@@ -24,7 +24,7 @@ async fn of_lab(config: LabConfig) -> World {
     let mut world = World::without_clusters(Net::Lab(lab.clone()));
     for cluster in lab.clusters() {
         let spec = serde_json::from_value(json!({ "context": cluster.context, "uid": cluster.uid })).unwrap();
-        let connected = connect(&Kubeconfigs::Lab(lab.clone()), &cluster.key, &spec).await.unwrap();
+        let connected = connect(&Kubeconfigs::lab(lab.clone()), &cluster.key, &spec).await.unwrap();
         world.clusters.insert(cluster.key, connected);
     }
     world

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use meshdrill_checks::units::Ratio;
 use serde_json::Value;
 
-use super::{Effect, FaultError, Options, Replacement, of_system};
+use super::{Effect, FaultError, Options, Radius, Replacement, of_system};
 use crate::cluster::{Cluster, Permission, PodRef, World, owner_name, ready_pods, select_pods};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, Selector};
@@ -55,17 +55,8 @@ impl Wanted<'_> {
     /// What is wrong with it.
     pub fn complaints(&self) -> Vec<Complaint> {
         let help = "name the namespace of a workload of the mesh";
-        let mut found: Vec<Complaint> = of_system("namespace", Some(self.namespace), help).into_iter().collect();
-        if self.count.is_some() && self.percent.is_some() {
-            found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
-        }
-        if self.count == Some(0) {
-            found.push(Complaint::new("count", "0 pods are no fault", "write at least 1"));
-        }
-        if self.percent.is_some_and(|percent| percent.get() == 0.0) {
-            found.push(Complaint::new("percent", "0 % of the pods are no fault", "write more than 0%"));
-        }
-        found
+        let found = of_system("namespace", Some(self.namespace), help).into_iter();
+        found.chain(of_share(self.count, self.percent)).collect()
     }
 
     /// What removing them needs.
@@ -84,9 +75,8 @@ impl Wanted<'_> {
         if pods.is_empty() {
             return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
         }
-        let percent = self.percent.or(options.percent);
         let share = |percent: Ratio| ((pods.len() as f64 * percent.get()).round() as usize).max(1);
-        let wanted = self.count.or(options.count).or_else(|| percent.map(share));
+        let wanted = self.count.or_else(|| self.percent.map(share));
         if let Some(wanted) = wanted.filter(|wanted| *wanted > pods.len()) {
             let found = pods.len();
             let message = format!("{found} pods in {place} match {}, fewer than the {wanted} to remove", self.selector);
@@ -96,6 +86,42 @@ impl Wanted<'_> {
         let before = matching.iter().map(|pod| PodRef::of(pod).uid).collect();
         Ok(PodTargets { cluster, namespace: self.namespace.to_owned(), selector: self.selector.clone(), pods, before })
     }
+}
+
+/// What is wrong with how many are meant.
+fn of_share(count: Option<usize>, percent: Option<Ratio>) -> Vec<Complaint> {
+    let mut found = Vec::new();
+    if count.is_some() && percent.is_some() {
+        found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
+    }
+    if count == Some(0) {
+        found.push(Complaint::new("count", "0 pods are no fault", "write at least 1"));
+    }
+    if percent.is_some_and(|percent| percent.get() == 0.0) {
+        found.push(Complaint::new("percent", "0 % of the pods are no fault", "write more than 0%"));
+    }
+    found
+}
+
+/// Takes how many are meant from beside a kind: `count` and `percent` are one thing, written in one place.
+pub(super) fn narrow(count: &mut Option<usize>, percent: &mut Option<Ratio>, radius: Radius) -> Vec<Complaint> {
+    let key = if radius.count.is_some() { "count" } else { "percent" };
+    if radius.count.is_none() && radius.percent.is_none() {
+        return Vec::new();
+    }
+    if count.is_some() || percent.is_some() {
+        return vec![twice(key)];
+    }
+    let found = of_share(radius.count, radius.percent);
+    if found.is_empty() {
+        (*count, *percent) = (radius.count, radius.percent);
+    }
+    found
+}
+
+/// A key that stands beside a kind and in it.
+pub(super) fn twice(key: &'static str) -> Complaint {
+    Complaint::new(key, format!("`{key}` beside a kind that says it too"), "write it in one place")
 }
 
 /// Keeps `wanted` of the targets: always the same ones for a seed and a set of names.

@@ -10,7 +10,7 @@ use super::expand::expand;
 use super::layout::Layout;
 use super::types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};
 use crate::document::{Path, Problem};
-use crate::fault::{FaultKind, Options};
+use crate::fault::{FaultKind, Radius};
 use crate::probe::{Complaint, ProbeKind};
 use crate::spec::{CheckSpec, ClusterChoice, FaultSpec, Loaded, MeshFile, Stage};
 
@@ -287,25 +287,26 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
     for (index, spec) in building.loaded.file.spec.faults.iter().enumerate() {
         let place = Path::of(&["spec", "faults"]).index(index);
         let inside = place.key(spec.kind.name());
-        building.complain(spec.kind.as_role().complaints(), &inside);
+        let mut kind = spec.kind.clone();
+        building.complain(kind.as_role().complaints(), &inside);
+        let radius = Radius { grace: spec.grace, count: spec.count, percent: spec.percent };
+        building.complain(kind.narrow(radius), &place);
         check_fault(building, spec, &place);
         let effect = build_checks(building, &spec.effect, Stage::Effect, &place.key("effect"));
-        for mut copy in expand::<FaultKind>(&spec.kind, FaultKind::choices, &keys) {
+        for mut copy in expand::<FaultKind>(&kind, FaultKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
             let folder = building.loaded.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
             if let Err(complaint) = copy.kind.load(&folder) {
                 building.complain(vec![complaint], &inside);
             }
             let id = format!("f{}{}", index + 1, copy.suffix);
-            let options =
-                Options { grace: spec.grace, count: spec.count, percent: spec.percent, seed, run: String::new() };
             building.faults.push(PlannedFault {
                 id,
                 after: spec.after.unwrap_or_default(),
                 hold: spec.hold.unwrap_or(hold),
                 repeat: spec.repeat,
                 effect: effect.clone(),
-                options,
+                seed,
                 kind: copy.kind,
             });
         }
@@ -314,20 +315,6 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
 
 fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
     let role = spec.kind.as_role();
-    let radius =
-        [("grace", spec.grace.is_some()), ("count", spec.count.is_some()), ("percent", spec.percent.is_some())];
-    for (key, _) in radius.iter().filter(|(_, present)| *present && !role.selects_pods()) {
-        building.problem(&place.key(key), format!("`{key}` applies to faults that select pods"), "remove it");
-    }
-    if spec.count == Some(0) {
-        building.problem(&place.key("count"), "0 pods are no fault", "write at least 1");
-    }
-    if spec.percent.is_some_and(|percent| percent.get() == 0.0) {
-        building.problem(&place.key("percent"), "0 % of the pods are no fault", "write more than 0%");
-    }
-    if spec.count.is_some() && spec.percent.is_some() {
-        building.problem(&place.key("percent"), "`percent` beside `count`", "write one of the two");
-    }
     if spec.hold.is_some() && !role.sustained() {
         building.problem(
             &place.key("for"),
@@ -368,6 +355,12 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
     });
     let recovery =
         tightest.min().or_else(|| building.mesh.and_then(|mesh| mesh.spec.sla.recovery_time)).unwrap_or(RECOVERY);
+    // A target that is soon missed is no reason to give an undo up, or not to see what a replacement took.
+    let replaced = criteria.iter().filter_map(|one| match one.claim {
+        Claim::RestartTime { target } => Some(target),
+        _ => None,
+    });
+    let undo = replaced.max().unwrap_or(RECOVERY).max(recovery).max(RECOVERY);
     let timeout = spec.timeout.unwrap_or(TIMEOUT);
     // A length that was laid out for values that were wrong says nothing.
     if !drill && chosen.observe > timeout && building.loaded.lost.is_empty() {
@@ -399,5 +392,5 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         filled.push(format!("observe: {}", chosen.observe));
     }
     building.defaults = filled;
-    (Phases { baseline, observe: chosen.observe, recovery, timeout, conclusive: false }, chosen.warnings)
+    (Phases { baseline, observe: chosen.observe, recovery, undo, timeout, conclusive: false }, chosen.warnings)
 }

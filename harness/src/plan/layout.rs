@@ -10,7 +10,7 @@ use meshdrill_checks::stats::proportion::{samples_for_failures, samples_for_zero
 use meshdrill_checks::stats::split::samples_to_confirm;
 use meshdrill_checks::units::TimeSpan;
 
-use super::types::{Plan, PlannedFault, PlannedProbe};
+use super::types::{Plan, PlannedFault, PlannedProbe, faulted};
 
 /// The highest rate that is chosen for a probe whose author named none.
 const FASTEST: Duration = Duration::from_millis(20);
@@ -90,22 +90,12 @@ impl Layout<'_> {
 
     /// Seconds in which a part of the run is sampled.
     fn window(&self, during: During, observe: TimeSpan) -> f64 {
-        let faulted: f64 = self
-            .faults
-            .iter()
-            .map(|fault| {
-                let repeats = fault
-                    .repeat
-                    .map_or(0.0, |repeat| repeat.every.as_secs_f64() * f64::from(repeat.times.saturating_sub(1)));
-                let held = if fault.kind.as_role().sustained() { fault.hold.as_secs_f64() } else { 0.0 };
-                fault.after.as_secs_f64() + repeats + held
-            })
-            .fold(0.0, f64::max);
+        let faulted = faulted(self.faults).as_secs_f64();
         let baseline = if self.faults.is_empty() { 0.0 } else { self.baseline.as_secs_f64() };
         match during {
             During::All => baseline + faulted + observe.as_secs_f64(),
             During::Baseline => baseline,
-            During::Fault => faulted.max(1.0),
+            During::Fault => faulted,
             During::Recovered => observe.as_secs_f64() / AFTER_OUTAGE,
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Plan;
+use super::types::faulted;
 
 /// The plan in words, one fact a line.
 pub fn to_text(plan: &Plan) -> String {
@@ -27,8 +28,9 @@ pub fn to_text(plan: &Plan) -> String {
         line(
             1,
             format!(
-                "timeline   baseline {}, then the faults, then observe {} (recovery at most {}); about {} in all",
+                "timeline   baseline {}, then the faults for {}, then observe {} (recovery at most {}); about {} in all",
                 plan.phases.baseline,
+                faulted(&plan.faults),
                 plan.phases.observe,
                 plan.phases.recovery,
                 plan.duration()
@@ -45,10 +47,11 @@ pub fn to_text(plan: &Plan) -> String {
         line(
             1,
             format!(
-                "probe      {}: {}; every {}, timeout {}, late after {}{series}",
+                "probe      {}: {}; every {}, about {:.0} samples, timeout {}, late after {}{series}",
                 probe.name,
                 probe.kind.as_kind().describe(),
                 probe.every,
+                plan.samples(probe),
                 probe.timeout,
                 probe.slow
             ),
@@ -63,7 +66,7 @@ pub fn to_text(plan: &Plan) -> String {
             let _ = write!(text, ", after {}", fault.after);
         }
         if let Some(repeat) = fault.repeat {
-            let _ = write!(text, ", {} times every {}", repeat.times, repeat.every);
+            let _ = write!(text, ", {} times every {}, the first at once", repeat.times, repeat.every);
         }
         line(1, text);
         for check in &fault.effect {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use meshdrill_checks::criterion::Criterion;
 use meshdrill_checks::record::Series;
@@ -9,7 +10,6 @@ use meshdrill_checks::units::TimeSpan;
 use serde::Serialize;
 
 use crate::fault::FaultKind;
-use crate::fault::Options;
 use crate::probe::ProbeKind;
 use crate::spec::{Binding, Repeat, Stage};
 
@@ -59,8 +59,10 @@ pub struct Phases {
     pub baseline: TimeSpan,
     /// After the undo.
     pub observe: TimeSpan,
-    /// The longest that recovery is waited for.
+    /// The longest that recovery is waited for: that of the probes, and that of a recovered check without a `within`.
     pub recovery: TimeSpan,
+    /// The longest that an undo is waited for until it is seen, however soon the probes must recover.
+    pub undo: TimeSpan,
     /// The longest a validation may take.
     pub timeout: TimeSpan,
     /// Whether it is observed longer while that may decide a criterion.
@@ -108,6 +110,16 @@ pub struct PlannedCheck {
     pub needs: Vec<String>,
 }
 
+/// From the first fault to the end of the last, if each takes hold at once; a second for one that ends by itself.
+pub fn faulted(faults: &[PlannedFault]) -> TimeSpan {
+    let held = faults.iter().map(|fault| {
+        let repeats = fault.repeat.map_or(Duration::ZERO, |repeat| repeat.every.0 * (repeat.times.max(1) - 1));
+        let held = if fault.kind.as_role().sustained() { fault.hold.0 } else { Duration::from_secs(1) };
+        fault.after.0 + repeats + held
+    });
+    TimeSpan(held.max().unwrap_or_default())
+}
+
 /// A fault.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -125,9 +137,9 @@ pub struct PlannedFault {
     pub repeat: Option<Repeat>,
     /// Proof of effect beyond its own.
     pub effect: Vec<PlannedCheck>,
-    /// The blast radius.
+    /// Picks targets where not all are meant; the run's.
     #[serde(skip)]
-    pub options: Options,
+    pub seed: u64,
 }
 
 impl Plan {
@@ -148,14 +160,12 @@ impl Plan {
             let sampled = if self.probes.is_empty() { TimeSpan::secs(1) } else { self.phases.observe };
             return sampled;
         }
-        let held = self.faults.iter().map(|fault| {
-            let repeats =
-                fault.repeat.map_or(std::time::Duration::ZERO, |repeat| repeat.every.0 * (repeat.times.max(1) - 1));
-            fault.after.0
-                + repeats
-                + if fault.kind.as_role().sustained() { fault.hold.0 } else { std::time::Duration::from_secs(1) }
-        });
-        TimeSpan(self.phases.baseline.0 + held.max().unwrap_or_default() + self.phases.observe.0)
+        TimeSpan(self.phases.baseline.0 + faulted(&self.faults).0 + self.phases.observe.0)
+    }
+
+    /// About how many samples a probe makes if nothing goes wrong.
+    pub fn samples(&self, probe: &PlannedProbe) -> f64 {
+        self.duration().as_secs_f64() / probe.every.as_secs_f64() * probe.series.len() as f64
     }
 
     /// Whether something in it judges by every cluster of the mesh, not only by those it names.

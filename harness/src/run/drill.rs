@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use meshdrill_checks::outage::{self, SUSTAINED};
-use meshdrill_checks::record::{Event, Phase, Record, Sample};
+use meshdrill_checks::record::{At, Class, Event, Line, Phase, Record, Sample};
 use meshdrill_checks::score::breached;
-use meshdrill_checks::verdict::Verdict;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::Asker;
@@ -184,9 +183,7 @@ impl Drill<'_> {
     /// The faults whose undo was seen after they were last injected: a repeated one may be open again.
     async fn undone(&self) -> Vec<String> {
         let verified = |record: &Record| {
-            let failed = |id: &String| {
-                record.events.iter().any(|line| matches!(&line.event, Event::UndoFailed { fault, .. } if fault == id))
-            };
+            let failed = |id: &String| !record.undo_failures(id).is_empty();
             let mut closed: Vec<String> = Vec::new();
             for line in &record.events {
                 match &line.event {
@@ -204,15 +201,13 @@ impl Drill<'_> {
     async fn watch_recovery(&self, askers: &[Asker]) {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
-        let deadline = Instant::now() + self.plan.phases.recovery.0 + BEYOND_TARGET;
+        let start = Instant::now();
+        let deadline = start + self.plan.phases.recovery.0 + BEYOND_TARGET;
         if !interrupted {
             self.phase(Phase::Observe);
         }
-        let recovered = join_all(stage(Stage::Recovered).map(|asker| async move {
-            let (mut outcome, took) = asker.poll(deadline, &self.interrupts).await;
-            outcome.message = format!("{} (after {:.1} s)", outcome.message, took.as_secs_f64());
-            (asker.check.id.clone(), asker.record(&self.recorder, &outcome), outcome.message)
-        }));
+        let recovered =
+            join_all(stage(Stage::Recovered).map(|asker| async move { self.recovered(asker, start).await }));
         let (recovered, ()) = tokio::join!(recovered, async {
             if !interrupted {
                 let _ = self.interrupts.or(self.observe(deadline)).await;
@@ -248,11 +243,35 @@ impl Drill<'_> {
         }
     }
 
+    /// Polls a recovered check; what it still misses when nothing more is waited for. It is asked on beyond the time it has:
+    /// what comes back late has missed its target, and is no damage.
+    async fn recovered(&self, asker: &Asker, start: Instant) -> Option<String> {
+        let phases = &self.plan.phases;
+        let limit = asker.check.within.unwrap_or(phases.recovery);
+        let (mut outcome, took) = asker.poll(start + limit.0.max(phases.undo.0), &self.interrupts).await;
+        let met = outcome.answer == Answer::Good;
+        // Undoing includes to wait until it is seen, so most of what comes back is back by now.
+        let now = self.recorder.clock().now();
+        let begun = self.recorder.ask(last_undo).await.flatten();
+        let took = begun.map_or(took, |begun| now.since(begun));
+        let took = took.as_secs_f64();
+        outcome.message = match begun {
+            Some(_) => format!("{} ({took:.1} s after the undo began)", outcome.message),
+            None => format!("{} (after {took:.1} s)", outcome.message),
+        };
+        if met && took > limit.as_secs_f64() {
+            outcome.answer = Answer::Bad(Class::Timeout);
+            outcome.message = format!("later than {limit}: {}", outcome.message);
+        }
+        asker.record(&self.recorder, &outcome);
+        (!met).then(|| format!("{}: {}", asker.check.id, outcome.message))
+    }
+
     /// Says whether everything is as it was: all undos seen, all recovered checks met.
-    async fn verify(&self, recovered: &[(String, Verdict, String)]) {
+    async fn verify(&self, recovered: &[Option<String>]) {
         let mut leftovers = self.recorder.ask(failed_undos).await.unwrap_or_default();
-        let unmet = recovered.iter().filter(|(_, verdict, _)| *verdict != Verdict::Pass);
-        leftovers.extend(unmet.map(|(id, _, message)| format!("{id}: {message}")));
+        let undone = leftovers.is_empty();
+        leftovers.extend(recovered.iter().flatten().cloned());
         let verified = leftovers.is_empty();
         if verified && let Err(error) = self.bench.journal.lock().await.clear(&self.bench.world).await {
             self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
@@ -260,18 +279,27 @@ impl Drill<'_> {
         let message = if verified {
             format!("all undos verified, {} recovery checks met", recovered.len())
         } else {
-            format!("{}; damage may remain: `meshdrill recover` undoes what is recorded", leftovers.join("; "))
+            let next = if undone {
+                "all that was done is undone, so the mesh itself has not recovered"
+            } else {
+                "damage may remain: `meshdrill recover` undoes what is recorded"
+            };
+            format!("{}; {next}", leftovers.join("; "))
         };
         self.recorder.event(Event::Recovery { verified, leftovers, message });
     }
 }
 
+/// When the last undo was begun; none where nothing had to be undone.
+fn last_undo(record: &Record) -> Option<At> {
+    let undo = |line: &&Line| matches!(line.event, Event::UndoRequested { .. });
+    record.events.iter().rev().find(undo).map(|line| line.at)
+}
+
 fn failed_undos(record: &Record) -> Vec<String> {
-    let failed = record.events.iter().filter_map(|line| match &line.event {
-        Event::UndoFailed { fault, why } => Some(format!("{fault}: {why}")),
-        _ => None,
-    });
-    failed.collect()
+    let of_one =
+        |id: &String| record.undo_failures(id).into_iter().map(|why| format!("{id}: {why}")).collect::<Vec<_>>();
+    record.header.faults.iter().flat_map(|fault| of_one(&fault.id)).collect()
 }
 
 /// A probe that died or cannot ask before anything was injected.
@@ -283,7 +311,7 @@ fn dead_probe(record: &Record) -> Option<String> {
 }
 
 /// What is not steady in the last part of the baseline. A probe that was left out has nothing to show.
-fn unsteady(record: &Record, now: meshdrill_checks::record::At, length: Duration) -> Option<String> {
+fn unsteady(record: &Record, now: At, length: Duration) -> Option<String> {
     let left_out =
         |name: &str| record.events.iter().any(|line| matches!(&line.event, Event::NotRun { id, .. } if id == name));
     for probe in record.header.probes.iter().filter(|probe| !left_out(&probe.name)) {
@@ -307,7 +335,7 @@ fn unsteady(record: &Record, now: meshdrill_checks::record::At, length: Duration
 }
 
 /// Whether no probe is in an outage, nor was for as long as recovery must be sustained.
-fn settled(record: &Record, now: meshdrill_checks::record::At) -> bool {
+fn settled(record: &Record, now: At) -> bool {
     record.header.probes.iter().all(|probe| {
         let samples: Vec<&Sample> = record.samples(&probe.name).iter().collect();
         match outage::find(&samples).last() {

@@ -43,13 +43,13 @@ pub struct WorldSource {
 
 impl WorldSource {
     /// Real clusters, by a kubeconfig.
-    pub const fn of_clusters(mesh: Option<Arc<MeshFile>>, kubeconfig: Option<PathBuf>) -> Self {
-        Self { mesh, kubeconfigs: Kubeconfigs::File(kubeconfig), net: Net::Machine, lab: false }
+    pub fn of_clusters(mesh: Option<Arc<MeshFile>>, kubeconfig: Option<PathBuf>) -> Self {
+        Self { mesh, kubeconfigs: Kubeconfigs::file(kubeconfig), net: Net::Machine, lab: false }
     }
 
     /// An embedded mesh.
     pub fn of_lab(mesh: Option<Arc<MeshFile>>, lab: Lab) -> Self {
-        Self { mesh, kubeconfigs: Kubeconfigs::Lab(lab.clone()), net: Net::Lab(lab), lab: true }
+        Self { mesh, kubeconfigs: Kubeconfigs::lab(lab.clone()), net: Net::Lab(lab), lab: true }
     }
 
     /// Connects to some clusters of the mesh.
@@ -204,7 +204,7 @@ impl Run<'_> {
             journal: Arc::new(Mutex::new(journal)),
             interrupts: self.interrupts.clone(),
             effects: ready.askers.iter().filter(|asker| asker.check.stage == Stage::Effect).cloned().collect(),
-            recovery: self.plan.phases.recovery.0,
+            patience: self.plan.phases.undo.0,
         };
         let drill = Drill {
             plan: self.plan,

@@ -33,8 +33,8 @@ pub(super) struct FaultBench {
     pub journal: Arc<Mutex<Journal>>,
     pub interrupts: Interrupts,
     pub effects: Vec<Asker>,
-    /// The longest that recovery is waited for.
-    pub recovery: Duration,
+    /// The longest that an undo and the replacement of what was removed are waited for.
+    pub patience: Duration,
 }
 
 impl FaultBench {
@@ -49,10 +49,10 @@ impl FaultBench {
         Ok(fault)
     }
 
-    /// What stands beside a fault in the file, with what only a run knows.
+    /// What only a run knows.
     async fn options(&self, planned: &PlannedFault, round: u32) -> Options {
-        let seed = planned.options.seed.wrapping_add(u64::from(round));
-        Options { seed, run: self.journal.lock().await.run().to_owned(), ..planned.options.clone() }
+        let seed = planned.seed.wrapping_add(u64::from(round));
+        Options { seed, run: self.journal.lock().await.run().to_owned() }
     }
 
     /// Takes one fault through its whole life. Ends early, without the undo, when the run is interrupted.
@@ -172,9 +172,9 @@ impl FaultBench {
         Ok(proof)
     }
 
-    /// Watches for the replacements of removed targets, at most as long as recovery is waited for.
+    /// Watches for the replacements of removed targets.
     async fn await_replacements(&self, id: &str, fault: &dyn Fault) {
-        let deadline = Instant::now() + self.recovery;
+        let deadline = Instant::now() + self.patience;
         let mut known = Vec::new();
         let expected = fault.targets().len();
         while known.len() < expected && Instant::now() < deadline {
@@ -201,7 +201,7 @@ impl FaultBench {
             return true;
         }
         // Side by side: one that cannot be undone keeps no other waiting.
-        let deadline = Instant::now() + self.recovery;
+        let deadline = Instant::now() + self.patience;
         let undone = undos.iter().map(|undo| async move {
             self.recorder.event(Event::UndoRequested { fault: id.to_owned(), undo: undo.to_string() });
             match self.apply(undo, deadline).await {

@@ -9,6 +9,7 @@ use meshdrill_checks::units::TimeSpan;
 use super::permissions;
 use super::preflight::Prepared;
 use crate::cluster::World;
+use crate::fault::Options;
 use crate::plan::Plan;
 use crate::probe::{CannotAsk, Role};
 
@@ -35,18 +36,20 @@ pub async fn foresee(plan: &Plan, world: &World) -> Foreseen {
         Err(error) => found.obstacles.push(error.to_string()),
     }
     for planned in &plan.faults {
-        let line = match planned.kind.as_role().resolve(world, planned.options.clone()).await {
-            Err(error) => {
-                found.obstacles.push(format!("fault {}: {error}", planned.id));
-                continue;
-            }
-            Ok(fault) => {
-                found.remarks.extend(fault.remarks());
-                let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
-                let undo = if undos.is_empty() { "nothing".to_owned() } else { undos.join("; ") };
-                format!("{}: {}; undone by: {undo}", planned.id, fault.targets().join(", "))
-            }
-        };
+        let line =
+            match planned.kind.as_role().resolve(world, Options { seed: planned.seed, ..Options::default() }).await {
+                Err(error) => {
+                    found.obstacles.push(format!("fault {}: {error}", planned.id));
+                    continue;
+                }
+                Ok(fault) => {
+                    found.remarks.extend(fault.remarks());
+                    let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
+                    let undo = if undos.is_empty() { "nothing".to_owned() } else { undos.join("; ") };
+                    let anew = planned.repeat.map_or("", |_| ", the next ones picked when their time comes");
+                    format!("{}: {}{anew}; undone by: {undo}", planned.id, fault.targets().join(", "))
+                }
+            };
         found.faults.push(line);
     }
     let mut prepared: Vec<Prepared> = Vec::new();

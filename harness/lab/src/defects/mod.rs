@@ -63,7 +63,7 @@ pub enum DefectError {
     #[error("defect {0:?} concerns the whole mesh and takes no cluster")]
     Unscoped(String),
     /// No lab has such a cluster.
-    #[error("unknown cluster {0:?}: primary, secondary, third, fourth or fifth")]
+    #[error("unknown cluster {0:?}: primary, secondary, third, fourth, fifth or all")]
     Cluster(String),
 }
 
@@ -95,7 +95,9 @@ impl FromStr for Defect {
         if cluster.is_some() && !Self::all()[row].scoped {
             return Err(DefectError::Unscoped(text.into()));
         }
-        if let Some(key) = cluster.filter(|key| !["primary", "secondary", "third", "fourth", "fifth"].contains(key)) {
+        if let Some(key) =
+            cluster.filter(|key| !["all", "primary", "secondary", "third", "fourth", "fifth"].contains(key))
+        {
             return Err(DefectError::Cluster(key.into()));
         }
         Ok(Self { row, cluster: cluster.map(str::to_owned) })
