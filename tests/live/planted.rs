@@ -394,6 +394,11 @@ impl Planted {
             if let Change::Text { restart, .. } = change {
                 restarted(context, namespace, restart)?;
             }
+            // A secret of a cluster that goes and comes back a second time is passed over ("was already replaced, skipping
+            // delete"): the cluster stays unknown until istiod starts anew.
+            if name.starts_with("istio-remote-secret") {
+                restarted(context, namespace, "istiod")?;
+            }
             if kind == "deployment" {
                 kubectl(context, &place(namespace, &["rollout", "status", "deployment", &name, "--timeout=120s"]))?;
             }
