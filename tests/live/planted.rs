@@ -131,7 +131,7 @@ static PLANTS: &[Plant] = &[
             (SECONDARY, "bookinfo", "virtualservice", "reviews-v3-only"),
             Change::Create(
                 r#"{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"name":"reviews-v3-only","namespace":"bookinfo"},
-                "spec":{"hosts":["reviews.bookinfo"],"http":[{"route":[{"destination":{"host":"reviews","subset":"v3"}}]}]}}"#,
+                "spec":{"hosts":["reviews"],"http":[{"route":[{"destination":{"host":"reviews","subset":"v3"}}]}]}}"#,
             ),
         )],
         "VirtualService bookinfo/reviews-v3-only claims reviews.bookinfo.svc.cluster.local too",
@@ -337,6 +337,10 @@ impl Planted {
                 Change::Create(text) => read(text)?,
                 _ => read(&kubectl(context, &place(namespace, &["get", kind, &name, "-o", "json"]))?)?,
             };
+            // What was there already is not ours to take away.
+            if let Change::Create(_) = change {
+                apply(context, "create", &saved)?;
+            }
             planted.saved.push((*object, saved.clone(), *change));
             let set = |patch: &str, kind_of: &str, more: &[&str]| {
                 let mut arguments = vec!["patch", kind, &name, kind_of, "-p", patch];
@@ -344,7 +348,7 @@ impl Planted {
                 kubectl(context, &place(namespace, &arguments))
             };
             match change {
-                Change::Create(_) => apply(context, "create", &saved)?,
+                Change::Create(_) => {}
                 Change::Delete => drop(kubectl(context, &place(namespace, &["delete", kind, &name]))?),
                 Change::Patch(patch) => drop(set(patch, "--type=json", &[])?),
                 Change::Status(patch) => drop(set(patch, "--type=merge", &["--subresource=status"])?),
@@ -458,9 +462,9 @@ fn noticed(plant: &Plant, row: &Turned, mesh: &Path) -> Result<BTreeSet<String>,
         let suite = Suite::run(mesh, &[READINESS.to_owned()])?;
         let (blind, wrong) = row.compare(&suite.turned);
         let why = if !blind.is_empty() || suite.code == 0 {
-            format!("not noticed by {blind:?} (exit code {})\n{}", suite.code, suite.ran.said())
+            format!("not noticed by {blind:?} (exit code {})", suite.code)
         } else if !suite.said.contains(plant.says) {
-            format!("`{}` was not said\n{}", plant.says, suite.ran.said())
+            format!("`{}` was not said", plant.says)
         } else {
             let wrong = wrong.into_iter().map(|row| alone(mesh, row)).collect::<Result<Vec<_>, _>>()?;
             let wrong: Vec<String> = wrong.into_iter().flatten().collect();
@@ -470,7 +474,7 @@ fn noticed(plant: &Plant, row: &Turned, mesh: &Path) -> Result<BTreeSet<String>,
             format!("turned without being told to:\n{}", wrong.join("\n"))
         };
         if Instant::now() >= deadline {
-            return Err(format!("{}: {why}", plant.defect).into());
+            return Err(format!("{}: {why}\n{}", plant.defect, suite.ran.said()).into());
         }
         eprintln!("{}: not yet: {why}", plant.defect);
     }

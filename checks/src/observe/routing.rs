@@ -3,13 +3,19 @@
 
 use serde_json::Value;
 
-/// The full name of a host as an object in `namespace` may abbreviate it.
+/// The full name of a Service as a person or a resolver may abbreviate it.
 pub fn full_host(host: &str, namespace: &str) -> String {
     match host.split('.').collect::<Vec<_>>().as_slice() {
-        [name] if *name != "*" => format!("{name}.{namespace}.svc.cluster.local"),
         [name, namespace] | [name, namespace, "svc"] if *name != "*" => format!("{name}.{namespace}.svc.cluster.local"),
-        _ => host.to_owned(),
+        _ => configured_host(host, namespace),
     }
+}
+
+/// The full name of a host in a routing object of `namespace`: Istio completes a name without a dot, and takes every other
+/// as it stands.
+pub fn configured_host(host: &str, namespace: &str) -> String {
+    let whole = host.contains('.') || host.starts_with('*');
+    if whole { host.to_owned() } else { format!("{host}.{namespace}.svc.cluster.local") }
 }
 
 /// The texts in a list; none of anything else.
@@ -30,6 +36,9 @@ pub fn exported(service: &Value) -> Option<Vec<String>> {
     let listed: Vec<String> = listed.collect();
     (!listed.is_empty() && !listed.iter().any(|one| one == "*")).then_some(listed)
 }
+
+/// Where a `VirtualService` has its routes: those of one protocol do not meet those of another.
+const PROTOCOLS: [&str; 3] = ["http", "tls", "tcp"];
 
 /// Another `VirtualService` that claims a host of this one for the same sidecars.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +63,8 @@ pub fn rivals<'a>(services: &'a [Value], service: &Value) -> Vec<Rival<'a>> {
         (Some(to), Some(others)) => to.iter().any(|one| others.contains(one)),
         _ => true,
     };
-    let others = services.iter().filter(|other| !same(other) && is_for_sidecars(other) && meet(other));
+    let alike = |other: &Value| PROTOCOLS.iter().any(|key| has_routes(service, key) && has_routes(other, key));
+    let others = services.iter().filter(|other| !same(other) && is_for_sidecars(other) && meet(other) && alike(other));
     others
         .filter_map(|other| {
             let host = hosts(other).into_iter().find(|host| mine.contains(host))?;
@@ -63,8 +73,12 @@ pub fn rivals<'a>(services: &'a [Value], service: &Value) -> Vec<Rival<'a>> {
         .collect()
 }
 
+fn has_routes(service: &Value, protocol: &str) -> bool {
+    service["spec"][protocol].as_array().is_some_and(|routes| !routes.is_empty())
+}
+
 fn hosts(service: &Value) -> Vec<String> {
-    texts(&service["spec"]["hosts"]).map(|host| full_host(host, namespace(service))).collect()
+    texts(&service["spec"]["hosts"]).map(|host| configured_host(host, namespace(service))).collect()
 }
 
 fn namespace(service: &Value) -> &str {
@@ -83,21 +97,23 @@ mod tests {
 
     fn service(name: &str, hosts: &[&str], gateways: &[&str], export: &[&str]) -> Value {
         json!({ "metadata": { "namespace": "shop", "name": name },
-            "spec": { "hosts": hosts, "gateways": gateways, "exportTo": export } })
+            "spec": { "hosts": hosts, "gateways": gateways, "exportTo": export, "http": [{ "name": "only" }] } })
     }
 
     #[test]
     fn hosts_are_compared_by_their_full_names() {
         for (host, full) in [
             ("cart", "cart.shop.svc.cluster.local"),
-            ("cart.op", "cart.op.svc.cluster.local"),
-            ("cart.op.svc", "cart.op.svc.cluster.local"),
             ("cart.op.svc.cluster.local", "cart.op.svc.cluster.local"),
             ("*", "*"),
             ("*.op", "*.op"),
             ("www.example.com", "www.example.com"),
         ] {
-            assert_eq!(full_host(host, "shop"), full);
+            assert_eq!((full_host(host, "shop").as_str(), configured_host(host, "shop").as_str()), (full, full));
+        }
+        for host in ["cart.op", "cart.op.svc"] {
+            assert_eq!(full_host(host, "shop"), "cart.op.svc.cluster.local");
+            assert_eq!(configured_host(host, "shop"), host, "Istio takes it as it stands");
         }
     }
 
@@ -118,7 +134,11 @@ mod tests {
             service("same", &[full], &["edge", "mesh"], &["team"]),
             service("edge", &["cart"], &["edge"], &[]),
             service("other", &["cart.op"], &[], &[]),
+            service("as-it-stands", &["cart.shop"], &[], &[]),
         ];
+        let mut streams = service("streams", &["cart"], &[], &[]);
+        streams["spec"]["tcp"] = streams["spec"]["http"].take();
+        assert!(rivals(&all, &streams).is_empty());
         assert_eq!(rivals(&all, &cart), [Rival { namespace: "shop", name: "same", host: full.to_owned() }]);
         assert!(rivals(&all, &all[2]).is_empty() && rivals(&all, &all[3]).is_empty());
         let private = service("private", &["cart"], &[], &["."]);

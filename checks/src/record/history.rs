@@ -86,6 +86,32 @@ impl Record {
         failures
     }
 
+    /// What failed of all undos, each with its fault.
+    pub fn failed_undos(&self) -> Vec<String> {
+        let of_one =
+            |id: &String| self.undo_failures(id).into_iter().map(|why| format!("{id}: {why}")).collect::<Vec<_>>();
+        self.header.faults.iter().flat_map(|fault| of_one(&fault.id)).collect()
+    }
+
+    /// Whether the run came to its end with every undo seen, whatever else it found.
+    pub fn is_undone(&self) -> bool {
+        let judged = self.events.iter().any(|line| matches!(line.event, Event::Recovery { .. }));
+        judged && self.failed_undos().is_empty()
+    }
+
+    /// When the undoing of a fault was begun, since it was last injected: tries after the first begin nothing anew.
+    pub fn undo_begun(&self, fault: &str) -> Option<At> {
+        let mut begun = None;
+        for line in &self.events {
+            match &line.event {
+                Event::FaultRequested { fault: of, .. } if of == fault => begun = None,
+                Event::UndoRequested { fault: of, .. } if of == fault => begun = begun.or(Some(line.at)),
+                _ => {}
+            }
+        }
+        begun
+    }
+
     /// The samples of one probe, in the order in which they completed.
     pub fn samples(&self, probe: &str) -> &[Sample] {
         self.samples.get(probe).map_or(&[], Vec::as_slice)

@@ -86,7 +86,7 @@ pub(super) fn budget(
 /// Samples of one outage are not independent, so the count of outages is bounded beside the count of samples.
 fn outage_bound(probe: &ProbeEvidence<'_>, context: &Context<'_>) -> String {
     let events = probe.outages.len() as u64;
-    format!("; {events} outages seen, <= {:.1} expected in as long a run", poisson::upper(events, context.confidence))
+    format!("; outages seen: {events}, <= {:.1} expected in as long a run", poisson::upper(events, context.confidence))
 }
 
 /// The minute with the most bad samples, by when they were due.

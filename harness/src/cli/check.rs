@@ -39,7 +39,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
             eprint!("{}", problems.render(super::colour()));
         }
     }
-    super::say!("{} of {} files are valid", files.len() - invalid, files.len());
+    super::say!("valid files: {} of {}", files.len() - invalid, files.len());
     if mesh.is_none() && invalid == 0 {
         eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");
     }

@@ -20,6 +20,8 @@ use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSo
 
 /// The time between the beginnings of the first runs that go on side by side.
 const STAGGER: Duration = Duration::from_millis(400);
+/// The longest that one which has time to spare waits beyond its turn.
+const MOST_SPARE: Duration = Duration::from_secs(10);
 
 /// Runs everything that was selected and gives the exit code of all of it.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
@@ -119,13 +121,15 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         let longest = validations.first().map_or(Duration::ZERO, |plan| plan.duration().0);
         let starts = validations.into_iter().enumerate().map(|(index, plan)| {
             // Many that begin at once would be measured as lateness of what they ask; who has time to spare, waits longer.
-            let spare = longest.saturating_sub(plan.duration().0) / 3;
+            let spare = (longest.saturating_sub(plan.duration().0) / 3).min(MOST_SPARE);
             let turn = STAGGER * u32::try_from(index).unwrap_or(0);
             let wait = if index < jobs { turn + spare } else { Duration::ZERO };
             let options = options(args, progress(args, plan, alone), interrupts.clone());
             let run = execute(plan, &source, options);
+            let interrupts = interrupts.clone();
             async move {
-                tokio::time::sleep(wait).await;
+                // An interrupted run says so itself.
+                let _ = interrupts.or(tokio::time::sleep(wait)).await;
                 run.await
             }
         });
@@ -212,11 +216,12 @@ fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, Failure> {
         write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
     }
     if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == 12) {
-        eprintln!(
-            "damage may remain after {}; undo what is recorded with: {}",
-            one.scorecard.run.scenario,
-            recover_command(args)
-        );
+        let scenario = &one.scorecard.run.scenario;
+        if one.record.is_undone() {
+            eprintln!("{scenario}: everything that was done is undone, but the mesh has not recovered");
+        } else {
+            eprintln!("damage may remain after {scenario}; undo what is recorded with: {}", recover_command(args));
+        }
     }
     match finished {
         [] => {

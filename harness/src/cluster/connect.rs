@@ -29,6 +29,8 @@ const SYSTEM: &str = "/api/v1/namespaces/kube-system";
 pub struct Kubeconfigs {
     source: Source,
     known: Arc<Mutex<HashMap<String, Access>>>,
+    /// Held, one for each context, while a client is made: runs that begin together make one.
+    opening: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 #[derive(Clone)]
@@ -44,22 +46,38 @@ struct Access {
     granted: Granted,
 }
 
+impl From<Source> for Kubeconfigs {
+    fn from(source: Source) -> Self {
+        Self { source, known: Arc::default(), opening: Arc::default() }
+    }
+}
+
 impl Kubeconfigs {
     /// A kubeconfig file, or those of `KUBECONFIG` and `~/.kube/config`.
     pub fn file(path: Option<PathBuf>) -> Self {
-        Self { source: Source::File(path), known: Arc::default() }
+        Self::from(Source::File(path))
     }
 
     /// The embedded mesh.
     pub fn lab(lab: Lab) -> Self {
-        Self { source: Source::Lab(lab), known: Arc::default() }
+        Self::from(Source::Lab(lab))
     }
 
     fn known(&self, context: &str) -> Option<Access> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(context).cloned()
     }
 
-    async fn open(&self, key: &str, spec: &ClusterSpec) -> Result<Access, AccessError> {
+    /// A client that is made anew, unless another was made since `known` was.
+    async fn open(&self, key: &str, spec: &ClusterSpec, known: Option<&Access>) -> Result<Access, AccessError> {
+        let turn = Arc::clone(
+            self.opening.lock().unwrap_or_else(PoisonError::into_inner).entry(spec.context.clone()).or_default(),
+        );
+        let _turn = turn.lock().await;
+        if let Some(access) = self.known(&spec.context)
+            && known.is_none_or(|known| !access.granted.is_same(&known.granted))
+        {
+            return Ok(access);
+        }
         let client = match &self.source {
             Source::File(path) => from_file(path.as_deref(), key, spec).await?,
             Source::Lab(lab) => from_lab(lab, key, spec)?,
@@ -72,21 +90,22 @@ impl Kubeconfigs {
 
 /// Connects to one cluster and makes sure that it is the right one.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
-    let of =
-        |Access { client, granted }| Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, granted });
-    let known = configs.known(&spec.context).map(of);
-    let mut asked = match &known {
-        Some(cluster) => Some(cluster.get(SYSTEM).await),
+    let of = |Access { client, granted }: Access| {
+        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, granted })
+    };
+    let known = configs.known(&spec.context);
+    let asked = match &known {
+        Some(access) => {
+            let cluster = of(access.clone());
+            Some(cluster.get(SYSTEM).await.map(|namespace| (cluster, namespace)))
+        }
         None => None,
     };
-    // Credentials that are no longer accepted may have been renewed in the kubeconfig since.
-    if matches!(asked, Some(Err(AccessError::Unauthorized { .. }))) {
-        asked = None;
-    }
-    let (cluster, namespace): (Arc<Cluster>, Value) = match (known, asked) {
-        (Some(cluster), Some(asked)) => (cluster, asked?),
+    let (cluster, namespace): (Arc<Cluster>, Value) = match asked {
+        Some(Ok(asked)) => asked,
+        Some(Err(error)) if !is_of_the_client(&error) => return Err(error),
         _ => {
-            let cluster = of(configs.open(key, spec).await?);
+            let cluster = of(configs.open(key, spec, known.as_ref()).await?);
             let namespace = cluster.get(SYSTEM).await?;
             (cluster, namespace)
         }
@@ -101,6 +120,12 @@ pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Re
         }),
         _ => Ok(cluster),
     }
+}
+
+/// Whether a new client may fare better: credentials that are no longer accepted may have been renewed in the kubeconfig
+/// since, and connections that were kept may be dead.
+const fn is_of_the_client(error: &AccessError) -> bool {
+    matches!(error, AccessError::Unauthorized { .. } | AccessError::Unreachable { .. } | AccessError::Timeout { .. })
 }
 
 async fn from_file(path: Option<&std::path::Path>, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {

@@ -141,6 +141,11 @@ impl AccessError {
         matches!(self, Self::Status { status: 409, .. })
     }
 
+    /// Whether it says nothing of what was asked for: there was no way to the API server, or no leave to use it.
+    pub const fn is_of_the_way(&self) -> bool {
+        !matches!(self, Self::NotFound { .. } | Self::Status { .. } | Self::Other { .. })
+    }
+
     /// Whether asking again may help: the connection failed, or the server was overloaded.
     pub const fn is_transient(&self) -> bool {
         matches!(

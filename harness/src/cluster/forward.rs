@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::pods::selector_of;
 use super::{AccessError, Cluster, Permission, PodRef, ready_pods};
-use crate::net::{ByteStream, Dial};
+use crate::net::{ByteStream, Dial, NoWay};
 
 /// What a forward is named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +128,11 @@ impl Forwarder {
 
 impl Dial for Forwarder {
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
-        Box::pin(async { self.open().await.map_err(io::Error::other) })
+        Box::pin(async {
+            self.open().await.map_err(|error| {
+                if error.is_of_the_way() { io::Error::other(NoWay(error.to_string())) } else { io::Error::other(error) }
+            })
+        })
     }
 
     /// Each passes the API server, the kubelet and the container runtime, and costs them some 50 ms of their cores. If each

@@ -77,6 +77,11 @@ impl fmt::Display for Permission {
 pub(super) struct Granted(Arc<Mutex<BTreeMap<Permission, Instant>>>);
 
 impl Granted {
+    /// Whether it is the same of the same client.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn lately(&self, permission: &Permission) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(permission).is_some_and(|at| at.elapsed() < FRESH)

@@ -79,7 +79,7 @@ impl Mending {
         }
         let mended = match &failure.kind {
             Kind::UnknownKey { key, expected } => {
-                nearest(key, expected).is_some_and(|near| self.node.rename(&failure.path, near))
+                nearest(key, names(expected)).is_some_and(|near| self.node.rename(&failure.path, near))
             }
             Kind::MissingField(field) => self.stand_in(failure.path.key(field)),
             Kind::Value(_) => {
@@ -198,20 +198,24 @@ impl Failure {
 
 /// The nearest of the keys that are known here, and all of them.
 fn did_you_mean(key: &str, expected: &[&str]) -> String {
-    let known = expected.iter().filter(|name| **name != KIND).copied().collect::<Vec<_>>();
-    match nearest(key, expected) {
+    let known = names(expected).collect::<Vec<_>>();
+    match nearest(key, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`? Known here: {}", list(&known)),
         None if known.is_empty() => "no key can stand here; remove it".to_owned(),
         None => format!("known here: {}", list(&known)),
     }
 }
 
-/// The known key that was probably meant: one slip in three letters.
-fn nearest<'a>(key: &str, expected: &[&'a str]) -> Option<&'a str> {
-    let known = expected.iter().filter(|name| **name != KIND);
-    let near = known.map(|name| (strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()), *name));
-    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1.max(key.len() / 3)).then_some(name)
+/// What can stand at a place, without the stand-in for one of several kinds.
+fn names<'a>(expected: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    expected.iter().copied().filter(|name| *name != KIND)
+}
+
+/// The known name that was probably meant: one slip in three letters.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()), known));
+    let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1.max(name.len() / 3)).then_some(known)
 }
 
 fn list(names: &[&str]) -> String {

@@ -7,7 +7,7 @@ mod problem;
 mod read;
 mod substitute;
 
-pub use decode::{Decoded, decode};
+pub use decode::{Decoded, decode, nearest};
 pub use node::{Entry, Node, Path, Segment, Value};
 pub use problem::{Problem, Problems, Source};
 pub use read::{MAX_BYTES, read, read_file};

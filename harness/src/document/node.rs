@@ -211,6 +211,16 @@ impl Node {
         span
     }
 
+    /// Where a text stands that has a word as one of its parts between `/` and `:`; the first of them.
+    pub fn span_of_word(&self, word: &str) -> Option<Range<usize>> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find_map(|entry| entry.value.span_of_word(word)),
+            Value::List(items) => items.iter().find_map(|item| item.span_of_word(word)),
+            Value::Text(text) => text.split(['/', ':']).any(|part| part == word).then(|| self.span.clone()),
+            _ => None,
+        }
+    }
+
     /// Takes the value at a path out of its parent. False if there is none or it is the root.
     pub fn remove(&mut self, path: &Path) -> bool {
         let Some((last, parents)) = path.0.split_last() else { return false };

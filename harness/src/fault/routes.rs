@@ -1,6 +1,6 @@
 //! `VirtualServices` as faults see them: which one owns a host, and faults in its HTTP routes.
 
-use meshdrill_checks::observe::routing::{full_host, is_for_sidecars, texts};
+use meshdrill_checks::observe::routing::{configured_host, is_for_sidecars, texts};
 use serde_json::{Value, json};
 
 use super::fields::Step;
@@ -48,7 +48,7 @@ fn words(service: &Value) -> String {
 pub(super) fn owner<'a>(services: &'a [Value], host: &str) -> Result<&'a Value, FaultError> {
     let claims = |service: &&Value| {
         let namespace = service["metadata"]["namespace"].as_str().unwrap_or_default();
-        texts(&service["spec"]["hosts"]).any(|claimed| full_host(claimed, namespace) == host)
+        texts(&service["spec"]["hosts"]).any(|claimed| configured_host(claimed, namespace) == host)
     };
     let all: Vec<&Value> = services.iter().filter(claims).collect();
     // One for the sidecars and another for a gateway do not meet; two of a kind do, and Istio keeps only the older one.

@@ -145,10 +145,16 @@ impl HttpClient {
         match &self.route {
             Route::Machine(machine) => machine.send(exchange).await,
             Route::Dialled(way) => {
-                let mut connected = false;
-                match timeout(exchange.timeout, dialled(way, exchange, &mut connected)).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(timed_out(exchange.timeout, connected)),
+                let mut waited = None;
+                let answered = timeout(exchange.timeout, dialled(way, exchange, &mut waited)).await;
+                let failed = |_| match waited {
+                    None if way.is_ours() => Failure::new(Class::NotSent, "no connection could be opened in time"),
+                    waited => timed_out(exchange.timeout, waited.is_some()),
+                };
+                let kept_back = waited.filter(|_| way.is_ours()).unwrap_or_default();
+                match answered.unwrap_or_else(|late| Err(failed(late))) {
+                    Ok(answer) => Ok(Answer { waited: kept_back, ..answer }),
+                    Err(failure) => Err(Failure { waited: kept_back, ..failure }),
                 }
             }
         }
@@ -162,16 +168,15 @@ pub(super) fn timed_out(after: Duration, connected: bool) -> Failure {
     Failure::new(class, format!("no {what} within {}", meshdrill_checks::units::TimeSpan(after)))
 }
 
-async fn dialled(way: &Way, exchange: &Exchange, connected: &mut bool) -> Result<Answer, Failure> {
+/// One exchange; says how long it waited for a connection, once it has one.
+async fn dialled(way: &Way, exchange: &Exchange, waited: &mut Option<Duration>) -> Result<Answer, Failure> {
     let begun = Instant::now();
     let mut connection = match way {
         Way::New(dial) => open(dial.as_ref()).await?,
         Way::Kept(kept) => kept.take().await?,
     };
-    *connected = true;
-    let waited = if way.is_ours() { begun.elapsed() } else { Duration::ZERO };
-    let mut answer = connection.exchange(request(exchange)?, exchange.limit).await?;
-    answer.waited = waited;
+    *waited = Some(begun.elapsed());
+    let answer = connection.exchange(request(exchange)?, exchange.limit).await?;
     if let Way::Kept(kept) = way {
         kept.give_back(connection);
     }

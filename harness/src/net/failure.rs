@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use meshdrill_checks::record::Class;
 
@@ -17,12 +18,19 @@ pub struct Failure {
     pub class: Class,
     /// What happened, in the words of the layer that noticed.
     pub message: String,
+    /// How long the exchange waited before it could be asked, as [`super::Answer::waited`].
+    pub waited: Duration,
 }
+
+/// A connection that could not be opened for reasons of the way there, which say nothing about the place that it leads to.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoWay(pub String);
 
 impl Failure {
     /// A failure of a known class.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), waited: Duration::ZERO }
     }
 
     /// Reads the class from an error and its causes. `connecting` says whether a connection was still being made.
@@ -38,7 +46,7 @@ impl Failure {
             class = class_of(cause, &text, connecting).or(class);
             next = cause.source();
         }
-        Self { class: class.unwrap_or(if connecting { Class::Refused } else { Class::Reset }), message }
+        Self::new(class.unwrap_or(if connecting { Class::Refused } else { Class::Reset }), message)
     }
 }
 
@@ -47,6 +55,9 @@ fn class_of(cause: &(dyn Error + 'static), text: &str, connecting: bool) -> Opti
     if let Some(io) = cause.downcast_ref::<std::io::Error>() {
         if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<rustls::Error>) {
             return Some(Class::Tls);
+        }
+        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<NoWay>) {
+            return Some(Class::NotSent);
         }
         return match io.kind() {
             // No local port, or no descriptor: this machine is to blame, and nothing was asked.

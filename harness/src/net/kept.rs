@@ -1,10 +1,11 @@
 //! Connections that are kept from one exchange to the next.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::Connection;
 use super::{Dial, Failure};
@@ -13,6 +14,8 @@ use super::{Dial, Failure};
 const WITHOUT_PAUSE: usize = 4;
 /// The pause between two openings.
 const PAUSE: Duration = Duration::from_millis(150);
+/// How long an opening keeps others from being begun.
+const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
 /// How long an asker then waits for one that is given back before another is opened for it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -51,7 +54,7 @@ impl Kept {
             tokio::select! {
                 biased;
                 () = self.given_back.notified() => {}
-                failed = self.open_another() => return Err(failed),
+                opened = self.open_another() => opened?,
             }
         }
     }
@@ -82,9 +85,9 @@ impl Kept {
         self.sparingly() && Arc::strong_count(&self.living) > WITHOUT_PAUSE
     }
 
-    /// Opens one for whoever is first to take it, and ends only if that fails. It is opened to the end even if the one that
+    /// Opens one for whoever is first to take it. It is opened to the end even if the one that
     /// asked has no more time: otherwise, with many that ask, all of them would give up shortly before they have one.
-    async fn open_another(self: &Arc<Self>) -> Failure {
+    async fn open_another(self: &Arc<Self>) -> Result<(), Failure> {
         if self.is_enough() {
             sleep(PATIENCE).await;
         }
@@ -96,13 +99,20 @@ impl Kept {
         let living = Arc::clone(&self.living);
         let kept = Arc::clone(self);
         let opening = tokio::spawn(async move {
-            let opened = open(kept.dial.as_ref()).await;
-            drop(leave);
+            let mut opening = pin!(open(kept.dial.as_ref()));
+            let opened = match timeout(ONE_AT_A_TIME, opening.as_mut()).await {
+                Ok(opened) => opened,
+                // One that hangs keeps no other from being tried.
+                Err(_) => {
+                    drop(leave);
+                    opening.await
+                }
+            };
             opened.map(|connection| kept.give_back(connection.counted(living)))
         });
         match opening.await {
-            Ok(Err(failed)) => failed,
-            Ok(Ok(())) | Err(_) => std::future::pending().await,
+            Ok(opened) => opened,
+            Err(_) => std::future::pending().await,
         }
     }
 }

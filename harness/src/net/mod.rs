@@ -12,5 +12,5 @@ mod stream;
 pub(crate) use client::port_of;
 pub use client::{Answer, Exchange, HttpClient, Tls};
 pub use descriptors::make_room;
-pub use failure::Failure;
+pub use failure::{Failure, NoWay};
 pub use stream::{ByteStream, Dial, Net};

@@ -9,7 +9,7 @@ use super::criteria;
 use super::expand::expand;
 use super::layout::Layout;
 use super::types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};
-use crate::document::{Path, Problem};
+use crate::document::{Path, Problem, nearest};
 use crate::fault::{FaultKind, Radius};
 use crate::probe::{Complaint, ProbeKind};
 use crate::spec::{CheckSpec, ClusterChoice, FaultSpec, Loaded, MeshFile, Stage};
@@ -81,13 +81,23 @@ impl Building<'_> {
             let key = choice.key().to_owned();
             if let Some(known) = known.as_ref().filter(|known| !known.contains(&key)) {
                 let list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-                self.problem(
-                    &place.key("cluster"),
-                    format!("the mesh file has no cluster `{key}`"),
-                    format!("it has {list}; `all` stands for every one of them"),
-                );
+                let meant = nearest(&key, known.iter().map(String::as_str));
+                let meant = meant.map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+                self.unknown_cluster(&key, place, format!("{meant}It has {list}; `all` stands for every one of them"));
             }
             self.clusters.insert(key);
+        }
+    }
+
+    /// Points at the value that names a cluster, wherever in its kind that is.
+    fn unknown_cluster(&mut self, key: &str, kind: &Path, help: String) {
+        let message = format!("the mesh file has no cluster `{key}`");
+        let place = kind.key("cluster");
+        match self.loaded.node.at(kind).and_then(|kind| kind.span_of_word(key)) {
+            Some(span) if !self.loaded.lost.contains(&place) => {
+                self.problems.push(Problem::at(span, message).help(help));
+            }
+            _ => self.problem(&place, message, help),
         }
     }
 

@@ -130,6 +130,7 @@ impl Layout<'_> {
 /// ask for beyond that is seen when the run is under way.
 pub fn lengthen(plan: &mut Plan) {
     plan.phases.conclusive = true;
+    let mut open = Vec::new();
     for criterion in &plan.criteria {
         let Subject::Probe(name) = &criterion.subject else { continue };
         let Some(probe) = plan.probes.iter().find(|probe| probe.name == *name) else { continue };
@@ -142,19 +143,28 @@ pub fn lengthen(plan: &mut Plan) {
         if missing <= 0.0 {
             continue;
         }
+        // A fault that ends by itself cannot be held.
+        let held = |fault: &PlannedFault| fault.kind.as_role().sustained();
+        if during == During::Fault && !plan.faults.iter().any(held) {
+            open.push(format!("{} {TOO_SMALL}", criterion.id));
+            continue;
+        }
         let more = |factor: f64| Duration::from_secs_f64((missing * factor).ceil()).min(LONGEST_CONCLUSIVE);
         match during {
             During::All => plan.phases.observe.0 += more(1.0),
             During::Recovered => plan.phases.observe.0 += more(AFTER_OUTAGE),
             During::Baseline => plan.phases.baseline.0 += more(1.0),
-            During::Fault => plan.faults.iter_mut().for_each(|fault| fault.hold.0 += more(1.0)),
+            During::Fault => {
+                plan.faults.iter_mut().filter(|fault| held(fault)).for_each(|fault| fault.hold.0 += more(1.0));
+            }
         }
     }
     plan.phases.timeout.0 = plan.phases.timeout.0.max(LONGEST_CONCLUSIVE + plan.phases.observe.0);
     let mut note = |text: String| plan.defaults.push(format!("{text} (--conclusive)"));
     note(format!("observe: at least {}", plan.phases.observe));
     // What was too small is not any more.
-    plan.warnings.retain(|warning| !warning.contains(TOO_SMALL));
+    plan.warnings
+        .retain(|warning| !warning.contains(TOO_SMALL) || open.iter().any(|still| warning.starts_with(still.as_str())));
 }
 
 /// How many samples a criterion needs to pass when some are as bad as it allows, in a drill that hurts; 0 where it allows

@@ -113,9 +113,10 @@ pub struct PlannedCheck {
 /// From the first fault to the end of the last, if each takes hold at once; a second for one that ends by itself.
 pub fn faulted(faults: &[PlannedFault]) -> TimeSpan {
     let held = faults.iter().map(|fault| {
-        let repeats = fault.repeat.map_or(Duration::ZERO, |repeat| repeat.every.0 * (repeat.times.max(1) - 1));
+        let repeats =
+            fault.repeat.map_or(Duration::ZERO, |repeat| repeat.every.0.saturating_mul(repeat.times.max(1) - 1));
         let held = if fault.kind.as_role().sustained() { fault.hold.0 } else { Duration::from_secs(1) };
-        fault.after.0 + repeats + held
+        fault.after.0.saturating_add(repeats).saturating_add(held)
     });
     TimeSpan(held.max().unwrap_or_default())
 }

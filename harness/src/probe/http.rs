@@ -390,7 +390,7 @@ impl HttpObserver {
                 None => return last,
             };
             let mut outcome = self.judge(target, &answer);
-            outcome.waited = answer.as_ref().map_or(Duration::ZERO, |answer| answer.waited);
+            outcome.waited = answer.as_ref().map_or_else(|failure| failure.waited, |answer| answer.waited);
             last = (outcome, answer.ok());
             if last.0.answer != Answer::Good {
                 break;

@@ -200,13 +200,14 @@ impl PodsObserver {
         }
         let place = format!("{}/{} in {}", spec.namespace, spec.selector, self.cluster.key);
         let columns = live.iter().map(|pod| pod.ready_column()).collect::<Vec<_>>().join(" ");
+        let columns = if columns.is_empty() { columns } else { format!(" ({columns})") };
         let message = if missed.is_empty() {
             let counted = if expect.restarts.is_some() {
                 format!(", {restarted} restarts since the run began")
             } else {
                 String::new()
             };
-            format!("{ready} ready ({columns}){counted} of {place}")
+            format!("{ready} ready{columns}{counted} of {place}")
         } else {
             format!("{} ({place})", missed.join("; "))
         };

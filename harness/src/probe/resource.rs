@@ -61,10 +61,10 @@ impl Resource {
         }
     }
 
-    /// Whether it is one of the objects of which several may claim the same.
+    /// Whether what it says is expected to hold, and it is one of the objects of which another may claim the same.
     fn may_have_rivals(&self) -> bool {
         let object = self.object();
-        object.group() == ROUTING && object.kind == "VirtualService" && self.expect.exists != Some(false)
+        object.group() == ROUTING && object.kind == "VirtualService" && !self.expect.values.is_empty()
     }
 
     fn place(&self) -> String {

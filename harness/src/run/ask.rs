@@ -14,7 +14,7 @@ use crate::plan::PlannedCheck;
 use crate::probe::{Answer, Observer, Outcome};
 
 /// The pause between two questions of a polled check.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// A check with its observer.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl Asker {
         let first = self.ask_once().await;
         let connection = matches!(first.answer, Answer::Bad(class) if {
             use meshdrill_checks::record::Class;
-            matches!(class, Class::Refused | Class::Reset | Class::ConnectTimeout | Class::Dns)
+            matches!(class, Class::Refused | Class::Reset | Class::ConnectTimeout | Class::Dns | Class::NotSent)
         });
         if connection || first.answer == Answer::Unasked { self.ask_once().await } else { first }
     }

@@ -1,14 +1,15 @@
 //! A drill's phases after preflight: baseline, inject, hold, undo, observe, verify.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use meshdrill_checks::outage::{self, SUSTAINED};
-use meshdrill_checks::record::{At, Class, Event, Line, Phase, Record, Sample};
+use meshdrill_checks::record::{At, Class, Event, Phase, Record, Sample};
 use meshdrill_checks::score::breached;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::ask::Asker;
+use super::ask::{Asker, PAUSE};
 use super::faults::FaultBench;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
@@ -42,8 +43,12 @@ impl Drill<'_> {
         let samplers: Vec<Sampler> =
             ready.probes.iter().map(|(probe, observer)| sample(probe, observer, &self.recorder)).collect();
         if let Some(faults) = self.baseline(&samplers, &ready.askers).await {
-            self.break_and_undo(faults).await;
-            self.watch_recovery(&ready.askers).await;
+            let recovered = Recovered::of(&ready.askers);
+            tokio::select! {
+                () = self.break_and_undo(faults) => {}
+                () = self.watch_undo(&recovered) => {}
+            }
+            self.watch_recovery(&ready.askers, &recovered).await;
         }
         join_all(samplers.into_iter().map(|sampler| sampler.stop(&self.interrupts))).await;
     }
@@ -197,8 +202,39 @@ impl Drill<'_> {
         self.recorder.ask(verified).await.unwrap_or_default()
     }
 
+    /// Asks the recovered checks from when the last undo was begun: an undo is waited for until it is seen, and what it brings
+    /// back may be whole long before. Never ends.
+    async fn watch_undo(&self, recovered: &Recovered<'_>) {
+        loop {
+            sleep(PAUSE).await;
+            match self.last_undo().await {
+                Some(_) => recovered.ask(&self.recorder).await,
+                None => recovered.forget(),
+            }
+        }
+    }
+
+    /// When the last undo was begun; none where something is yet to be undone, or nothing had to be.
+    async fn last_undo(&self) -> Option<At> {
+        let plan = self.plan.faults.iter();
+        let ids: Vec<String> =
+            plan.filter(|fault| fault.kind.as_role().sustained()).map(|fault| fault.id.clone()).collect();
+        let begun = move |record: &Record| {
+            let requested = |id: &String| {
+                record
+                    .events
+                    .iter()
+                    .any(|line| matches!(&line.event, Event::FaultRequested { fault, .. } if fault == id))
+            };
+            let begun: Option<Vec<At>> =
+                ids.iter().filter(|id| requested(id)).map(|id| record.undo_begun(id)).collect();
+            begun?.into_iter().max()
+        };
+        self.recorder.ask(begun).await.flatten()
+    }
+
     /// Observes until recovery is sustained, polls the recovered checks beside it, and verifies at the end.
-    async fn watch_recovery(&self, askers: &[Asker]) {
+    async fn watch_recovery(&self, askers: &[Asker], recovered: &Recovered<'_>) {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
         let start = Instant::now();
@@ -206,8 +242,11 @@ impl Drill<'_> {
         if !interrupted {
             self.phase(Phase::Observe);
         }
-        let recovered =
-            join_all(stage(Stage::Recovered).map(|asker| async move { self.recovered(asker, start).await }));
+        let checks = recovered.checks.iter().map(|(asker, whole)| async move {
+            let since = *whole.lock().unwrap_or_else(PoisonError::into_inner);
+            self.recovered(asker, since, start).await
+        });
+        let recovered = join_all(checks);
         let (recovered, ()) = tokio::join!(recovered, async {
             if !interrupted {
                 let _ = self.interrupts.or(self.observe(deadline)).await;
@@ -245,15 +284,21 @@ impl Drill<'_> {
 
     /// Polls a recovered check; what it still misses when nothing more is waited for. It is asked on beyond the time it has:
     /// what comes back late has missed its target, and is no damage.
-    async fn recovered(&self, asker: &Asker, start: Instant) -> Option<String> {
+    async fn recovered(&self, asker: &Asker, since: Option<At>, start: Instant) -> Option<String> {
         let phases = &self.plan.phases;
         let limit = asker.check.within.unwrap_or(phases.recovery);
-        let (mut outcome, took) = asker.poll(start + limit.0.max(phases.undo.0), &self.interrupts).await;
+        let first = asker.ask().await;
+        let (mut outcome, took, whole) = match (first.answer, since) {
+            // It was whole before, and still is.
+            (Answer::Good, Some(since)) => (first, Duration::ZERO, since),
+            _ => {
+                let (outcome, took) = asker.poll(start + limit.0.max(phases.undo.0), &self.interrupts).await;
+                (outcome, took, self.recorder.clock().now())
+            }
+        };
         let met = outcome.answer == Answer::Good;
-        // Undoing includes to wait until it is seen, so most of what comes back is back by now.
-        let now = self.recorder.clock().now();
-        let begun = self.recorder.ask(last_undo).await.flatten();
-        let took = begun.map_or(took, |begun| now.since(begun));
+        let begun = self.last_undo().await;
+        let took = begun.map_or(took, |begun| whole.since(begun));
         let took = took.as_secs_f64();
         outcome.message = match begun {
             Some(_) => format!("{} ({took:.1} s after the undo began)", outcome.message),
@@ -269,11 +314,11 @@ impl Drill<'_> {
 
     /// Says whether everything is as it was: all undos seen, all recovered checks met.
     async fn verify(&self, recovered: &[Option<String>]) {
-        let mut leftovers = self.recorder.ask(failed_undos).await.unwrap_or_default();
+        let mut leftovers = self.recorder.ask(Record::failed_undos).await.unwrap_or_default();
         let undone = leftovers.is_empty();
         leftovers.extend(recovered.iter().flatten().cloned());
         let verified = leftovers.is_empty();
-        if verified && let Err(error) = self.bench.journal.lock().await.clear(&self.bench.world).await {
+        if undone && let Err(error) = self.bench.journal.lock().await.clear(&self.bench.world).await {
             self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
         }
         let message = if verified {
@@ -290,16 +335,31 @@ impl Drill<'_> {
     }
 }
 
-/// When the last undo was begun; none where nothing had to be undone.
-fn last_undo(record: &Record) -> Option<At> {
-    let undo = |line: &&Line| matches!(line.event, Event::UndoRequested { .. });
-    record.events.iter().rev().find(undo).map(|line| line.at)
+/// The recovered checks of a drill, and since when each of them is met without a break.
+struct Recovered<'a> {
+    checks: Vec<(&'a Asker, Mutex<Option<At>>)>,
 }
 
-fn failed_undos(record: &Record) -> Vec<String> {
-    let of_one =
-        |id: &String| record.undo_failures(id).into_iter().map(|why| format!("{id}: {why}")).collect::<Vec<_>>();
-    record.header.faults.iter().flat_map(|fault| of_one(&fault.id)).collect()
+impl<'a> Recovered<'a> {
+    fn of(askers: &'a [Asker]) -> Self {
+        let checks = askers.iter().filter(|asker| asker.check.stage == Stage::Recovered);
+        Self { checks: checks.map(|asker| (asker, Mutex::default())).collect() }
+    }
+
+    async fn ask(&self, recorder: &Recorder) {
+        let asked = self.checks.iter().map(|(asker, whole)| async move {
+            let good = asker.ask().await.answer == Answer::Good;
+            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+            *whole = good.then(|| whole.unwrap_or_else(|| recorder.clock().now()));
+        });
+        join_all(asked).await;
+    }
+
+    fn forget(&self) {
+        for (_, whole) in &self.checks {
+            *whole.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
 }
 
 /// A probe that died or cannot ask before anything was injected.

@@ -1,5 +1,6 @@
 //! Faults in their time: intent written, injected, proven, held, undone, verified.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,7 +195,8 @@ impl FaultBench {
         }
     }
 
-    /// Undoes a fault and waits until the undo is seen. Does not listen to interruptions.
+    /// Undoes a fault and waits until the undo is seen. An interruption does not keep it from being sent; after one, it is
+    /// waited for as long as for anything else.
     pub async fn undo(&self, id: &str) -> bool {
         let undos = self.journal.lock().await.undos(id);
         if undos.is_empty() {
@@ -242,13 +244,18 @@ impl FaultBench {
             }
             UndoOutcome::Gone => format!("{undo}: the object is gone"),
         };
+        let mut patience = pin!(self.interrupts.patience(deadline));
         let mut pause = EFFECT_PAUSE;
         loop {
-            match undo.missing(&self.world).await {
+            let missing = match undo.missing(&self.world).await {
                 Ok(None) => return Ok(words),
-                Ok(Some(what)) if Instant::now() >= deadline => return Err(what),
-                Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
-                _ => sleep(pause).await,
+                Ok(Some(what)) => what,
+                Err(error) => error.to_string(),
+            };
+            tokio::select! {
+                biased;
+                () = &mut patience => return Err(missing),
+                () = sleep(pause) => {}
             }
             pause = (pause * 5 / 4).min(LONGEST_UNDO_PAUSE);
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{Class, Event, Sample, Series};
+use meshdrill_checks::units::TimeSpan;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -227,12 +228,20 @@ impl Lane {
     }
 
     fn record_outcome(&self, slot: u64, due: Instant, started: Instant, completed: Instant, outcome: &Outcome) {
-        // What the instrument kept back was asked later than planned; the service answers for its own time alone.
-        let (due, started) = (due + outcome.waited, started + outcome.waited);
-        let completed = outcome.took.map_or(completed, |took| started + took);
-        let late = outcome.answer == Answer::Good && completed.duration_since(due) > self.probe.slow.0;
-        let class = if late { Class::Late } else { outcome.class() };
-        self.record(slot, due, started, completed, outcome, class);
+        let (class, asked) = (outcome.class(), started + outcome.waited);
+        let completed = outcome.took.map_or(completed, |took| asked + took);
+        let in_time = |due: Instant| completed.duration_since(due) <= self.probe.slow.0;
+        let kept_back = outcome.waited > LATE;
+        let by_the_wait = class == Class::Timeout || (class.is_good() && !in_time(due) && in_time(due + outcome.waited));
+        // Nothing is known of a slot whose question was kept back for so long that this alone may have made it bad.
+        if kept_back && by_the_wait {
+            let why = format!("kept back for {}: no connection was free", TimeSpan(outcome.waited));
+            return self.record(slot, due, asked, asked, &Outcome::new(Answer::NoData, why), Class::NotSent);
+        }
+        // What was kept back a little was asked later than planned; a good answer in spite of more counts with the wait.
+        let due = if kept_back && class.is_good() { due } else { due + outcome.waited };
+        let class = if class.is_good() && !in_time(due) { Class::Late } else { class };
+        self.record(slot, due, asked, completed, outcome, class);
     }
 
     fn record(&self, slot: u64, due: Instant, started: Instant, completed: Instant, outcome: &Outcome, class: Class) {

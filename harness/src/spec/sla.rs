@@ -57,7 +57,7 @@ pub enum CriterionSpec {
     Latency(Quantiles),
     /// Quantiles of the round-trip time.
     Rtt(Quantiles),
-    /// From the removal of each target to its replacement being ready.
+    /// From the removal of each target to its replacement being ready; of a fault that removes pods (`deletePods`, `evictPods`).
     RestartTime(OrDefault<TimeSpan>),
     /// Which endpoints of a proxy answered requests.
     Endpoints(EndpointsClaim),
