@@ -1,6 +1,7 @@
 //! Faults that no drill of the catalogue uses alone: each takes effect on the lab, is undone, and the undo is seen.
 
 use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
 
 use crate::command::{meshdrill, run, run_dirs, scorecard, scratch};
 
@@ -55,7 +56,27 @@ pub fn trials() -> Vec<Trial> {
         Trial::test(format!("faults::{name}"), move || takes_effect_and_is_undone(row))
     };
     let again = Trial::test("faults::a second round without effect is undone as well", second_round);
-    FAULTS.iter().map(trial).chain([again]).collect()
+    let early = Trial::test("faults::what is whole while another undo is waited for is so in time", whole_early);
+    FAULTS.iter().map(trial).chain([again, early]).collect()
+}
+
+/// Two faults are undone together; what the first brings back takes seconds, and the second is whole at once.
+fn whole_early() -> Result<(), Failed> {
+    let folder = scratch("whole-early");
+    let path = folder.join("fault.yaml");
+    let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: whole-early }\nspec:\n  probes:\n    page:\n      http: { via: ingress/secondary, path: /productpage }\n  faults:\n    - scale: { cluster: primary, namespace: istio-system, deployment: istio-ingressgateway, replicas: 0 }\n      for: 5s\n    - cordon: { cluster: secondary, node: secondary-node-1 }\n      for: 5s\n  recovered:\n    - nodes: { cluster: secondary }\n      within: 1500ms\n  sla:\n    - { probe: page, errorRate: 5% }\n";
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
+    ran.expect_code(0)?;
+    let record = std::fs::read_to_string(run_dirs(&folder).pop().ok_or("no run directory")?.join("run.jsonl"))
+        .map_err(|error| error.to_string())?;
+    let at = |event: &str, fault: &str| {
+        let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
+        let line = lines.filter(|line| line["event"] == event && line["fault"] == fault).last();
+        line.and_then(|line| line["at"].as_f64()).unwrap_or(f64::NAN)
+    };
+    let waited = at("undo-verified", "f1") - at("undo-requested", "f2");
+    if waited > 1.5 { Ok(()) } else { Err(format!("the trial proves nothing: f1 was undone after {waited} s").into()) }
 }
 
 /// The first round of a repeated fault is undone; in the second its effect cannot be seen, and it is undone all the same.

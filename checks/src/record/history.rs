@@ -258,4 +258,23 @@ mod tests {
         assert_eq!(say(failed("y")), "y");
         assert_eq!(say(verified()), "y");
     }
+
+    #[test]
+    fn an_undo_that_is_tried_again_was_begun_once() {
+        let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
+        let mut record = Record::begin(*header);
+        let second = |at| At::after_start(Duration::from_secs(at));
+        let mut say = |at, event| {
+            record.push(Line { at: second(at), event });
+            record.undo_begun("f1")
+        };
+        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new() };
+        let requested = |fault: &str| Event::UndoRequested { fault: fault.into(), undo: String::new() };
+        assert_eq!(say(1, injected()), None);
+        assert_eq!(say(2, requested("f2")), None);
+        assert_eq!(say(3, requested("f1")), Some(second(3)));
+        assert_eq!(say(9, requested("f1")), Some(second(3)), "a second try");
+        assert_eq!(say(10, injected()), None, "a second round");
+        assert_eq!(say(12, requested("f1")), Some(second(12)));
+    }
 }

@@ -130,7 +130,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub fail_fast: bool,
     /// How many validations run at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 16)]
     pub jobs: usize,
     /// Observe until every criterion can be decided, at most an hour longer
     #[arg(long)]

@@ -20,8 +20,10 @@ use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSo
 
 /// The time between the beginnings of the first runs that go on side by side.
 const STAGGER: Duration = Duration::from_millis(400);
-/// The longest that one which has time to spare waits beyond its turn.
-const MOST_SPARE: Duration = Duration::from_secs(10);
+/// The longest time over which those with time to spare are spread.
+const MOST_SPARE: Duration = Duration::from_secs(30);
+/// How much of what they have to spare they use.
+const SPREAD: f64 = 0.9;
 
 /// Runs everything that was selected and gives the exit code of all of it.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
@@ -119,17 +121,19 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
         validations.sort_by_key(|plan| std::cmp::Reverse(plan.duration()));
         let jobs = args.jobs.max(1);
         let longest = validations.first().map_or(Duration::ZERO, |plan| plan.duration().0);
+        let (begun, count) = (tokio::time::Instant::now(), validations.len() as f64);
         let starts = validations.into_iter().enumerate().map(|(index, plan)| {
-            // Many that begin at once would be measured as lateness of what they ask; who has time to spare, waits longer.
-            let spare = (longest.saturating_sub(plan.duration().0) / 3).min(MOST_SPARE);
-            let turn = STAGGER * u32::try_from(index).unwrap_or(0);
-            let wait = if index < jobs { turn + spare } else { Duration::ZERO };
+            // Many that begin at once would be measured as lateness of what they ask. So they take turns, and those with time
+            // to spare are spread over what the longest takes.
+            let spare = longest.saturating_sub(plan.duration().0).min(MOST_SPARE);
+            let turn = if index < jobs { STAGGER * u32::try_from(index).unwrap_or(0) } else { Duration::ZERO };
+            let begin = begun + turn.max(spare.mul_f64(SPREAD * index as f64 / count));
             let options = options(args, progress(args, plan, alone), interrupts.clone());
             let run = execute(plan, &source, options);
             let interrupts = interrupts.clone();
             async move {
                 // An interrupted run says so itself.
-                let _ = interrupts.or(tokio::time::sleep(wait)).await;
+                let _ = interrupts.or(tokio::time::sleep_until(begin)).await;
                 run.await
             }
         });

@@ -12,10 +12,14 @@ use super::{Dial, Failure};
 
 /// How many there may be before pauses are made, where they are to be opened sparingly.
 const WITHOUT_PAUSE: usize = 4;
-/// The pause between two openings.
+/// The least pause between two openings.
 const PAUSE: Duration = Duration::from_millis(150);
+/// How many times as long as an opening took the pause after it is: where openings are slow, they are what makes them so.
+const PAUSES: u32 = 3;
 /// How long an opening keeps others from being begun.
 const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
+/// How long an asker whose opening went to another waits for it before it has one more opened.
+const ANOTHER: Duration = Duration::from_secs(3);
 /// How long an asker then waits for one that is given back before another is opened for it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -26,7 +30,8 @@ pub(super) struct Kept {
     idle: Mutex<Vec<Connection>>,
     given_back: Notify,
     openings: Arc<Semaphore>,
-    last_opening: Mutex<Option<Instant>>,
+    /// Before when no other is opened, where that is not at once.
+    next_opening: Mutex<Option<Instant>>,
     /// Held by every connection that lives or is being opened.
     living: Living,
 }
@@ -39,8 +44,8 @@ impl Kept {
     pub(super) fn new(dial: Arc<dyn Dial>) -> Arc<Self> {
         let at_once = if dial.sparingly() { 1 } else { Semaphore::MAX_PERMITS };
         let openings = Arc::new(Semaphore::new(at_once));
-        let (idle, last_opening) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { dial, idle, given_back: Notify::new(), openings, last_opening, living: Living::default() })
+        let (idle, next_opening) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { dial, idle, given_back: Notify::new(), openings, next_opening, living: Living::default() })
     }
 
     /// One that is idle. Without any, whichever comes first: one that is given back, or another that is opened.
@@ -76,8 +81,15 @@ impl Kept {
 
     /// When another may be opened, where that is not at once.
     fn next_opening(&self) -> Option<Instant> {
-        let last = (*self.last_opening.lock().unwrap_or_else(PoisonError::into_inner))?;
-        self.is_enough().then(|| last + PAUSE)
+        let next = (*self.next_opening.lock().unwrap_or_else(PoisonError::into_inner))?;
+        self.is_enough().then_some(next)
+    }
+
+    /// Opens no other for a while.
+    fn pause(&self, length: Duration) {
+        let until = Instant::now() + length;
+        let mut next = self.next_opening.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next).max(Some(until));
     }
 
     /// Whether there are as many as may be opened without pauses.
@@ -95,7 +107,8 @@ impl Kept {
         if let Some(due) = self.next_opening() {
             sleep_until(due).await;
         }
-        *self.last_opening.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let begun = Instant::now();
+        self.pause(PAUSE);
         let living = Arc::clone(&self.living);
         let kept = Arc::clone(self);
         let opening = tokio::spawn(async move {
@@ -108,12 +121,13 @@ impl Kept {
                     opening.await
                 }
             };
+            kept.pause(begun.elapsed() * PAUSES);
             opened.map(|connection| kept.give_back(connection.counted(living)))
         });
-        match opening.await {
-            Ok(opened) => opened,
-            Err(_) => std::future::pending().await,
-        }
+        opening.await.unwrap_or_else(|_| Ok(()))?;
+        // One that waits for longer has it. What it gives back comes here, unless its exchange fails.
+        sleep(ANOTHER).await;
+        Ok(())
     }
 }
 
@@ -129,7 +143,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use futures::future::BoxFuture;
-    use meshdrill_checks::record::Series;
+    use meshdrill_checks::record::{Class, Series};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::super::{ByteStream, Exchange, HttpClient};
@@ -220,6 +234,34 @@ mod tests {
         assert!(opened.load(Ordering::Acquire) >= 20, "{opened:?}");
         let settled = asked.last().unwrap().1;
         assert!(settled < Duration::from_millis(100), "still waits {settled:?} at the end");
+    }
+
+    /// The first stream never opens; the others do at once.
+    #[derive(Debug, Default)]
+    struct Hangs(AtomicU32);
+
+    impl Dial for Hangs {
+        fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+            Box::pin(async move {
+                if self.0.fetch_add(1, Ordering::AcqRel) == 0 {
+                    return std::future::pending().await;
+                }
+                Slow { opening: Duration::ZERO, answering: Duration::ZERO, opened: Arc::default() }.dial().await
+            })
+        }
+
+        fn sparingly(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_opening_that_hangs_keeps_no_other_waiting_and_is_no_fault_of_the_service() {
+        let client = HttpClient::over(Arc::new(Hangs::default()), Series::Kept);
+        let short = Exchange { timeout: Duration::from_millis(500), ..exchange() };
+        assert_eq!(client.send(&short).await.unwrap_err().class, Class::NotSent);
+        let answer = client.send(&exchange()).await.unwrap();
+        assert!(answer.waited <= ONE_AT_A_TIME, "{:?}", answer.waited);
     }
 
     #[tokio::test(start_paused = true)]

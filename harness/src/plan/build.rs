@@ -82,8 +82,8 @@ impl Building<'_> {
             if let Some(known) = known.as_ref().filter(|known| !known.contains(&key)) {
                 let list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
                 let meant = nearest(&key, known.iter().map(String::as_str));
-                let meant = meant.map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
-                self.unknown_cluster(&key, place, format!("{meant}It has {list}; `all` stands for every one of them"));
+                let begin = meant.map_or_else(|| "it".to_owned(), |meant| format!("did you mean `{meant}`? It"));
+                self.unknown_cluster(&key, place, format!("{begin} has {list}; `all` stands for every one of them"));
             }
             self.clusters.insert(key);
         }

@@ -249,7 +249,7 @@ fn routing(world: &World, c: usize) -> (HashMap<String, Vec<Table>>, Vec<Server>
         if gateways.is_empty() || gateways.contains(&"mesh") {
             for host in object::items(service, "/spec/hosts").iter().filter_map(Value::as_str) {
                 let table = Table { exported: config::exported(service), routes: parsed.clone() };
-                routes.entry(config::full_host(host, object::namespace(service))).or_default().push(table);
+                routes.entry(config::claimed_host(host, object::namespace(service))).or_default().push(table);
             }
         }
         for gateway in gateways.into_iter().filter(|g| *g != "mesh") {
