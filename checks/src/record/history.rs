@@ -99,6 +99,12 @@ impl Record {
         judged && self.failed_undos().is_empty()
     }
 
+    /// When a fault was last injected.
+    pub fn requested(&self, fault: &str) -> Option<At> {
+        let of = |line: &&Line| matches!(&line.event, Event::FaultRequested { fault: of, .. } if of == fault);
+        self.events.iter().rev().find(of).map(|line| line.at)
+    }
+
     /// When the undoing of a fault was begun, since it was last injected: tries after the first begin nothing anew.
     pub fn undo_begun(&self, fault: &str) -> Option<At> {
         let mut begun = None;
@@ -276,5 +282,6 @@ mod tests {
         assert_eq!(say(9, requested("f1")), Some(second(3)), "a second try");
         assert_eq!(say(10, injected()), None, "a second round");
         assert_eq!(say(12, requested("f1")), Some(second(12)));
+        assert_eq!((record.requested("f1"), record.requested("f2")), (Some(second(10)), None));
     }
 }

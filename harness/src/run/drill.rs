@@ -214,21 +214,20 @@ impl Drill<'_> {
         }
     }
 
-    /// When the last undo was begun; none where something is yet to be undone, or nothing had to be.
+    /// When the last undo was begun, or a fault that needs none came after it; none where something is yet to be undone, or
+    /// nothing had to be.
     async fn last_undo(&self) -> Option<At> {
         let plan = self.plan.faults.iter();
-        let ids: Vec<String> =
-            plan.filter(|fault| fault.kind.as_role().sustained()).map(|fault| fault.id.clone()).collect();
+        let faults: Vec<(String, bool)> =
+            plan.map(|fault| (fault.id.clone(), fault.kind.as_role().sustained())).collect();
         let begun = move |record: &Record| {
-            let requested = |id: &String| {
-                record
-                    .events
-                    .iter()
-                    .any(|line| matches!(&line.event, Event::FaultRequested { fault, .. } if fault == id))
-            };
-            let begun: Option<Vec<At>> =
-                ids.iter().filter(|id| requested(id)).map(|id| record.undo_begun(id)).collect();
-            begun?.into_iter().max()
+            let requested = faults.iter().filter_map(|(id, sustained)| Some((id, *sustained, record.requested(id)?)));
+            let (mut undone, mut last) = (false, At::ZERO);
+            for (id, sustained, at) in requested {
+                undone |= sustained;
+                last = last.max(if sustained { record.undo_begun(id)? } else { at });
+            }
+            undone.then_some(last)
         };
         self.recorder.ask(begun).await.flatten()
     }
