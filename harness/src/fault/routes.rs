@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn a_host_has_one_owner_or_none() {
         let cart = "cart.shop.svc.cluster.local";
-        let all = [service("x", &["pay", "cart"], &[]), service("dead", &["cart.shop"], &[]), service("any", &["*"], &["g"])];
+        let all =
+            [service("x", &["pay", "cart"], &[]), service("dead", &["cart.shop"], &[]), service("any", &["*"], &["g"])];
         assert_eq!(owner(&all, cart).unwrap()["metadata"]["name"], "x");
         assert!(matches!(owner(&all, "other.shop.svc.cluster.local"), Err(FaultError::NoTarget(_))));
         let outside = [service("x", &["cart"], &[]), service("edge", &[cart], &["edge"])];

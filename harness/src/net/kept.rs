@@ -15,7 +15,7 @@ const WITHOUT_PAUSE: usize = 4;
 /// The least pause between two openings.
 const PAUSE: Duration = Duration::from_millis(150);
 /// How many times as long as an opening took the pause after it is: where openings are slow, they are what makes them so.
-const PAUSES: u32 = 3;
+const PAUSES: u32 = 1;
 /// How long an opening keeps others from being begun.
 const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
 /// How long an asker whose opening went to another waits for it before it has one more opened.

@@ -22,6 +22,8 @@ use crate::probe::{Answer, Observer, Outcome};
 /// How late a slot may start. Beyond it the runner is to blame, and the sample is not made. Latency counts from when it
 /// was due, so what is allowed here only makes the target look slower.
 const LATE: Duration = Duration::from_millis(100);
+/// How long the instrument may keep a question back and still speak of its slot.
+const KEPT_BACK: Duration = Duration::from_secs(2);
 /// The longest that a probe may take to read back what it wrote.
 const READ_BACK: Duration = Duration::from_mins(2);
 /// In-flight observations that are always allowed.
@@ -230,16 +232,15 @@ impl Lane {
     fn record_outcome(&self, slot: u64, due: Instant, started: Instant, completed: Instant, outcome: &Outcome) {
         let (class, asked) = (outcome.class(), started + outcome.waited);
         let completed = outcome.took.map_or(completed, |took| asked + took);
-        let in_time = |due: Instant| completed.duration_since(due) <= self.probe.slow.0;
-        let kept_back = outcome.waited > LATE;
-        let by_the_wait = class == Class::Timeout || (class.is_good() && !in_time(due) && in_time(due + outcome.waited));
-        // Nothing is known of a slot whose question was kept back for so long that this alone may have made it bad.
-        if kept_back && by_the_wait {
+        let in_time = |since: Instant| completed.duration_since(since) <= self.probe.slow.0;
+        // A slot whose question was kept back for long says nothing, nor does one that had no time left to be answered in.
+        let unanswered = class == Class::Timeout && outcome.waited > LATE && in_time(asked);
+        if unanswered || (class.is_good() && outcome.waited > KEPT_BACK) {
             let why = format!("kept back for {}: no connection was free", TimeSpan(outcome.waited));
             return self.record(slot, due, asked, asked, &Outcome::new(Answer::NoData, why), Class::NotSent);
         }
-        // What was kept back a little was asked later than planned; a good answer in spite of more counts with the wait.
-        let due = if kept_back && class.is_good() { due } else { due + outcome.waited };
+        // What the instrument kept back was asked later than planned; the service answers for its own time alone.
+        let due = due + outcome.waited;
         let class = if class.is_good() && !in_time(due) { Class::Late } else { class };
         self.record(slot, due, asked, completed, outcome, class);
     }
