@@ -72,7 +72,7 @@ fn whole_early() -> Result<(), Failed> {
         .map_err(|error| error.to_string())?;
     let at = |event: &str, fault: &str| {
         let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
-        let line = lines.filter(|line| line["event"] == event && line["fault"] == fault).last();
+        let line = lines.rev().find(|line| line["event"] == event && line["fault"] == fault);
         line.and_then(|line| line["at"].as_f64()).unwrap_or(f64::NAN)
     };
     let waited = at("undo-verified", "f1") - at("undo-requested", "f2");

@@ -124,7 +124,7 @@ impl Kept {
             kept.pause(begun.elapsed() * PAUSES);
             opened.map(|connection| kept.give_back(connection.counted(living)))
         });
-        opening.await.unwrap_or_else(|_| Ok(()))?;
+        opening.await.unwrap_or(Ok(()))?;
         // One that waits for longer has it. What it gives back comes here, unless its exchange fails.
         sleep(ANOTHER).await;
         Ok(())

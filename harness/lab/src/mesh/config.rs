@@ -96,7 +96,7 @@ pub(crate) fn duration(text: &str) -> Option<Ms> {
     Some((number * unit).round() as Ms)
 }
 
-/// The full name of a host that a VirtualService claims: Istio completes a name without a dot, and takes every other as it
+/// The full name of a host that a `VirtualService` claims: Istio completes a name without a dot, and takes every other as it
 /// stands.
 pub(crate) fn claimed_host(host: &str, namespace: &str) -> String {
     if host.contains('.') { host.to_owned() } else { full_host(host, namespace) }
