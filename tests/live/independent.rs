@@ -104,11 +104,18 @@ fn is_complete(answer: &[u8]) -> bool {
     }
 }
 
-/// From the first bad request due to the first good one done after the last bad one.
+/// The longest outage: from its first bad request due to the first good one done after its last bad one. A second without a
+/// bad request parts two outages.
 fn outage(seen: &[Seen]) -> Option<(f64, f64)> {
-    let first = seen.iter().find(|one| !one.good)?;
-    let last = seen.iter().rposition(|one| !one.good)?;
-    Some((first.due, seen.get(last + 1)?.done))
+    let mut outages: Vec<(usize, usize)> = Vec::new();
+    for (index, one) in seen.iter().enumerate().filter(|(_, one)| !one.good) {
+        match outages.last_mut() {
+            Some((_, last)) if one.due - seen[*last].due < 1.0 => *last = index,
+            _ => outages.push((index, index)),
+        }
+    }
+    let ends = outages.into_iter().filter_map(|(first, last)| Some((seen[first].due, seen.get(last + 1)?.done)));
+    ends.max_by(|(from, to), (other_from, other_to)| (to - from).total_cmp(&(other_to - other_from)))
 }
 
 /// The Unix time of t = 0 of a run.
