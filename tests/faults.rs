@@ -1,9 +1,11 @@
 //! Faults that no drill of the catalogue uses alone: each takes effect on the lab, is undone, and the undo is seen.
 
+use std::path::{Path, PathBuf};
+
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use crate::command::{meshdrill, run, run_dirs, scorecard, scratch};
+use crate::command::{Ran, meshdrill, run, run_dirs, scorecard, scratch};
 
 /// Name and the `faults:` row.
 const FAULTS: [(&str, &str); 14] = [
@@ -60,16 +62,22 @@ pub fn trials() -> Vec<Trial> {
     FAULTS.iter().map(trial).chain([again, early]).collect()
 }
 
+/// Runs a scenario on the lab, which must end with this exit code: what it said, and its run directory.
+fn on_the_lab(folder: &Path, text: &str, code: i32) -> Result<(Ran, PathBuf), Failed> {
+    let path = folder.join("fault.yaml");
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(folder).arg(&path));
+    ran.expect_code(code)?;
+    let dir = run_dirs(folder).pop().ok_or("no run directory")?;
+    Ok((ran, dir))
+}
+
 /// Two faults are undone together; what the first brings back takes seconds, and the second is whole at once.
 fn whole_early() -> Result<(), Failed> {
     let folder = scratch("whole-early");
-    let path = folder.join("fault.yaml");
     let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: whole-early }\nspec:\n  probes:\n    page:\n      http: { via: ingress/secondary, path: /productpage }\n  faults:\n    - scale: { cluster: primary, namespace: istio-system, deployment: istio-ingressgateway, replicas: 0 }\n      for: 5s\n    - cordon: { cluster: secondary, node: secondary-node-1 }\n      for: 5s\n  recovered:\n    - nodes: { cluster: secondary }\n      within: 1500ms\n  sla:\n    - { probe: page, errorRate: 5% }\n";
-    std::fs::write(&path, text).map_err(|error| error.to_string())?;
-    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
-    ran.expect_code(0)?;
-    let record = std::fs::read_to_string(run_dirs(&folder).pop().ok_or("no run directory")?.join("run.jsonl"))
-        .map_err(|error| error.to_string())?;
+    let (_, dir) = on_the_lab(&folder, text, 0)?;
+    let record = std::fs::read_to_string(dir.join("run.jsonl")).map_err(|error| error.to_string())?;
     let at = |event: &str, fault: &str| {
         let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
         let line = lines.rev().find(|line| line["event"] == event && line["fault"] == fault);
@@ -82,12 +90,8 @@ fn whole_early() -> Result<(), Failed> {
 /// The first round of a repeated fault is undone; in the second its effect cannot be seen, and it is undone all the same.
 fn second_round() -> Result<(), Failed> {
     let folder = scratch("second-round");
-    let path = folder.join("fault.yaml");
     let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: second-round }\nspec:\n  probes:\n    page:\n      http: { via: ingress/primary, path: /productpage }\n  faults:\n    - scale: { cluster: primary, namespace: bookinfo, deployment: reviews-v1, replicas: 0 }\n      for: 5s\n      repeat: { every: 40s, times: 2 }\n      effect: [{ deployment: { cluster: primary, namespace: bookinfo, name: ratings-v1 } }]\n    - scale: { cluster: primary, namespace: bookinfo, deployment: ratings-v1, replicas: 0 }\n      after: 30s\n      for: 60s\n  sla:\n    - { probe: page, errorRate: 5% }\n";
-    std::fs::write(&path, text).map_err(|error| error.to_string())?;
-    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
-    ran.expect_code(13)?;
-    let dir = run_dirs(&folder).pop().ok_or("no run directory")?;
+    let (ran, dir) = on_the_lab(&folder, text, 13)?;
     let record = std::fs::read_to_string(dir.join("run.jsonl")).map_err(|error| error.to_string())?;
     let of_f1 = |line: &&str| line.contains(r#""fault":"f1""#);
     let last =
@@ -100,15 +104,12 @@ fn second_round() -> Result<(), Failed> {
 
 fn takes_effect_and_is_undone(row: &str) -> Result<(), Failed> {
     let folder = scratch("fault");
-    let path = folder.join("fault.yaml");
     let text = format!(
         "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: fault }}\nspec:\n  probes:\n    page:\n      http: {{ via: ingress/secondary, path: /productpage }}\n  faults:\n    - {row}\n  sla:\n    - {{ probe: page, errorRate: 95% }}\n"
     );
     std::fs::write(folder.join("manifest.yaml"), MANIFEST).map_err(|error| error.to_string())?;
-    std::fs::write(&path, text).map_err(|error| error.to_string())?;
-    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
-    ran.expect_code(0)?;
-    let card = scorecard(&run_dirs(&folder).pop().ok_or("no run directory")?)?;
+    let (ran, dir) = on_the_lab(&folder, &text, 0)?;
+    let card = scorecard(&dir)?;
     for fault in card["faults"].as_array().into_iter().flatten() {
         let undone = fault["undo"] == "verified" || (fault["kind"] == "evictPods" && fault["undo"] == "not-needed");
         if fault["tookEffect"] != true || !undone {

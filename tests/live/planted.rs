@@ -334,13 +334,14 @@ impl Planted {
             let (context, namespace, kind, name) = *object;
             let name = if name == "NODE" { node(context)? } else { name.to_owned() };
             let saved: Value = match change {
-                Change::Create(text) => read(text)?,
+                // What was there already is not ours to take away.
+                Change::Create(text) => {
+                    let made = read(text)?;
+                    apply(context, "create", &made)?;
+                    made
+                }
                 _ => read(&kubectl(context, &place(namespace, &["get", kind, &name, "-o", "json"]))?)?,
             };
-            // What was there already is not ours to take away.
-            if let Change::Create(_) = change {
-                apply(context, "create", &saved)?;
-            }
             planted.saved.push((*object, saved.clone(), *change));
             let set = |patch: &str, kind_of: &str, more: &[&str]| {
                 let mut arguments = vec!["patch", kind, &name, kind_of, "-p", patch];

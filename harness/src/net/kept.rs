@@ -14,14 +14,12 @@ use super::{Dial, Failure};
 const WITHOUT_PAUSE: usize = 4;
 /// The least pause between two openings.
 const PAUSE: Duration = Duration::from_millis(150);
-/// How many times as long as an opening took the pause after it is: where openings are slow, they are what makes them so.
-const PAUSES: u32 = 1;
-/// How long an opening keeps others from being begun.
-const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
-/// How long an asker whose opening went to another waits for it before it has one more opened.
-const ANOTHER: Duration = Duration::from_secs(3);
 /// How long an asker then waits for one that is given back before another is opened for it.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long an opening keeps others from being begun.
+const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
+/// How long an asker whose opening went to another waits before it has one more opened.
+const ANOTHER: Duration = Duration::from_secs(3);
 
 /// The connections of one client that wait for their next exchange.
 #[derive(Debug)]
@@ -97,8 +95,8 @@ impl Kept {
         self.sparingly() && Arc::strong_count(&self.living) > WITHOUT_PAUSE
     }
 
-    /// Opens one for whoever is first to take it. It is opened to the end even if the one that
-    /// asked has no more time: otherwise, with many that ask, all of them would give up shortly before they have one.
+    /// Opens one for whoever is first to take it. It is opened to the end even if the one that asked has no more time:
+    /// otherwise, with many that ask, all of them would give up shortly before they have one.
     async fn open_another(self: &Arc<Self>) -> Result<(), Failure> {
         if self.is_enough() {
             sleep(PATIENCE).await;
@@ -121,7 +119,8 @@ impl Kept {
                     opening.await
                 }
             };
-            kept.pause(begun.elapsed() * PAUSES);
+            // Where openings are slow, they are what makes them so.
+            kept.pause(begun.elapsed());
             opened.map(|connection| kept.give_back(connection.counted(living)))
         });
         opening.await.unwrap_or(Ok(()))?;

@@ -1,6 +1,7 @@
 //! Builds a plan from a decoded scenario, with every problem that can be found without contacting anything.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use meshdrill_checks::criterion::{Claim, Criterion};
 use meshdrill_checks::units::TimeSpan;
@@ -63,11 +64,15 @@ impl Building<'_> {
 
     /// A problem at a key, unless something else is wrong there already.
     pub fn problem(&mut self, place: &Path, message: impl Into<String>, help: impl Into<String>) {
-        if self.loaded.lost.contains(place) {
-            return;
-        }
         let span = self.loaded.node.key_span_at(place);
-        self.problems.push(Problem::at(span, message).help(help));
+        self.problem_at(span, place, message, help);
+    }
+
+    /// A problem somewhere in what stands at a key, unless something else is wrong there already.
+    fn problem_at(&mut self, span: Range<usize>, place: &Path, message: impl Into<String>, help: impl Into<String>) {
+        if !self.loaded.lost.contains(place) {
+            self.problems.push(Problem::at(span, message).help(help));
+        }
     }
 
     fn keys(&self) -> Vec<String> {
@@ -83,21 +88,17 @@ impl Building<'_> {
                 let list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
                 let meant = nearest(&key, known.iter().map(String::as_str));
                 let begin = meant.map_or_else(|| "it".to_owned(), |meant| format!("did you mean `{meant}`? It"));
-                self.unknown_cluster(&key, place, format!("{begin} has {list}; `all` stands for every one of them"));
+                let (node, at) = (&self.loaded.node, place.key("cluster"));
+                // Wherever in its kind it is named.
+                let word = node.at(place).and_then(|kind| kind.span_of_word(&key));
+                self.problem_at(
+                    word.unwrap_or_else(|| node.key_span_at(&at)),
+                    &at,
+                    format!("the mesh file has no cluster `{key}`"),
+                    format!("{begin} has {list}; `all` stands for every one of them"),
+                );
             }
             self.clusters.insert(key);
-        }
-    }
-
-    /// Points at the value that names a cluster, wherever in its kind that is.
-    fn unknown_cluster(&mut self, key: &str, kind: &Path, help: String) {
-        let message = format!("the mesh file has no cluster `{key}`");
-        let place = kind.key("cluster");
-        match self.loaded.node.at(kind).and_then(|kind| kind.span_of_word(key)) {
-            Some(span) if !self.loaded.lost.contains(&place) => {
-                self.problems.push(Problem::at(span, message).help(help));
-            }
-            _ => self.problem(&place, message, help),
         }
     }
 

@@ -130,7 +130,6 @@ impl Layout<'_> {
 /// ask for beyond that is seen when the run is under way.
 pub fn lengthen(plan: &mut Plan) {
     plan.phases.conclusive = true;
-    let mut open = Vec::new();
     for criterion in &plan.criteria {
         let Subject::Probe(name) = &criterion.subject else { continue };
         let Some(probe) = plan.probes.iter().find(|probe| probe.name == *name) else { continue };
@@ -140,13 +139,15 @@ pub fn lengthen(plan: &mut Plan) {
         let layout = Layout { criteria: &[], faults: &plan.faults, baseline, observe: None, default_observe: observe };
         let wanted = needed as f64 * MARGIN * probe.every.as_secs_f64() / probe.series.len() as f64;
         let missing = wanted - layout.window(during, observe);
-        if missing <= 0.0 {
-            continue;
-        }
         // A fault that ends by itself cannot be held.
         let held = |fault: &PlannedFault| fault.kind.as_role().sustained();
-        if during == During::Fault && !plan.faults.iter().any(held) {
-            open.push(format!("{} {TOO_SMALL}", criterion.id));
+        if missing > 0.0 && during == During::Fault && !plan.faults.iter().any(held) {
+            continue;
+        }
+        // What was too small is not any more.
+        let said = format!("{} {TOO_SMALL}", criterion.id);
+        plan.warnings.retain(|warning| !warning.starts_with(&said));
+        if missing <= 0.0 {
             continue;
         }
         let more = |factor: f64| Duration::from_secs_f64((missing * factor).ceil()).min(LONGEST_CONCLUSIVE);
@@ -162,9 +163,6 @@ pub fn lengthen(plan: &mut Plan) {
     plan.phases.timeout.0 = plan.phases.timeout.0.max(LONGEST_CONCLUSIVE + plan.phases.observe.0);
     let mut note = |text: String| plan.defaults.push(format!("{text} (--conclusive)"));
     note(format!("observe: at least {}", plan.phases.observe));
-    // What was too small is not any more.
-    plan.warnings
-        .retain(|warning| !warning.contains(TOO_SMALL) || open.iter().any(|still| warning.starts_with(still.as_str())));
 }
 
 /// How many samples a criterion needs to pass when some are as bad as it allows, in a drill that hurts; 0 where it allows

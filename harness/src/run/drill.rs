@@ -286,19 +286,18 @@ impl Drill<'_> {
     async fn recovered(&self, asker: &Asker, since: Option<At>, start: Instant) -> Option<String> {
         let phases = &self.plan.phases;
         let limit = asker.check.within.unwrap_or(phases.recovery);
-        let first = asker.ask().await;
-        let (mut outcome, took, whole) = match (first.answer, since) {
-            // It was whole before, and still is.
-            (Answer::Good, Some(since)) => (first, Duration::ZERO, since),
-            _ => {
-                let (outcome, took) = asker.poll(start + limit.0.max(phases.undo.0), &self.interrupts).await;
-                (outcome, took, self.recorder.clock().now())
-            }
+        let clock = self.recorder.clock();
+        let still = match since {
+            Some(since) => Some((asker.ask().await, since)).filter(|(outcome, _)| outcome.answer == Answer::Good),
+            None => None,
+        };
+        let (mut outcome, whole) = match still {
+            Some(still) => still,
+            None => (asker.poll(start + limit.0.max(phases.undo.0), &self.interrupts).await.0, clock.now()),
         };
         let met = outcome.answer == Answer::Good;
         let begun = self.last_undo().await;
-        let took = begun.map_or(took, |begun| whole.since(begun));
-        let took = took.as_secs_f64();
+        let took = whole.since(begun.unwrap_or_else(|| clock.at(start))).as_secs_f64();
         outcome.message = match begun {
             Some(_) => format!("{} ({took:.1} s after the undo began)", outcome.message),
             None => format!("{} (after {took:.1} s)", outcome.message),

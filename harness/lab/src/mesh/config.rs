@@ -96,10 +96,13 @@ pub(crate) fn duration(text: &str) -> Option<Ms> {
     Some((number * unit).round() as Ms)
 }
 
-/// The full name of a host that a `VirtualService` claims: Istio completes a name without a dot, and takes every other as it
-/// stands.
-pub(crate) fn claimed_host(host: &str, namespace: &str) -> String {
-    if host.contains('.') { host.to_owned() } else { full_host(host, namespace) }
+/// The full names of the hosts that a `VirtualService` claims: Istio completes a name without a dot, and takes every other as
+/// it stands.
+pub(crate) fn claimed_hosts(service: &Value) -> Vec<String> {
+    let hosts = object::items(service, "/spec/hosts").iter().filter_map(Value::as_str);
+    let full =
+        |host: &str| if host.contains('.') { host.to_owned() } else { full_host(host, object::namespace(service)) };
+    hosts.map(full).collect()
 }
 
 /// The full name of a host as an object in `namespace` may abbreviate it.
@@ -133,8 +136,7 @@ pub(crate) fn routes(value: &Value, find: &dyn Fn(&str, &str) -> Option<Value>) 
         }
     }
     let exported = exported(value);
-    let hosts = object::items(value, "/spec/hosts").iter().filter_map(Value::as_str);
-    let hosts: Vec<String> = hosts.map(|host| claimed_host(host, namespace)).collect();
+    let hosts = claimed_hosts(value);
     for route in &mut routes {
         route.exported.clone_from(&exported);
         route.hosts.clone_from(&hosts);
@@ -331,7 +333,8 @@ mod tests {
     fn durations_hosts_and_localities() {
         assert_eq!((duration("2s"), duration("1.5s"), duration("x")), (Some(2000), Some(1500), None));
         assert_eq!(full_host("reviews", "bookinfo"), "reviews.bookinfo.svc.cluster.local");
-        assert_eq!((claimed_host("a", "c"), claimed_host("a.b", "c")), (full_host("a", "c"), "a.b".to_owned()));
+        let service = serde_json::json!({ "metadata": { "namespace": "c" }, "spec": { "hosts": ["a", "a.b"] } });
+        assert_eq!(claimed_hosts(&service), [full_host("a", "c"), "a.b".to_owned()]);
         assert_eq!(full_host("a.b.svc.cluster.local", "c"), "a.b.svc.cluster.local");
         assert!(locality_matches("us-sanjose-1/*", "us-sanjose-1", "z") && !locality_matches("phx/*", "iad", "z"));
     }

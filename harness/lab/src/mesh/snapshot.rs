@@ -247,9 +247,9 @@ fn routing(world: &World, c: usize) -> (HashMap<String, Vec<Table>>, Vec<Server>
         let parsed: Vec<Arc<Route>> = config::routes(service, &find).into_iter().map(Arc::new).collect();
         let gateways: Vec<&str> = object::items(service, "/spec/gateways").iter().filter_map(Value::as_str).collect();
         if gateways.is_empty() || gateways.contains(&"mesh") {
-            for host in object::items(service, "/spec/hosts").iter().filter_map(Value::as_str) {
+            for host in config::claimed_hosts(service) {
                 let table = Table { exported: config::exported(service), routes: parsed.clone() };
-                routes.entry(config::claimed_host(host, object::namespace(service))).or_default().push(table);
+                routes.entry(host).or_default().push(table);
             }
         }
         for gateway in gateways.into_iter().filter(|g| *g != "mesh") {
