@@ -5,6 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use jiff::fmt::{rfc2822, temporal};
 use tokio::time::Instant;
 
 /// Milliseconds since the lab started; what happened before the start is negative.
@@ -55,24 +56,29 @@ impl Dates {
         Timestamp::from_millisecond(self.unix_ms(at)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
+    fn dated(self, at: Ms, digits: u8) -> String {
+        temporal::DateTimePrinter::new().precision(Some(digits)).timestamp_to_string(&self.timestamp(at))
+    }
+
     /// `2026-11-23T02:13:42Z`, as `creationTimestamp` has it.
     pub(crate) fn seconds(self, at: Ms) -> String {
-        self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        self.dated(at, 0)
     }
 
     /// `2026-11-23T02:13:42.170Z`, as Prometheus and Alertmanager write it.
     pub(crate) fn millis(self, at: Ms) -> String {
-        self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+        self.dated(at, 3)
     }
 
     /// `2026-11-23T02:13:42.170000Z`, Kubernetes' `MicroTime`.
     pub(crate) fn micros(self, at: Ms) -> String {
-        self.timestamp(at).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+        self.dated(at, 6)
     }
 
     /// `Mon, 23 Nov 2026 02:13:42 GMT`, the `Date` header.
     pub(crate) fn http(self, at: Ms) -> String {
-        self.timestamp(at).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        // Fails for years before 0 or after 9999 only.
+        rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.timestamp(at)).unwrap_or_default()
     }
 
     /// Year, month and day.
@@ -108,8 +114,10 @@ mod tests {
     fn dates_round_trip() {
         let dates = Dates { epoch_ms: 1_795_399_000_123 };
         assert_eq!(dates.parse(&dates.millis(-5)), Some(-5));
-        assert_eq!(dates.seconds(0), "2026-11-23T02:03:20Z".replace("02:03:20", &dates.seconds(0)[11..19]));
+        assert_eq!(dates.seconds(0), "2026-11-23T01:56:40Z");
         assert_eq!(dates.parse(&dates.micros(1000)), Some(1000));
+        assert_eq!(dates.http(0), "Mon, 23 Nov 2026 01:56:40 GMT");
+        assert_eq!(dates.millis(-3), "2026-11-23T01:56:40.120Z");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Expectations that several kinds share: of texts and of JSON.
 
 use jsonpath_rust::JsonPath as _;
+use jsonpath_rust::parser::model::JpQuery;
+use jsonpath_rust::parser::parse_json_path;
+use jsonpath_rust::query::js_path_process;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Complaint;
+use super::{CannotAsk, Complaint};
 use crate::spec::Comparison;
 
 /// What a text is expected to be.
@@ -60,10 +63,20 @@ pub(super) fn bad_json_path(key: &'static str, path: Option<&str>) -> Option<Com
     bad.then(|| Complaint::new(key, "not a JSONPath", "write it as in RFC 9535: `$.clustername`"))
 }
 
-/// The first value that a path selects in a JSON body, as text.
-pub(super) fn json_text(body: &[u8], path: &str) -> Option<String> {
-    let document: Value = serde_json::from_slice(body).ok()?;
-    Some(plain(document.query(path).ok()?.first()?))
+/// A path into JSON bodies, read once.
+pub(super) struct JsonReader(JpQuery);
+
+impl JsonReader {
+    pub(super) fn of(path: &str) -> Result<Self, CannotAsk> {
+        parse_json_path(path).map(Self).map_err(|error| CannotAsk(format!("{path} is not a JSONPath: {error}")))
+    }
+
+    /// The first value that the path selects, as text.
+    pub(super) fn read(&self, body: &[u8]) -> Option<String> {
+        let document: Value = serde_json::from_slice(body).ok()?;
+        let found = js_path_process(&self.0, &document).ok()?;
+        Some(plain(found.into_iter().next()?.val()))
+    }
 }
 
 /// What a regular expression finds in a text: its first group, or the whole match.

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::expect::{bad_json_path, bad_regex, captured, excerpt, json_text};
+use super::expect::{JsonReader, bad_json_path, bad_regex, captured, excerpt};
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
@@ -475,7 +475,7 @@ impl Expectation {
 
 /// Finds out who answered.
 enum ResponderReader {
-    Json(String),
+    Json(JsonReader),
     Header(String),
     Pattern(Regex),
 }
@@ -483,7 +483,7 @@ enum ResponderReader {
 impl ResponderReader {
     fn of(spec: &Responder) -> Result<Self, CannotAsk> {
         match (&spec.json, &spec.header, &spec.regex) {
-            (Some(path), _, _) => Ok(Self::Json(path.clone())),
+            (Some(path), _, _) => JsonReader::of(path).map(Self::Json),
             (_, Some(header), _) => Ok(Self::Header(header.clone())),
             (_, _, Some(pattern)) => {
                 Regex::new(pattern).map(Self::Pattern).map_err(|error| CannotAsk(error.to_string()))
@@ -494,7 +494,7 @@ impl ResponderReader {
 
     fn read(&self, answer: &net::Answer) -> Option<String> {
         match self {
-            Self::Json(path) => json_text(&answer.body, path),
+            Self::Json(path) => path.read(&answer.body),
             Self::Header(name) => answer.headers.get(name.as_str())?.to_str().ok().map(str::to_owned),
             Self::Pattern(regex) => captured(regex, &String::from_utf8_lossy(&answer.body)),
         }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::expect::{bad_json_path, bad_regex, captured, json_text};
+use super::expect::{JsonReader, bad_json_path, bad_regex, captured};
 use super::http::HttpObserver;
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
@@ -108,19 +108,22 @@ impl Kind for TrafficSplit {
 }
 
 struct Reader {
-    json: Option<String>,
+    json: Option<JsonReader>,
     regex: Option<Regex>,
 }
 
 impl Reader {
     fn of(identity: &Identity) -> Result<Self, CannotAsk> {
         let regex = identity.regex.as_deref().map(Regex::new).transpose();
-        Ok(Self { json: identity.json.clone(), regex: regex.map_err(|error| CannotAsk(error.to_string()))? })
+        Ok(Self {
+            json: identity.json.as_deref().map(JsonReader::of).transpose()?,
+            regex: regex.map_err(|error| CannotAsk(error.to_string()))?,
+        })
     }
 
     fn read(&self, answer: &net::Answer) -> Option<String> {
         let text = match &self.json {
-            Some(path) => json_text(&answer.body, path)?,
+            Some(path) => path.read(&answer.body)?,
             None => String::from_utf8_lossy(&answer.body).into_owned(),
         };
         match &self.regex {

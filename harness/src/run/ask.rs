@@ -13,8 +13,15 @@ use super::{Interrupts, Recorder};
 use crate::plan::PlannedCheck;
 use crate::probe::{Answer, Observer, Outcome};
 
-/// The pause between two questions of a polled check.
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
+/// The pause between two questions of a polled check, at first.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The pause when much time has passed already: the clusters that are asked have other work.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause before the next question of a check that has been asked for so long: one percent of that, within bounds.
+pub(super) fn pause(asked: Duration) -> Duration {
+    (asked / 100).clamp(PAUSE, LONGEST_PAUSE)
+}
 
 /// A check with its observer.
 #[derive(Clone)]
@@ -53,12 +60,13 @@ impl Asker {
         tokio::pin!(patience);
         loop {
             let outcome = self.ask().await;
-            if outcome.answer == Answer::Good || Instant::now() + PAUSE >= deadline {
+            let pause = pause(start.elapsed());
+            if outcome.answer == Answer::Good || Instant::now() + pause.min(PAUSE) >= deadline {
                 return (outcome, start.elapsed());
             }
             tokio::select! {
                 () = &mut patience => return (outcome, start.elapsed()),
-                () = sleep(PAUSE) => {}
+                () = sleep(pause.min(deadline - Instant::now())) => {}
             }
         }
     }

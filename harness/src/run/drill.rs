@@ -7,9 +7,10 @@ use futures::future::join_all;
 use meshdrill_checks::outage::{self, SUSTAINED};
 use meshdrill_checks::record::{At, Class, Event, Phase, Record, Sample};
 use meshdrill_checks::score::breached;
+use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::ask::{Asker, PAUSE};
+use super::ask::{Asker, pause};
 use super::faults::FaultBench;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
@@ -25,6 +26,8 @@ const STEADY: Duration = Duration::from_secs(10);
 const LONGEST_BASELINE: Duration = Duration::from_mins(1);
 /// How long beyond the target recovery is observed, so that a missed target is seen to be missed.
 const BEYOND_TARGET: Duration = Duration::from_secs(2);
+/// How long recovery is observed where the undo took all of its time.
+const LEAST: Duration = Duration::from_mins(1);
 /// How often the record is looked at while something is waited for.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -206,11 +209,12 @@ impl Drill<'_> {
     /// back may be whole long before. Never ends.
     async fn watch_undo(&self, recovered: &Recovered<'_>) {
         loop {
-            sleep(PAUSE).await;
-            match self.last_undo().await {
+            let begun = self.last_undo().await;
+            match begun {
                 Some(_) => recovered.ask(&self.recorder).await,
                 None => recovered.forget(),
             }
+            sleep(pause(begun.map_or(Duration::ZERO, |begun| self.recorder.clock().now().since(begun)))).await;
         }
     }
 
@@ -237,13 +241,18 @@ impl Drill<'_> {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
         let start = Instant::now();
-        let deadline = start + self.plan.phases.recovery.0 + BEYOND_TARGET;
+        // What the undo took so far has been waited for already.
+        let begun = self.last_undo().await;
+        let waited = begun.map_or(Duration::ZERO, |begun| self.recorder.clock().now().since(begun));
+        let left = |whole: Duration| start + whole.saturating_sub(waited).max(LEAST);
+        let deadline = left(self.plan.phases.recovery.0 + BEYOND_TARGET);
         if !interrupted {
             self.phase(Phase::Observe);
         }
         let checks = recovered.checks.iter().map(|(asker, whole)| async move {
             let since = *whole.lock().unwrap_or_else(PoisonError::into_inner);
-            self.recovered(asker, since, start).await
+            let limit = asker.check.within.unwrap_or(self.plan.phases.recovery);
+            self.recovered(asker, limit, since, left(limit.0.max(self.plan.phases.undo.0))).await
         });
         let recovered = join_all(checks);
         let (recovered, ()) = tokio::join!(recovered, async {
@@ -283,21 +292,20 @@ impl Drill<'_> {
 
     /// Polls a recovered check; what it still misses when nothing more is waited for. It is asked on beyond the time it has:
     /// what comes back late has missed its target, and is no damage.
-    async fn recovered(&self, asker: &Asker, since: Option<At>, start: Instant) -> Option<String> {
-        let phases = &self.plan.phases;
-        let limit = asker.check.within.unwrap_or(phases.recovery);
+    async fn recovered(&self, asker: &Asker, limit: TimeSpan, since: Option<At>, deadline: Instant) -> Option<String> {
         let clock = self.recorder.clock();
+        let start = clock.now();
         let still = match since {
             Some(since) => Some((asker.ask().await, since)).filter(|(outcome, _)| outcome.answer == Answer::Good),
             None => None,
         };
         let (mut outcome, whole) = match still {
             Some(still) => still,
-            None => (asker.poll(start + limit.0.max(phases.undo.0), &self.interrupts).await.0, clock.now()),
+            None => (asker.poll(deadline, &self.interrupts).await.0, clock.now()),
         };
         let met = outcome.answer == Answer::Good;
         let begun = self.last_undo().await;
-        let took = whole.since(begun.unwrap_or_else(|| clock.at(start))).as_secs_f64();
+        let took = whole.since(begun.unwrap_or(start)).as_secs_f64();
         outcome.message = match begun {
             Some(_) => format!("{} ({took:.1} s after the undo began)", outcome.message),
             None => format!("{} (after {took:.1} s)", outcome.message),
@@ -396,6 +404,11 @@ fn unsteady(record: &Record, now: At, length: Duration) -> Option<String> {
 fn settled(record: &Record, now: At) -> bool {
     record.header.probes.iter().all(|probe| {
         let samples: Vec<&Sample> = record.samples(&probe.name).iter().collect();
+        // Said soon where it is plain: the samples of an hour are many to go through twice a second.
+        let lately = samples.iter().rev().take_while(|sample| now.since(sample.completed) < SUSTAINED);
+        if lately.clone().any(|sample| sample.class.is_bad()) {
+            return false;
+        }
         match outage::find(&samples).last() {
             Some(outage) => outage.end.is_some_and(|end| now.since(end) >= SUSTAINED),
             None => true,

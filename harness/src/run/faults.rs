@@ -23,6 +23,8 @@ const EFFECT_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_EFFECT_PAUSE: Duration = Duration::from_secs(1);
 /// How often an undo is looked for that takes long: looking may mean to ask every proxy.
 const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(2);
+/// How long an undo is waited for that is tried again after all of its time has passed.
+const AGAIN: Duration = Duration::from_secs(30);
 /// How often replacements are looked for; the resolution of restart times.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -202,8 +204,12 @@ impl FaultBench {
         if undos.is_empty() {
             return true;
         }
+        // Tried again, it is not waited for from the beginning.
+        let of = id.to_owned();
+        let begun = self.recorder.ask(move |record| record.undo_begun(&of)).await.flatten();
+        let waited = begun.map_or(Duration::ZERO, |begun| self.recorder.clock().now().since(begun));
         // Side by side: one that cannot be undone keeps no other waiting.
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.patience.saturating_sub(waited).max(AGAIN);
         let undone = undos.iter().map(|undo| async move {
             self.recorder.event(Event::UndoRequested { fault: id.to_owned(), undo: undo.to_string() });
             match self.apply(undo, deadline).await {

@@ -163,19 +163,16 @@ fn known_port(role: Role, port: u16) -> bool {
 }
 
 async fn reviews(lab: &Lab, c: usize, uid: &Uid, who: &Who, call: &Call) -> Answer {
+    let rating = if who.version == "v1" {
+        String::new()
+    } else {
+        match get(lab, c, uid, "ratings", "/ratings/0", call).await {
+            (200, body) => format!(",\"rating\":{}", String::from_utf8_lossy(&body).trim()),
+            _ => ",\"rating\":{\"error\":\"Ratings service is currently unavailable\"}".into(),
+        }
+    };
     let texts = [("Reviewer1", "An extremely entertaining play."), ("Reviewer2", "Absolutely fun.")];
-    let mut list = Vec::new();
-    for (name, text) in texts {
-        let rating = if who.version == "v1" {
-            String::new()
-        } else {
-            match get(lab, c, uid, "ratings", "/ratings/0", call).await {
-                (200, body) => format!(",\"rating\":{}", String::from_utf8_lossy(&body).trim()),
-                _ => ",\"rating\":{\"error\":\"Ratings service is currently unavailable\"}".into(),
-            }
-        };
-        list.push(format!("{{\"reviewer\":\"{name}\",\"text\":\"{text}\"{rating}}}"));
-    }
+    let list = texts.map(|(name, text)| format!("{{\"reviewer\":\"{name}\",\"text\":\"{text}\"{rating}}}"));
     let body = format!(
         "{{\"clustername\":\"{}\",\"id\":\"0\",\"podname\":\"{}\",\"reviews\":[{}]}}\n",
         who.cluster,

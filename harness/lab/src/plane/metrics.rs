@@ -6,11 +6,19 @@ use std::fmt::Write as _;
 /// Upper bounds of the buckets, milliseconds.
 const BOUNDS: [f64; 12] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
 
+const REQUESTS: &str = "istio_requests_total";
+
 #[derive(Debug, Clone, Default)]
 struct Series {
     count: u64,
     sum: f64,
     buckets: [u64; BOUNDS.len()],
+}
+
+/// What is counted of calls that have their labels in common: metric, the bound of a bucket, value.
+pub(crate) struct Calls {
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) samples: Vec<(&'static str, String, f64)>,
 }
 
 /// Counters by destination cluster and response code.
@@ -19,9 +27,7 @@ pub(crate) struct AppMetrics(BTreeMap<(String, u16), Series>);
 
 impl AppMetrics {
     pub(crate) fn record(&mut self, destination: &str, code: u16, ms: f64) {
-        // Looked up first: the hit needs no new key.
-        let key = (destination.to_owned(), code);
-        let series = self.0.entry(key).or_default();
+        let series = self.0.entry((destination.to_owned(), code)).or_default();
         series.count += 1;
         series.sum += ms;
         for (bucket, bound) in series.buckets.iter_mut().zip(BOUNDS) {
@@ -29,33 +35,32 @@ impl AppMetrics {
         }
     }
 
-    /// Every sample: name, labels and value.
-    pub(crate) fn samples(&self, source: &str, mut emit: impl FnMut(&'static str, Vec<(&'static str, String)>, f64)) {
-        for ((destination, code), series) in &self.0 {
-            let labels = labels(source, destination, *code);
-            emit("istio_requests_total", labels.clone(), series.count as f64);
-            for (bound, n) in BOUNDS.iter().zip(series.buckets) {
-                let mut with = labels.clone();
-                with.push(("le", bound.to_string()));
-                emit("istio_request_duration_milliseconds_bucket", with, n as f64);
-            }
-            let mut with = labels.clone();
-            with.push(("le", "+Inf".into()));
-            emit("istio_request_duration_milliseconds_bucket", with, series.count as f64);
-            emit("istio_request_duration_milliseconds_sum", labels.clone(), series.sum);
-            emit("istio_request_duration_milliseconds_count", labels, series.count as f64);
-        }
+    /// Every sample, by what its calls have in common.
+    pub(crate) fn calls(&self, source: &str) -> impl Iterator<Item = Calls> {
+        self.0.iter().map(move |((destination, code), series)| {
+            let mut samples = vec![(REQUESTS, String::new(), series.count as f64)];
+            let buckets = BOUNDS.iter().zip(series.buckets).map(|(bound, n)| (bound.to_string(), n));
+            let all = buckets.chain(std::iter::once(("+Inf".to_owned(), series.count)));
+            samples.extend(all.map(|(le, n)| ("istio_request_duration_milliseconds_bucket", le, n as f64)));
+            samples.push(("istio_request_duration_milliseconds_sum", String::new(), series.sum));
+            samples.push(("istio_request_duration_milliseconds_count", String::new(), series.count as f64));
+            Calls { labels: labels(source, destination, *code), samples }
+        })
     }
 
     /// The text format.
     pub(crate) fn text(&self, source: &str) -> String {
-        let mut counters = String::from("# TYPE istio_requests_total counter\n");
+        let mut counters = format!("# TYPE {REQUESTS} counter\n");
         let mut histograms = String::from("# TYPE istio_request_duration_milliseconds histogram\n");
-        self.samples(source, |name, labels, value| {
-            let inner: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-            let out = if name == "istio_requests_total" { &mut counters } else { &mut histograms };
-            let _ = writeln!(out, "{name}{{{}}} {value}", inner.join(","));
-        });
+        for calls in self.calls(source) {
+            let labels: Vec<String> = calls.labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+            let labels = labels.join(",");
+            for (name, le, value) in calls.samples {
+                let out = if name == REQUESTS { &mut counters } else { &mut histograms };
+                let le = if le.is_empty() { le } else { format!(",le={le:?}") };
+                let _ = writeln!(out, "{name}{{{labels}{le}}} {value}");
+            }
+        }
         counters + &histograms
     }
 }

@@ -2,51 +2,77 @@
 
 use std::sync::Arc;
 
-/// Sorted names and values, the metric name under `__name__`.
+/// Sorted names and values, the metric name under `__name__`. The texts are shared: what is scraped over and over is mostly the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub(crate) struct Labels(Arc<Vec<(String, String)>>);
+pub(crate) struct Labels(Arc<[Pair]>);
+
+type Pair = (Arc<str>, Arc<str>);
 
 pub(crate) const NAME: &str = "__name__";
 
 impl Labels {
     /// Of pairs in any order; empty values are as good as absent.
-    pub(crate) fn new<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let mut list: Vec<(String, String)> =
+    pub(crate) fn new<K: Into<Arc<str>>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let mut list: Vec<Pair> =
             pairs.into_iter().map(|(k, v)| (k.into(), v.into())).filter(|(_, v)| !v.is_empty()).collect();
         list.sort();
         list.dedup_by(|later, earlier| later.0 == earlier.0);
-        Self(Arc::new(list))
+        Self(list.into())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+        self.0.iter().map(|(k, v)| (&**k, &**v))
     }
 
     /// The value of a label, empty when absent.
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v)
+        self.iter().find(|(k, _)| *k == name).map_or("", |(_, v)| v)
     }
 
     pub(crate) fn only(&self, names: &[String]) -> Self {
-        Self(Arc::new(self.0.iter().filter(|(k, _)| names.contains(k)).cloned().collect()))
+        self.filtered(|k| names.iter().any(|name| name == k))
     }
 
     /// Without the given names and without the metric name.
     pub(crate) fn without(&self, names: &[String]) -> Self {
-        Self(Arc::new(self.0.iter().filter(|(k, _)| k != NAME && !names.contains(k)).cloned().collect()))
+        self.filtered(|k| k != NAME && !names.iter().any(|name| name == k))
     }
 
     pub(crate) fn without_name(&self) -> Self {
         self.without(&[])
     }
 
+    fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(k, _)| keep(k)).cloned().collect())
+    }
+
+    /// With a label in place of what had its name; an empty value takes it away.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
-        let rest = self.0.iter().filter(|(k, _)| k != name).cloned();
-        Self::new(rest.chain(std::iter::once((name.to_owned(), value.to_owned()))))
+        if value.is_empty() {
+            return self.filtered(|k| k != name);
+        }
+        self.over(&[(name.into(), value.into())])
+    }
+
+    /// With another's labels where there is none of that name.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        other.over(&self.0)
+    }
+
+    /// With pairs, in place of what has their names.
+    fn over(&self, pairs: &[Pair]) -> Self {
+        let mut list = self.0.to_vec();
+        for pair in pairs {
+            match list.binary_search_by(|(k, _)| k.cmp(&pair.0)) {
+                Ok(at) => list[at].1 = Arc::clone(&pair.1),
+                Err(at) => list.insert(at, pair.clone()),
+            }
+        }
+        Self(list.into())
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::Value::Object(self.0.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect())
+        serde_json::Value::Object(self.iter().map(|(k, v)| (k.to_owned(), v.into())).collect())
     }
 
     /// `{a="b",c="d"}` without the metric name.

@@ -191,7 +191,7 @@ fn scrape(world: &mut World, c: usize, target: &mut Target, now: i64) {
             target.up = true;
             target.error.clear();
             for (labels, at, value) in samples {
-                let labels = if target.foreign { labels } else { merge(&labels, &target.labels) };
+                let labels = if target.foreign { labels } else { target.labels.and(&labels) };
                 series.insert(db.append(&labels, at.unwrap_or(now), value));
             }
         }
@@ -214,13 +214,6 @@ fn scrape(world: &mut World, c: usize, target: &mut Target, now: i64) {
     }
     target.series = series;
     target.scraped = world.now;
-}
-
-/// The sample's labels with the target's; the target's win.
-fn merge(sample: &Labels, target: &Labels) -> Labels {
-    let own = target.iter();
-    let rest = sample.iter().filter(|(k, _)| target.get(k).is_empty());
-    Labels::new(own.chain(rest))
 }
 
 fn metric(name: &str, pairs: &[(&str, &str)], value: f64) -> (Labels, Option<i64>, f64) {
@@ -277,11 +270,13 @@ fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String>
 /// What the application in a pod counts itself.
 fn application(cluster: &Cluster, pod: &Pod) -> Samples {
     let mut samples = Vec::new();
-    pod.metrics.samples(&cluster.ident.istio, |name, labels, value| {
-        let own = labels.into_iter().map(|(k, v)| (k.to_owned(), v));
-        let all = std::iter::once((NAME.to_owned(), name.to_owned())).chain(own);
-        samples.push((Labels::new(all), None, value));
-    });
+    for calls in pod.metrics.calls(&cluster.ident.istio) {
+        let labels = Labels::new(calls.labels);
+        for (name, le, value) in calls.samples {
+            let named = labels.with(NAME, name);
+            samples.push((if le.is_empty() { named } else { named.with("le", &le) }, None, value));
+        }
+    }
     samples
 }
 
