@@ -1,6 +1,7 @@
 //! What `explain` prints: every key that can be written, what it takes and means, from the schema alone.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
@@ -15,33 +16,35 @@ struct Topic {
     name: String,
     family: &'static str,
     schema: Value,
-    definitions: Value,
+    definitions: Rc<Value>,
 }
 
 /// The things that can be explained. A probe and a fault may share their name.
 fn topics() -> Vec<Topic> {
     let raw = schemars::schema_for!(ScenarioFile).to_value();
     let mesh = schemars::schema_for!(MeshFile).to_value();
-    let topic = |name: &str, family, schema, file: &Value| {
-        let definitions = file["$defs"].clone();
-        Topic { name: name.to_owned(), family, schema, definitions }
+    let (ours, meshs) = (Rc::new(raw["$defs"].clone()), Rc::new(mesh["$defs"].clone()));
+    let topic = |name: &str, family, schema, definitions: &Rc<Value>| Topic {
+        name: name.to_owned(),
+        family,
+        schema,
+        definitions: Rc::clone(definitions),
     };
     let mut topics = Vec::new();
     for (name, family) in [("ProbeKind", "probe"), ("FaultKind", "fault"), ("CriterionSpec", "criterion")] {
-        let kinds = variants(&json!({ "$ref": name }), &raw["$defs"]);
-        topics.extend(kinds.into_iter().map(|(kind, schema)| topic(&kind, family, schema, &raw)));
+        let kinds = variants(&json!({ "$ref": name }), &ours);
+        topics.extend(kinds.into_iter().map(|(kind, schema)| topic(&kind, family, schema, &ours)));
     }
-    for (name, file) in [("scenario", &raw), ("mesh", &mesh)] {
-        topics.push(topic(name, "file", file.clone(), file));
-    }
+    topics.push(topic("scenario", "file", raw, &ours));
+    topics.push(topic("mesh", "file", mesh, &meshs));
     let sections = [
-        ("cluster", "ClusterSpec", &mesh),
-        ("probe", "ProbeSpec", &raw),
-        ("check", "CheckSpec", &raw),
-        ("fault", "FaultSpec", &raw),
-        ("sla", "SlaRow", &raw),
+        ("cluster", "ClusterSpec", &meshs),
+        ("probe", "ProbeSpec", &ours),
+        ("check", "CheckSpec", &ours),
+        ("fault", "FaultSpec", &ours),
+        ("sla", "SlaRow", &ours),
     ];
-    topics.extend(sections.map(|(name, of, file)| topic(name, "section", file["$defs"][of].clone(), file)));
+    topics.extend(sections.map(|(name, of, definitions)| topic(name, "section", definitions[of].clone(), definitions)));
     topics
 }
 

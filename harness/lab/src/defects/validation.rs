@@ -312,8 +312,8 @@ pub(super) static ROWS: &[Row] = &[
     first("steady-state-errors", Start, "one in thirty answers of the ingress is 503", |w, c| {
         w.clusters[c].quirks.gateway_errors = 1.0 / 30.0;
     }),
-    row("slow-application", Start, "every application takes 600 ms longer", |w, c| {
-        w.clusters[c].quirks.slow_apps = 600.0;
+    row("slow-application", Start, "every application takes 750 ms longer", |w, c| {
+        w.clusters[c].quirks.slow_apps = 750.0;
     }),
     row("one-503-in-thirty", Start, "one in thirty answers of the ingress is 503", |w, c| {
         w.clusters[c].quirks.gateway_errors = 1.0 / 30.0;

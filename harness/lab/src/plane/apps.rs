@@ -64,7 +64,8 @@ pub(crate) fn deliver<'a>(
         };
         let who = match look() {
             Found::Gone => return None,
-            Found::Closed => return Some(closed(lab)),
+            // Nobody had begun an answer: the sidecar says so, and the caller's tries another pod.
+            Found::Closed => return Some(refused()),
             Found::Open(who) => who,
         };
         sleep(latency::wait(noise + who.far / 2.0 + who.work)).await;
@@ -83,7 +84,7 @@ pub(crate) fn deliver<'a>(
 /// How often an application that ends takes an answer down with it that had begun.
 const CUT: f64 = 0.5;
 
-/// What a caller gets from a pod whose application has ended before its sidecar.
+/// What a caller gets from a pod whose application ended while it had the request in its hands.
 fn closed(lab: &Lab) -> Answer {
     if lab.with(|world| world.rng.chance(CUT)) {
         Answer { cut: true, ..Answer::new(500, JSON, SORRY) }
