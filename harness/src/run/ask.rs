@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use meshdrill_checks::record::{Event, Series};
 use meshdrill_checks::verdict::Verdict;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{Interrupts, Recorder};
 use crate::plan::PlannedCheck;
@@ -23,6 +23,29 @@ pub(super) fn pause(asked: Duration) -> Duration {
     (asked / 100).clamp(PAUSE, LONGEST_PAUSE)
 }
 
+/// How long a check is polled.
+pub(super) struct Until {
+    pub deadline: Instant,
+    /// An instant at which it is asked in any case.
+    pub mark: Option<Instant>,
+    /// When not even the answer to the last question is waited for any more.
+    pub cut: Option<Instant>,
+}
+
+impl From<Instant> for Until {
+    fn from(deadline: Instant) -> Self {
+        Self { deadline, mark: None, cut: None }
+    }
+}
+
+/// What came of polling a check.
+pub(super) struct Polled {
+    /// The last outcome.
+    pub outcome: Outcome,
+    /// When it was last asked and did not hold.
+    pub missed: Option<Instant>,
+}
+
 /// A check with its observer.
 #[derive(Clone)]
 pub(super) struct Asker {
@@ -31,14 +54,16 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Asks once; once more if the connection failed.
+    /// Asks once; once more if the connection failed. What stayed without an answer for all of its time is not asked again.
     pub async fn ask(&self) -> Outcome {
+        let start = Instant::now();
         let first = self.ask_once().await;
         let connection = matches!(first.answer, Answer::Bad(class) if {
             use meshdrill_checks::record::Class;
             matches!(class, Class::Refused | Class::Reset | Class::ConnectTimeout | Class::Dns | Class::NotSent)
         });
-        if connection || first.answer == Answer::Unasked { self.ask_once().await } else { first }
+        let unasked = first.answer == Answer::Unasked && start.elapsed() < self.check.kind.as_kind().timing().timeout.0;
+        if connection || unasked { self.ask_once().await } else { first }
     }
 
     async fn ask_once(&self) -> Outcome {
@@ -52,21 +77,34 @@ impl Asker {
         }
     }
 
-    /// Asks until it holds, or until the deadline or the patience after an interruption has passed; the last outcome,
-    /// and how long that took.
-    pub async fn poll(&self, deadline: Instant, interrupts: &Interrupts) -> (Outcome, Duration) {
+    /// Asks until it holds; once more when the deadline or the patience after an interruption has passed.
+    pub async fn poll(&self, until: Until, interrupts: &Interrupts) -> Polled {
         let start = Instant::now();
-        let patience = interrupts.patience(deadline);
+        let patience = interrupts.patience(until.deadline);
         tokio::pin!(patience);
+        let mut known: Option<Outcome> = None;
+        let mut missed = None;
+        let mut last = false;
         loop {
-            let outcome = self.ask().await;
-            let pause = pause(start.elapsed());
-            if outcome.answer == Answer::Good || Instant::now() + pause.min(PAUSE) >= deadline {
-                return (outcome, start.elapsed());
+            let asked = Instant::now();
+            let outcome = match until.cut {
+                Some(cut) => timeout_at(cut, self.ask()).await.ok(),
+                None => Some(self.ask().await),
+            };
+            let cut = outcome.is_none();
+            let outcome = outcome.or(known).unwrap_or_else(|| Outcome::new(Answer::Unasked, "no answer in time"));
+            if outcome.answer == Answer::Good || last || cut {
+                return Polled { outcome, missed };
             }
+            missed = Some(asked);
+            known = Some(outcome);
+            let now = Instant::now();
+            let next = now + pause(start.elapsed());
+            let next = until.mark.filter(|mark| *mark > now).map_or(next, |mark| mark.min(next));
             tokio::select! {
-                () = &mut patience => return (outcome, start.elapsed()),
-                () = sleep(pause.min(deadline - Instant::now())) => {}
+                biased;
+                () = &mut patience => last = true,
+                () = sleep_until(next) => {}
             }
         }
     }
@@ -82,5 +120,81 @@ impl Asker {
             observed: outcome.seen.clone(),
         });
         verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::future::BoxFuture;
+    use meshdrill_checks::record::Class;
+    use serde_json::json;
+
+    use super::*;
+    use crate::probe::Observer;
+    use crate::spec::Stage;
+
+    /// Good from an instant on; remembers when it was asked.
+    struct Later {
+        whole: Instant,
+        asked: Arc<Mutex<Vec<Instant>>>,
+    }
+
+    impl Observer for Later {
+        fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+            Box::pin(async move {
+                self.asked.lock().unwrap().push(Instant::now());
+                let answer = if Instant::now() >= self.whole { Answer::Good } else { Answer::Bad(Class::Body) };
+                Outcome::new(answer, "")
+            })
+        }
+    }
+
+    fn asker(whole: Duration) -> (Asker, Arc<Mutex<Vec<Instant>>>) {
+        let asked = Arc::default();
+        let kind = serde_json::from_value(json!({ "tcp": { "to": "host:1" } })).unwrap();
+        let check = PlannedCheck { id: "c".into(), stage: Stage::Checks, kind, within: None, needs: Vec::new() };
+        let observer = Later { whole: Instant::now() + whole, asked: Arc::clone(&asked) };
+        (Asker { check, observer: Arc::new(observer) }, asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_back_just_before_the_deadline_is_seen() {
+        for _ in 0..50 {
+            let start = Instant::now();
+            let (asker, asked) = asker(Duration::from_millis(299_999));
+            let polled = asker.poll((start + Duration::from_mins(5)).into(), &Interrupts::default()).await;
+            assert_eq!(polled.outcome.answer, Answer::Good);
+            assert!(asked.lock().unwrap().len() < 250, "asked less often the longer it takes");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mark_is_asked_at() {
+        let start = Instant::now();
+        let (asker, asked) = asker(Duration::from_mins(8));
+        let mark = start + Duration::from_millis(200_050);
+        let until = Until { mark: Some(mark), ..(start + Duration::from_mins(10)).into() };
+        let polled = asker.poll(until, &Interrupts::default()).await;
+        assert!(asked.lock().unwrap().contains(&mark));
+        let missed = polled.missed.unwrap() - start;
+        assert!(missed < Duration::from_mins(8) && missed > Duration::from_secs(470), "{missed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_waited_for_beyond_the_cut() {
+        struct Never;
+        impl Observer for Never {
+            fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+                Box::pin(std::future::pending())
+            }
+        }
+        let start = Instant::now();
+        let (mut asker, _) = asker(Duration::ZERO);
+        asker.observer = Arc::new(Never);
+        let cut = Some(start + Duration::from_secs(2));
+        let polled = asker.poll(Until { cut, ..(start + Duration::from_secs(1)).into() }, &Interrupts::default()).await;
+        assert_eq!((polled.outcome.answer, start.elapsed().as_secs()), (Answer::Unasked, 2));
     }
 }

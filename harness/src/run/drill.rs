@@ -10,7 +10,7 @@ use meshdrill_checks::score::breached;
 use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::ask::{Asker, pause};
+use super::ask::{Asker, Until, pause};
 use super::faults::FaultBench;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
@@ -159,7 +159,7 @@ impl Drill<'_> {
             _ = &mut all => {}
             why = self.breach() => {
                 self.recorder.event(Event::Aborted { why: why.clone() });
-                guard.interrupt(why);
+                guard.stop(why);
                 all.await;
             }
         }
@@ -208,14 +208,29 @@ impl Drill<'_> {
     /// Asks the recovered checks from when the last undo was begun: an undo is waited for until it is seen, and what it brings
     /// back may be whole long before. Never ends.
     async fn watch_undo(&self, recovered: &Recovered<'_>) {
+        let mut known = None;
         loop {
             let begun = self.last_undo().await;
-            match begun {
-                Some(_) => recovered.ask(&self.recorder).await,
-                None => recovered.forget(),
+            if begun != known {
+                recovered.forget();
+                known = begun;
             }
-            sleep(pause(begun.map_or(Duration::ZERO, |begun| self.recorder.clock().now().since(begun)))).await;
+            let mut wait = pause(Duration::ZERO);
+            if let Some(begun) = begun {
+                recovered.ask(&self.recorder).await;
+                let since = self.recorder.clock().now().since(begun);
+                // Whether it is whole in time is seen when its time is over.
+                let left = recovered.checks.iter().map(|(asker, _)| self.limit(asker).0.saturating_sub(since));
+                let over = left.filter(|left| !left.is_zero()).min();
+                wait = over.map_or(pause(since), |over| over.min(pause(since)));
+            }
+            sleep(wait).await;
         }
+    }
+
+    /// How long after its undo was begun a recovered check may take.
+    fn limit(&self, asker: &Asker) -> TimeSpan {
+        asker.check.within.unwrap_or(self.plan.phases.recovery)
     }
 
     /// When the last undo was begun, or a fault that needs none came after it; none where something is yet to be undone, or
@@ -241,18 +256,20 @@ impl Drill<'_> {
         let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
         let interrupted = self.interrupts.is_set();
         let start = Instant::now();
-        // What the undo took so far has been waited for already.
+        // What the undo took once it was accepted has been waited for already.
+        let clock = self.recorder.clock();
         let begun = self.last_undo().await;
-        let waited = begun.map_or(Duration::ZERO, |begun| self.recorder.clock().now().since(begun));
-        let left = |whole: Duration| start + whole.saturating_sub(waited).max(LEAST);
+        let since = begun.map_or(Duration::ZERO, |begun| clock.now().since(begun));
+        let waited = self.bench.accepted.since_last().unwrap_or_default().min(since);
+        let left = |whole: Duration| start + whole.saturating_sub(waited).max(LEAST.min(whole));
         let deadline = left(self.plan.phases.recovery.0 + BEYOND_TARGET);
         if !interrupted {
             self.phase(Phase::Observe);
         }
-        let checks = recovered.checks.iter().map(|(asker, whole)| async move {
-            let since = *whole.lock().unwrap_or_else(PoisonError::into_inner);
-            let limit = asker.check.within.unwrap_or(self.plan.phases.recovery);
-            self.recovered(asker, limit, since, left(limit.0.max(self.plan.phases.undo.0))).await
+        let checks = recovered.checks.iter().map(|(asker, watched)| {
+            let watched = *watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let until = left(self.limit(asker).0.max(self.plan.phases.undo.0)).into();
+            self.recovered(asker, watched, begun, until)
         });
         let recovered = join_all(checks);
         let (recovered, ()) = tokio::join!(recovered, async {
@@ -263,7 +280,7 @@ impl Drill<'_> {
         self.phase(Phase::Verify);
         for asker in stage(Stage::Verify) {
             let outcome = match asker.check.within {
-                Some(within) => asker.poll(Instant::now() + within.0, &self.interrupts).await.0,
+                Some(within) => asker.poll((Instant::now() + within.0).into(), &self.interrupts).await.outcome,
                 None => asker.ask().await,
             };
             asker.record(&self.recorder, &outcome);
@@ -292,25 +309,37 @@ impl Drill<'_> {
 
     /// Polls a recovered check; what it still misses when nothing more is waited for. It is asked on beyond the time it has:
     /// what comes back late has missed its target, and is no damage.
-    async fn recovered(&self, asker: &Asker, limit: TimeSpan, since: Option<At>, deadline: Instant) -> Option<String> {
+    async fn recovered(&self, asker: &Asker, watched: Watched, begun: Option<At>, until: Until) -> Option<String> {
         let clock = self.recorder.clock();
-        let start = clock.now();
-        let still = match since {
-            Some(since) => Some((asker.ask().await, since)).filter(|(outcome, _)| outcome.answer == Answer::Good),
+        let start = begun.unwrap_or_else(|| clock.now());
+        let limit = self.limit(asker);
+        let still = match watched.whole {
+            Some(whole) => Some((asker.ask().await, watched.missed, whole)),
             None => None,
         };
-        let (mut outcome, whole) = match still {
+        let (mut outcome, missed, whole) = match still.filter(|(outcome, ..)| outcome.answer == Answer::Good) {
             Some(still) => still,
-            None => (asker.poll(deadline, &self.interrupts).await.0, clock.now()),
+            None => {
+                let over = limit.0.checked_sub(clock.now().since(start)).map(|left| Instant::now() + left);
+                let polled = asker.poll(Until { mark: over, ..until }, &self.interrupts).await;
+                (polled.outcome, polled.missed.map(|at| clock.at(at)).or(watched.missed), clock.now())
+            }
         };
         let met = outcome.answer == Answer::Good;
-        let begun = self.last_undo().await;
-        let took = whole.since(begun.unwrap_or(start)).as_secs_f64();
-        outcome.message = match begun {
-            Some(_) => format!("{} ({took:.1} s after the undo began)", outcome.message),
-            None => format!("{} (after {took:.1} s)", outcome.message),
+        // Between the last time it was asked in vain and the first time it held.
+        let low = missed.map_or(Duration::ZERO, |missed| missed.since(start));
+        let high = whole.since(start);
+        let took = match missed {
+            Some(_) if met && high > low + Duration::from_secs(1) => {
+                format!("{:.1} to {:.1} s", low.as_secs_f64(), high.as_secs_f64())
+            }
+            _ => format!("{:.1} s", high.as_secs_f64()),
         };
-        if met && took > limit.as_secs_f64() {
+        outcome.message = match begun {
+            Some(_) => format!("{} ({took} after the undo began)", outcome.message),
+            None => format!("{} (after {took})", outcome.message),
+        };
+        if met && low >= limit.0 {
             outcome.answer = Answer::Bad(Class::Timeout);
             outcome.message = format!("later than {limit}: {}", outcome.message);
         }
@@ -341,9 +370,18 @@ impl Drill<'_> {
     }
 }
 
-/// The recovered checks of a drill, and since when each of them is met without a break.
+/// What was seen of a recovered check beside the undo.
+#[derive(Clone, Copy, Default)]
+struct Watched {
+    /// When it was last asked and did not hold.
+    missed: Option<At>,
+    /// Since when it holds without a break.
+    whole: Option<At>,
+}
+
+/// The recovered checks of a drill.
 struct Recovered<'a> {
-    checks: Vec<(&'a Asker, Mutex<Option<At>>)>,
+    checks: Vec<(&'a Asker, Mutex<Watched>)>,
 }
 
 impl<'a> Recovered<'a> {
@@ -353,17 +391,23 @@ impl<'a> Recovered<'a> {
     }
 
     async fn ask(&self, recorder: &Recorder) {
-        let asked = self.checks.iter().map(|(asker, whole)| async move {
+        let clock = recorder.clock();
+        let asked = self.checks.iter().map(|(asker, watched)| async move {
+            let asked = clock.now();
             let good = asker.ask().await.answer == Answer::Good;
-            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
-            *whole = good.then(|| whole.unwrap_or_else(|| recorder.clock().now()));
+            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            if good {
+                watched.whole = watched.whole.or(Some(clock.now()));
+            } else {
+                *watched = Watched { missed: Some(asked), whole: None };
+            }
         });
         join_all(asked).await;
     }
 
     fn forget(&self) {
-        for (_, whole) in &self.checks {
-            *whole.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        for (_, watched) in &self.checks {
+            *watched.lock().unwrap_or_else(PoisonError::into_inner) = Watched::default();
         }
     }
 }
@@ -405,7 +449,7 @@ fn settled(record: &Record, now: At) -> bool {
     record.header.probes.iter().all(|probe| {
         let samples: Vec<&Sample> = record.samples(&probe.name).iter().collect();
         // Said soon where it is plain: the samples of an hour are many to go through twice a second.
-        let lately = samples.iter().rev().take_while(|sample| now.since(sample.completed) < SUSTAINED);
+        let lately = samples.iter().rev().take_while(|sample| now.since(sample.scheduled) < SUSTAINED);
         if lately.clone().any(|sample| sample.class.is_bad()) {
             return false;
         }

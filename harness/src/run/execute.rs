@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::control;
 use super::drill::Drill;
-use super::faults::FaultBench;
+use super::faults::{Accepted, FaultBench};
 use super::lease::Held;
 use super::preflight::{Stop, declared, preflight};
 use super::sampler::most_in_flight;
@@ -205,6 +205,7 @@ impl Run<'_> {
             interrupts: self.interrupts.clone(),
             effects: ready.askers.iter().filter(|asker| asker.check.stage == Stage::Effect).cloned().collect(),
             patience: self.plan.phases.undo.0,
+            accepted: Accepted::default(),
         };
         let drill = Drill {
             plan: self.plan,

@@ -1,7 +1,8 @@
 //! Faults in their time: intent written, injected, proven, held, undone, verified.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use meshdrill_checks::record::Event;
@@ -24,7 +25,7 @@ const LONGEST_EFFECT_PAUSE: Duration = Duration::from_secs(1);
 /// How often an undo is looked for that takes long: looking may mean to ask every proxy.
 const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(2);
 /// How long an undo is waited for that is tried again after all of its time has passed.
-const AGAIN: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(90);
 /// How often replacements are looked for; the resolution of restart times.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -38,6 +39,34 @@ pub(super) struct FaultBench {
     pub effects: Vec<Asker>,
     /// The longest that an undo and the replacement of what was removed are waited for.
     pub patience: Duration,
+    pub accepted: Accepted,
+}
+
+/// When the undo of a fault was first accepted, by all that it goes to: from then on the mesh can recover.
+#[derive(Clone, Default)]
+pub(super) struct Accepted(Arc<std::sync::Mutex<BTreeMap<String, Instant>>>);
+
+impl Accepted {
+    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, fault: &str) {
+        self.open().entry(fault.to_owned()).or_insert_with(Instant::now);
+    }
+
+    fn forget(&self, fault: &str) {
+        self.open().remove(fault);
+    }
+
+    fn since(&self, fault: &str) -> Option<Duration> {
+        self.open().get(fault).map(Instant::elapsed)
+    }
+
+    /// How long ago the newest of all was accepted.
+    pub fn since_last(&self) -> Option<Duration> {
+        self.open().values().map(Instant::elapsed).min()
+    }
 }
 
 impl FaultBench {
@@ -88,7 +117,10 @@ impl FaultBench {
             }
             if planned.kind.as_role().sustained() {
                 let _ = self.interrupts.or(sleep(planned.hold.0)).await;
-                self.undo(&planned.id).await;
+                // Nothing is broken again that is not whole.
+                if !self.undo(&planned.id).await {
+                    return false;
+                }
             }
         }
         true
@@ -118,9 +150,10 @@ impl FaultBench {
             // Not even asked for: without a durable undo there is no fault.
             let why = format!("not injected, because its undo could not be stored: {error}");
             self.recorder.event(Event::FaultIneffective { fault: id, why: why.clone() });
-            self.interrupts.interrupt(why);
+            self.interrupts.stop(why);
             return false;
         }
+        self.accepted.forget(&id);
         self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
         let asked = self.recorder.clock().now();
         let since = match fault.inject().await {
@@ -164,9 +197,9 @@ impl FaultBench {
         for check in &planned.effect {
             let Some(asker) = self.effects.iter().find(|asker| asker.check.id == check.id) else { continue };
             let within = check.within.map_or(Duration::from_secs(10), |within| within.0);
-            let asked = asker.poll(deadline.min(Instant::now() + within), &self.interrupts);
+            let asked = asker.poll(deadline.min(Instant::now() + within).into(), &self.interrupts);
             // What is interrupted is undone at once, whether its effect was seen or not.
-            let (outcome, _) = self.interrupts.or(asked).await.map_err(|by| format!("interrupted by {by}"))?;
+            let outcome = self.interrupts.or(asked).await.map_err(|by| format!("interrupted by {by}"))?.outcome;
             if outcome.answer != Answer::Good {
                 return Err(format!("{}: {}", check.id, outcome.message));
             }
@@ -204,15 +237,13 @@ impl FaultBench {
         if undos.is_empty() {
             return true;
         }
-        // Tried again, it is not waited for from the beginning.
-        let of = id.to_owned();
-        let begun = self.recorder.ask(move |record| record.undo_begun(&of)).await.flatten();
-        let waited = begun.map_or(Duration::ZERO, |begun| self.recorder.clock().now().since(begun));
+        // Tried again, it is not waited for from the beginning; unless it never got through.
+        let waited = self.accepted.since(id).unwrap_or_default();
         // Side by side: one that cannot be undone keeps no other waiting.
         let deadline = Instant::now() + self.patience.saturating_sub(waited).max(AGAIN);
         let undone = undos.iter().map(|undo| async move {
             self.recorder.event(Event::UndoRequested { fault: id.to_owned(), undo: undo.to_string() });
-            match self.apply(undo, deadline).await {
+            match self.apply(id, undo, deadline).await {
                 Ok(proof) => {
                     self.recorder.event(Event::UndoVerified { fault: id.to_owned(), proof });
                     true
@@ -230,11 +261,14 @@ impl FaultBench {
         good
     }
 
-    async fn apply(&self, undo: &Undo, deadline: Instant) -> Result<String, String> {
+    async fn apply(&self, id: &str, undo: &Undo, deadline: Instant) -> Result<String, String> {
         let mut pause = Duration::from_millis(250);
         let outcome = loop {
             match timeout_at(deadline, undo.apply(&self.world)).await {
-                Ok(Ok(outcome)) => break outcome,
+                Ok(Ok(outcome)) => {
+                    self.accepted.note(id);
+                    break outcome;
+                }
                 Ok(Err(error)) if Instant::now() + pause >= deadline => return Err(format!("{undo}: {error}")),
                 Err(_) => return Err(format!("{undo}: no answer in time")),
                 Ok(Err(_)) => sleep(pause).await,
@@ -270,7 +304,7 @@ impl FaultBench {
     /// Undoes every fault that is not undone yet: newest first within a cluster, clusters side by side.
     pub async fn undo_all(&self, plan: &Plan, undone: &[String]) -> bool {
         let left = plan.faults.iter().rev().filter(|fault| !undone.contains(&fault.id));
-        let mut by_cluster: std::collections::BTreeMap<Option<&str>, Vec<&str>> = std::collections::BTreeMap::new();
+        let mut by_cluster: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
         for fault in left {
             by_cluster.entry(fault.kind.cluster()).or_default().push(&fault.id);
         }

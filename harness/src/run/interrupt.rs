@@ -7,22 +7,31 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How long after it a run still waits for anything: for recovery to be seen, and for what was written to be read back.
+/// How long after a signal a run still waits for anything: for recovery to be seen, and for what was written to be read back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Told once, heard by everyone; later tellings change nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts {
     token: CancellationToken,
-    told: Arc<OnceLock<(Instant, String)>>,
+    by: Arc<OnceLock<String>>,
+    hurry: CancellationToken,
+    hurried: Arc<OnceLock<Instant>>,
     /// Of the whole that this is a part of.
     whole: Option<Arc<Interrupts>>,
 }
 
 impl Interrupts {
-    /// Ends the run early.
+    /// Ends the run early, for someone who waits for its end.
     pub fn interrupt(&self, by: impl Into<String>) {
-        let _ = self.told.set((Instant::now(), by.into()));
+        self.stop(by);
+        let _ = self.hurried.set(Instant::now());
+        self.hurry.cancel();
+    }
+
+    /// Ends the run early. The undo gets all the time that it needs.
+    pub fn stop(&self, by: impl Into<String>) {
+        let _ = self.by.set(by.into());
         self.token.cancel();
     }
 
@@ -37,14 +46,15 @@ impl Interrupts {
         self.token.is_cancelled()
     }
 
-    /// When, and by what.
-    fn told(&self) -> Option<&(Instant, String)> {
-        self.told.get().or_else(|| self.whole.as_ref()?.told())
-    }
-
     /// By what.
     pub fn by(&self) -> String {
-        self.told().map(|(_, by)| by.clone()).unwrap_or_default()
+        let whole = || self.whole.as_ref().map(|whole| whole.by());
+        self.by.get().cloned().or_else(whole).unwrap_or_default()
+    }
+
+    /// Since when someone waits for the end.
+    fn hurried(&self) -> Option<Instant> {
+        self.hurried.get().copied().or_else(|| self.whole.as_ref()?.hurried())
     }
 
     /// Waits for a future, or for the interruption.
@@ -56,14 +66,14 @@ impl Interrupts {
         }
     }
 
-    /// Waits until a deadline; until 30 s after the interruption where that is sooner.
+    /// Waits until a deadline; until 30 s after someone began to wait for the end where that is sooner.
     pub async fn patience(&self, deadline: Instant) {
         tokio::select! {
             () = sleep_until(deadline) => {}
             () = async {
-                self.token.cancelled().await;
-                if let Some((at, _)) = self.told() {
-                    sleep_until(*at + PATIENCE).await;
+                self.hurry.cancelled().await;
+                if let Some(at) = self.hurried() {
+                    sleep_until(at + PATIENCE).await;
                 }
             } => {}
         }
@@ -72,7 +82,12 @@ impl Interrupts {
     /// An interruption of a part: it hears this one, and can be told on its own.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { token: self.token.child_token(), told: Arc::default(), whole: Some(Arc::new(self.clone())) }
+        Self {
+            token: self.token.child_token(),
+            hurry: self.hurry.child_token(),
+            whole: Some(Arc::new(self.clone())),
+            ..Self::default()
+        }
     }
 }
 
@@ -93,6 +108,19 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 35);
         interrupts.patience(Instant::now() + Duration::from_secs(1)).await;
         assert_eq!(start.elapsed().as_secs(), 35, "what is over is not waited for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_has_its_time() {
+        let interrupts = Interrupts::default();
+        let start = Instant::now();
+        let part = interrupts.child();
+        part.stop("a lease that expired");
+        part.patience(start + Duration::from_mins(2)).await;
+        assert_eq!((start.elapsed().as_secs(), part.by().as_str()), (120, "a lease that expired"));
+        interrupts.interrupt("SIGTERM");
+        part.patience(start + Duration::from_mins(10)).await;
+        assert_eq!(start.elapsed().as_secs(), 150, "a signal that comes later counts from when it came");
     }
 
     #[tokio::test(start_paused = true)]

@@ -104,7 +104,7 @@ async fn renew(cluster: Arc<Cluster>, namespace: String, holder: String, interru
             // The API server may be away because the drill took it away; the lease is lost when its time is up.
             Err(_) if renewed.elapsed() < DURATION => {}
             Err(error) => {
-                return interrupts.interrupt(format!("the expiry of the lease of cluster `{}` ({error})", cluster.key));
+                return interrupts.stop(format!("the expiry of the lease of cluster `{}` ({error})", cluster.key));
             }
         }
         if let Ok(Some(why)) = halted(&cluster, &namespace).await {

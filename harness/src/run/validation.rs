@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use meshdrill_checks::record::{Event, Phase};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::ask::Until;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
 use super::{Interrupts, Recorder, decide};
 use crate::plan::Plan;
+use crate::probe::{Answer, Outcome};
 
 /// Asks and samples everything.
 pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, interrupts: &Interrupts) {
@@ -19,9 +21,16 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
     let samplers: Vec<Sampler> =
         ready.probes.iter().map(|(probe, observer)| sample(probe, observer, recorder)).collect();
     let checks = join_all(ready.askers.iter().map(|asker| async move {
+        let cut = Some(deadline);
         let outcome = match asker.check.within {
-            Some(within) => asker.poll(deadline.min(Instant::now() + within.0), interrupts).await.0,
-            None => asker.ask().await,
+            Some(within) => {
+                let until = Until { cut, ..deadline.min(Instant::now() + within.0).into() };
+                asker.poll(until, interrupts).await.outcome
+            }
+            None => timeout_at(deadline, asker.ask()).await.unwrap_or_else(|_| {
+                let message = format!("no answer within the {} of the validation", plan.phases.timeout);
+                Outcome::new(Answer::Unasked, message)
+            }),
         };
         asker.record(recorder, &outcome);
     }));

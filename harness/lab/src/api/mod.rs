@@ -66,7 +66,7 @@ pub(crate) async fn handle(lab: Lab, c: usize, mut request: http::Request<Incomi
         (quirks.api_alias.filter(|d| *d < world.clusters.len()), world.dates.http(world.now + quirks.skew))
     });
     let c = alias.unwrap_or(c);
-    let mode = lab.with(|world| world.clusters[c].quirks.api);
+    let mode = lab.with(|world| world.clusters[c].quirks.api_at(world.now));
     let mut response = if let Some(failure) = mode.turns_away(request.method(), request.uri().path()) {
         failure.response()
     } else {

@@ -18,6 +18,9 @@ const fn everywhere(name: &'static str, when: When, what: &'static str, apply: f
 /// Milliseconds after the start at which the runner's machine is cut off, and at which it is not any more.
 const CUT: (crate::clock::Ms, crate::clock::Ms) = (22_000, 28_000);
 
+/// Milliseconds after the start at which an API server is away, and at which it is back.
+const AWAY: (crate::clock::Ms, crate::clock::Ms) = (28_000, 333_000);
+
 pub(super) static ROWS: &[Row] = &[
     Row {
         info: DefectInfo {
@@ -29,6 +32,9 @@ pub(super) static ROWS: &[Row] = &[
         when: Start,
         apply: |w, _| w.runner_cut = Some(CUT),
     },
+    first("api-away", Start, "the API server is away from 28 s to 333 s after the start", |w, c| {
+        w.clusters[c].quirks.api_away = Some(AWAY);
+    }),
     first("gateway-replacement-never-ready", Before, "a new ingress gateway pod never becomes ready", |w, c| {
         broken(w, c, "istio-ingressgateway", "", Broken::Unready, false);
     }),

@@ -35,7 +35,7 @@ impl Api {
     }
 
     pub(crate) fn hangs(self) -> bool {
-        self == Self::Hangs
+        matches!(self, Self::Hangs | Self::Down)
     }
 
     /// Whether another cluster's istiod gets answers.
@@ -172,6 +172,8 @@ pub(crate) struct Quirks {
     pub(crate) deaf_gateways: bool,
     /// Proxies keep an injected fault after its removal.
     pub(crate) sticky_faults: bool,
+    /// From when until when the API server is away.
+    pub(crate) api_away: Option<(Ms, Ms)>,
     /// Extra time every application takes, milliseconds.
     pub(crate) slow_apps: f64,
     pub(crate) title: String,
@@ -208,6 +210,7 @@ impl Default for Quirks {
     fn default() -> Self {
         Self {
             api: Api::Normal,
+            api_away: None,
             api_alias: None,
             skew: 0,
             nodes: 3,
@@ -270,6 +273,11 @@ impl Quirks {
             return format!("registry.local/{name}@sha256:{half}{half}");
         }
         format!("registry.local/{name}:{}", self.istio())
+    }
+
+    /// How the API server treats requests at an instant.
+    pub(crate) fn api_at(&self, now: Ms) -> Api {
+        if self.api_away.is_some_and(|(from, until)| (from..until).contains(&now)) { Api::Down } else { self.api }
     }
 
     /// What the cluster's Prometheus adds to the series it hands on.

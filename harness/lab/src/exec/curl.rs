@@ -16,6 +16,7 @@ struct Options {
     silent: bool,
     show_errors: bool,
     fail: bool,
+    fail_early: bool,
     head: bool,
     include: bool,
     discard: bool,
@@ -38,6 +39,7 @@ fn options(args: &[String]) -> Result<Options, String> {
                 "silent" => o.silent = true,
                 "show-error" => o.show_errors = true,
                 "fail" | "fail-with-body" => o.fail = true,
+                "fail-early" => o.fail_early = true,
                 "head" => o.head = true,
                 "include" => o.include = true,
                 "max-time" => o.limit = value("").parse().ok(),
@@ -147,6 +149,9 @@ pub(super) async fn curl(cx: &Cx, args: &[String], output: &Output) -> Exit {
     for url in ranged(&o.url) {
         o.url = url;
         last = one(cx, &o, output).await;
+        if o.fail_early && last != 0 {
+            break;
+        }
     }
     Exit::Code(last)
 }

@@ -64,7 +64,7 @@ pub(crate) fn deliver<'a>(
         };
         let who = match look() {
             Found::Gone => return None,
-            // Nobody had begun an answer: the sidecar says so, and the caller's tries another pod.
+            // Nobody had begun an answer. The sidecar says so; a route with retries for that tries another pod.
             Found::Closed => return Some(refused()),
             Found::Open(who) => who,
         };

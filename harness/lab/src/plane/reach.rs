@@ -77,7 +77,7 @@ fn node(world: &mut World, caller: &Caller, last: u8, port: u16) -> Reach {
         return Reach::Unreachable;
     };
     if port == 6443 {
-        return if world.clusters[c].quirks.api.listens() {
+        return if world.clusters[c].quirks.api_at(world.now).listens() {
             Reach::To(Place { c, uid: None, kind: Kind::Api, port })
         } else {
             Reach::Refused
