@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::story::Story;
 use crate::criterion::{Claim, During};
+use crate::record::Class;
 use crate::scorecard::CriterionResult;
 use crate::verdict::Verdict::{Fail, Inconclusive, Pass};
 
@@ -26,6 +27,22 @@ fn counts_that_agree_need_to_be_many() {
     assert_eq!(judged(30, &weights, |n| if n % 2 == 0 { "one" } else { "two" }).verdict, Fail);
     let home = judged(30, &weights, |_| "one");
     assert!(home.verdict == Fail && home.message.contains("others 0 % (0 of 300"), "{home:?}");
+}
+
+#[test]
+fn a_late_answer_tells_as_well_who_gave_it() {
+    let claim = Claim::Split {
+        by: "cluster".into(),
+        weights: [("one".to_owned(), 70.0), ("two".to_owned(), 30.0)].into(),
+        during: During::All,
+    };
+    // All that the second answers is late: without it, there would seem to be nobody but the first.
+    let late = |due: u64| {
+        let (class, who) = if due / 100 % 10 < 7 { (Class::Good, "one") } else { (Class::Late, "two") };
+        (class, json!({ "by": { "cluster": who } }))
+    };
+    let judged = Story::validation(100).classed(30, late).judged(claim);
+    assert_eq!((judged.verdict, judged.n), (Pass, 300));
 }
 
 #[test]

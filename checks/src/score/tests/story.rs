@@ -87,18 +87,24 @@ impl Story {
     }
 
     /// Good samples for so many seconds, each with what was seen at the instant it was due.
-    pub fn sights(mut self, seconds: u64, seen: impl Fn(u64) -> Value) -> Self {
+    pub fn sights(self, seconds: u64, seen: impl Fn(u64) -> Value) -> Self {
+        self.classed(seconds, |due| (Class::Good, seen(due)))
+    }
+
+    /// Samples for so many seconds, each with its class and what was seen at the instant it was due.
+    pub fn classed(mut self, seconds: u64, answer: impl Fn(u64) -> (Class, Value)) -> Self {
         for slot in 0..seconds * 1000 / self.every {
             let due = slot * self.every;
+            let (class, seen) = answer(due);
             let sample = Sample {
                 series: Series::New,
                 slot,
                 scheduled: at(due),
                 started: at(due),
                 completed: at(due + 10),
-                class: Class::Good,
+                class,
                 responder: None,
-                seen: Some(seen(due)),
+                seen: Some(seen),
             };
             self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });
         }

@@ -11,9 +11,6 @@ use crate::rng::Rng;
 /// Address of an endpoint.
 pub(crate) type Address = (Ipv4Addr, u16);
 
-/// How often a retry picks again when the pick was tried before: `host_selection_retry_max_attempts`.
-const RESELECTIONS: usize = 5;
-
 /// Counters and health of one endpoint, as `/clusters` shows them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Host {
@@ -64,26 +61,14 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// Picks an endpoint for a new attempt, for a retry one that was not `tried` if a few picks find one.
+    /// Picks an endpoint for a new attempt. Localities with weights are taken in near-exact proportion, retries at random.
     pub(crate) fn pick<'a>(
         &mut self,
         upstream: &'a Upstream,
         now: Ms,
-        tried: &[Address],
+        retry: bool,
         rng: &mut Rng,
     ) -> Option<&'a Endpoint> {
-        let mut picked = self.pick_any(upstream, now, !tried.is_empty(), rng)?;
-        for _ in 0..RESELECTIONS {
-            if !tried.contains(&(picked.ip, picked.port)) {
-                break;
-            }
-            picked = self.pick_any(upstream, now, true, rng)?;
-        }
-        Some(picked)
-    }
-
-    /// Localities with weights are taken in near-exact proportion, retries at random.
-    fn pick_any<'a>(&mut self, upstream: &'a Upstream, now: Ms, retry: bool, rng: &mut Rng) -> Option<&'a Endpoint> {
         let usable = |e: &&Endpoint| !self.hosts.get(&(e.ip, e.port)).is_some_and(|h| h.ejected(now));
         let healthy: Vec<&Endpoint> = upstream.endpoints.iter().filter(usable).collect();
         let priority = healthy.iter().map(|e| e.priority).min()?;
@@ -214,16 +199,8 @@ mod tests {
     #[test]
     fn locality_weights_hold_almost_exactly() {
         let (upstream, mut balancer, mut rng) = (upstream(), Balancer::default(), Rng::new(1));
-        let near = (0..1000).filter(|_| balancer.pick(&upstream, 0, &[], &mut rng).unwrap().region == "a").count();
+        let near = (0..1000).filter(|_| balancer.pick(&upstream, 0, false, &mut rng).unwrap().region == "a").count();
         assert!((699..=701).contains(&near), "{near}");
-    }
-
-    #[test]
-    fn a_retry_goes_elsewhere() {
-        let (upstream, mut balancer, mut rng) = (upstream(), Balancer::default(), Rng::new(1));
-        let near = (Ipv4Addr::new(10, 0, 0, 1), 1);
-        let far = (0..1000).filter(|_| balancer.pick(&upstream, 0, &[near], &mut rng).unwrap().region == "b").count();
-        assert!((860..900).contains(&far), "all but 0.7^6: {far}");
     }
 
     #[test]
@@ -235,7 +212,7 @@ mod tests {
         }
         assert_eq!(balancer.hosts[&address].requests, 0, "requests that never connected are not counted");
         let mut far =
-            |at| (0..100).filter(|_| balancer.pick(&upstream, at, &[], &mut rng).unwrap().region == "b").count();
+            |at| (0..100).filter(|_| balancer.pick(&upstream, at, false, &mut rng).unwrap().region == "b").count();
         assert_eq!((far(1_000), far(39_000)), (0, 0));
         assert!(far(40_001) > 20);
     }
@@ -248,6 +225,6 @@ mod tests {
                 balancer.report(&upstream, (Ipv4Addr::new(10, 0, 0, last), 1), Outcome::Error, 0, 0);
             }
         }
-        assert_eq!(balancer.pick(&upstream, 5, &[], &mut rng).unwrap().region, "b");
+        assert_eq!(balancer.pick(&upstream, 5, false, &mut rng).unwrap().region, "b");
     }
 }

@@ -43,11 +43,11 @@ impl Proxy {
         &mut self,
         upstream: &'a Upstream,
         now: Ms,
-        tried: &[Address],
+        retry: bool,
         rng: &mut Rng,
     ) -> Option<&'a Endpoint> {
         let balancer = self.balancers.entry(upstream.name.clone()).or_default();
-        let endpoint = balancer.pick(upstream, now, tried, rng)?;
+        let endpoint = balancer.pick(upstream, now, retry, rng)?;
         balancer.begin((endpoint.ip, endpoint.port));
         Some(endpoint)
     }

@@ -10,7 +10,7 @@ use super::call::{Answer, Call};
 use super::connect::{Connected, connect};
 use super::latency;
 use crate::lab::Lab;
-use crate::mesh::balance::{Address, Outcome};
+use crate::mesh::balance::Outcome;
 use crate::mesh::config::{Retries, Route};
 use crate::mesh::snapshot::{Upstream, is_for, upstream_name};
 use crate::world::{Uid, World};
@@ -155,21 +155,20 @@ async fn attempts(
     call: &Call,
     noise: f64,
 ) -> Answer {
-    let mut tried: Vec<Address> = Vec::new();
-    let mut retried = 0;
+    let mut tried = 0;
     loop {
-        let (answer, outcome) = attempt(lab, c, uid, upstream, retries, call, &mut tried, noise).await;
+        let (answer, outcome) = attempt(lab, c, uid, upstream, retries, call, tried > 0, noise).await;
         let again = match outcome {
             Outcome::Success => false,
             Outcome::ConnectFail => retries.on_connect,
             Outcome::Reset => retries.on_reset,
             Outcome::Error | Outcome::Timeout => retries.on_5xx,
         };
-        if !again || answer.cut || retried >= retries.attempts {
+        if !again || answer.cut || tried >= retries.attempts {
             return answer;
         }
-        retried += 1;
-        let backoff = lab.with(|world| world.rng.between(1, 25 << retried.min(4)));
+        tried += 1;
+        let backoff = lab.with(|world| world.rng.between(1, 25 << tried.min(4)));
         sleep(Duration::from_millis(u64::try_from(backoff).unwrap_or(1))).await;
     }
 }
@@ -182,17 +181,16 @@ async fn attempt(
     upstream: &Arc<Upstream>,
     retries: &Retries,
     call: &Call,
-    tried: &mut Vec<Address>,
+    retry: bool,
     noise: f64,
 ) -> (Answer, Outcome) {
     let picked = lab.with(|world| {
         let now = world.now;
         let World { clusters, rng, .. } = world;
         let proxy = clusters[c].pods.get_mut(uid)?.proxy.as_mut()?;
-        proxy.pick(upstream, now, tried, rng).cloned()
+        proxy.pick(upstream, now, retry, rng).cloned()
     });
     let Some(endpoint) = picked else { return (Answer::local(503, "no healthy upstream"), Outcome::Error) };
-    tried.push((endpoint.ip, endpoint.port));
     let limit = retries.per_try.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
     let connecting = async {
         let mut waits = RETRANSMIT.iter();
