@@ -104,6 +104,11 @@ impl Class {
         matches!(self, Self::Good)
     }
 
+    /// Whether there was a right answer, in time or late.
+    pub const fn is_answered(self) -> bool {
+        matches!(self, Self::Good | Self::Late)
+    }
+
     /// Whether the observation was made at all; the others lower coverage.
     pub const fn is_valid(self) -> bool {
         !matches!(self, Self::NoData | Self::NotSent)

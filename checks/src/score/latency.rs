@@ -7,7 +7,7 @@ use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
 use super::rate::no_more;
 use crate::criterion::During;
-use crate::record::{Class, Sample};
+use crate::record::Sample;
 use crate::stats::proportion::{Proportion, samples_for_failures};
 use crate::stats::quantile::{Quantile, Ranked, Samples};
 use crate::units::{Ratio, TimeSpan, percent, seconds};
@@ -75,7 +75,7 @@ pub(super) fn judge(
 
 /// The latency of a sample that was answered rightly, however late; none for a failure.
 fn answered(sample: &Sample) -> Option<Duration> {
-    matches!(sample.class, Class::Good | Class::Late).then(|| sample.latency())
+    sample.class.is_answered().then(|| sample.latency())
 }
 
 fn words(ranked: Ranked) -> String {

@@ -68,7 +68,7 @@ fn of_outage(outage: &Outage, run_end: At) -> OutageResult {
 /// Of the right answers, late ones included.
 fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
     let mut histogram = Latency::new().ok()?;
-    for sample in samples.iter().filter(|sample| matches!(sample.class, Class::Good | Class::Late)) {
+    for sample in samples.iter().filter(|sample| sample.class.is_answered()) {
         histogram.record(sample.latency());
     }
     let figures = histogram.summary()?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
 use crate::criterion::During;
-use crate::record::{Class, Sample};
 use crate::stats::split::{Finding, Part, compare};
 use crate::units::percent;
 use crate::verdict::Verdict;
@@ -24,8 +23,7 @@ pub(super) fn judge(
     let mut counts: BTreeMap<String, u64> = weights.keys().map(|name| (name.clone(), 0)).collect();
     let mut n = 0;
     // A late answer tells as well who gave it; without it, whoever is slow would seem to answer less.
-    let answered = |sample: &&Sample| sample.class.is_good() || sample.class == Class::Late;
-    for sample in probe.valid(&context.evidence.marks, during).into_iter().filter(answered) {
+    for sample in probe.valid(&context.evidence.marks, during).into_iter().filter(|sample| sample.class.is_answered()) {
         let Some(name) = sample.seen.as_ref().and_then(|seen| seen["by"][by].as_str()) else { continue };
         let known = weights.contains_key(name) || !weights.contains_key(OTHERS);
         *counts.entry(if known { name } else { OTHERS }.to_owned()).or_default() += 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use meshdrill_checks::record::{Event, Series};
 use meshdrill_checks::verdict::Verdict;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Interrupts, Recorder};
 use crate::plan::PlannedCheck;
@@ -18,9 +18,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The pause when much time has passed already: the clusters that are asked have other work.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The pause before the next question of a check that has been asked for so long: one percent of that, within bounds.
-pub(super) fn pause(asked: Duration) -> Duration {
-    (asked / 100).clamp(PAUSE, LONGEST_PAUSE)
+/// The pause before the next question of a check that has been asked for so long: one percent of that, within bounds; shorter
+/// where one of the times that are left ends before.
+pub(super) fn pause(asked: Duration, left: impl IntoIterator<Item = Duration>) -> Duration {
+    let left = left.into_iter().filter(|left| !left.is_zero());
+    left.fold((asked / 100).clamp(PAUSE, LONGEST_PAUSE), Duration::min)
 }
 
 /// How long a check is polled.
@@ -98,13 +100,11 @@ impl Asker {
             }
             missed = Some(asked);
             known = Some(outcome);
-            let now = Instant::now();
-            let next = now + pause(start.elapsed());
-            let next = until.mark.filter(|mark| *mark > now).map_or(next, |mark| mark.min(next));
+            let pause = pause(start.elapsed(), until.mark.map(|mark| mark - Instant::now()));
             tokio::select! {
                 biased;
                 () = &mut patience => last = true,
-                () = sleep_until(next) => {}
+                () = sleep(pause) => {}
             }
         }
     }

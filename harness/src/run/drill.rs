@@ -215,16 +215,14 @@ impl Drill<'_> {
                 recovered.forget();
                 known = begun;
             }
-            let mut wait = pause(Duration::ZERO);
+            let mut since = Duration::ZERO;
             if let Some(begun) = begun {
                 recovered.ask(&self.recorder).await;
-                let since = self.recorder.clock().now().since(begun);
-                // Whether it is whole in time is seen when its time is over.
-                let left = recovered.checks.iter().map(|(asker, _)| self.limit(asker).0.saturating_sub(since));
-                let over = left.filter(|left| !left.is_zero()).min();
-                wait = over.map_or(pause(since), |over| over.min(pause(since)));
+                since = self.recorder.clock().now().since(begun);
             }
-            sleep(wait).await;
+            // Whether it is whole in time is seen when its time is over.
+            let left = recovered.checks.iter().map(|(asker, _)| self.limit(asker).0.saturating_sub(since));
+            sleep(pause(since, left)).await;
         }
     }
 
@@ -447,13 +445,13 @@ fn unsteady(record: &Record, now: At, length: Duration) -> Option<String> {
 /// Whether no probe is in an outage, nor was for as long as recovery must be sustained.
 fn settled(record: &Record, now: At) -> bool {
     record.header.probes.iter().all(|probe| {
-        let samples: Vec<&Sample> = record.samples(&probe.name).iter().collect();
+        let samples = record.samples(&probe.name);
         // Said soon where it is plain: the samples of an hour are many to go through twice a second.
-        let lately = samples.iter().rev().take_while(|sample| now.since(sample.scheduled) < SUSTAINED);
-        if lately.clone().any(|sample| sample.class.is_bad()) {
+        let mut lately = samples.iter().rev().take_while(|sample| now.since(sample.scheduled) < SUSTAINED);
+        if lately.any(|sample| sample.class.is_bad()) {
             return false;
         }
-        match outage::find(&samples).last() {
+        match outage::find(&samples.iter().collect::<Vec<_>>()).last() {
             Some(outage) => outage.end.is_some_and(|end| now.since(end) >= SUSTAINED),
             None => true,
         }

@@ -42,7 +42,7 @@ pub(super) struct FaultBench {
     pub accepted: Accepted,
 }
 
-/// When the undo of a fault was first accepted, by all that it goes to: from then on the mesh can recover.
+/// When the undo of a fault was first accepted, by any that it goes to: from then on the mesh can recover.
 #[derive(Clone, Default)]
 pub(super) struct Accepted(Arc<std::sync::Mutex<BTreeMap<String, Instant>>>);
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// How long after a signal a run still waits for anything: for recovery to be seen, and for what was written to be read back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Told once, heard by everyone; later tellings change nothing.
+/// Told once, heard by everyone; later tellings change nothing, but a signal hurries what was stopped before.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts {
     token: CancellationToken,

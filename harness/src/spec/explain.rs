@@ -23,7 +23,7 @@ struct Topic {
 fn topics() -> Vec<Topic> {
     let raw = schemars::schema_for!(ScenarioFile).to_value();
     let mesh = schemars::schema_for!(MeshFile).to_value();
-    let (ours, meshs) = (Rc::new(raw["$defs"].clone()), Rc::new(mesh["$defs"].clone()));
+    let (ours, theirs) = (Rc::new(raw["$defs"].clone()), Rc::new(mesh["$defs"].clone()));
     let topic = |name: &str, family, schema, definitions: &Rc<Value>| Topic {
         name: name.to_owned(),
         family,
@@ -36,9 +36,9 @@ fn topics() -> Vec<Topic> {
         topics.extend(kinds.into_iter().map(|(kind, schema)| topic(&kind, family, schema, &ours)));
     }
     topics.push(topic("scenario", "file", raw, &ours));
-    topics.push(topic("mesh", "file", mesh, &meshs));
+    topics.push(topic("mesh", "file", mesh, &theirs));
     let sections = [
-        ("cluster", "ClusterSpec", &meshs),
+        ("cluster", "ClusterSpec", &theirs),
         ("probe", "ProbeSpec", &ours),
         ("check", "CheckSpec", &ours),
         ("fault", "FaultSpec", &ours),

@@ -70,7 +70,7 @@ pub(crate) async fn handle(lab: Lab, c: usize, mut request: http::Request<Incomi
     let mut response = if let Some(failure) = mode.turns_away(request.method(), request.uri().path()) {
         failure.response()
     } else {
-        if mode.hangs() {
+        if !mode.answers() {
             return std::future::pending().await;
         }
         route(&lab, c, &mut request).await.unwrap_or_else(|failure| failure.response())

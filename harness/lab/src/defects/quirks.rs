@@ -34,11 +34,7 @@ impl Api {
         self != Self::Down
     }
 
-    pub(crate) fn hangs(self) -> bool {
-        matches!(self, Self::Hangs | Self::Down)
-    }
-
-    /// Whether another cluster's istiod gets answers.
+    /// Whether anybody gets answers.
     pub(crate) fn answers(self) -> bool {
         !matches!(self, Self::Down | Self::Hangs)
     }
