@@ -8,6 +8,7 @@ pub mod certs;
 mod cidr;
 pub mod envoy;
 mod excerpt;
+pub mod gateways;
 pub mod istiod;
 pub mod kube;
 pub mod oci;

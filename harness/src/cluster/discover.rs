@@ -25,13 +25,15 @@ impl std::fmt::Display for Endpoint {
 
 /// The Services of ingress gateways, as istioctl and the Helm chart label them.
 const INGRESS: &str = "istio in (ingressgateway,ingress)";
+/// The Services of east-west gateways: they tell their network.
+const EAST_WEST: &str = "topology.istio.io/network";
 
 /// The base URLs of a cluster's ingress gateway: every load-balancer address of its Services.
 pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Vec<String>, AccessError> {
     if !cluster.spec.ingress.is_empty() {
         return Ok(cluster.spec.ingress.clone());
     }
-    let services = services(cluster, INGRESS).await?;
+    let services = ingress_services(cluster).await?;
     let found = services.iter().flat_map(|service| {
         let port = port.or_else(|| http_port(service));
         addresses(service)
@@ -63,7 +65,7 @@ pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, Access
 /// `host:port` of a cluster's east-west gateways as its Services say it: what the proxies of other clusters are told,
 /// however the runner reaches them.
 pub async fn advertised_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
-    let services = services(cluster, "topology.istio.io/network").await?;
+    let services = east_west_services(cluster).await?;
     let found = services.iter().flat_map(|service| {
         let port =
             service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str().unwrap_or("15443").to_owned();
@@ -117,10 +119,20 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
     }
 }
 
+/// The Services of a cluster's ingress gateways.
+pub(crate) async fn ingress_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
+    services(cluster, INGRESS).await
+}
+
+/// The Services of a cluster's east-west gateways.
+pub(crate) async fn east_west_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
+    services(cluster, EAST_WEST).await
+}
+
 /// The Services of a cluster's gateways, however they were installed, each once.
 pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
     let mut found: Vec<Value> = Vec::new();
-    for selector in [INGRESS, "topology.istio.io/network", "gateway.networking.k8s.io/gateway-name"] {
+    for selector in [INGRESS, EAST_WEST, "gateway.networking.k8s.io/gateway-name"] {
         let more = services(cluster, selector).await?;
         found.extend(more.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
     }

@@ -19,6 +19,7 @@ pub use discover::{
     Endpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus,
     gateway_services,
 };
+pub(crate) use discover::{east_west_services, ingress_services};
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
-use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, World};
+use super::{CannotAsk, Outcome, cause};
+use crate::cluster::{Cluster, Permission, World, label_selector};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec};
 
 /// A Deployment or `StatefulSet`.
@@ -104,10 +104,14 @@ struct DeploymentObserver {
 }
 
 impl DeploymentObserver {
+    fn path(&self) -> String {
+        let (_, plural, name) = self.spec.object();
+        format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", self.spec.namespace)
+    }
+
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
-        let (kind, plural, name) = self.spec.object();
-        let path = format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", self.spec.namespace);
-        let object: Value = match self.cluster.get(&path).await {
+        let (kind, _, name) = self.spec.object();
+        let object: Value = match self.cluster.get(&self.path()).await {
             Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
             found => found?,
         };
@@ -140,5 +144,17 @@ impl DeploymentObserver {
 impl Observer for DeploymentObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { settle(self.ask().await) })
+    }
+
+    fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            let desired = outcome.seen["desired"].as_u64().unwrap_or(0);
+            let object: Value = match self.cluster.get(&self.path()).await {
+                Ok(object) if desired > 0 => object,
+                _ => return Vec::new(),
+            };
+            let selector = label_selector(&object["spec"]["selector"]["matchLabels"]);
+            cause::of_pods(&self.cluster, &self.spec.namespace, &selector).await
+        })
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
 use meshdrill_checks::observe::envoy::{self, Clusters, HealthClass, Select, config_dump, flow};
+use meshdrill_checks::observe::gateways::destinations;
+use meshdrill_checks::observe::routing::full_host;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use tokio::sync::Mutex;
 use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
-use super::{CannotAsk, Outcome};
+use super::{CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, World, advertised_east_west};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
@@ -77,11 +79,7 @@ pub struct EndpointsExpect {
 
 impl EnvoyEndpoints {
     fn host(&self) -> String {
-        match self.service.matches('.').count() {
-            0 => format!("{}.{}.svc.cluster.local", self.service, self.namespace),
-            1 => format!("{}.svc.cluster.local", self.service),
-            _ => self.service.clone(),
-        }
+        full_host(&self.service, &self.namespace)
     }
 }
 
@@ -145,22 +143,8 @@ impl Kind for EnvoyEndpoints {
 /// The subsets of a host that `VirtualServices` of the mesh route to; the empty name if routes name none.
 async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, CannotAsk> {
     let services = cluster.list("/apis/networking.istio.io/v1/virtualservices", None).await?;
-    let mut subsets = BTreeSet::new();
-    for service in &services {
-        let namespace = service["metadata"]["namespace"].as_str().unwrap_or_default();
-        let full = |name: &str| match name.matches('.').count() {
-            0 => format!("{name}.{namespace}.svc.cluster.local"),
-            1 => format!("{name}.svc.cluster.local"),
-            _ => name.to_owned(),
-        };
-        let routes = service["spec"]["http"].as_array().into_iter().flatten();
-        let destinations = routes.flat_map(|route| route["route"].as_array().into_iter().flatten());
-        for destination in destinations.map(|weighted| &weighted["destination"]) {
-            if destination["host"].as_str().is_some_and(|name| full(name) == host) {
-                subsets.insert(destination["subset"].as_str().unwrap_or_default().to_owned());
-            }
-        }
-    }
+    let routed = services.iter().flat_map(destinations).filter(|(name, _)| name == host);
+    let mut subsets: BTreeSet<String> = routed.map(|(_, subset)| subset.unwrap_or_default()).collect();
     if subsets.is_empty() {
         subsets.insert(String::new());
     }
@@ -249,9 +233,7 @@ impl EndpointsObserver {
     fn judge(&self, clusters: &Clusters, known: &Known, flows: Option<&[flow::HostFlow]>, pod: &str) -> Outcome {
         let spec = &self.spec;
         let own = spec.cluster.key();
-        let all = self.world.clusters.keys().cloned().collect::<Vec<_>>();
-        let owners = spec.expect.owners.as_ref().map_or_else(|| all.clone(), |choice| choice.expand(&all).0);
-        let healthy = spec.expect.healthy.unwrap_or(Comparison::at_least(1.0));
+        let (owners, healthy) = (self.owners(), self.healthy());
         let several_networks = self.several_networks();
         let mut faults = Vec::new();
         let mut table: BTreeMap<&str, BTreeMap<String, Count>> = BTreeMap::new();
@@ -305,7 +287,7 @@ impl EndpointsObserver {
             }
         }
         if let Some(choice) = &spec.expect.flow {
-            for owner in choice.expand(&all).0 {
+            for owner in choice.expand(&self.all()).0 {
                 match (flows, answered.get(&owner)) {
                     (None, _) => faults.push("one observation tells no flow yet".to_owned()),
                     (_, Some(count)) if *count > 0 => {}
@@ -328,6 +310,21 @@ impl EndpointsObserver {
         }
     }
 
+    fn all(&self) -> Vec<String> {
+        self.world.clusters.keys().cloned().collect()
+    }
+
+    /// The clusters that must own endpoints.
+    fn owners(&self) -> Vec<String> {
+        let all = self.all();
+        self.spec.expect.owners.as_ref().map_or_else(|| all.clone(), |choice| choice.expand(&all).0)
+    }
+
+    /// How many healthy endpoints each of them must own.
+    fn healthy(&self) -> Comparison {
+        self.spec.expect.healthy.unwrap_or(Comparison::at_least(1.0))
+    }
+
     fn several_networks(&self) -> bool {
         let networks: BTreeSet<_> =
             self.world.clusters.values().filter_map(|cluster| cluster.spec.network.as_deref()).collect();
@@ -338,5 +335,24 @@ impl EndpointsObserver {
 impl Observer for EndpointsObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { settle(self.ask().await) })
+    }
+
+    fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            let (mut subsets, mut short) = (BTreeSet::new(), BTreeSet::new());
+            for subset in &self.subsets {
+                for owner in self.owners() {
+                    let count = outcome.seen["endpoints"][subset][&owner]["healthy"].as_u64().unwrap_or(0);
+                    if !self.healthy().holds(count as f64) {
+                        subsets.insert(subset.clone());
+                        short.insert(owner);
+                    }
+                }
+            }
+            match self.world.cluster(self.spec.cluster.key()) {
+                Ok(at) => cause::of_endpoints(&self.world, at, &self.spec.host(), &subsets, &short).await,
+                Err(_) => Vec::new(),
+            }
+        })
     }
 }

@@ -1,15 +1,12 @@
 //! Expectations that several kinds share: of texts and of JSON.
 
 use jsonpath_rust::JsonPath as _;
-use jsonpath_rust::parser::model::JpQuery;
-use jsonpath_rust::parser::parse_json_path;
-use jsonpath_rust::query::js_path_process;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CannotAsk, Complaint};
+use super::Complaint;
 use crate::spec::Comparison;
 
 /// What a text is expected to be.
@@ -63,30 +60,8 @@ pub(super) fn bad_json_path(key: &'static str, path: Option<&str>) -> Option<Com
     bad.then(|| Complaint::new(key, "not a JSONPath", "write it as in RFC 9535: `$.clustername`"))
 }
 
-/// A path into JSON bodies, read once.
-pub(super) struct JsonReader(JpQuery);
-
-impl JsonReader {
-    pub(super) fn of(path: &str) -> Result<Self, CannotAsk> {
-        parse_json_path(path).map(Self).map_err(|error| CannotAsk(format!("{path} is not a JSONPath: {error}")))
-    }
-
-    /// The first value that the path selects, as text.
-    pub(super) fn read(&self, body: &[u8]) -> Option<String> {
-        let document: Value = serde_json::from_slice(body).ok()?;
-        let found = js_path_process(&self.0, &document).ok()?;
-        Some(plain(found.into_iter().next()?.val()))
-    }
-}
-
-/// What a regular expression finds in a text: its first group, or the whole match.
-pub(super) fn captured(regex: &Regex, text: &str) -> Option<String> {
-    let captures = regex.captures(text)?;
-    Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
-}
-
 /// A JSON value as text: strings without their quotes.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -14,8 +14,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::expect::{JsonReader, bad_json_path, bad_regex, captured, excerpt};
+use super::cause::Ingress;
+use super::expect::{bad_json_path, bad_regex, excerpt};
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
+use super::reader::Reader;
 use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};
@@ -128,6 +130,12 @@ pub struct Responder {
     /// A regular expression over the body; its first group, or the whole match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
+}
+
+impl Responder {
+    fn reader(&self) -> Result<Reader, CannotAsk> {
+        Reader::of(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
+    }
 }
 
 const DEFAULT_TIMEOUT: TimeSpan = TimeSpan::secs(5);
@@ -252,8 +260,14 @@ impl Http {
     pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, CannotAsk> {
         let targets = self.targets(world, role).await?;
         let expect = Arc::new(Expectation::of(&self.expect)?);
-        let responder = self.responder.as_ref().map(ResponderReader::of).transpose()?.map(Arc::new);
-        Ok(HttpObserver { targets, expect, responder })
+        let responder = self.responder.as_ref().map(Responder::reader).transpose()?.map(Arc::new);
+        let ingress = match &self.via {
+            Some(Via::Ingress { cluster, port }) => {
+                Some(Ingress { cluster: Arc::clone(world.cluster(cluster.key())?), port: *port })
+            }
+            _ => None,
+        };
+        Ok(HttpObserver { targets, expect, responder, ingress })
     }
 
     /// What is sent to an address, by clients that there are already.
@@ -361,12 +375,22 @@ struct Target {
 pub(super) struct HttpObserver {
     targets: Vec<Target>,
     expect: Arc<Expectation>,
-    responder: Option<Arc<ResponderReader>>,
+    responder: Option<Arc<Reader>>,
+    ingress: Option<Ingress>,
 }
 
 impl Observer for HttpObserver {
     fn observe(&self, series: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { self.exchange(series).await.0 })
+    }
+
+    fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            match &self.ingress {
+                Some(ingress) => ingress.causes().await,
+                None => Vec::new(),
+            }
+        })
     }
 }
 
@@ -378,6 +402,7 @@ impl HttpObserver {
             targets: targets.collect::<Result<_, _>>()?,
             expect: Arc::clone(&self.expect),
             responder: self.responder.clone(),
+            ingress: self.ingress.clone(),
         })
     }
 
@@ -470,33 +495,5 @@ impl Expectation {
             _ => return None,
         };
         Some((Class::Body, format!("{missed}: {}", excerpt(&body))))
-    }
-}
-
-/// Finds out who answered.
-enum ResponderReader {
-    Json(JsonReader),
-    Header(String),
-    Pattern(Regex),
-}
-
-impl ResponderReader {
-    fn of(spec: &Responder) -> Result<Self, CannotAsk> {
-        match (&spec.json, &spec.header, &spec.regex) {
-            (Some(path), _, _) => JsonReader::of(path).map(Self::Json),
-            (_, Some(header), _) => Ok(Self::Header(header.clone())),
-            (_, _, Some(pattern)) => {
-                Regex::new(pattern).map(Self::Pattern).map_err(|error| CannotAsk(error.to_string()))
-            }
-            _ => Err(CannotAsk("`responder` is empty".to_owned())),
-        }
-    }
-
-    fn read(&self, answer: &net::Answer) -> Option<String> {
-        match self {
-            Self::Json(path) => path.read(&answer.body),
-            Self::Header(name) => answer.headers.get(name.as_str())?.to_str().ok().map(str::to_owned),
-            Self::Pattern(regex) => captured(regex, &String::from_utf8_lossy(&answer.body)),
-        }
     }
 }

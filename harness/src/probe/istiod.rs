@@ -3,14 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use meshdrill_checks::observe::istiod::{SyncStatus, parse_clusterz};
 use meshdrill_checks::record::Series;
 
 use super::CannotAsk;
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind};
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, is_serving};
 use crate::net::{Exchange, HttpClient};
 
 /// Where it listens.
 const DEBUG_PORT: u16 = 15014;
+
+/// Where istiods are, and what is common to their pods, whatever their revision.
+pub(super) const NAMESPACE: &str = "istio-system";
+pub(super) const SELECTOR: &str = "app=istiod";
 
 /// One istiod's debug interface, over one connection.
 #[derive(Debug)]
@@ -41,4 +46,28 @@ impl IstiodDebug {
             status => Err(CannotAsk(format!("{path} answers {status}"))),
         }
     }
+}
+
+/// Which other clusters, by their Istio ids, an istiod does not know or has not synced.
+pub(super) async fn unsynced(istiod: &IstiodDebug, pod: &PodRef, others: &[String]) -> Result<Vec<String>, CannotAsk> {
+    let body = istiod.get("/debug/clusterz").await?;
+    let known = parse_clusterz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+    let missed = others.iter().filter_map(|id| match known.iter().find(|cluster| cluster.id == *id) {
+        None => Some(format!("{pod} does not know cluster {id}: no remote secret for it?")),
+        Some(cluster) if cluster.status != SyncStatus::Synced => {
+            Some(format!("{pod} has not synced cluster {id}: {:?} (secret {})", cluster.status, cluster.secret))
+        }
+        Some(_) => None,
+    });
+    Ok(missed.collect())
+}
+
+/// The same of all ready istiods of a cluster, whatever namespace they are in.
+pub(super) async fn all_unsynced(cluster: &Arc<Cluster>, others: &[String]) -> Result<Vec<String>, CannotAsk> {
+    let pods = cluster.list("/api/v1/pods", Some(SELECTOR)).await?;
+    let mut missed = Vec::new();
+    for pod in pods.iter().filter(|pod| is_serving(pod)).map(PodRef::of) {
+        missed.extend(unsynced(&IstiodDebug::of_pod(cluster, &pod), &pod, others).await?);
+    }
+    Ok(missed)
 }

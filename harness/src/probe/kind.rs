@@ -123,6 +123,10 @@ pub trait Observer: Send + Sync {
             outcomes
         })
     }
+    /// Why an answer was not as expected, as far as the clusters' objects tell. Asked once, when a check has failed.
+    fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
     /// Reads back what it wrote; none for kinds that write nothing. Called once, after the last observation.
     fn read_back(&self) -> BoxFuture<'_, Option<ReadBack>> {
         Box::pin(async { None })

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::istiod::{SyncStatus, parse_clusterz, parse_syncz};
+use meshdrill_checks::observe::istiod::parse_syncz;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::istiod::IstiodDebug;
+use super::istiod::{self, IstiodDebug};
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome};
@@ -60,7 +60,7 @@ impl Kind for MeshSync {
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        let namespace = self.namespace.as_deref().unwrap_or("istio-system");
+        let namespace = self.namespace.as_deref().unwrap_or(istiod::NAMESPACE);
         Permission::of_forward(self.cluster.key(), namespace)
     }
 
@@ -85,8 +85,8 @@ struct SyncObserver {
 
 impl SyncObserver {
     async fn ask(&self) -> Result<Outcome, CannotAsk> {
-        let namespace = self.spec.namespace.as_deref().unwrap_or("istio-system");
-        let selector = self.spec.selector.as_ref().map_or("app=istiod", Selector::as_str);
+        let namespace = self.spec.namespace.as_deref().unwrap_or(istiod::NAMESPACE);
+        let selector = self.spec.selector.as_ref().map_or(istiod::SELECTOR, Selector::as_str);
         let pods = ready_pods(&self.cluster, namespace, selector).await?;
         if pods.is_empty() {
             return Ok(Outcome::judged(
@@ -100,20 +100,7 @@ impl SyncObserver {
         for pod in pods.iter().map(PodRef::of) {
             let istiod = IstiodDebug::of_pod(&self.cluster, &pod);
             if self.spec.expect.remotes.unwrap_or(true) {
-                let body = istiod.get("/debug/clusterz").await?;
-                let known = parse_clusterz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
-                for id in &self.others {
-                    match known.iter().find(|cluster| cluster.id == *id) {
-                        None => missed.push(format!("{pod} does not know cluster {id}: no remote secret for it?")),
-                        Some(cluster) if cluster.status != SyncStatus::Synced => {
-                            missed.push(format!(
-                                "{pod} has not synced cluster {id}: {:?} (secret {})",
-                                cluster.status, cluster.secret
-                            ));
-                        }
-                        Some(_) => {}
-                    }
-                }
+                missed.extend(istiod::unsynced(&istiod, &pod, &self.others).await?);
             }
             if self.spec.expect.proxies.unwrap_or(true) {
                 let body = istiod.get("/debug/syncz").await?;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
-use super::{Answer, CannotAsk, Outcome};
+use super::{Answer, CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, World, owner_name, select_pods};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
@@ -187,11 +187,6 @@ impl PodsObserver {
             for name in expect.containers.iter().filter(|name| pod.container(name).is_none()) {
                 missed.push(format!("pod {} has no container {name}", pod.name));
             }
-            let trouble =
-                pod.containers.iter().find_map(|container| Some((&container.name, container.trouble.as_ref()?)));
-            if let Some((name, trouble)) = trouble.filter(|_| !pod.ready && !missed.is_empty()) {
-                missed.push(format!("pod {} container {name}: {} {}", pod.name, trouble.reason, trouble.message));
-            }
         }
         let seen = json!({ "ready": ready, "pods": pods.iter().map(|pod| json!({ "name": pod.name, "ready": pod.ready_column(), "status": pod.status, "restarts": pod.restarts })).collect::<Vec<_>>() });
         if pods.is_empty() && missed.is_empty() && expect.count.is_none() && expect.ready.is_none() {
@@ -263,5 +258,9 @@ fn redirected(pods: &[Value]) -> Vec<String> {
 impl Observer for PodsObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { settle(self.ask().await) })
+    }
+
+    fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(cause::of_pods(&self.cluster, &self.spec.namespace, self.spec.selector.as_str()))
     }
 }

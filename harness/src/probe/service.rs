@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
-use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, World};
+use super::{Answer, CannotAsk, Outcome, cause};
+use crate::cluster::{AccessError, Cluster, Permission, World};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Services.
@@ -116,19 +116,22 @@ struct ServiceObserver {
 }
 
 impl ServiceObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    /// The Services meant.
+    async fn objects(&self) -> Result<Vec<Value>, AccessError> {
         let collection = self.spec.namespace.as_ref().map_or_else(
             || "/api/v1/services".to_owned(),
             |namespace| format!("/api/v1/namespaces/{namespace}/services"),
         );
-        let objects = match (&self.spec.name, &self.spec.selector) {
-            (Some(name), _) => match self.cluster.get::<Value>(&format!("{collection}/{name}")).await {
-                Err(error) if error.is_not_found() => {
-                    return Ok(Outcome::judged(false, error.to_string(), Value::Null));
-                }
-                found => vec![found?],
-            },
-            (None, selector) => self.cluster.list(&collection, selector.as_ref().map(Selector::as_str)).await?,
+        match (&self.spec.name, &self.spec.selector) {
+            (Some(name), _) => Ok(vec![self.cluster.get(&format!("{collection}/{name}")).await?]),
+            (None, selector) => self.cluster.list(&collection, selector.as_ref().map(Selector::as_str)).await,
+        }
+    }
+
+    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+        let objects = match self.objects().await {
+            Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
+            objects => objects?,
         };
         if objects.is_empty() {
             let message = format!("no Service {} in {}", self.spec.which(), self.cluster.key);
@@ -202,5 +205,15 @@ pub(super) async fn endpoints_of(
 impl Observer for ServiceObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move { settle(self.ask().await) })
+    }
+
+    fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            let mut causes = Vec::new();
+            for service in self.objects().await.unwrap_or_default() {
+                causes.extend(cause::behind(&self.cluster, &service).await);
+            }
+            causes
+        })
     }
 }

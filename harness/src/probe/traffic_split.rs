@@ -5,17 +5,16 @@ use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::expect::{JsonReader, bad_json_path, bad_regex, captured};
+use super::expect::{bad_json_path, bad_regex};
 use super::http::HttpObserver;
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
+use super::reader::Reader;
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::{Permission, World};
-use crate::net;
 use crate::spec::{ClusterChoice, MeshSpec};
 
 /// Exchanges and how their answers are told apart.
@@ -33,12 +32,21 @@ pub struct TrafficSplit {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Identity {
-    /// A `JSONPath` into the body; the whole body without it.
+    /// A `JSONPath` into the body; the whole body without it or `header`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<String>,
+    /// A header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// A regular expression over that; its first group, or the whole match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
+}
+
+impl Identity {
+    fn reader(&self) -> Result<Reader, CannotAsk> {
+        Reader::of(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
+    }
 }
 
 /// The division whose parts are clusters.
@@ -78,9 +86,13 @@ impl Kind for TrafficSplit {
             found.push(Complaint::new("by", "nothing tells the answers apart", help));
         }
         for identity in self.by.values() {
-            if identity.json.is_none() && identity.regex.is_none() {
-                let help = "write `json:`, `regex:` or both";
-                found.push(Complaint::new("by", "an identity that is read from nothing", help));
+            let help = "write `json:` or `header:`, with a `regex:` or without, or a `regex:` alone";
+            match (&identity.json, &identity.header, &identity.regex) {
+                (None, None, None) => found.push(Complaint::new("by", "an identity that is read from nothing", help)),
+                (Some(_), Some(_), _) => {
+                    found.push(Complaint::new("by", "an identity that is read from two places", help))
+                }
+                _ => {}
             }
             found.extend(bad_regex("by", identity.regex.as_deref()));
             found.extend(bad_json_path("by", identity.json.as_deref()));
@@ -100,36 +112,10 @@ impl Kind for TrafficSplit {
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
         Box::pin(async move {
             let http = self.http.observer(world, role).await?;
-            let readers = self.by.iter().map(|(name, identity)| Ok((name.clone(), Reader::of(identity)?)));
+            let readers = self.by.iter().map(|(name, identity)| Ok((name.clone(), identity.reader()?)));
             let by = readers.collect::<Result<_, CannotAsk>>()?;
             Ok(Box::new(SplitObserver { http, by, world: world.clone() }) as Box<dyn Observer>)
         })
-    }
-}
-
-struct Reader {
-    json: Option<JsonReader>,
-    regex: Option<Regex>,
-}
-
-impl Reader {
-    fn of(identity: &Identity) -> Result<Self, CannotAsk> {
-        let regex = identity.regex.as_deref().map(Regex::new).transpose();
-        Ok(Self {
-            json: identity.json.as_deref().map(JsonReader::of).transpose()?,
-            regex: regex.map_err(|error| CannotAsk(error.to_string()))?,
-        })
-    }
-
-    fn read(&self, answer: &net::Answer) -> Option<String> {
-        let text = match &self.json {
-            Some(path) => path.read(&answer.body)?,
-            None => String::from_utf8_lossy(&answer.body).into_owned(),
-        };
-        match &self.regex {
-            Some(regex) => captured(regex, &text),
-            None => Some(text),
-        }
     }
 }
 
@@ -158,28 +144,5 @@ impl Observer for SplitObserver {
             outcome.seen = json!({ "by": told });
             outcome
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identities_are_read_from_answers() {
-        let answer = net::Answer {
-            status: 200,
-            headers: http::HeaderMap::new(),
-            body: r#"{"podname":"reviews-v2-abc","clustername":"one"}"#.into(),
-            waited: std::time::Duration::ZERO,
-        };
-        let read = |json: Option<&str>, regex: Option<&str>| {
-            let identity = Identity { json: json.map(str::to_owned), regex: regex.map(str::to_owned) };
-            Reader::of(&identity).unwrap().read(&answer)
-        };
-        assert_eq!(read(Some("$.podname"), Some("-(v[0-9]+)-")).as_deref(), Some("v2"));
-        assert_eq!(read(Some("$.clustername"), None).as_deref(), Some("one"));
-        assert_eq!(read(None, Some("reviews-v[0-9]")).as_deref(), Some("reviews-v2"));
-        assert_eq!(read(Some("$.nobody"), None), None);
     }
 }

@@ -25,6 +25,11 @@ pub(super) fn pause(asked: Duration, left: impl IntoIterator<Item = Duration>) -
     left.fold((asked / 100).clamp(PAUSE, LONGEST_PAUSE), Duration::min)
 }
 
+/// How long the causes of an answer are looked for.
+const EXPLAINED: Duration = Duration::from_secs(5);
+/// How many of them are told.
+const CAUSES: usize = 6;
+
 /// How long a check is polled.
 pub(super) struct Until {
     pub deadline: Instant,
@@ -46,6 +51,22 @@ pub(super) struct Polled {
     pub outcome: Outcome,
     /// When it was last asked and did not hold.
     pub missed: Option<Instant>,
+}
+
+/// Why an outcome is not as expected, as far as it can be told; nothing of one that is.
+pub(super) async fn causes(observer: &dyn Observer, outcome: &Outcome) -> Vec<String> {
+    if !matches!(outcome.answer, Answer::Bad(_)) {
+        return Vec::new();
+    }
+    let told = AssertUnwindSafe(timeout(EXPLAINED, observer.causes(outcome))).catch_unwind().await;
+    let mut causes: Vec<String> = Vec::new();
+    for cause in told.ok().and_then(Result::ok).unwrap_or_default() {
+        let known = outcome.message.contains(&cause) || causes.contains(&cause);
+        if !known && causes.len() < CAUSES {
+            causes.push(cause);
+        }
+    }
+    causes
 }
 
 /// A check with its observer.
@@ -107,6 +128,15 @@ impl Asker {
                 () = sleep(pause) => {}
             }
         }
+    }
+
+    /// Adds to the message of an answer that is not as expected why it may be so.
+    pub async fn explained(&self, mut outcome: Outcome) -> Outcome {
+        for cause in causes(self.observer.as_ref(), &outcome).await {
+            outcome.message.push_str("; ");
+            outcome.message.push_str(&cause);
+        }
+        outcome
     }
 
     /// Records an outcome.

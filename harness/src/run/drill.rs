@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use meshdrill_checks::outage::{self, SUSTAINED};
-use meshdrill_checks::record::{At, Class, Event, Phase, Record, Sample};
+use meshdrill_checks::record::{At, Class, Event, Phase, Record};
 use meshdrill_checks::score::breached;
 use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -14,6 +14,7 @@ use super::ask::{Asker, Until, pause};
 use super::faults::FaultBench;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
+use super::unsteady::{Unsteady, unsteady};
 use super::{Interrupts, Recorder, decide};
 use crate::fault::Fault;
 use crate::plan::{Plan, PlannedFault};
@@ -45,7 +46,7 @@ impl Drill<'_> {
         self.phase(Phase::Baseline);
         let samplers: Vec<Sampler> =
             ready.probes.iter().map(|(probe, observer)| sample(probe, observer, &self.recorder)).collect();
-        if let Some(faults) = self.baseline(&samplers, &ready.askers).await {
+        if let Some(faults) = self.baseline(&samplers, ready).await {
             let recovered = Recovered::of(&ready.askers);
             tokio::select! {
                 () = self.break_and_undo(faults) => {}
@@ -61,8 +62,8 @@ impl Drill<'_> {
     }
 
     /// Waits for the steady state and resolves the faults. None: nothing may be injected, and the record says why.
-    async fn baseline(&self, samplers: &[Sampler], askers: &[Asker]) -> Option<Vec<(PlannedFault, Box<dyn Fault>)>> {
-        match self.interrupts.or(self.steady(samplers, askers)).await {
+    async fn baseline(&self, samplers: &[Sampler], ready: &Ready) -> Option<Vec<(PlannedFault, Box<dyn Fault>)>> {
+        match self.interrupts.or(self.steady(samplers, ready)).await {
             Err(by) => {
                 self.recorder.event(Event::Interrupted { by, injected: false });
                 return None;
@@ -87,7 +88,7 @@ impl Drill<'_> {
         Some(faults)
     }
 
-    async fn steady(&self, samplers: &[Sampler], askers: &[Asker]) -> bool {
+    async fn steady(&self, samplers: &[Sampler], ready: &Ready) -> bool {
         let start = Instant::now();
         join_all(samplers.iter().map(Sampler::ready)).await;
         if let Some(why) = self.recorder.ask(dead_probe).await.flatten() {
@@ -96,19 +97,26 @@ impl Drill<'_> {
         }
         sleep_until(start + self.plan.phases.baseline.0).await;
         let deadline = start + LONGEST_BASELINE.max(self.plan.phases.baseline.0);
-        let checks: Vec<&Asker> = askers.iter().filter(|asker| asker.check.stage == Stage::SteadyState).collect();
+        let checks: Vec<&Asker> = ready.askers.iter().filter(|asker| asker.check.stage == Stage::SteadyState).collect();
         let clock = self.recorder.clock();
         loop {
             let now = clock.now();
             let length = STEADY.min(self.plan.phases.baseline.0.max(Duration::from_secs(1)));
             let unsteady = self
                 .recorder
-                .ask(move |record| unsteady(record, now, length))
+                .ask(move |record| unsteady(record, now, length).into_iter().next())
                 .await
-                .unwrap_or_else(|| Some("the recorder has ended".to_owned()));
-            let mut missed = unsteady;
+                .unwrap_or_else(|| Some(Unsteady::silent("the recorder has ended".to_owned())));
+            let last = Instant::now() >= deadline;
+            let mut missed = match unsteady {
+                Some(unsteady) if last => Some(unsteady.explained(&ready.probes).await),
+                unsteady => unsteady.map(Unsteady::why),
+            };
             for asker in &checks {
-                let outcome = asker.ask().await;
+                let mut outcome = asker.ask().await;
+                if last {
+                    outcome = asker.explained(outcome).await;
+                }
                 asker.record(&self.recorder, &outcome);
                 if outcome.answer != Answer::Good {
                     missed = missed.or_else(|| Some(format!("{}: {}", asker.check.id, outcome.message)));
@@ -128,7 +136,7 @@ impl Drill<'_> {
                     self.recorder.event(Event::SteadyState { met: true, message });
                     return true;
                 }
-                Some(why) if Instant::now() >= deadline => {
+                Some(why) if last => {
                     self.recorder.event(Event::SteadyState {
                         met: false,
                         message: format!("{why} (waited {} s)", waited.as_secs()),
@@ -281,7 +289,7 @@ impl Drill<'_> {
                 Some(within) => asker.poll((Instant::now() + within.0).into(), &self.interrupts).await.outcome,
                 None => asker.ask().await,
             };
-            asker.record(&self.recorder, &outcome);
+            asker.record(&self.recorder, &asker.explained(outcome).await);
         }
         if !interrupted && self.interrupts.is_set() {
             self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: true });
@@ -337,6 +345,7 @@ impl Drill<'_> {
             Some(_) => format!("{} ({took} after the undo began)", outcome.message),
             None => format!("{} (after {took})", outcome.message),
         };
+        outcome = asker.explained(outcome).await;
         if met && low >= limit.0 {
             outcome.answer = Answer::Bad(Class::Timeout);
             outcome.message = format!("later than {limit}: {}", outcome.message);
@@ -416,30 +425,6 @@ fn dead_probe(record: &Record) -> Option<String> {
         Event::ProbeFailed { probe, why } => Some(format!("probe {probe} cannot start: {why}")),
         _ => None,
     })
-}
-
-/// What is not steady in the last part of the baseline. A probe that was left out has nothing to show.
-fn unsteady(record: &Record, now: At, length: Duration) -> Option<String> {
-    let left_out =
-        |name: &str| record.events.iter().any(|line| matches!(&line.event, Event::NotRun { id, .. } if id == name));
-    for probe in record.header.probes.iter().filter(|probe| !left_out(&probe.name)) {
-        let samples = record.samples(&probe.name);
-        let recent: Vec<&Sample> = samples.iter().filter(|sample| now.since(sample.scheduled) <= length).collect();
-        if samples.is_empty() {
-            return Some(format!("probe {} has made no observation", probe.name));
-        }
-        if let Some(bad) = recent.iter().rev().find(|sample| !sample.class.is_good()) {
-            let count = recent.iter().filter(|sample| !sample.class.is_good()).count();
-            let seen = bad.seen.as_ref().map_or_else(String::new, |seen| format!(", last: {seen}"));
-            return Some(format!(
-                "probe {}: {count} of the last {} samples are not good ({}{seen})",
-                probe.name,
-                recent.len(),
-                bad.class
-            ));
-        }
-    }
-    None
 }
 
 /// Whether no probe is in an outage, nor was for as long as recovery must be sustained.

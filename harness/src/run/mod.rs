@@ -20,6 +20,7 @@ mod progress;
 mod recorder;
 mod recover;
 mod sampler;
+mod unsteady;
 mod validation;
 mod window;
 

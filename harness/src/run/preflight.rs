@@ -217,4 +217,13 @@ impl Observer for Late {
             }
         })
     }
+
+    fn causes<'a>(&'a self, outcome: &'a crate::probe::Outcome) -> futures::future::BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            match self.made.get() {
+                Some(observer) => observer.causes(outcome).await,
+                None => Vec::new(),
+            }
+        })
+    }
 }

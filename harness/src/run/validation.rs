@@ -9,9 +9,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::ask::Until;
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
+use super::unsteady::{reasons, unsteady};
 use super::{Interrupts, Recorder, decide};
 use crate::plan::Plan;
 use crate::probe::{Answer, Outcome};
+
+/// How far back bad samples are looked for whose reasons may still be seen.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// Asks and samples everything.
 pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, interrupts: &Interrupts) {
@@ -32,7 +36,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
                 Outcome::new(Answer::Unasked, message)
             }),
         };
-        asker.record(recorder, &outcome);
+        asker.record(recorder, &asker.explained(outcome).await);
     }));
     let conclusive = plan.phases.conclusive && !samplers.is_empty();
     let observed = if samplers.is_empty() { Duration::ZERO } else { plan.phases.observe.0 };
@@ -41,6 +45,11 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
             sleep(observed).await;
             if conclusive {
                 decide(recorder).await;
+            }
+            let now = recorder.clock().now();
+            let bad = recorder.ask(move |record| unsteady(record, now, LATELY)).await.unwrap_or_default();
+            for reason in reasons(&bad, &ready.probes).await {
+                recorder.note(reason);
             }
         });
     };

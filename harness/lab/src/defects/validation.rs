@@ -331,6 +331,32 @@ pub(super) static ROWS: &[Row] = &[
             w.clusters[c].store.remove(resources::gateways(), "bookinfo", "bookinfo-gateway");
         },
     ),
+    row("bookinfo-gateway-wrong-selector", Objects, "the Gateway object of the ingress selects no gateway", |w, c| {
+        edit(w, c, resources::gateways(), "bookinfo", "bookinfo-gateway", |g| {
+            object::set(g, "/spec/selector", json!({"istio": "nothing"}));
+        });
+    }),
+    row(
+        "bookinfo-gateway-without-port",
+        Objects,
+        "the Gateway object of the ingress serves port 8081, not 80",
+        |w, c| {
+            edit(w, c, resources::gateways(), "bookinfo", "bookinfo-gateway", |g| {
+                object::set(g, "/spec/servers/0/port/number", json!(8081));
+            });
+        },
+    ),
+    row(
+        "ingress-without-routes",
+        Objects,
+        "no VirtualService is bound to the Gateway object of the ingress",
+        |w, c| {
+            w.clusters[c].store.remove(resources::virtualservices(), "bookinfo", "bookinfo");
+        },
+    ),
+    row("reviews-service-missing", Objects, "there is no Service reviews", |w, c| {
+        w.clusters[c].store.remove(resources::services(), "bookinfo", REVIEWS);
+    }),
 ];
 
 /// Makes the API server call istiod's webhooks at a host and port.

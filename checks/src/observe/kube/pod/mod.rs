@@ -56,6 +56,8 @@ pub struct Pod {
     pub status: String,
     /// kubectl's RESTARTS.
     pub restarts: u64,
+    /// Why no node takes it, in the scheduler's words; none once one does.
+    pub unscheduled: Option<String>,
     /// Every container, native sidecars and other init containers included.
     pub containers: Vec<Container>,
 }
@@ -120,6 +122,9 @@ impl Pod {
             expected_containers: column.expected,
             status: column.status,
             restarts: column.restarts,
+            unscheduled: field::condition(object, "PodScheduled")
+                .filter(|condition| field::text(condition, "/status") == Some("False"))
+                .map(|condition| field::string(condition, "/message")),
             containers,
         })
     }
@@ -130,6 +135,28 @@ impl Pod {
             && !self.terminating
             && self.expected_containers > 0
             && self.ready_containers == self.expected_containers
+    }
+
+    /// What keeps it from being ready; none if it is.
+    pub fn hindrance(&self) -> Option<String> {
+        if self.ready {
+            return None;
+        }
+        if let Some(why) = &self.unscheduled {
+            return Some(format!("no node takes it: {why}"));
+        }
+        let mut waiting = self.containers.iter().filter(|container| !container.ready);
+        let troubled = waiting.clone().find_map(|container| Some((container, container.trouble.as_ref()?)));
+        Some(match (troubled, waiting.next()) {
+            (Some((container, trouble)), _) if trouble.message.is_empty() => {
+                format!("container {}: {}", container.name, trouble.reason)
+            }
+            (Some((container, trouble)), _) => {
+                format!("container {}: {}: {}", container.name, trouble.reason, trouble.message)
+            }
+            (None, Some(container)) => format!("container {} is not ready", container.name),
+            (None, None) => format!("{}, not ready", self.status),
+        })
     }
 
     /// kubectl's READY: `2/2`.
@@ -271,6 +298,23 @@ mod tests {
         assert_eq!((pod.status.as_str(), pod.ready_column().as_str()), ("CrashLoopBackOff", "1/2"));
         let trouble = pod.container("reviews").unwrap().trouble.clone().unwrap();
         assert_eq!((trouble.reason.as_str(), trouble.exit_code), ("CrashLoopBackOff", Some(137)));
+    }
+
+    #[test]
+    fn what_keeps_it_from_being_ready() {
+        let unready = [
+            ("/status/containerStatuses/0/ready", json!(false)),
+            ("/status/containerStatuses/0/lastState", json!({})),
+            ("/status/conditions/0/status", json!("False")),
+        ];
+        assert_eq!(with(&[]).hindrance(), None);
+        assert_eq!(with(&unready).hindrance().as_deref(), Some("container reviews is not ready"));
+        let pull = json!({"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}});
+        let pulls = [unready.as_slice(), &[("/status/containerStatuses/0/state", pull)]].concat();
+        assert_eq!(with(&pulls).hindrance().as_deref(), Some("container reviews: ImagePullBackOff: back-off"));
+        let nowhere = json!([{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}]);
+        let nowhere = with(&[("/status/conditions", nowhere)]);
+        assert_eq!(nowhere.hindrance().as_deref(), Some("no node takes it: 0/1 nodes are available"));
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! Why a proxy has too few endpoints of a service.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use meshdrill_checks::observe::gateways::service_of;
+use meshdrill_checks::observe::routing::configured_host;
+use serde_json::Value;
+
+use super::gateway::{Configured, of_gateway};
+use super::service::of_service;
+use super::{objects, of_pods};
+use crate::cluster::{Cluster, PodRef, World, east_west_services, label_selector};
+use crate::probe::istiod;
+
+/// Why a proxy of cluster `at` has too few endpoints of a host: in these subsets, of these clusters.
+pub(in crate::probe) async fn of_endpoints(
+    world: &World,
+    at: &Arc<Cluster>,
+    host: &str,
+    subsets: &BTreeSet<String>,
+    owners: &BTreeSet<String>,
+) -> Vec<String> {
+    let Some((namespace, name)) = service_of(host) else { return Vec::new() };
+    let mut causes = Vec::new();
+    let defined = subset_labels(at, namespace, host).await;
+    for subset in subsets.iter().filter(|subset| !subset.is_empty()) {
+        if let Some(defined) = &defined
+            && !defined.iter().any(|(own, _)| own == subset)
+        {
+            causes.push(format!("no DestinationRule in {} defines subset {subset} of {host}", at.key));
+        }
+    }
+    for owner in owners.iter().filter_map(|key| world.clusters.get(key)) {
+        let empty = of_service(owner, namespace, name).await;
+        if !empty.is_empty() {
+            causes.extend(empty);
+            continue;
+        }
+        let before = causes.len();
+        let selector = service_selector(owner, namespace, name).await;
+        for (subset, labels) in defined.iter().flatten().filter(|(subset, _)| subsets.contains(subset)) {
+            let selector: Vec<&str> =
+                [&selector, labels].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            causes.extend(of_subset(owner, namespace, subset, &selector.join(",")).await);
+        }
+        if causes.len() == before && owner.key != at.key {
+            causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
+            causes.extend(of_way(owner).await);
+        }
+    }
+    causes
+}
+
+/// The subsets of a host that `DestinationRules` define, with their labels; nothing if that may not be asked.
+async fn subset_labels(cluster: &Cluster, namespace: &str, host: &str) -> Option<Vec<(String, String)>> {
+    let rules = objects(cluster, "/apis/networking.istio.io/v1/destinationrules", None).await?;
+    let of = |rule: &&Value| {
+        let own = rule["metadata"]["namespace"].as_str().unwrap_or(namespace);
+        rule["spec"]["host"].as_str().is_some_and(|name| configured_host(name, own) == host)
+    };
+    let subsets = rules.iter().filter(of).flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
+    Some(
+        subsets
+            .map(|one| (one["name"].as_str().unwrap_or_default().to_owned(), label_selector(&one["labels"])))
+            .collect(),
+    )
+}
+
+async fn service_selector(cluster: &Cluster, namespace: &str, name: &str) -> String {
+    let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
+    cluster.get::<Value>(&path).await.map(|service| label_selector(&service["spec"]["selector"])).unwrap_or_default()
+}
+
+/// That no pod of a subset is ready, and why.
+async fn of_subset(cluster: &Cluster, namespace: &str, subset: &str, selector: &str) -> Vec<String> {
+    match crate::cluster::ready_pods(cluster, namespace, selector).await {
+        Ok(pods) if pods.is_empty() => {
+            let mut causes = of_pods(cluster, namespace, selector).await;
+            causes.insert(
+                0,
+                format!("no ready pod of {namespace} in {} is of subset {subset} ({selector})", cluster.key),
+            );
+            causes
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What is wrong with the way into a cluster: its east-west gateways.
+async fn of_way(cluster: &Cluster) -> Vec<String> {
+    let Ok(services) = east_west_services(cluster).await else { return Vec::new() };
+    let mut causes = Vec::new();
+    for service in &services {
+        let of = PodRef::of(service);
+        let empty = of_service(cluster, &of.namespace, &of.name).await;
+        if empty.is_empty()
+            && let Some(Configured::Not(why)) = of_gateway(cluster, service, Some(15443)).await
+        {
+            causes.extend(why);
+        }
+        causes.extend(empty);
+    }
+    causes
+}

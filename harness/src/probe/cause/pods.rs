@@ -1,0 +1,47 @@
+//! What keeps pods from being ready, or from being there at all.
+
+use meshdrill_checks::observe::kube::Pod;
+
+use super::objects;
+use crate::cluster::{Cluster, label_selector, select_pods};
+
+/// How many pods are told of.
+const SHOWN: usize = 3;
+
+/// What keeps the pods that a selector matches from being ready; that there are none, and why, if so.
+pub(in crate::probe) async fn of_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {
+    let Ok(found) = select_pods(cluster, namespace, selector).await else { return Vec::new() };
+    let pods: Vec<Pod> = found.iter().filter_map(|pod| Pod::read(pod).ok()).collect();
+    let kept = pods.iter().filter(|pod| !pod.terminating).filter_map(|pod| {
+        let why = pod.hindrance()?;
+        Some(format!("pod {namespace}/{} in {}: {why}", pod.name, cluster.key))
+    });
+    let mut causes: Vec<String> = kept.take(SHOWN).collect();
+    if pods.iter().all(|pod| pod.terminating) {
+        causes.extend(uncreated(cluster, namespace, selector).await);
+    }
+    causes
+}
+
+/// Why the owners of pods make none: nothing if they say nothing.
+async fn uncreated(cluster: &Cluster, namespace: &str, selector: &str) -> Option<String> {
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
+    let sets = objects(cluster, &path, Some(selector)).await?;
+    let refused = sets.iter().find_map(|set| {
+        let conditions = set["status"]["conditions"].as_array()?;
+        let failure = conditions.iter().find(|one| one["type"] == "ReplicaFailure" && one["status"] == "True")?;
+        Some((set["metadata"]["name"].as_str()?, failure["message"].as_str()?))
+    });
+    if let Some((name, message)) = refused {
+        return Some(format!("ReplicaSet {namespace}/{name} in {} cannot make its pods: {message}", cluster.key));
+    }
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+    let deployments = objects(cluster, &path, None).await?;
+    let wanted: Vec<&str> = selector.split(',').collect();
+    let scaled = deployments.iter().find(|one| {
+        let labels = label_selector(&one["spec"]["template"]["metadata"]["labels"]);
+        one["spec"]["replicas"] == 0 && wanted.iter().all(|label| labels.split(',').any(|own| own == *label))
+    });
+    let name = scaled?["metadata"]["name"].as_str()?;
+    Some(format!("Deployment {namespace}/{name} in {} is scaled to 0", cluster.key))
+}

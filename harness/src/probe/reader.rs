@@ -1,0 +1,80 @@
+//! What an HTTP answer tells of who gave it: a value in its body or a header of it, or what a pattern finds there.
+
+use http::header::HeaderValue;
+use jsonpath_rust::parser::model::JpQuery;
+use jsonpath_rust::parser::parse_json_path;
+use jsonpath_rust::query::js_path_process;
+use regex::Regex;
+use serde_json::Value;
+
+use super::CannotAsk;
+use super::expect::plain;
+use crate::net::Answer;
+
+/// Where it is told.
+enum Source {
+    Body,
+    Json(JpQuery),
+    Header(String),
+}
+
+/// Reads one thing from answers. Made once: paths and patterns are dear to read.
+pub(super) struct Reader {
+    source: Source,
+    regex: Option<Regex>,
+}
+
+impl Reader {
+    /// From the first value a path selects, or a header, or else the whole body; of that what the pattern finds, if there is one.
+    pub(super) fn of(json: Option<&str>, header: Option<&str>, regex: Option<&str>) -> Result<Self, CannotAsk> {
+        let bad_path = |path, error| CannotAsk(format!("{path} is not a JSONPath: {error}"));
+        let source = match (json, header) {
+            (Some(path), _) => Source::Json(parse_json_path(path).map_err(|error| bad_path(path, error))?),
+            (None, Some(header)) => Source::Header(header.to_owned()),
+            (None, None) => Source::Body,
+        };
+        let regex = regex.map(Regex::new).transpose().map_err(|error| CannotAsk(error.to_string()))?;
+        Ok(Self { source, regex })
+    }
+
+    /// What an answer tells; none if it does not.
+    pub(super) fn read(&self, answer: &Answer) -> Option<String> {
+        let text = match &self.source {
+            Source::Body => String::from_utf8_lossy(&answer.body).into_owned(),
+            Source::Header(name) => answer.headers.get(name.as_str()).map(HeaderValue::to_str)?.ok()?.to_owned(),
+            Source::Json(path) => {
+                let document: Value = serde_json::from_slice(&answer.body).ok()?;
+                let found = js_path_process(path, &document).ok()?;
+                plain(found.into_iter().next()?.val())
+            }
+        };
+        match &self.regex {
+            Some(regex) => {
+                let captures = regex.captures(&text)?;
+                Some(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned())
+            }
+            None => Some(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-pod", HeaderValue::from_static("reviews-v3-abc"));
+        let body = r#"{"podname":"reviews-v2-abc","clustername":"one"}"#.into();
+        let answer = Answer { status: 200, headers, body, waited: std::time::Duration::ZERO };
+        let read = |json, header, regex| Reader::of(json, header, regex).unwrap().read(&answer);
+        let version = Some("-(v[0-9]+)-");
+        assert_eq!(read(Some("$.podname"), None, version).as_deref(), Some("v2"));
+        assert_eq!(read(None, Some("x-pod"), version).as_deref(), Some("v3"));
+        assert_eq!(read(Some("$.clustername"), None, None).as_deref(), Some("one"));
+        assert_eq!(read(None, None, Some("reviews-v[0-9]")).as_deref(), Some("reviews-v2"));
+        assert_eq!(read(Some("$.nobody"), None, None), None);
+        assert_eq!(read(None, Some("x-nothing"), None), None);
+    }
+}
