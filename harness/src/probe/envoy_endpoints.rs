@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use indexmap::IndexMap;
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
 use meshdrill_checks::observe::envoy::{self, Clusters, HealthClass, Select, config_dump, flow};
 use meshdrill_checks::observe::gateways::destinations;
@@ -165,7 +166,7 @@ struct EndpointsObserver {
 }
 
 /// What was counted for one owner.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, Serialize)]
 struct Count {
     healthy: usize,
     unhealthy: usize,
@@ -236,6 +237,7 @@ impl EndpointsObserver {
         let (owners, healthy) = (self.owners(), self.healthy());
         let several_networks = self.several_networks();
         let mut faults = Vec::new();
+        let mut short: IndexMap<(&String, Count), Vec<&str>> = IndexMap::new();
         let mut table: BTreeMap<&str, BTreeMap<String, Count>> = BTreeMap::new();
         let mut answered: BTreeMap<String, u64> = BTreeMap::new();
         let mut answered_by_subset: BTreeMap<String, u64> = BTreeMap::new();
@@ -275,16 +277,21 @@ impl EndpointsObserver {
             for owner in &owners {
                 let count = counts.get(owner).cloned().unwrap_or_default();
                 if !healthy.holds(count.healthy as f64) {
-                    let of = if subset.is_empty() { String::new() } else { format!(" in subset {subset}") };
-                    let sick = if count.unhealthy > 0 {
-                        format!(" ({} ejected or unhealthy)", count.unhealthy)
-                    } else {
-                        String::new()
-                    };
-                    faults
-                        .push(format!("{} healthy endpoints of {owner}{of}{sick}, expected {healthy}", count.healthy));
+                    short.entry((owner, count)).or_default().push(subset);
                 }
             }
+        }
+        for ((owner, count), subsets) in short {
+            let of = match subsets.as_slice() {
+                [""] => String::new(),
+                [subset] => format!(" in subset {subset}"),
+                subsets => format!(" in each of the subsets {}", subsets.join(", ")),
+            };
+            let sick = match count.unhealthy {
+                0 => String::new(),
+                unhealthy => format!(" ({unhealthy} ejected or unhealthy)"),
+            };
+            faults.push(format!("{} healthy endpoints of {owner}{of}{sick}, expected {healthy}", count.healthy));
         }
         if let Some(choice) = &spec.expect.flow {
             for owner in choice.expand(&self.all()).0 {
