@@ -71,6 +71,12 @@ pub fn destinations(service: &Value) -> Vec<(String, Option<String>)> {
     all
 }
 
+/// Whether a `VirtualService` delays or aborts requests on purpose.
+pub fn injects_faults(service: &Value) -> bool {
+    let routes = service["spec"]["http"].as_array();
+    routes.into_iter().flatten().any(|route| route["fault"].as_object().is_some_and(|fault| !fault.is_empty()))
+}
+
 /// The namespace and name of the Service that a full host name belongs to; none if it is none of the cluster's own.
 pub fn service_of(host: &str) -> Option<(&str, &str)> {
     let (name, rest) = host.split_once('.')?;
@@ -131,6 +137,13 @@ mod tests {
                 ("pay.team.svc.cluster.local".to_owned(), None)
             ]
         );
+    }
+
+    #[test]
+    fn faults_are_seen_in_any_route() {
+        let with = |fault: Value| json!({ "spec": { "http": [{ "route": [] }, { "fault": fault }] } });
+        assert!(injects_faults(&with(json!({ "delay": { "fixedDelay": "3s" } }))));
+        assert!(!injects_faults(&with(json!({}))) && !injects_faults(&with(Value::Null)));
     }
 
     #[test]

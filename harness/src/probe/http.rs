@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::cause::Ingress;
+use super::cause::Entry;
 use super::expect::{bad_json_path, bad_regex, excerpt};
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::reader::Reader;
@@ -261,13 +261,16 @@ impl Http {
         let targets = self.targets(world, role).await?;
         let expect = Arc::new(Expectation::of(&self.expect)?);
         let responder = self.responder.as_ref().map(Responder::reader).transpose()?.map(Arc::new);
-        let ingress = match &self.via {
+        let entry = match &self.via {
             Some(Via::Ingress { cluster, port }) => {
-                Some(Ingress { cluster: Arc::clone(world.cluster(cluster.key())?), port: *port })
+                Some(Entry::Ingress { cluster: Arc::clone(world.cluster(cluster.key())?), port: *port })
+            }
+            Some(Via::Forward { cluster, target }) => {
+                Some(Entry::Forward { cluster: Arc::clone(world.cluster(cluster.key())?), target: target.clone() })
             }
             _ => None,
         };
-        Ok(HttpObserver { targets, expect, responder, ingress })
+        Ok(HttpObserver { targets, expect, responder, entry })
     }
 
     /// What is sent to an address, by clients that there are already.
@@ -376,7 +379,7 @@ pub(super) struct HttpObserver {
     targets: Vec<Target>,
     expect: Arc<Expectation>,
     responder: Option<Arc<Reader>>,
-    ingress: Option<Ingress>,
+    entry: Option<Entry>,
 }
 
 impl Observer for HttpObserver {
@@ -384,10 +387,10 @@ impl Observer for HttpObserver {
         Box::pin(async move { self.exchange(series).await.0 })
     }
 
-    fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+    fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async move {
-            match &self.ingress {
-                Some(ingress) => ingress.causes().await,
+            match &self.entry {
+                Some(entry) => entry.causes(outcome.seen["status"].as_u64()).await,
                 None => Vec::new(),
             }
         })
@@ -402,7 +405,7 @@ impl HttpObserver {
             targets: targets.collect::<Result<_, _>>()?,
             expect: Arc::clone(&self.expect),
             responder: self.responder.clone(),
-            ingress: self.ingress.clone(),
+            entry: self.entry.clone(),
         })
     }
 

@@ -145,4 +145,8 @@ impl Observer for SplitObserver {
             outcome
         })
     }
+
+    fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        self.http.causes(outcome)
+    }
 }

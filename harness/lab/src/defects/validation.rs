@@ -290,6 +290,11 @@ pub(super) static ROWS: &[Row] = &[
             }
         });
     }),
+    row("delay-in-route", Objects, "the VirtualService delays one request in five by 3 s", |w, c| {
+        edit(w, c, resources::virtualservices(), "bookinfo", "reviews-traffic-split", |v| {
+            object::set(v, "/spec/http/0/fault", json!({"delay": {"fixedDelay": "3s", "percentage": {"value": 20.0}}}));
+        });
+    }),
     row("subset-undefined", Objects, "the VirtualService names a subset v4 that no DestinationRule defines", |w, c| {
         edit(w, c, resources::virtualservices(), "bookinfo", "reviews-traffic-split", |v| {
             if let Some(subset) = v.pointer_mut("/spec/http/0/route/2/destination/subset") {

@@ -39,6 +39,9 @@ impl Host {
     }
 }
 
+/// How often a retry is picked anew before it goes where it has been (Istio's `host_selection_retry_max_attempts`).
+const OTHER_HOSTS: usize = 5;
+
 /// How one attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -51,6 +54,8 @@ pub(crate) enum Outcome {
     ConnectFail,
     /// Connected, and no answer within the try's time.
     Timeout,
+    /// There was no endpoint to go to.
+    NoHost,
 }
 
 /// One proxy's state for one cluster.
@@ -61,14 +66,26 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// Picks an endpoint for a new attempt. Localities with weights are taken in near-exact proportion, retries at random.
+    /// Picks an endpoint for a new attempt: for a retry one that was not `tried`, unless it meets those alone.
     pub(crate) fn pick<'a>(
         &mut self,
         upstream: &'a Upstream,
         now: Ms,
-        retry: bool,
+        tried: &[Address],
         rng: &mut Rng,
     ) -> Option<&'a Endpoint> {
+        let mut picked = self.pick_any(upstream, now, !tried.is_empty(), rng)?;
+        for _ in 0..OTHER_HOSTS {
+            if !tried.contains(&(picked.ip, picked.port)) {
+                break;
+            }
+            picked = self.pick_any(upstream, now, true, rng)?;
+        }
+        Some(picked)
+    }
+
+    /// Picks an endpoint. Localities with weights are taken in near-exact proportion, retries at random.
+    fn pick_any<'a>(&mut self, upstream: &'a Upstream, now: Ms, retry: bool, rng: &mut Rng) -> Option<&'a Endpoint> {
         let usable = |e: &&Endpoint| !self.hosts.get(&(e.ip, e.port)).is_some_and(|h| h.ejected(now));
         let healthy: Vec<&Endpoint> = upstream.endpoints.iter().filter(usable).collect();
         let priority = healthy.iter().map(|e| e.priority).min()?;
@@ -199,7 +216,7 @@ mod tests {
     #[test]
     fn locality_weights_hold_almost_exactly() {
         let (upstream, mut balancer, mut rng) = (upstream(), Balancer::default(), Rng::new(1));
-        let near = (0..1000).filter(|_| balancer.pick(&upstream, 0, false, &mut rng).unwrap().region == "a").count();
+        let near = (0..1000).filter(|_| balancer.pick(&upstream, 0, &[], &mut rng).unwrap().region == "a").count();
         assert!((699..=701).contains(&near), "{near}");
     }
 
@@ -212,7 +229,7 @@ mod tests {
         }
         assert_eq!(balancer.hosts[&address].requests, 0, "requests that never connected are not counted");
         let mut far =
-            |at| (0..100).filter(|_| balancer.pick(&upstream, at, false, &mut rng).unwrap().region == "b").count();
+            |at| (0..100).filter(|_| balancer.pick(&upstream, at, &[], &mut rng).unwrap().region == "b").count();
         assert_eq!((far(1_000), far(39_000)), (0, 0));
         assert!(far(40_001) > 20);
     }
@@ -225,6 +242,6 @@ mod tests {
                 balancer.report(&upstream, (Ipv4Addr::new(10, 0, 0, last), 1), Outcome::Error, 0, 0);
             }
         }
-        assert_eq!(balancer.pick(&upstream, 5, false, &mut rng).unwrap().region, "b");
+        assert_eq!(balancer.pick(&upstream, 5, &[], &mut rng).unwrap().region, "b");
     }
 }

@@ -43,11 +43,11 @@ impl Proxy {
         &mut self,
         upstream: &'a Upstream,
         now: Ms,
-        retry: bool,
+        tried: &[Address],
         rng: &mut Rng,
     ) -> Option<&'a Endpoint> {
         let balancer = self.balancers.entry(upstream.name.clone()).or_default();
-        let endpoint = balancer.pick(upstream, now, retry, rng)?;
+        let endpoint = balancer.pick(upstream, now, tried, rng)?;
         balancer.begin((endpoint.ip, endpoint.port));
         Some(endpoint)
     }

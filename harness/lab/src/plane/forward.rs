@@ -10,7 +10,7 @@ use super::call::{Answer, Call};
 use super::connect::{Connected, connect};
 use super::latency;
 use crate::lab::Lab;
-use crate::mesh::balance::Outcome;
+use crate::mesh::balance::{Address, Outcome};
 use crate::mesh::config::{Retries, Route};
 use crate::mesh::snapshot::{Upstream, is_for, upstream_name};
 use crate::world::{Uid, World};
@@ -155,20 +155,19 @@ async fn attempts(
     call: &Call,
     noise: f64,
 ) -> Answer {
-    let mut tried = 0;
+    let mut tried = Vec::new();
     loop {
-        let (answer, outcome) = attempt(lab, c, uid, upstream, retries, call, tried > 0, noise).await;
+        let (answer, outcome) = attempt(lab, c, uid, upstream, retries, call, &mut tried, noise).await;
         let again = match outcome {
-            Outcome::Success => false,
+            Outcome::Success | Outcome::NoHost => false,
             Outcome::ConnectFail => retries.on_connect,
             Outcome::Reset => retries.on_reset,
             Outcome::Error | Outcome::Timeout => retries.on_5xx,
         };
-        if !again || answer.cut || tried >= retries.attempts {
+        if !again || answer.cut || tried.len() > retries.attempts as usize {
             return answer;
         }
-        tried += 1;
-        let backoff = lab.with(|world| world.rng.between(1, 25 << tried.min(4)));
+        let backoff = lab.with(|world| world.rng.between(1, 25 << tried.len().min(4)));
         sleep(Duration::from_millis(u64::try_from(backoff).unwrap_or(1))).await;
     }
 }
@@ -181,16 +180,17 @@ async fn attempt(
     upstream: &Arc<Upstream>,
     retries: &Retries,
     call: &Call,
-    retry: bool,
+    tried: &mut Vec<Address>,
     noise: f64,
 ) -> (Answer, Outcome) {
     let picked = lab.with(|world| {
         let now = world.now;
         let World { clusters, rng, .. } = world;
         let proxy = clusters[c].pods.get_mut(uid)?.proxy.as_mut()?;
-        proxy.pick(upstream, now, retry, rng).cloned()
+        proxy.pick(upstream, now, tried, rng).cloned()
     });
-    let Some(endpoint) = picked else { return (Answer::local(503, "no healthy upstream"), Outcome::Error) };
+    let Some(endpoint) = picked else { return (Answer::local(503, "no healthy upstream"), Outcome::NoHost) };
+    tried.push((endpoint.ip, endpoint.port));
     let limit = retries.per_try.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
     let connecting = async {
         let mut waits = RETRANSMIT.iter();

@@ -45,11 +45,25 @@ pub(in crate::probe) async fn of_endpoints(
             causes.extend(of_subset(owner, namespace, subset, &selector.join(",")).await);
         }
         if causes.len() == before && owner.key != at.key {
+            causes.extend(plain(owner, namespace).await);
             causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
             causes.extend(of_way(owner).await);
         }
     }
     causes
+}
+
+/// That a policy turns mutual TLS off for a namespace, if so: what takes plain text alone cannot be reached from another network.
+async fn plain(cluster: &Cluster, namespace: &str) -> Vec<String> {
+    let path = "/apis/security.istio.io/v1/peerauthentications";
+    let all = objects(cluster, path, None).await.unwrap_or_default();
+    let near = all.iter().map(|policy| (policy, PodRef::of(policy))).filter(|(policy, of)| {
+        (of.namespace == namespace || of.namespace == istiod::NAMESPACE) && policy["spec"]["mtls"]["mode"] == "DISABLE"
+    });
+    near.map(|(_, of)| {
+        format!("PeerAuthentication {of} in {} turns mutual TLS off, which other networks need", cluster.key)
+    })
+    .collect()
 }
 
 /// The subsets of a host that `DestinationRules` define, with their labels; nothing if that may not be asked.

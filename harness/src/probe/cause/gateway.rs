@@ -1,77 +1,45 @@
 //! Why a gateway does not answer as expected.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use meshdrill_checks::observe::gateways::{self, Gateway};
+use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::{Pod, Service};
 use serde_json::Value;
 
+use super::routes::of_routes;
 use super::service::of_service;
-use super::{objects, some};
+use super::{VIRTUAL_SERVICES, objects, some};
 use crate::cluster::{Cluster, PodRef, ingress_services, label_selector, select_pods};
 
-/// An ingress gateway that was asked.
-#[derive(Debug, Clone)]
-pub(in crate::probe) struct Ingress {
-    /// Its cluster.
-    pub(in crate::probe) cluster: Arc<Cluster>,
-    /// The port that was asked for; its HTTP port without it.
-    pub(in crate::probe) port: Option<u16>,
+/// Why a cluster's ingress gateways do not answer at a port, or that of HTTP, as expected: not at all, or with this status.
+pub(super) async fn of_ingress(cluster: &Cluster, port: Option<u16>, status: Option<u64>) -> Vec<String> {
+    let Ok(services) = ingress_services(cluster).await else { return Vec::new() };
+    let mut causes = Vec::new();
+    for service in &services {
+        let of = PodRef::of(service);
+        let empty = of_service(cluster, &of.namespace, &of.name).await;
+        if empty.is_empty() {
+            causes.extend(configured(cluster, service, port, status).await.unwrap_or_default());
+        }
+        causes.extend(empty);
+    }
+    causes
 }
 
-impl Ingress {
-    /// Why it does not answer as expected.
-    pub(in crate::probe) async fn causes(&self) -> Vec<String> {
-        let cluster = &self.cluster;
-        let Ok(services) = ingress_services(cluster).await else { return Vec::new() };
-        let mut causes = Vec::new();
-        for service in &services {
-            let of = PodRef::of(service);
-            let empty = of_service(cluster, &of.namespace, &of.name).await;
-            if empty.is_empty() {
-                causes.extend(self.configured(service).await.unwrap_or_default());
-            }
-            causes.extend(empty);
-        }
-        causes
+/// What the configuration of a gateway with pods lacks.
+async fn configured(cluster: &Cluster, service: &Value, port: Option<u16>, status: Option<u64>) -> Option<Vec<String>> {
+    let gateways = match of_gateway(cluster, service, port).await? {
+        Configured::By(gateways) => gateways,
+        Configured::Not(causes) => return Some(causes),
+    };
+    let routes = objects(cluster, VIRTUAL_SERVICES, None).await?;
+    let bound: Vec<&Value> =
+        routes.iter().filter(|route| gateways.iter().any(|gateway| gateway.is_bound(route))).collect();
+    if bound.is_empty() {
+        let names: Vec<String> = gateways.iter().map(Gateway::to_string).collect();
+        return Some(vec![format!("no VirtualService in {} is bound to {}", cluster.key, some(&names))]);
     }
-
-    /// What the configuration of a gateway with pods lacks.
-    async fn configured(&self, service: &Value) -> Option<Vec<String>> {
-        let cluster = &self.cluster;
-        let gateways = match of_gateway(cluster, service, self.port).await? {
-            Configured::By(gateways) => gateways,
-            Configured::Not(causes) => return Some(causes),
-        };
-        let routes = objects(cluster, "/apis/networking.istio.io/v1/virtualservices", None).await?;
-        let bound: Vec<&Value> =
-            routes.iter().filter(|route| gateways.iter().any(|gateway| gateway.is_bound(route))).collect();
-        if bound.is_empty() {
-            let names: Vec<String> = gateways.iter().map(Gateway::to_string).collect();
-            return Some(vec![format!("no VirtualService in {} is bound to {}", cluster.key, some(&names))]);
-        }
-        let hosts: BTreeSet<String> =
-            bound.iter().flat_map(|route| gateways::destinations(route)).map(|(host, _)| host).collect();
-        let mut causes = Vec::new();
-        let mut namespaces = BTreeSet::new();
-        for (namespace, name) in hosts.iter().filter_map(|host| gateways::service_of(host)) {
-            causes.extend(of_service(cluster, namespace, name).await);
-            namespaces.insert(namespace);
-        }
-        // What is answered for is often farther behind.
-        for namespace in namespaces {
-            let path = format!("/api/v1/namespaces/{namespace}/services");
-            for service in objects(cluster, &path, None).await.unwrap_or_default() {
-                let name = PodRef::of(&service).name;
-                let told = hosts.iter().any(|host| gateways::service_of(host) == Some((namespace, name.as_str())));
-                if !told {
-                    causes.extend(of_service(cluster, namespace, &name).await);
-                }
-            }
-        }
-        Some(causes)
-    }
+    Some(of_routes(cluster, &routes, &bound, BTreeSet::new(), status).await)
 }
 
 /// Whether a gateway is configured at all.

@@ -3,17 +3,41 @@
 //! happen to permit.
 
 mod endpoints;
+mod forward;
 mod gateway;
 mod pods;
+mod routes;
 mod service;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
 pub(super) use self::endpoints::of_endpoints;
-pub(super) use self::gateway::Ingress;
 pub(super) use self::pods::of_pods;
 pub(super) use self::service::behind;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ForwardTarget};
+
+const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
+
+/// Where an HTTP request enters a mesh.
+#[derive(Debug, Clone)]
+pub(super) enum Entry {
+    /// Through the ingress gateways of a cluster, at a port, or that of HTTP.
+    Ingress { cluster: Arc<Cluster>, port: Option<u16> },
+    /// Where a port-forward leads to.
+    Forward { cluster: Arc<Cluster>, target: ForwardTarget },
+}
+
+impl Entry {
+    /// Why it is not answered as expected: not at all, or with this status.
+    pub(super) async fn causes(&self, status: Option<u64>) -> Vec<String> {
+        match self {
+            Self::Ingress { cluster, port } => gateway::of_ingress(cluster, *port, status).await,
+            Self::Forward { cluster, target } => forward::of_target(cluster, target, status).await,
+        }
+    }
+}
 
 /// The objects of a collection; none if they may not be read or there is no such kind.
 async fn objects(cluster: &Cluster, path: &str, selector: Option<&str>) -> Option<Vec<Value>> {
