@@ -18,6 +18,16 @@ pub fn configured_host(host: &str, namespace: &str) -> String {
     if whole { host.to_owned() } else { format!("{host}.{namespace}.svc.cluster.local") }
 }
 
+/// The full name of the host that a `DestinationRule` is for.
+pub fn rule_host(rule: &Value) -> String {
+    configured_host(rule["spec"]["host"].as_str().unwrap_or_default(), namespace(rule))
+}
+
+/// Whether a `DestinationRule` turns TLS off.
+pub fn turns_tls_off(rule: &Value) -> bool {
+    rule["spec"]["trafficPolicy"]["tls"]["mode"] == "DISABLE"
+}
+
 /// The texts in a list; none of anything else.
 pub fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str)
@@ -115,6 +125,17 @@ mod tests {
             assert_eq!(full_host(host, "shop"), "cart.op.svc.cluster.local");
             assert_eq!(configured_host(host, "shop"), host, "Istio takes it as it stands");
         }
+    }
+
+    #[test]
+    fn rules_are_for_a_host() {
+        let rule = |mode: &str| {
+            json!({ "metadata": { "namespace": "shop" },
+                "spec": { "host": "cart", "trafficPolicy": { "tls": { "mode": mode } } } })
+        };
+        assert_eq!(rule_host(&rule("SIMPLE")), "cart.shop.svc.cluster.local");
+        assert!(turns_tls_off(&rule("DISABLE")) && !turns_tls_off(&rule("ISTIO_MUTUAL")));
+        assert!(!turns_tls_off(&json!({ "spec": { "host": "cart" } })));
     }
 
     #[test]

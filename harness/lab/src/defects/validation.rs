@@ -281,6 +281,17 @@ pub(super) static ROWS: &[Row] = &[
     row("destination-rule-missing", Objects, "there is no DestinationRule for reviews", |w, c| {
         w.clusters[c].store.remove(resources::destinationrules(), "bookinfo", REVIEWS);
     }),
+    row("destination-rule-plain", Objects, "the DestinationRule turns mutual TLS off", |w, c| {
+        edit(w, c, resources::destinationrules(), "bookinfo", REVIEWS, |d| {
+            object::set(d, "/spec/trafficPolicy/tls", json!({"mode": "DISABLE"}));
+        });
+    }),
+    row("peer-authentication-off", Objects, "a PeerAuthentication turns mutual TLS of the application off", |w, c| {
+        let policy = json!({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+            "metadata": {"name": "default", "namespace": "bookinfo"}, "spec": {"mtls": {"mode": "DISABLE"}}});
+        w.create(c, resources::peerauthentications(), policy);
+        w.settle();
+    }),
     row("weights-changed", Objects, "the VirtualService sends 90/10/0 to v1/v2/v3", |w, c| {
         edit(w, c, resources::virtualservices(), "bookinfo", "reviews-traffic-split", |v| {
             for (i, weight) in [90, 10, 0].into_iter().enumerate() {

@@ -266,6 +266,8 @@ pub(crate) struct Policy {
     pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
     pub(crate) subsets: Vec<(String, Value)>,
     pub(crate) rule: String,
+    /// Without mutual TLS.
+    pub(crate) plain: bool,
 }
 
 /// Reads a `DestinationRule`.
@@ -297,6 +299,7 @@ pub(crate) fn policy(value: &Value) -> Policy {
             requests: number("/connectionPool/http/http2MaxRequests").unwrap_or(u32::MAX),
         },
         distribute,
+        plain: object::text(&traffic, "/tls/mode") == "DISABLE",
         subsets: object::items(value, "/spec/subsets")
             .iter()
             .map(|s| (object::text(s, "/name").to_owned(), s.get("labels").cloned().unwrap_or_default()))

@@ -215,16 +215,31 @@ fn endpoints(
             workload,
             share,
         };
-        if d == c || view.gateways.is_empty() {
-            found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
-        } else {
+        let through = d != c && !view.gateways.is_empty();
+        // A gateway to another network passes nothing but mutual TLS.
+        if through && (policy.plain || takes_plain(world, c, namespace)) {
+            continue;
+        }
+        if through {
             let weight = u32::try_from(members.len()).unwrap_or(1);
             found.extend(
                 view.gateways.iter().map(|ip| one(*ip, PASSTHROUGH, weight, true, format!(";;;;{}", there.istio))),
             );
+        } else {
+            found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
         }
     }
     found
+}
+
+/// Whether the workloads of a namespace take plain text and no TLS, by the policies of one cluster.
+pub(crate) fn takes_plain(world: &World, c: usize, namespace: &str) -> bool {
+    let mut policies = world.clusters[c].store.list(resources::peerauthentications(), None);
+    policies.any(|policy| {
+        [namespace, "istio-system"].contains(&object::namespace(policy))
+            && policy.pointer("/spec/selector").is_none()
+            && object::text(policy, "/spec/mtls/mode") == "DISABLE"
+    })
 }
 
 fn workload(member: &Member, namespace: &str, there: &Ident) -> String {

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::kube::policy::{self, End};
-use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Upstream};
+use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Upstream, takes_plain};
 use crate::world::{Uid, World};
 
 /// How often a sidecar's SYN to a Service without endpoints in another cluster stays unanswered.
@@ -92,6 +92,11 @@ fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &
         let chosen = local[(world.now as usize).wrapping_add(usize::from(chosen.octets()[3])) % local.len()];
         (chosen.ip, chosen.port)
     };
+    // What the gateway hands on is mutual TLS.
+    let namespace = upstream.host.split('.').nth(1).unwrap_or_default();
+    if takes_plain(world, d, namespace) {
+        return Connected::Refused;
+    }
     let from = End { pod: Some(gateway), ip: chosen };
     arrive(world, d, from, ip, port, true)
 }

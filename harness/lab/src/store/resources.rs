@@ -149,6 +149,7 @@ known! {
     validating_webhooks = "admissionregistration.k8s.io" "validatingwebhookconfigurations";
     gateways = "networking.istio.io" "gateways"; virtualservices = "networking.istio.io" "virtualservices";
     destinationrules = "networking.istio.io" "destinationrules";
+    peerauthentications = "security.istio.io" "peerauthentications";
 }
 
 /// The resource of a group by its plural name.

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use meshdrill_checks::observe::gateways::service_of;
-use meshdrill_checks::observe::routing::configured_host;
+use meshdrill_checks::observe::routing::{rule_host, turns_tls_off};
 use serde_json::Value;
 
 use super::gateway::{Configured, of_gateway};
 use super::service::of_service;
-use super::{objects, of_pods};
+use super::{DESTINATION_RULES, objects, of_pods};
 use crate::cluster::{Cluster, PodRef, World, east_west_services, label_selector};
 use crate::probe::istiod;
+
+/// Why mutual TLS matters between clusters.
+const NEEDED: &str = "which the way to another network needs";
 
 /// Why a proxy of cluster `at` has too few endpoints of a host: in these subsets, of these clusters.
 pub(in crate::probe) async fn of_endpoints(
@@ -23,7 +26,7 @@ pub(in crate::probe) async fn of_endpoints(
 ) -> Vec<String> {
     let Some((namespace, name)) = service_of(host) else { return Vec::new() };
     let mut causes = Vec::new();
-    let defined = subset_labels(at, namespace, host).await;
+    let defined = subset_labels(at, host).await;
     for subset in subsets.iter().filter(|subset| !subset.is_empty()) {
         if let Some(defined) = &defined
             && !defined.iter().any(|(own, _)| own == subset)
@@ -45,7 +48,9 @@ pub(in crate::probe) async fn of_endpoints(
             causes.extend(of_subset(owner, namespace, subset, &selector.join(",")).await);
         }
         if causes.len() == before && owner.key != at.key {
-            causes.extend(plain(owner, namespace).await);
+            causes.extend(plain(at, host).await);
+            causes.extend(accepts_plain(at, namespace).await);
+            causes.extend(accepts_plain(owner, namespace).await);
             causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
             causes.extend(of_way(owner).await);
         }
@@ -53,27 +58,29 @@ pub(in crate::probe) async fn of_endpoints(
     causes
 }
 
-/// That a policy turns mutual TLS off for a namespace, if so: what takes plain text alone cannot be reached from another network.
-async fn plain(cluster: &Cluster, namespace: &str) -> Vec<String> {
+/// That a rule turns mutual TLS to a host off, if so: what is sent in plain text does not reach another network.
+async fn plain(cluster: &Cluster, host: &str) -> Vec<String> {
+    let all = objects(cluster, DESTINATION_RULES, None).await.unwrap_or_default();
+    let of = all.iter().filter(|rule| rule_host(rule) == host && turns_tls_off(rule));
+    of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", PodRef::of(rule), cluster.key))
+        .collect()
+}
+
+/// The same of a policy for what a namespace accepts.
+async fn accepts_plain(cluster: &Cluster, namespace: &str) -> Vec<String> {
     let path = "/apis/security.istio.io/v1/peerauthentications";
     let all = objects(cluster, path, None).await.unwrap_or_default();
     let near = all.iter().map(|policy| (policy, PodRef::of(policy))).filter(|(policy, of)| {
         (of.namespace == namespace || of.namespace == istiod::NAMESPACE) && policy["spec"]["mtls"]["mode"] == "DISABLE"
     });
-    near.map(|(_, of)| {
-        format!("PeerAuthentication {of} in {} turns mutual TLS off, which other networks need", cluster.key)
-    })
-    .collect()
+    near.map(|(_, of)| format!("PeerAuthentication {of} in {} turns mutual TLS off, {NEEDED}", cluster.key)).collect()
 }
 
 /// The subsets of a host that `DestinationRules` define, with their labels; nothing if that may not be asked.
-async fn subset_labels(cluster: &Cluster, namespace: &str, host: &str) -> Option<Vec<(String, String)>> {
-    let rules = objects(cluster, "/apis/networking.istio.io/v1/destinationrules", None).await?;
-    let of = |rule: &&Value| {
-        let own = rule["metadata"]["namespace"].as_str().unwrap_or(namespace);
-        rule["spec"]["host"].as_str().is_some_and(|name| configured_host(name, own) == host)
-    };
-    let subsets = rules.iter().filter(of).flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
+async fn subset_labels(cluster: &Cluster, host: &str) -> Option<Vec<(String, String)>> {
+    let rules = objects(cluster, DESTINATION_RULES, None).await?;
+    let of = rules.iter().filter(|rule| rule_host(rule) == host);
+    let subsets = of.flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
     Some(
         subsets
             .map(|one| (one["name"].as_str().unwrap_or_default().to_owned(), label_selector(&one["labels"])))

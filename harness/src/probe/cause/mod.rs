@@ -20,6 +20,8 @@ use crate::cluster::{Cluster, ForwardTarget};
 
 const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
 
+const DESTINATION_RULES: &str = "/apis/networking.istio.io/v1/destinationrules";
+
 /// Where an HTTP request enters a mesh.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use meshdrill_checks::observe::gateways::{destinations, injects_faults, service_of};
-use meshdrill_checks::observe::routing::configured_host;
+use meshdrill_checks::observe::routing::{configured_host, rule_host, turns_tls_off};
 use serde_json::Value;
 
 use super::service::of_service;
-use super::{VIRTUAL_SERVICES, objects, of_pods};
+use super::{DESTINATION_RULES, VIRTUAL_SERVICES, objects, of_pods};
 use crate::cluster::{Cluster, PodRef};
 
 /// The status of a proxy that a policy tells to let nobody pass.
@@ -51,9 +51,9 @@ pub(super) async fn of_routes(
             .filter(|route| injects_faults(route))
             .map(|route| told("VirtualService", route) + " injects faults"),
     );
-    let rules = objects(cluster, "/apis/networking.istio.io/v1/destinationrules", None).await;
+    let rules = objects(cluster, DESTINATION_RULES, None).await;
     let near_rules = rules.iter().flatten().filter(|rule| namespaces.contains(&PodRef::of(rule).namespace));
-    causes.extend(near_rules.filter(|rule| is_plain(rule)).map(|rule| {
+    causes.extend(near_rules.filter(|rule| turns_tls_off(rule)).map(|rule| {
         let host = rule["spec"]["host"].as_str().unwrap_or_default();
         told("DestinationRule", rule) + &format!(" turns mutual TLS to {host} off")
     }));
@@ -61,9 +61,8 @@ pub(super) async fn of_routes(
         destinations(route).into_iter().filter_map(move |(host, subset)| Some((route, host, subset?)))
     }) {
         let defines = |rule: &Value| {
-            let own = configured_host(rule["spec"]["host"].as_str().unwrap_or_default(), &PodRef::of(rule).namespace);
             let subsets = rule["spec"]["subsets"].as_array();
-            own == host && subsets.into_iter().flatten().any(|one| one["name"] == subset.as_str())
+            rule_host(rule) == host && subsets.into_iter().flatten().any(|one| one["name"] == subset.as_str())
         };
         if rules.as_ref().is_some_and(|rules| !rules.iter().any(defines)) {
             causes.push(
@@ -84,11 +83,6 @@ pub(super) async fn of_routes(
         causes.extend(of_pods(cluster, namespace, "").await);
     }
     causes
-}
-
-/// Whether a `DestinationRule` turns TLS off.
-fn is_plain(rule: &Value) -> bool {
-    rule["spec"]["trafficPolicy"]["tls"]["mode"] == "DISABLE"
 }
 
 /// The policies that let pass or hold back in these namespaces.
