@@ -153,7 +153,7 @@ static PLANTS: &[Plant] = &[
             (REVIEWS[4], TO_ZERO),
             (REVIEWS[5], TO_ZERO),
         ],
-        "currently unavailable",
+        "Deployment bookinfo/reviews-v1 in secondary is scaled to 0",
     ),
     plant(
         "rules that are not loaded",
@@ -232,7 +232,7 @@ static PLANTS: &[Plant] = &[
             (PRIMARY, SYSTEM, "service", "kiali"),
             Change::Patch(r#"[{"op":"replace","path":"/spec/selector","value":{"app":"nothing"}}]"#),
         )],
-        "0 ready endpoints, expected >= 1 (istio-system/kiali in primary)",
+        "Service istio-system/kiali in primary selects no pod: none has app=nothing",
     ),
     plant(
         "a load balancer that is pending",
@@ -262,6 +262,44 @@ static PLANTS: &[Plant] = &[
         ]),
         says: "lost of 300",
     },
+    plant(
+        "a Gateway that selects no gateway",
+        "bookinfo-gateway-wrong-selector@secondary",
+        &[(
+            (SECONDARY, "bookinfo", "gateway.networking.istio.io", "bookinfo-gateway"),
+            Change::Patch(r#"[{"op":"replace","path":"/spec/selector","value":{"istio":"nothing"}}]"#),
+        )],
+        "Gateway bookinfo/bookinfo-gateway selects no pod: none in secondary has istio=nothing",
+    ),
+    plant(
+        "a Service that is gone",
+        "reviews-service-missing@secondary",
+        &[((SECONDARY, "bookinfo", "service", "reviews"), Change::Delete)],
+        "Service bookinfo/reviews in secondary does not exist",
+    ),
+    plant(
+        "mutual TLS turned off",
+        "peer-authentication-off@secondary",
+        &[(
+            (SECONDARY, "bookinfo", "peerauthentication", "default"),
+            Change::Create(
+                r#"{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"default","namespace":"bookinfo"},
+                "spec":{"mtls":{"mode":"DISABLE"}}}"#,
+            ),
+        )],
+        "PeerAuthentication bookinfo/default in secondary turns mutual TLS off",
+    ),
+    plant(
+        "a fault left in a route",
+        "delay-in-route@secondary",
+        &[(
+            REVIEWS_SPLIT,
+            Change::Patch(
+                r#"[{"op":"add","path":"/spec/http/0/fault","value":{"delay":{"fixedDelay":"3s","percentage":{"value":20}}}}]"#,
+            ),
+        )],
+        "$.spec.http[*].fault exists",
+    ),
     plant(
         "one 503 in thirty",
         "one-503-in-thirty@secondary",

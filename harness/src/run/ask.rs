@@ -26,7 +26,7 @@ pub(super) fn pause(asked: Duration, left: impl IntoIterator<Item = Duration>) -
 }
 
 /// How long the causes of an answer are looked for.
-const EXPLAINED: Duration = Duration::from_secs(5);
+pub(super) const EXPLAINED: Duration = Duration::from_secs(5);
 /// How many of them are told.
 const CAUSES: usize = 6;
 

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use meshdrill_checks::record::{Event, Phase};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::ask::Until;
+use super::ask::{EXPLAINED, Until};
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
 use super::unsteady::{reasons, unsteady};
@@ -46,19 +46,25 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
             if conclusive {
                 decide(recorder).await;
             }
-            let now = recorder.clock().now();
-            let bad = recorder.ask(move |record| unsteady(record, now, LATELY)).await.unwrap_or_default();
-            for reason in reasons(&bad, &ready.probes).await {
-                recorder.note(reason);
-            }
         });
     };
-    tokio::select! {
-        () = work => {}
-        by = interrupts.wait() => recorder.event(Event::Interrupted { by, injected: false }),
-        () = tokio::time::sleep_until(deadline + Duration::from_secs(1)) => {
+    let ended = tokio::select! {
+        () = work => true,
+        by = interrupts.wait() => {
+            recorder.event(Event::Interrupted { by, injected: false });
+            false
+        }
+        () = tokio::time::sleep_until(deadline + Duration::from_secs(1) + EXPLAINED) => {
             recorder.note(format!("cut off after {}: what was not answered by then is an error", plan.phases.timeout));
+            false
+        }
+    };
+    let now = recorder.clock().now();
+    join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
+    if ended {
+        let bad = recorder.ask(move |record| unsteady(record, now, LATELY)).await.unwrap_or_default();
+        for reason in reasons(&bad, &ready.probes).await {
+            recorder.note(reason);
         }
     }
-    join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
 }
