@@ -142,8 +142,14 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
     let none = Arc::new(Policy::default());
     let mut upstreams = BTreeMap::new();
     let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
-    let local = views.get(c).and_then(Option::as_ref);
-    for ((namespace, name), entry) in local.into_iter().flat_map(|v| &v.services) {
+    // A Service is known from any of the clusters that are watched; its ports are told by the nearest.
+    let near = std::iter::once(c).chain((0..views.len()).filter(|d| *d != c));
+    let known = near.filter_map(|d| views.get(d)?.as_ref());
+    let mut services = BTreeMap::new();
+    for (id, entry) in known.flat_map(|view| &view.services) {
+        services.entry(id).or_insert(entry);
+    }
+    for ((namespace, name), entry) in services {
         let host = format!("{name}.{namespace}.svc.cluster.local");
         let policy = policies.get(&host).unwrap_or(&none);
         hosts.insert(host.clone(), entry.ports.iter().map(|p| p.0).collect());

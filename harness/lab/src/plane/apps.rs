@@ -229,6 +229,8 @@ const TRACING: [&str; 6] = ["x-request-id", "x-b3-traceid", "x-b3-spanid", "x-b3
 pub(crate) async fn request(lab: &Lab, c: usize, uid: &Uid, host: &str, port: u16, call: &Call) -> Option<Answer> {
     let planned = lab.with(|world| {
         let pod = world.clusters[c].pods.get(uid)?;
+        // What another cluster alone has, the proxy knows; the name is the own cluster's to resolve.
+        super::resolve::pod(world, c, &pod.namespace, host)?;
         let full = crate::mesh::config::full_host(host, &pod.namespace);
         let noise = world.rng.unit() * 0.4;
         Some((forward::plan(world, c, uid, &full, port, call), noise))
