@@ -71,7 +71,8 @@ async fn accepts_plain(cluster: &Cluster, namespace: &str) -> Vec<String> {
     let path = "/apis/security.istio.io/v1/peerauthentications";
     let all = objects(cluster, path, None).await.unwrap_or_default();
     let near = all.iter().map(|policy| (policy, PodRef::of(policy))).filter(|(policy, of)| {
-        (of.namespace == namespace || of.namespace == istiod::NAMESPACE) && policy["spec"]["mtls"]["mode"] == "DISABLE"
+        let near = of.namespace == namespace || of.namespace == istiod::NAMESPACE;
+        near && policy["spec"]["selector"].is_null() && policy["spec"]["mtls"]["mode"] == "DISABLE"
     });
     near.map(|(_, of)| format!("PeerAuthentication {of} in {} turns mutual TLS off, {NEEDED}", cluster.key)).collect()
 }

@@ -1,6 +1,6 @@
 //! Why an answer is not as expected: what the clusters' own objects say at that time. Facts and no guesses: each of them
-//! holds and would alone make such an answer. Looked for once, when a check has failed for good, with what the credentials
-//! happen to permit.
+//! holds while the answer is wrong, and nobody says that there is no other. Looked for once, when a check has failed for good,
+//! with what the credentials happen to permit.
 
 mod endpoints;
 mod forward;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use meshdrill_checks::observe::gateways::{destinations, injects_faults, service_of};
+use meshdrill_checks::observe::kube::Endpoints;
 use meshdrill_checks::observe::routing::{configured_host, rule_host, turns_tls_off};
 use serde_json::Value;
 
@@ -28,29 +29,20 @@ pub(super) async fn of_routes(
     mut namespaces: BTreeSet<String>,
     status: Option<u64>,
 ) -> Vec<String> {
-    let mut hosts: Vec<String> = Vec::new();
     let to = |routes: &[&Value]| {
         routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect::<BTreeSet<String>>()
     };
-    hosts.extend(to(bound));
+    let mut hosts = to(bound);
     namespaces.extend(hosts.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
     let near: Vec<&Value> = all.iter().filter(|route| namespaces.contains(&PodRef::of(route).namespace)).collect();
     hosts.extend(to(&near));
-    for namespace in &namespaces {
-        let path = format!("/api/v1/namespaces/{namespace}/services");
-        let services = objects(cluster, &path, None).await.unwrap_or_default();
-        hosts.extend(services.iter().map(|service| configured_host(&PodRef::of(service).name, namespace)));
-    }
     let mut causes = Vec::new();
     if status == Some(DENIED) {
         causes.extend(policies(cluster, &namespaces).await);
     }
     let told = |what: &str, of: &Value| format!("{what} {} in {}", PodRef::of(of), cluster.key);
-    causes.extend(
-        near.iter()
-            .filter(|route| injects_faults(route))
-            .map(|route| told("VirtualService", route) + " injects faults"),
-    );
+    let faulty = near.iter().filter(|route| injects_faults(route));
+    causes.extend(faulty.map(|route| told("VirtualService", route) + " injects faults"));
     let rules = objects(cluster, DESTINATION_RULES, None).await;
     let near_rules = rules.iter().flatten().filter(|rule| namespaces.contains(&PodRef::of(rule).namespace));
     causes.extend(near_rules.filter(|rule| turns_tls_off(rule)).map(|rule| {
@@ -60,29 +52,52 @@ pub(super) async fn of_routes(
     for (route, host, subset) in near.iter().flat_map(|route| {
         destinations(route).into_iter().filter_map(move |(host, subset)| Some((route, host, subset?)))
     }) {
-        let defines = |rule: &Value| {
-            let subsets = rule["spec"]["subsets"].as_array();
-            rule_host(rule) == host && subsets.into_iter().flatten().any(|one| one["name"] == subset.as_str())
-        };
-        if rules.as_ref().is_some_and(|rules| !rules.iter().any(defines)) {
-            causes.push(
-                told("VirtualService", route)
-                    + &format!(" leads to subset {subset} of {host}, which no DestinationRule defines"),
-            );
+        if rules.as_ref().is_some_and(|rules| !rules.iter().any(|rule| defines(rule, &host, &subset))) {
+            let what = format!(" leads to subset {subset} of {host}, which no DestinationRule defines");
+            causes.push(told("VirtualService", route) + &what);
         }
     }
-    let mut seen = BTreeSet::new();
-    for host in hosts {
-        if let Some((namespace, name)) = service_of(&host)
-            && seen.insert(host.clone())
-        {
-            causes.extend(of_service(cluster, namespace, name).await);
+    // Those with something behind them need no closer look.
+    let mut served = BTreeSet::new();
+    for namespace in &namespaces {
+        for (name, ready) in services(cluster, namespace).await.unwrap_or_default() {
+            let host = configured_host(&name, namespace);
+            if ready {
+                served.insert(host.clone());
+            }
+            hosts.insert(host);
         }
+    }
+    for (namespace, name) in hosts.difference(&served).filter_map(|host| service_of(host)) {
+        causes.extend(of_service(cluster, namespace, name).await);
     }
     for namespace in &namespaces {
         causes.extend(of_pods(cluster, namespace, "").await);
     }
     causes
+}
+
+/// Whether a `DestinationRule` defines a subset of a host.
+fn defines(rule: &Value, host: &str, subset: &str) -> bool {
+    let subsets = rule["spec"]["subsets"].as_array();
+    rule_host(rule) == host && subsets.into_iter().flatten().any(|one| one["name"] == subset)
+}
+
+/// The Services of a namespace, and whether something ready stands behind each.
+async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, bool)>> {
+    let services = objects(cluster, &format!("/api/v1/namespaces/{namespace}/services"), None).await?;
+    let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+    let slices = objects(cluster, &slices, None).await?;
+    let names = services.iter().map(|service| PodRef::of(service).name);
+    let ready = |name: &str| Endpoints::read(&slices, name).is_ok_and(|endpoints| endpoints.ready() > 0);
+    Some(
+        names
+            .map(|name| {
+                let ready = ready(&name);
+                (name, ready)
+            })
+            .collect(),
+    )
 }
 
 /// The policies that let pass or hold back in these namespaces.
