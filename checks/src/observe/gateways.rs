@@ -43,7 +43,15 @@ impl Gateway {
     pub fn is_bound(&self, service: &Value) -> bool {
         let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
         texts(&service["spec"]["gateways"]).any(|gateway| {
-            let (namespace, name) = gateway.split_once('/').unwrap_or((own, gateway));
+            let (namespace, name) = match gateway.split_once('/') {
+                Some((".", name)) => (own, name),
+                Some(both) => both,
+                // The long form of before: NAME.NAMESPACE, with or without the rest of a Service's name.
+                None => match gateway.split('.').collect::<Vec<_>>().as_slice() {
+                    [name, namespace, ..] => (*namespace, *name),
+                    _ => (own, gateway),
+                },
+            };
             (namespace, name) == (self.namespace.as_str(), self.name.as_str())
         })
     }
@@ -69,6 +77,14 @@ pub fn destinations(service: &Value) -> Vec<(String, Option<String>)> {
         }
     }
     all
+}
+
+/// Whether a `VirtualService` is for requests to a host, as a gateway meets them.
+pub fn is_for_host(service: &Value, host: &str) -> bool {
+    texts(&service["spec"]["hosts"]).any(|pattern| match pattern.strip_prefix('*') {
+        Some(end) => host.ends_with(end),
+        None => pattern == host,
+    })
 }
 
 /// Whether a `VirtualService` delays or aborts requests on purpose.
@@ -117,6 +133,7 @@ mod tests {
             edge.is_bound(&json!({ "metadata": { "namespace": namespace }, "spec": { "gateways": gateways } }))
         };
         assert!(bound("shop", &["edge"]) && bound("team", &["mesh", "shop/edge"]));
+        assert!(bound("shop", &["./edge"]) && bound("team", &["edge.shop.svc.cluster.local"]));
         assert!(!bound("team", &["edge"]) && !bound("shop", &["team/edge"]) && !bound("shop", &[]));
     }
 
@@ -137,6 +154,16 @@ mod tests {
                 ("pay.team.svc.cluster.local".to_owned(), None)
             ]
         );
+    }
+
+    #[test]
+    fn hosts_are_met_by_patterns() {
+        let service = |hosts: &[&str]| json!({ "spec": { "hosts": hosts } });
+        for (hosts, good) in
+            [(vec!["*"], true), (vec!["*.example"], true), (vec!["a.example"], true), (vec!["b.example"], false)]
+        {
+            assert_eq!(is_for_host(&service(&hosts), "a.example"), good, "{hosts:?}");
+        }
     }
 
     #[test]

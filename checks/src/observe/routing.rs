@@ -28,6 +28,19 @@ pub fn turns_tls_off(rule: &Value) -> bool {
     rule["spec"]["trafficPolicy"]["tls"]["mode"] == "DISABLE"
 }
 
+/// The `PeerAuthentication` that turns mutual TLS off for all of a namespace, if one does: the namespace's own, or that of the
+/// mesh's root namespace where it has none.
+pub fn accepts_plain<'a>(policies: &'a [Value], of: &str, root: &str) -> Option<&'a Value> {
+    let mode =
+        |policy: &Value| policy["spec"]["mtls"]["mode"].as_str().filter(|mode| *mode != "UNSET").map(str::to_owned);
+    let whole = |of: &str| {
+        policies
+            .iter()
+            .find(|policy| namespace(policy) == of && policy["spec"]["selector"].is_null() && mode(policy).is_some())
+    };
+    whole(of).or_else(|| whole(root)).filter(|policy| mode(policy).as_deref() == Some("DISABLE"))
+}
+
 /// The texts in a list; none of anything else.
 pub fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str)
@@ -136,6 +149,19 @@ mod tests {
         assert_eq!(rule_host(&rule("SIMPLE")), "cart.shop.svc.cluster.local");
         assert!(turns_tls_off(&rule("DISABLE")) && !turns_tls_off(&rule("ISTIO_MUTUAL")));
         assert!(!turns_tls_off(&json!({ "spec": { "host": "cart" } })));
+    }
+
+    #[test]
+    fn the_nearest_policy_counts() {
+        let policy = |namespace: &str, mode: &str| json!({ "metadata": { "namespace": namespace, "name": mode }, "spec": { "mtls": { "mode": mode } } });
+        let off = |policies: &[Value]| accepts_plain(policies, "shop", "istio-system").is_some();
+        assert!(off(&[policy("shop", "DISABLE")]) && off(&[policy("istio-system", "DISABLE")]));
+        assert!(off(&[policy("istio-system", "DISABLE"), policy("shop", "UNSET")]));
+        assert!(!off(&[policy("istio-system", "DISABLE"), policy("shop", "STRICT")]));
+        assert!(!off(&[policy("team", "DISABLE")]) && !off(&[]));
+        let mut one = policy("shop", "DISABLE");
+        one["spec"]["selector"] = json!({ "matchLabels": { "app": "cart" } });
+        assert!(!off(&[one]));
     }
 
     #[test]

@@ -27,5 +27,5 @@ pub use objects::ObjectName;
 pub use permission::Permission;
 pub(crate) use plugin::run_bounded;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
-pub(crate) use pods::{is_ready, is_serving, label_selector};
+pub(crate) use pods::{is_ready, is_serving, label_selector, selector_of};
 pub use world::World;

@@ -55,7 +55,7 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
 }
 
 /// The label selector of a workload, as `key=value,…`.
-pub(super) async fn selector_of(
+pub(crate) async fn selector_of(
     cluster: &Cluster,
     namespace: &str,
     kind: WorkloadKind,

@@ -154,6 +154,9 @@ impl Observer for DeploymentObserver {
                 _ => return Vec::new(),
             };
             let selector = label_selector(&object["spec"]["selector"]["matchLabels"]);
+            if selector.is_empty() {
+                return Vec::new();
+            }
             cause::of_pods(&self.cluster, &self.spec.namespace, &selector).await
         })
     }

@@ -347,6 +347,9 @@ impl Observer for EndpointsObserver {
     fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async move {
             let (mut subsets, mut short) = (BTreeSet::new(), BTreeSet::new());
+            if !outcome.seen["endpoints"].is_object() {
+                return Vec::new();
+            }
             for subset in &self.subsets {
                 for owner in self.owners() {
                     let count = outcome.seen["endpoints"][subset][&owner]["healthy"].as_u64().unwrap_or(0);

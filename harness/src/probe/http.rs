@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::cause::Entry;
+use super::cause::{Asked, Entry};
 use super::expect::{bad_json_path, bad_regex, excerpt};
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::reader::Reader;
@@ -262,11 +262,13 @@ impl Http {
         let expect = Arc::new(Expectation::of(&self.expect)?);
         let responder = self.responder.as_ref().map(Responder::reader).transpose()?.map(Arc::new);
         let entry = match &self.via {
-            Some(Via::Ingress { cluster, port }) => {
-                Some(Entry::Ingress { cluster: Arc::clone(world.cluster(cluster.key())?), port: *port })
+            Some(Via::Ingress { cluster, .. }) => {
+                let cluster = Arc::clone(world.cluster(cluster.key())?);
+                Some(Entry::Ingress { world: world.clone(), cluster })
             }
             Some(Via::Forward { cluster, target }) => {
-                Some(Entry::Forward { cluster: Arc::clone(world.cluster(cluster.key())?), target: target.clone() })
+                let cluster = Arc::clone(world.cluster(cluster.key())?);
+                Some(Entry::Forward { world: world.clone(), cluster, target: target.clone() })
             }
             _ => None,
         };
@@ -389,8 +391,11 @@ impl Observer for HttpObserver {
 
     fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async move {
-            match &self.entry {
-                Some(entry) => entry.causes(outcome.seen["status"].as_u64()).await,
+            let Some(entry) = &self.entry else { return Vec::new() };
+            // Of several addresses it is the one that the message begins with.
+            let told = self.targets.iter().find(|target| outcome.message.starts_with(&target.name));
+            match told.or_else(|| self.targets.first()) {
+                Some(target) => entry.causes(&target.asked(outcome)).await,
                 None => Vec::new(),
             }
         })
@@ -453,6 +458,20 @@ impl HttpObserver {
 }
 
 impl Target {
+    fn asked(&self, outcome: &Outcome) -> Asked {
+        let (address, port) = self.exchange.authority();
+        let host = self.exchange.headers.get("host").and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.split(':').next()).unwrap_or(&address).to_owned();
+        let unconnected = [Class::Refused, Class::Dns, Class::ConnectTimeout, Class::NotSent];
+        Asked {
+            address,
+            port,
+            host,
+            status: outcome.seen["status"].as_u64(),
+            connected: !unconnected.contains(&outcome.class()),
+        }
+    }
+
     fn client(&self, series: Series) -> Option<&HttpClient> {
         let own = self.clients.iter().find(|(own, _)| *own == series).or_else(|| self.clients.first());
         own.map(|(_, client)| client)

@@ -62,6 +62,11 @@ pub(super) async fn unsynced(istiod: &IstiodDebug, pod: &PodRef, others: &[Strin
     Ok(missed.collect())
 }
 
+/// Whether a cluster has istiods, ready or not, as far as that may be asked.
+pub(super) async fn is_there(cluster: &Cluster) -> bool {
+    cluster.list("/api/v1/pods", Some(SELECTOR)).await.is_ok_and(|pods| !pods.is_empty())
+}
+
 /// The same of all ready istiods of a cluster, whatever namespace they are in.
 pub(super) async fn all_unsynced(cluster: &Arc<Cluster>, others: &[String]) -> Result<Vec<String>, CannotAsk> {
     let pods = cluster.list("/api/v1/pods", Some(SELECTOR)).await?;

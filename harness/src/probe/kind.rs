@@ -123,7 +123,7 @@ pub trait Observer: Send + Sync {
             outcomes
         })
     }
-    /// Why an answer was not as expected, as far as the clusters' objects tell. Asked once, when a check has failed.
+    /// Why an answer was not as expected, as far as the clusters' objects tell. Asked once it has been judged for good.
     fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async { Vec::new() })
     }

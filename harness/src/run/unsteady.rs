@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::time::Duration;
 
+use futures::future::join_all;
 use meshdrill_checks::record::{At, Event, Record, Sample};
 
 use super::ask::causes;
@@ -45,9 +46,10 @@ impl Unsteady {
 
 /// Why probes may have bad samples: those for the same reasons together.
 pub(super) async fn reasons(unsteady: &[Unsteady], probes: &[Prepared]) -> Vec<String> {
+    let causes = join_all(unsteady.iter().map(|one| one.causes(probes))).await;
     let mut all: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
-    for one in unsteady {
-        all.entry(one.causes(probes).await).or_default().push(&one.probe);
+    for (one, causes) in unsteady.iter().zip(causes) {
+        all.entry(causes).or_default().push(&one.probe);
     }
     let told = all.iter().filter(|(causes, _)| !causes.is_empty());
     told.map(|(causes, of)| format!("why {} may see bad answers: {}", of.join(", "), causes.join("; "))).collect()
@@ -70,7 +72,8 @@ pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> Vec<Unstea
         let why =
             format!("probe {name}: {count} of the last {} samples are not good ({}{last})", recent.len(), bad.class);
         let seen = bad.seen.clone().unwrap_or_default();
-        let last = Outcome { seen, ..Outcome::new(Answer::Bad(bad.class), "") };
+        let answer = if bad.class.is_bad() { Answer::Bad(bad.class) } else { Answer::NoData };
+        let last = Outcome { seen, ..Outcome::new(answer, "") };
         Some(Unsteady { probe: name.to_owned(), why, last })
     };
     probes.filter_map(|probe| of(&probe.name)).collect()

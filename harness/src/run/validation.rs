@@ -36,7 +36,9 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
                 Outcome::new(Answer::Unasked, message)
             }),
         };
-        asker.record(recorder, &asker.explained(outcome).await);
+        // What is known already is not lost to an interruption.
+        let explained = interrupts.or(asker.explained(outcome.clone())).await.unwrap_or(outcome);
+        asker.record(recorder, &explained);
     }));
     let conclusive = plan.phases.conclusive && !samplers.is_empty();
     let observed = if samplers.is_empty() { Duration::ZERO } else { plan.phases.observe.0 };
@@ -49,6 +51,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
         });
     };
     let ended = tokio::select! {
+        biased;
         () = work => true,
         by = interrupts.wait() => {
             recorder.event(Event::Interrupted { by, injected: false });
@@ -63,8 +66,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
     join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
     if ended {
         let bad = recorder.ask(move |record| unsteady(record, now, LATELY)).await.unwrap_or_default();
-        for reason in reasons(&bad, &ready.probes).await {
-            recorder.note(reason);
-        }
+        let reasons = interrupts.or(reasons(&bad, &ready.probes)).await;
+        reasons.unwrap_or_default().into_iter().for_each(|reason| recorder.note(reason));
     }
 }

@@ -266,8 +266,8 @@ pub(crate) struct Policy {
     pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
     pub(crate) subsets: Vec<(String, Value)>,
     pub(crate) rule: String,
-    /// Without mutual TLS.
-    pub(crate) plain: bool,
+    /// The TLS mode, if one is set.
+    pub(crate) tls: Option<String>,
 }
 
 /// Reads a `DestinationRule`.
@@ -299,7 +299,7 @@ pub(crate) fn policy(value: &Value) -> Policy {
             requests: number("/connectionPool/http/http2MaxRequests").unwrap_or(u32::MAX),
         },
         distribute,
-        plain: object::text(&traffic, "/tls/mode") == "DISABLE",
+        tls: traffic.pointer("/tls/mode").and_then(Value::as_str).map(str::to_owned),
         subsets: object::items(value, "/spec/subsets")
             .iter()
             .map(|s| (object::text(s, "/name").to_owned(), s.get("labels").cloned().unwrap_or_default()))

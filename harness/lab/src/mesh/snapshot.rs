@@ -142,7 +142,7 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
     let none = Arc::new(Policy::default());
     let mut upstreams = BTreeMap::new();
     let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
-    // A Service is known from any of the clusters that are watched; its ports are told by the nearest.
+    // A Service is known from any of the clusters that are watched; its ports are told by its own before all others.
     let near = std::iter::once(c).chain((0..views.len()).filter(|d| *d != c));
     let known = near.filter_map(|d| views.get(d)?.as_ref());
     let mut services = BTreeMap::new();
@@ -222,8 +222,12 @@ fn endpoints(
             share,
         };
         let through = d != c && !view.gateways.is_empty();
-        // A gateway to another network passes nothing but mutual TLS.
-        if through && (policy.plain || takes_plain(world, c, namespace)) {
+        // A gateway to another network passes nothing but mutual TLS. What a rule says goes before what a policy says.
+        let mutual = match policy.tls.as_deref() {
+            Some(mode) => mode == "ISTIO_MUTUAL",
+            None => !takes_plain(world, c, namespace),
+        };
+        if through && !mutual {
             continue;
         }
         if through {
@@ -238,14 +242,18 @@ fn endpoints(
     found
 }
 
-/// Whether the workloads of a namespace take plain text and no TLS, by the policies of one cluster.
+/// Whether the workloads of a namespace take plain text and no TLS, by the policies of one cluster: that of the namespace, or
+/// else that of the root namespace.
 pub(crate) fn takes_plain(world: &World, c: usize, namespace: &str) -> bool {
-    let mut policies = world.clusters[c].store.list(resources::peerauthentications(), None);
-    policies.any(|policy| {
-        [namespace, "istio-system"].contains(&object::namespace(policy))
-            && policy.pointer("/spec/selector").is_none()
-            && object::text(policy, "/spec/mtls/mode") == "DISABLE"
-    })
+    let of = |namespace: &str| {
+        let mut policies = world.clusters[c].store.list(resources::peerauthentications(), Some(namespace));
+        policies.find_map(|policy| {
+            let whole = policy.pointer("/spec/selector").is_none();
+            let mode = object::text(policy, "/spec/mtls/mode");
+            (whole && !["", "UNSET"].contains(&mode)).then_some(mode == "DISABLE")
+        })
+    };
+    of(namespace).or_else(|| of("istio-system")).unwrap_or(false)
 }
 
 fn workload(member: &Member, namespace: &str, there: &Ident) -> String {

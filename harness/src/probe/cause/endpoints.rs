@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use meshdrill_checks::observe::gateways::service_of;
-use meshdrill_checks::observe::routing::{rule_host, turns_tls_off};
+use meshdrill_checks::observe::routing::{accepts_plain, rule_host, turns_tls_off};
 use serde_json::Value;
 
 use super::gateway::{Configured, of_gateway};
 use super::service::of_service;
-use super::{DESTINATION_RULES, objects, of_pods};
+use super::{DESTINATION_RULES, objects, of_pods, within};
 use crate::cluster::{Cluster, PodRef, World, east_west_services, label_selector};
 use crate::probe::istiod;
 
@@ -26,7 +27,8 @@ pub(in crate::probe) async fn of_endpoints(
 ) -> Vec<String> {
     let Some((namespace, name)) = service_of(host) else { return Vec::new() };
     let mut causes = Vec::new();
-    let defined = subset_labels(at, host).await;
+    // Where the control plane is elsewhere, so are the rules.
+    let defined = if istiod::is_there(at).await { subset_labels(at, host).await } else { None };
     for subset in subsets.iter().filter(|subset| !subset.is_empty()) {
         if let Some(defined) = &defined
             && !defined.iter().any(|(own, _)| own == subset)
@@ -34,26 +36,42 @@ pub(in crate::probe) async fn of_endpoints(
             causes.push(format!("no DestinationRule in {} defines subset {subset} of {host}", at.key));
         }
     }
-    for owner in owners.iter().filter_map(|key| world.clusters.get(key)) {
-        let empty = of_service(owner, namespace, name).await;
-        if !empty.is_empty() {
-            causes.extend(empty);
-            continue;
-        }
-        let before = causes.len();
-        let selector = service_selector(owner, namespace, name).await;
-        for (subset, labels) in defined.iter().flatten().filter(|(subset, _)| subsets.contains(subset)) {
-            let selector: Vec<&str> =
-                [&selector, labels].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-            causes.extend(of_subset(owner, namespace, subset, &selector.join(",")).await);
-        }
-        if causes.len() == before && owner.key != at.key {
+    let owners = owners.iter().filter_map(|key| world.clusters.get(key));
+    let of = owners.map(|owner| within(of_owner(at, owner, (namespace, name), host, subsets, defined.as_deref())));
+    causes.extend(join_all(of).await.concat());
+    causes
+}
+
+/// Why endpoints of one cluster are missing.
+async fn of_owner(
+    at: &Arc<Cluster>,
+    owner: &Cluster,
+    (namespace, name): (&str, &str),
+    host: &str,
+    subsets: &BTreeSet<String>,
+    defined: Option<&[(String, String)]>,
+) -> Vec<String> {
+    let mut causes = of_service(owner, namespace, name).await;
+    if !causes.is_empty() {
+        return causes;
+    }
+    let selector = service_selector(owner, namespace, name).await;
+    for (subset, labels) in defined.into_iter().flatten().filter(|(subset, _)| subsets.contains(subset)) {
+        let parts = [&selector, labels].into_iter().map(String::as_str).filter(|part| !part.is_empty());
+        let selector = parts.collect::<Vec<_>>().join(",");
+        causes.extend(of_subset(owner, namespace, subset, &selector).await);
+    }
+    if causes.is_empty() && owner.key != at.key {
+        let networks = (at.spec.network.as_deref(), owner.spec.network.as_deref());
+        if let (Some(here), Some(there)) = networks
+            && here != there
+        {
             causes.extend(plain(at, host).await);
-            causes.extend(accepts_plain(at, namespace).await);
-            causes.extend(accepts_plain(owner, namespace).await);
-            causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
+            causes.extend(accepting_plain(at, namespace).await);
+            causes.extend(accepting_plain(owner, namespace).await);
             causes.extend(of_way(owner).await);
         }
+        causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
     }
     causes
 }
@@ -67,14 +85,10 @@ async fn plain(cluster: &Cluster, host: &str) -> Vec<String> {
 }
 
 /// The same of a policy for what a namespace accepts.
-async fn accepts_plain(cluster: &Cluster, namespace: &str) -> Vec<String> {
-    let path = "/apis/security.istio.io/v1/peerauthentications";
-    let all = objects(cluster, path, None).await.unwrap_or_default();
-    let near = all.iter().map(|policy| (policy, PodRef::of(policy))).filter(|(policy, of)| {
-        let near = of.namespace == namespace || of.namespace == istiod::NAMESPACE;
-        near && policy["spec"]["selector"].is_null() && policy["spec"]["mtls"]["mode"] == "DISABLE"
-    });
-    near.map(|(_, of)| format!("PeerAuthentication {of} in {} turns mutual TLS off, {NEEDED}", cluster.key)).collect()
+async fn accepting_plain(cluster: &Cluster, namespace: &str) -> Option<String> {
+    let all = objects(cluster, "/apis/security.istio.io/v1/peerauthentications", None).await?;
+    let policy = PodRef::of(accepts_plain(&all, namespace, istiod::NAMESPACE)?);
+    Some(format!("PeerAuthentication {policy} in {} turns mutual TLS off, {NEEDED}", cluster.key))
 }
 
 /// The subsets of a host that `DestinationRules` define, with their labels; nothing if that may not be asked.
@@ -116,8 +130,10 @@ async fn of_way(cluster: &Cluster) -> Vec<String> {
     for service in &services {
         let of = PodRef::of(service);
         let empty = of_service(cluster, &of.namespace, &of.name).await;
+        let told = service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str();
+        let port = told.and_then(|port| port.parse().ok()).unwrap_or(15443);
         if empty.is_empty()
-            && let Some(Configured::Not(why)) = of_gateway(cluster, service, Some(15443)).await
+            && let Some(Configured::Not(why)) = of_gateway(cluster, service, port).await
         {
             causes.extend(why);
         }

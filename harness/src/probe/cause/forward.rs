@@ -1,24 +1,30 @@
 //! Why what a port-forward leads to does not answer as expected.
 
-use serde_json::Value;
+use meshdrill_checks::observe::kube::Pod;
 
-use super::of_pods;
 use super::routes::of_inside;
 use super::service::of_service;
-use crate::cluster::{Cluster, ForwardTarget, WorkloadKind, label_selector};
+use super::{Asked, of_pods};
+use crate::cluster::{Cluster, ForwardTarget, WorkloadKind, World, select_pods, selector_of};
 use crate::probe::admin::ADMIN_PORT;
 
 /// Why it does not answer: its pods, and for a workload of the mesh what stands behind it.
-pub(super) async fn of_target(cluster: &Cluster, target: &ForwardTarget, status: Option<u64>) -> Vec<String> {
+pub(super) async fn of_target(world: &World, cluster: &Cluster, target: &ForwardTarget, asked: &Asked) -> Vec<String> {
     let ForwardTarget { namespace, name, .. } = target;
     match target.kind {
         WorkloadKind::Pod => Vec::new(),
         WorkloadKind::Service => of_service(cluster, namespace, name).await,
         WorkloadKind::Deployment => {
-            let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
-            let Ok(object) = cluster.get::<Value>(&path).await else { return Vec::new() };
-            let own = of_pods(cluster, namespace, &label_selector(&object["spec"]["selector"]["matchLabels"])).await;
-            if own.is_empty() && target.port != ADMIN_PORT { of_inside(cluster, namespace, status).await } else { own }
+            let Ok((selector, _)) = selector_of(cluster, namespace, target.kind, name).await else { return Vec::new() };
+            let own = of_pods(cluster, namespace, &selector).await;
+            let pods = select_pods(cluster, namespace, &selector).await.unwrap_or_default();
+            let meshed = |pod: &Pod| pod.container("istio-proxy").is_some();
+            let meshed = pods.iter().any(|pod| Pod::read(pod).is_ok_and(|pod| meshed(&pod)));
+            if own.is_empty() && meshed && target.port != ADMIN_PORT {
+                of_inside(world, cluster, namespace, asked.status).await
+            } else {
+                own
+            }
         }
     }
 }

@@ -1,25 +1,31 @@
 //! Why a gateway does not answer as expected.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use meshdrill_checks::observe::gateways::Gateway;
+use meshdrill_checks::observe::gateways::{Gateway, is_for_host};
 use meshdrill_checks::observe::kube::{Pod, Service};
 use serde_json::Value;
 
 use super::routes::of_routes;
 use super::service::of_service;
-use super::{VIRTUAL_SERVICES, objects, some};
-use crate::cluster::{Cluster, PodRef, ingress_services, label_selector, select_pods};
+use super::{Asked, VIRTUAL_SERVICES, objects, some};
+use crate::cluster::{Cluster, PodRef, World, ingress_services, label_selector, select_pods};
+use crate::probe::istiod;
 
-/// Why a cluster's ingress gateways do not answer at a port, or that of HTTP, as expected: not at all, or with this status.
-pub(super) async fn of_ingress(cluster: &Cluster, port: Option<u16>, status: Option<u64>) -> Vec<String> {
+/// Why the ingress gateways that have the asked address do not answer as expected.
+pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &Asked) -> Vec<String> {
     let Ok(services) = ingress_services(cluster).await else { return Vec::new() };
+    let has_address = |service: &&Value| {
+        let read = Service::read(service);
+        read.is_ok_and(|read| read.load_balancer.iter().any(|address| address.as_str() == asked.address))
+    };
     let mut causes = Vec::new();
-    for service in &services {
+    for service in services.iter().filter(has_address) {
         let of = PodRef::of(service);
         let empty = of_service(cluster, &of.namespace, &of.name).await;
         if empty.is_empty() {
-            causes.extend(configured(cluster, service, port, status).await.unwrap_or_default());
+            causes.extend(configured(world, cluster, service, asked).await.unwrap_or_default());
         }
         causes.extend(empty);
     }
@@ -27,19 +33,27 @@ pub(super) async fn of_ingress(cluster: &Cluster, port: Option<u16>, status: Opt
 }
 
 /// What the configuration of a gateway with pods lacks.
-async fn configured(cluster: &Cluster, service: &Value, port: Option<u16>, status: Option<u64>) -> Option<Vec<String>> {
-    let gateways = match of_gateway(cluster, service, port).await? {
+async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Value, asked: &Asked) -> Option<Vec<String>> {
+    let gateways = match of_gateway(cluster, service, asked.port).await? {
         Configured::By(gateways) => gateways,
         Configured::Not(causes) => return Some(causes),
     };
+    if !asked.connected {
+        return None;
+    }
     let routes = objects(cluster, VIRTUAL_SERVICES, None).await?;
     let bound: Vec<&Value> =
         routes.iter().filter(|route| gateways.iter().any(|gateway| gateway.is_bound(route))).collect();
+    let names: Vec<String> = gateways.iter().map(Gateway::to_string).collect();
     if bound.is_empty() {
-        let names: Vec<String> = gateways.iter().map(Gateway::to_string).collect();
         return Some(vec![format!("no VirtualService in {} is bound to {}", cluster.key, some(&names))]);
     }
-    Some(of_routes(cluster, &routes, &bound, BTreeSet::new(), status).await)
+    let bound: Vec<&Value> = bound.into_iter().filter(|route| is_for_host(route, &asked.host)).collect();
+    if bound.is_empty() {
+        let what = format!("no VirtualService in {} that is bound to {}", cluster.key, some(&names));
+        return Some(vec![format!("{what} is for host {}", asked.host)]);
+    }
+    Some(of_routes(world, cluster, &routes, &bound, BTreeSet::new(), asked.status).await)
 }
 
 /// Whether a gateway is configured at all.
@@ -50,9 +64,9 @@ pub(super) enum Configured {
     Not(Vec<String>),
 }
 
-/// What configures the pods of a gateway's Service at a port: one that is named, or that of HTTP. Nothing where that cannot be
-/// told, as of gateways that are not configured by Istio's `Gateway`s.
-pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: Option<u16>) -> Option<Configured> {
+/// What configures the pods of a gateway's Service at a port. Nothing where that cannot be told, as of gateways that are not, or
+/// may not be, configured by `Gateway`s of their own cluster.
+pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: u16) -> Option<Configured> {
     let read = Service::read(service).ok()?;
     if read.labels.contains_key("gateway.networking.k8s.io/gateway-name") {
         return None;
@@ -64,29 +78,36 @@ pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: Option<
     let all: Vec<Gateway> = all.iter().map(Gateway::read).collect();
     let (own, others): (Vec<Gateway>, Vec<Gateway>) = all.into_iter().partition(|gateway| gateway.selects(&labels));
     if own.is_empty() {
+        if is_configured_otherwise(cluster).await {
+            return None;
+        }
         let mut causes = vec![format!("no Gateway selects the pods of {place}")];
         for gateway in &others {
             causes.extend(missed(cluster, gateway).await);
         }
         return Some(Configured::Not(causes));
     }
-    let port = port.or_else(|| {
-        read.ports.iter().find(|port| port.port == 80 || port.name.starts_with("http")).map(|port| port.port)
-    });
-    let Some(port) = port.and_then(|port| read.port(port)) else { return Some(Configured::By(own)) };
-    let target: Option<u16> = port.target.parse().ok();
-    let open = |gateway: &Gateway| gateway.ports.iter().any(|own| *own == port.port || Some(*own) == target);
+    let target: Option<u16> = read.port(port).and_then(|port| port.target.parse().ok());
+    let open = |gateway: &Gateway| gateway.ports.iter().any(|own| *own == port || Some(*own) == target);
     let listening: Vec<Gateway> = own.iter().filter(|gateway| open(gateway)).cloned().collect();
-    if listening.is_empty() && target.is_some() {
-        let names: Vec<String> = own.iter().map(Gateway::to_string).collect();
-        return Some(Configured::Not(vec![format!(
-            "{} of {} has no server at port {}",
-            some(&names),
-            cluster.key,
-            port.port
-        )]));
+    if !listening.is_empty() {
+        return Some(Configured::By(listening));
     }
-    Some(Configured::By(if listening.is_empty() { own } else { listening }))
+    // A port that leads to a named one, or that the Service does not have, says nothing.
+    target?;
+    let names: Vec<String> = own.iter().map(Gateway::to_string).collect();
+    Some(Configured::Not(vec![format!("{} of {} has no server at port {port}", some(&names), cluster.key)]))
+}
+
+/// Whether something else than `Gateway`s of this cluster may configure its gateways: a control plane elsewhere, Ingresses, or
+/// the Gateway API attached to them by their addresses.
+async fn is_configured_otherwise(cluster: &Cluster) -> bool {
+    let ingresses = objects(cluster, "/apis/networking.k8s.io/v1/ingresses", None).await;
+    let attached = objects(cluster, "/apis/gateway.networking.k8s.io/v1/gateways", None).await;
+    let has_addresses = |gateway: &Value| gateway["spec"]["addresses"].as_array().is_some_and(|all| !all.is_empty());
+    !istiod::is_there(cluster).await
+        || ingresses.is_some_and(|all| !all.is_empty())
+        || attached.is_some_and(|all| all.iter().any(has_addresses))
 }
 
 /// That a Gateway selects no pod of its cluster, if so.

@@ -1,6 +1,6 @@
-//! Why an answer is not as expected: what the clusters' own objects say at that time. Facts and no guesses: each of them
-//! holds while the answer is wrong, and nobody says that there is no other. Looked for once, when a check has failed for good,
-//! with what the credentials happen to permit.
+//! Why an answer is not as expected: what the clusters' own objects say at that time. Each of them holds while the answer is
+//! wrong, and nobody says that there is no other. Looked for once an answer has been judged for good, with what the credentials
+//! happen to permit.
 
 mod endpoints;
 mod forward;
@@ -10,35 +10,60 @@ mod routes;
 mod service;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio::time::timeout;
 
 pub(super) use self::endpoints::of_endpoints;
 pub(super) use self::pods::of_pods;
 pub(super) use self::service::behind;
-use crate::cluster::{Cluster, ForwardTarget};
+use crate::cluster::{Cluster, ForwardTarget, World};
 
 const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
-
 const DESTINATION_RULES: &str = "/apis/networking.istio.io/v1/destinationrules";
+
+/// How long one part of the search may take: an API server that does not answer must not hide what others told.
+const PART: Duration = Duration::from_secs(4);
 
 /// Where an HTTP request enters a mesh.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
-    /// Through the ingress gateways of a cluster, at a port, or that of HTTP.
-    Ingress { cluster: Arc<Cluster>, port: Option<u16> },
+    /// Through the ingress gateways of a cluster.
+    Ingress { world: World, cluster: Arc<Cluster> },
     /// Where a port-forward leads to.
-    Forward { cluster: Arc<Cluster>, target: ForwardTarget },
+    Forward { world: World, cluster: Arc<Cluster>, target: ForwardTarget },
+}
+
+/// What was asked, and what came of it.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// The address.
+    pub(super) address: String,
+    /// The port.
+    pub(super) port: u16,
+    /// The host that the request names.
+    pub(super) host: String,
+    /// The status of the answer, if there was one.
+    pub(super) status: Option<u64>,
+    /// Whether there was a connection.
+    pub(super) connected: bool,
 }
 
 impl Entry {
-    /// Why it is not answered as expected: not at all, or with this status.
-    pub(super) async fn causes(&self, status: Option<u64>) -> Vec<String> {
+    /// Why it is not answered as expected.
+    pub(super) async fn causes(&self, asked: &Asked) -> Vec<String> {
         match self {
-            Self::Ingress { cluster, port } => gateway::of_ingress(cluster, *port, status).await,
-            Self::Forward { cluster, target } => forward::of_target(cluster, target, status).await,
+            Self::Ingress { world, cluster } => gateway::of_ingress(world, cluster, asked).await,
+            Self::Forward { world, cluster, target } => forward::of_target(world, cluster, target, asked).await,
         }
     }
+}
+
+/// What one part of the search finds in its time.
+fn within<'a>(work: impl Future<Output = Vec<String>> + Send + 'a) -> BoxFuture<'a, Vec<String>> {
+    Box::pin(async move { timeout(PART, work).await.unwrap_or_default() })
 }
 
 /// The objects of a collection; none if they may not be read or there is no such kind.

@@ -1,80 +1,118 @@
 //! Why requests that have come through a gateway are not answered as expected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use meshdrill_checks::observe::gateways::{destinations, injects_faults, service_of};
 use meshdrill_checks::observe::kube::Endpoints;
 use meshdrill_checks::observe::routing::{configured_host, rule_host, turns_tls_off};
 use serde_json::Value;
 
 use super::service::of_service;
-use super::{DESTINATION_RULES, VIRTUAL_SERVICES, objects, of_pods};
-use crate::cluster::{Cluster, PodRef};
+use super::{DESTINATION_RULES, VIRTUAL_SERVICES, objects, of_pods, within};
+use crate::cluster::{Cluster, PodRef, World};
+use crate::probe::istiod;
+use crate::probe::service::endpoints_of;
 
 /// The status of a proxy that a policy tells to let nobody pass.
 const DENIED: u64 = 403;
 
 /// Why a workload of a namespace, asked directly, does not answer as expected.
-pub(super) async fn of_inside(cluster: &Cluster, namespace: &str, status: Option<u64>) -> Vec<String> {
+pub(super) async fn of_inside(world: &World, cluster: &Cluster, namespace: &str, status: Option<u64>) -> Vec<String> {
     let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
-    of_routes(cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), status).await
+    of_routes(world, cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), status).await
 }
 
 /// Of all `VirtualServices` of a cluster, those bound to the gateway that was asked, and the status that was answered: why that
 /// may be so. What answers is often farther behind, so the namespaces that those lead to are looked through as well.
 pub(super) async fn of_routes(
+    world: &World,
     cluster: &Cluster,
     all: &[Value],
     bound: &[&Value],
     mut namespaces: BTreeSet<String>,
     status: Option<u64>,
 ) -> Vec<String> {
-    let to = |routes: &[&Value]| {
-        routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect::<BTreeSet<String>>()
+    let direct = hosts_of(bound);
+    namespaces.extend(direct.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
+    let is_near = |route: &&Value| namespaces.contains(&PodRef::of(route).namespace) || bound.contains(route);
+    let near: Vec<&Value> = all.iter().filter(is_near).collect();
+    let denied = async { if status == Some(DENIED) { policies(cluster, &namespaces).await } else { Vec::new() } };
+    let pods = async {
+        let pods = namespaces.iter().map(|namespace| of_pods(cluster, namespace, ""));
+        join_all(pods).await.concat()
     };
-    let mut hosts = to(bound);
-    namespaces.extend(hosts.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
-    let near: Vec<&Value> = all.iter().filter(|route| namespaces.contains(&PodRef::of(route).namespace)).collect();
-    hosts.extend(to(&near));
-    let mut causes = Vec::new();
-    if status == Some(DENIED) {
-        causes.extend(policies(cluster, &namespaces).await);
-    }
+    let (written, services, pods, denied) = tokio::join!(
+        within(written(cluster, &near, &namespaces)),
+        within(unserved(world, cluster, &direct, &near, &namespaces)),
+        within(pods),
+        within(denied),
+    );
+    [written, services, pods, denied].concat()
+}
+
+/// The full names of the hosts that some `VirtualServices` send requests to.
+fn hosts_of(routes: &[&Value]) -> BTreeSet<String> {
+    routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
+}
+
+/// What the routes, and the rules of their namespaces, say themselves.
+async fn written(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<String>) -> Vec<String> {
     let told = |what: &str, of: &Value| format!("{what} {} in {}", PodRef::of(of), cluster.key);
-    let faulty = near.iter().filter(|route| injects_faults(route));
-    causes.extend(faulty.map(|route| told("VirtualService", route) + " injects faults"));
-    let rules = objects(cluster, DESTINATION_RULES, None).await;
-    let near_rules = rules.iter().flatten().filter(|rule| namespaces.contains(&PodRef::of(rule).namespace));
-    causes.extend(near_rules.filter(|rule| turns_tls_off(rule)).map(|rule| {
+    let faulty = routes.iter().filter(|route| injects_faults(route));
+    let mut causes: Vec<String> = faulty.map(|route| told("VirtualService", route) + " injects faults").collect();
+    let Some(rules) = objects(cluster, DESTINATION_RULES, None).await else { return causes };
+    let near = rules.iter().filter(|rule| namespaces.contains(&PodRef::of(rule).namespace));
+    causes.extend(near.filter(|rule| turns_tls_off(rule)).map(|rule| {
         let host = rule["spec"]["host"].as_str().unwrap_or_default();
         told("DestinationRule", rule) + &format!(" turns mutual TLS to {host} off")
     }));
-    for (route, host, subset) in near.iter().flat_map(|route| {
-        destinations(route).into_iter().filter_map(move |(host, subset)| Some((route, host, subset?)))
-    }) {
-        if rules.as_ref().is_some_and(|rules| !rules.iter().any(|rule| defines(rule, &host, &subset))) {
+    let named = routes.iter().flat_map(|route| destinations(route).into_iter().map(move |to| (route, to)));
+    for (route, (host, subset)) in named {
+        if let Some(subset) = subset.filter(|subset| !rules.iter().any(|rule| defines(rule, &host, subset))) {
             let what = format!(" leads to subset {subset} of {host}, which no DestinationRule defines");
             causes.push(told("VirtualService", route) + &what);
         }
     }
-    // Those with something behind them need no closer look.
-    let mut served = BTreeSet::new();
-    for namespace in &namespaces {
-        for (name, ready) in services(cluster, namespace).await.unwrap_or_default() {
-            let host = configured_host(&name, namespace);
-            if ready {
-                served.insert(host.clone());
-            }
-            hosts.insert(host);
-        }
-    }
-    for (namespace, name) in hosts.difference(&served).filter_map(|host| service_of(host)) {
-        causes.extend(of_service(cluster, namespace, name).await);
-    }
-    for namespace in &namespaces {
-        causes.extend(of_pods(cluster, namespace, "").await);
-    }
     causes
+}
+
+/// The Services of these namespaces, and those that the routes lead to, with nothing behind them in any cluster. One that does
+/// not exist here is another matter, unless a gateway knows it from elsewhere: pods resolve names in their own cluster.
+async fn unserved(
+    world: &World,
+    cluster: &Cluster,
+    direct: &BTreeSet<String>,
+    routes: &[&Value],
+    namespaces: &BTreeSet<String>,
+) -> Vec<String> {
+    let mut served = BTreeMap::new();
+    for namespace in namespaces {
+        let Some(services) = services(cluster, namespace).await else { continue };
+        served.extend(services.into_iter().map(|(name, ready)| (configured_host(&name, namespace), ready)));
+    }
+    let hosts: BTreeSet<String> =
+        direct.iter().cloned().chain(hosts_of(routes)).chain(served.keys().cloned()).collect();
+    let looked = hosts.iter().filter(|host| served.get(*host) != Some(&true)).map(|host| {
+        let (exists, direct) = (served.contains_key(host), direct.contains(host));
+        async move {
+            let Some((namespace, name)) = service_of(host) else { return Vec::new() };
+            let causes = of_service(cluster, namespace, name).await;
+            let elsewhere = (exists || direct) && !causes.is_empty();
+            if elsewhere && is_served_elsewhere(world, cluster, namespace, name).await { Vec::new() } else { causes }
+        }
+    });
+    join_all(looked).await.concat()
+}
+
+/// Whether another cluster has something ready behind a Service.
+async fn is_served_elsewhere(world: &World, cluster: &Cluster, namespace: &str, name: &str) -> bool {
+    let others = world.clusters.values().filter(|other| other.key != cluster.key);
+    let served = others.map(|other| async move {
+        let found = endpoints_of(other, namespace, name).await;
+        found.is_ok_and(|endpoints| endpoints.is_some_and(|endpoints| endpoints.ready() > 0))
+    });
+    join_all(served).await.contains(&true)
 }
 
 /// Whether a `DestinationRule` defines a subset of a host.
@@ -100,13 +138,15 @@ async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, boo
     )
 }
 
-/// The policies that let pass or hold back in these namespaces.
+/// The policies of these namespaces, and of Istio's own, by which a request may be denied.
 async fn policies(cluster: &Cluster, namespaces: &BTreeSet<String>) -> Vec<String> {
     let path = "/apis/security.istio.io/v1/authorizationpolicies";
     let all = objects(cluster, path, None).await.unwrap_or_default();
     let near = all.iter().filter(|policy| {
         let own = PodRef::of(policy).namespace;
-        namespaces.contains(&own) || own == crate::probe::istiod::NAMESPACE
+        let counts = policy["spec"]["action"] != "AUDIT"
+            && policy["metadata"]["annotations"]["istio.io/dry-run"].as_str() != Some("true");
+        counts && (namespaces.contains(&own) || own == istiod::NAMESPACE)
     });
     near.map(|policy| format!("AuthorizationPolicy {} in {} may deny it", PodRef::of(policy), cluster.key)).collect()
 }
