@@ -16,7 +16,7 @@ use crate::turned::{self, Turned};
 const PRIMARY: &str = CONTEXTS[0];
 const SECONDARY: &str = CONTEXTS[1];
 /// How long a defect may take to be felt, and its removal to be seen.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// An object that a defect changes: context, namespace (empty for none), kind and name.
 type Object = (&'static str, &'static str, &'static str, &'static str);
