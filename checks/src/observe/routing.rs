@@ -96,6 +96,59 @@ pub fn rivals<'a>(services: &'a [Value], service: &Value) -> Vec<Rival<'a>> {
         .collect()
 }
 
+/// The gateways that a `VirtualService` is bound to, sidecars left out: namespace and name.
+pub fn bound_gateways(service: &Value) -> Vec<(&str, &str)> {
+    let own = namespace(service);
+    let named = texts(&service["spec"]["gateways"]).filter(|gateway| *gateway != "mesh");
+    named
+        .map(|gateway| match gateway.split_once('/') {
+            Some((".", name)) => (own, name),
+            Some(both) => both,
+            // The long form of before: NAME.NAMESPACE, with or without the rest of a Service's name.
+            None => match gateway.split('.').collect::<Vec<_>>().as_slice() {
+                [name, namespace, ..] => (*namespace, *name),
+                _ => (own, gateway),
+            },
+        })
+        .collect()
+}
+
+/// The full names of the hosts that a `VirtualService` sends HTTP requests to, each once, with the subset if one is named.
+pub fn destinations(service: &Value) -> Vec<(String, Option<String>)> {
+    let routes = service["spec"]["http"].as_array().into_iter().flatten();
+    let mut all: Vec<(String, Option<String>)> = Vec::new();
+    for weighted in routes.flat_map(|route| route["route"].as_array().into_iter().flatten()) {
+        let to = &weighted["destination"];
+        let Some(host) = to["host"].as_str() else { continue };
+        let one = (configured_host(host, namespace(service)), to["subset"].as_str().map(str::to_owned));
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
+
+/// Whether a `VirtualService` is for requests to a host, as a gateway meets them.
+pub fn is_for_host(service: &Value, host: &str) -> bool {
+    texts(&service["spec"]["hosts"]).any(|pattern| match pattern.strip_prefix('*') {
+        Some(end) => host.ends_with(end),
+        None => pattern == host,
+    })
+}
+
+/// Whether a `VirtualService` delays or aborts requests on purpose.
+pub fn injects_faults(service: &Value) -> bool {
+    let routes = service["spec"]["http"].as_array();
+    routes.into_iter().flatten().any(|route| route["fault"].as_object().is_some_and(|fault| !fault.is_empty()))
+}
+
+/// The namespace and name of the Service that a full host name belongs to; none if it is none of the cluster's own.
+pub fn service_of(host: &str) -> Option<(&str, &str)> {
+    let (name, rest) = host.split_once('.')?;
+    let namespace = rest.strip_suffix(".svc.cluster.local")?;
+    (!namespace.contains('.')).then_some((namespace, name))
+}
+
 fn has_routes(service: &Value, protocol: &str) -> bool {
     service["spec"][protocol].as_array().is_some_and(|routes| !routes.is_empty())
 }
@@ -192,5 +245,55 @@ mod tests {
         let names =
             |services: &[Value]| rivals(services, &private).iter().map(|one| one.name.to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&all), ["cart"], "what is exported to `team` alone does not meet it");
+    }
+
+    #[test]
+    fn every_gateway_counts() {
+        let bound = service("x", &["cart"], &["edge/one", "mesh", "two"], &[]);
+        assert_eq!(bound_gateways(&bound), [("edge", "one"), ("shop", "two")]);
+    }
+
+    #[test]
+    fn destinations_are_told_once() {
+        let to = |host: &str, subset: Option<&str>| json!({ "destination": { "host": host, "subset": subset } });
+        let service = json!({ "metadata": { "namespace": "shop" }, "spec": { "http": [
+            { "route": [to("cart", Some("v1")), to("cart", Some("v2"))] },
+            { "route": [to("cart", Some("v1")), to("pay.team.svc.cluster.local", None)] },
+            { "redirect": { "uri": "/" } },
+        ] } });
+        let cart = "cart.shop.svc.cluster.local".to_owned();
+        assert_eq!(
+            destinations(&service),
+            [
+                (cart.clone(), Some("v1".to_owned())),
+                (cart, Some("v2".to_owned())),
+                ("pay.team.svc.cluster.local".to_owned(), None)
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_are_met_by_patterns() {
+        let service = |hosts: &[&str]| json!({ "spec": { "hosts": hosts } });
+        for (hosts, good) in
+            [(vec!["*"], true), (vec!["*.example"], true), (vec!["a.example"], true), (vec!["b.example"], false)]
+        {
+            assert_eq!(is_for_host(&service(&hosts), "a.example"), good, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn faults_are_seen_in_any_route() {
+        let with = |fault: Value| json!({ "spec": { "http": [{ "route": [] }, { "fault": fault }] } });
+        assert!(injects_faults(&with(json!({ "delay": { "fixedDelay": "3s" } }))));
+        assert!(!injects_faults(&with(json!({}))) && !injects_faults(&with(Value::Null)));
+    }
+
+    #[test]
+    fn hosts_belong_to_services_or_to_the_outside() {
+        assert_eq!(service_of("cart.shop.svc.cluster.local"), Some(("shop", "cart")));
+        for host in ["www.example.com", "cart", "a.b.c.svc.cluster.local", "*.shop"] {
+            assert_eq!(service_of(host), None, "{host}");
+        }
     }
 }

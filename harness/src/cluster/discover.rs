@@ -67,11 +67,16 @@ pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, Access
 pub async fn advertised_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
     let services = east_west_services(cluster).await?;
     let found = services.iter().flat_map(|service| {
-        let port =
-            service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str().unwrap_or("15443").to_owned();
+        let port = advertised_port(service);
         addresses(service).into_iter().map(move |address| format!("{}:{port}", bracketed(&address)))
     });
     Ok(found.collect())
+}
+
+/// The port at which an east-west gateway's Service says that other clusters reach it.
+pub(crate) fn advertised_port(service: &Value) -> u16 {
+    let told = service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str();
+    told.and_then(|port| port.parse().ok()).unwrap_or(15443)
 }
 
 /// Where a cluster's Prometheus answers.

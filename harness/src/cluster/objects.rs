@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::{AccessError, Cluster};
 
+/// Where the API has all `VirtualServices` of a cluster.
+pub(crate) const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
+
 /// An object by group and version, kind, namespace and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectName<'a> {

@@ -16,7 +16,7 @@ use super::fields::change;
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, UndoOutcome, of_system};
-use crate::cluster::{Cluster, Permission, PodRef, World, label_selector};
+use crate::cluster::{Cluster, Permission, PodRef, VIRTUAL_SERVICES, World, label_selector};
 use crate::probe::{Answer, Complaint, ProbeKind};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
@@ -86,7 +86,7 @@ impl HttpFault {
             return Ok((everywhere(&None).collect(), Vec::new()));
         }
         let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for (namespace, name) in routes::gateways(service) {
+        for (namespace, name) in routing::bound_gateways(service) {
             let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
             match cluster.find::<Value>(&path).await? {
                 Some(gateway) => found.extend(everywhere(&Some(label_selector(&gateway["spec"]["selector"])))),
@@ -186,7 +186,7 @@ impl FaultRole for HttpFault {
     fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let services = cluster.list("/apis/networking.istio.io/v1/virtualservices", None).await;
+            let services = cluster.list(VIRTUAL_SERVICES, None).await;
             let services = services.map_err(FaultError::missing)?;
             let service = routes::owner(&services, &routing::full_host(&self.host, &self.namespace))?;
             let owner = PodRef::of(service);

@@ -12,13 +12,6 @@ pub(super) fn path(namespace: &str, name: &str) -> String {
     format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}")
 }
 
-/// The gateways that a `VirtualService` is bound to, sidecars left out: namespace and name.
-pub(super) fn gateways(service: &Value) -> Vec<(&str, &str)> {
-    let own = service["metadata"]["namespace"].as_str().unwrap_or_default();
-    let named = texts(&service["spec"]["gateways"]).filter(|gateway| *gateway != "mesh");
-    named.map(|gateway| gateway.split_once('/').unwrap_or((own, gateway))).collect()
-}
-
 /// Why a fault in the routes that delegate would not be that of their delegates: one that says nothing of faults takes
 /// what its root says.
 pub(super) fn delegate_trouble(services: &[Value], service: &Value, route: Option<&str>) -> Option<String> {
@@ -148,12 +141,6 @@ mod tests {
         let mut no_http = service("x", &["cart"], &[]);
         no_http["spec"]["http"] = json!([]);
         assert!(matches!(owner(&[no_http], cart), Err(FaultError::NoTarget(_))));
-    }
-
-    #[test]
-    fn every_gateway_counts() {
-        let bound = service("x", &["cart"], &["edge/one", "mesh", "two"]);
-        assert_eq!(gateways(&bound), [("edge", "one"), ("shop", "two")]);
     }
 
     #[test]

@@ -8,8 +8,7 @@ use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
 use meshdrill_checks::observe::envoy::{self, Clusters, HealthClass, Select, config_dump, flow};
-use meshdrill_checks::observe::gateways::destinations;
-use meshdrill_checks::observe::routing::full_host;
+use meshdrill_checks::observe::routing::{destinations, full_host};
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
 use super::{CannotAsk, Outcome, cause};
-use crate::cluster::{Cluster, Permission, World, advertised_east_west};
+use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Endpoints of one service seen by one proxy.
@@ -143,7 +142,7 @@ impl Kind for EnvoyEndpoints {
 
 /// The subsets of a host that `VirtualServices` of the mesh route to; the empty name if routes name none.
 async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, CannotAsk> {
-    let services = cluster.list("/apis/networking.istio.io/v1/virtualservices", None).await?;
+    let services = cluster.list(VIRTUAL_SERVICES, None).await?;
     let routed = services.iter().flat_map(destinations).filter(|(name, _)| name == host);
     let mut subsets: BTreeSet<String> = routed.map(|(_, subset)| subset.unwrap_or_default()).collect();
     if subsets.is_empty() {

@@ -272,7 +272,7 @@ impl Http {
             }
             _ => None,
         };
-        Ok(HttpObserver { targets, expect, responder, entry })
+        Ok(HttpObserver { targets, expect, responder, entry: entry.map(Arc::new) })
     }
 
     /// What is sent to an address, by clients that there are already.
@@ -381,7 +381,7 @@ pub(super) struct HttpObserver {
     targets: Vec<Target>,
     expect: Arc<Expectation>,
     responder: Option<Arc<Reader>>,
-    entry: Option<Entry>,
+    entry: Option<Arc<Entry>>,
 }
 
 impl Observer for HttpObserver {

@@ -158,11 +158,11 @@ impl PodsObserver {
         match wanted {
             Some(ReadyExpect::All(_)) => {
                 let desired = self.desired(&objects).await?;
-                let more = match live.len().saturating_sub(desired as usize) {
-                    0 => String::new(),
-                    more => format!(", {more} more are there"),
-                };
                 if desired == 0 || (ready as u64) < desired || live.iter().any(|pod| !pod.ready) {
+                    let more = match live.len().saturating_sub(desired as usize) {
+                        0 => String::new(),
+                        more => format!(", {more} more are there"),
+                    };
                     missed.push(format!("{ready} of {desired} desired pods ready{more}"));
                 }
             }

@@ -104,7 +104,7 @@ impl Drill<'_> {
             let length = STEADY.min(self.plan.phases.baseline.0.max(Duration::from_secs(1)));
             let unsteady = self
                 .recorder
-                .ask(move |record| unsteady(record, now, length).into_iter().next())
+                .ask(move |record| unsteady(record, now, length).next())
                 .await
                 .unwrap_or_else(|| Some(Unsteady::silent("the recorder has ended".to_owned())));
             let last = Instant::now() >= deadline;

@@ -56,11 +56,12 @@ pub(super) async fn reasons(unsteady: &[Unsteady], probes: &[Prepared]) -> Vec<S
 }
 
 /// What is not steady in the last part of a record. A probe that was left out has nothing to show.
-pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> Vec<Unsteady> {
-    let left_out =
-        |name: &str| record.events.iter().any(|line| matches!(&line.event, Event::NotRun { id, .. } if id == name));
-    let probes = record.header.probes.iter().filter(|probe| !left_out(&probe.name));
-    let of = |name: &str| {
+pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> impl Iterator<Item = Unsteady> {
+    let left_out = move |name: &str| {
+        record.events.iter().any(|line| matches!(&line.event, Event::NotRun { id, .. } if id == name))
+    };
+    let probes = record.header.probes.iter().filter(move |probe| !left_out(&probe.name));
+    let of = move |name: &str| {
         let samples = record.samples(name);
         let recent: Vec<&Sample> = samples.iter().filter(|sample| now.since(sample.scheduled) <= length).collect();
         if samples.is_empty() {
@@ -76,5 +77,5 @@ pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> Vec<Unstea
         let last = Outcome { seen, ..Outcome::new(answer, "") };
         Some(Unsteady { probe: name.to_owned(), why, last })
     };
-    probes.filter_map(|probe| of(&probe.name)).collect()
+    probes.filter_map(move |probe| of(&probe.name))
 }

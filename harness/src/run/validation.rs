@@ -65,7 +65,8 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
     let now = recorder.clock().now();
     join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
     if ended {
-        let bad = recorder.ask(move |record| unsteady(record, now, LATELY)).await.unwrap_or_default();
+        let bad =
+            recorder.ask(move |record| unsteady(record, now, LATELY).collect::<Vec<_>>()).await.unwrap_or_default();
         let reasons = interrupts.or(reasons(&bad, &ready.probes)).await;
         reasons.unwrap_or_default().into_iter().for_each(|reason| recorder.note(reason));
     }

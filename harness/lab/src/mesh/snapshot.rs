@@ -221,25 +221,22 @@ fn endpoints(
             workload,
             share,
         };
-        let through = d != c && !view.gateways.is_empty();
-        // A gateway to another network passes nothing but mutual TLS. What a rule says goes before what a policy says.
-        let mutual = match policy.tls.as_deref() {
-            Some(mode) => mode == "ISTIO_MUTUAL",
-            None => !takes_plain(world, c, namespace),
-        };
-        if through && !mutual {
-            continue;
-        }
-        if through {
+        if d == c || view.gateways.is_empty() {
+            found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
+        } else if is_mutual(world, c, namespace, policy) {
             let weight = u32::try_from(members.len()).unwrap_or(1);
             found.extend(
                 view.gateways.iter().map(|ip| one(*ip, PASSTHROUGH, weight, true, format!(";;;;{}", there.istio))),
             );
-        } else {
-            found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
         }
     }
     found
+}
+
+/// Whether a cluster's proxies speak mutual TLS to a service, without which a gateway to another network passes nothing. What a
+/// rule says goes before what a policy says.
+fn is_mutual(world: &World, c: usize, namespace: &str, policy: &Policy) -> bool {
+    policy.tls.as_deref().map_or_else(|| !takes_plain(world, c, namespace), |mode| mode == "ISTIO_MUTUAL")
 }
 
 /// Whether the workloads of a namespace take plain text and no TLS, by the policies of one cluster: that of the namespace, or

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use meshdrill_checks::observe::gateways::service_of;
-use meshdrill_checks::observe::routing::{accepts_plain, rule_host, turns_tls_off};
+use meshdrill_checks::observe::routing::{accepts_plain, rule_host, service_of, turns_tls_off};
 use serde_json::Value;
 
 use super::gateway::{Configured, of_gateway};
-use super::service::of_service;
-use super::{DESTINATION_RULES, objects, of_pods, within};
-use crate::cluster::{Cluster, PodRef, World, east_west_services, label_selector};
+use super::pods::of_found;
+use super::service::{find, of_found_service};
+use super::{DESTINATION_RULES, objects, within};
+use crate::cluster::{
+    Cluster, PodRef, World, advertised_port, east_west_services, is_serving, label_selector, select_pods,
+};
 use crate::probe::istiod;
 
 /// Why mutual TLS matters between clusters.
@@ -27,8 +29,12 @@ pub(in crate::probe) async fn of_endpoints(
 ) -> Vec<String> {
     let Some((namespace, name)) = service_of(host) else { return Vec::new() };
     let mut causes = Vec::new();
+    let rules = objects(at, DESTINATION_RULES, None).await;
+    let rules: Option<Vec<&Value>> =
+        rules.as_ref().map(|rules| rules.iter().filter(|rule| rule_host(rule) == host).collect());
     // Where the control plane is elsewhere, so are the rules.
-    let defined = if istiod::is_there(at).await { subset_labels(at, host).await } else { None };
+    let defined = if istiod::is_there(at).await { rules.as_deref().map(subset_labels) } else { None };
+    let plain = plain(at, rules.as_deref().unwrap_or_default());
     for subset in subsets.iter().filter(|subset| !subset.is_empty()) {
         if let Some(defined) = &defined
             && !defined.iter().any(|(own, _)| own == subset)
@@ -37,7 +43,7 @@ pub(in crate::probe) async fn of_endpoints(
         }
     }
     let owners = owners.iter().filter_map(|key| world.clusters.get(key));
-    let of = owners.map(|owner| within(of_owner(at, owner, (namespace, name), host, subsets, defined.as_deref())));
+    let of = owners.map(|owner| within(of_owner(at, owner, (namespace, name), subsets, defined.as_deref(), &plain)));
     causes.extend(join_all(of).await.concat());
     causes
 }
@@ -47,15 +53,19 @@ async fn of_owner(
     at: &Arc<Cluster>,
     owner: &Cluster,
     (namespace, name): (&str, &str),
-    host: &str,
     subsets: &BTreeSet<String>,
     defined: Option<&[(String, String)]>,
+    plain: &[String],
 ) -> Vec<String> {
-    let mut causes = of_service(owner, namespace, name).await;
+    let service = match find(owner, namespace, name).await {
+        Ok(service) => service,
+        Err(cause) => return vec![cause],
+    };
+    let mut causes = of_found_service(owner, &service).await;
     if !causes.is_empty() {
         return causes;
     }
-    let selector = service_selector(owner, namespace, name).await;
+    let selector = label_selector(&service["spec"]["selector"]);
     for (subset, labels) in defined.into_iter().flatten().filter(|(subset, _)| subsets.contains(subset)) {
         let parts = [&selector, labels].into_iter().map(String::as_str).filter(|part| !part.is_empty());
         let selector = parts.collect::<Vec<_>>().join(",");
@@ -66,7 +76,7 @@ async fn of_owner(
         if let (Some(here), Some(there)) = networks
             && here != there
         {
-            causes.extend(plain(at, host).await);
+            causes.extend_from_slice(plain);
             causes.extend(accepting_plain(at, namespace).await);
             causes.extend(accepting_plain(owner, namespace).await);
             causes.extend(of_way(owner).await);
@@ -76,10 +86,9 @@ async fn of_owner(
     causes
 }
 
-/// That a rule turns mutual TLS to a host off, if so: what is sent in plain text does not reach another network.
-async fn plain(cluster: &Cluster, host: &str) -> Vec<String> {
-    let all = objects(cluster, DESTINATION_RULES, None).await.unwrap_or_default();
-    let of = all.iter().filter(|rule| rule_host(rule) == host && turns_tls_off(rule));
+/// That rules turn mutual TLS to a host off, if so: what is sent in plain text does not reach another network.
+fn plain(cluster: &Cluster, rules: &[&Value]) -> Vec<String> {
+    let of = rules.iter().filter(|rule| turns_tls_off(rule));
     of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", PodRef::of(rule), cluster.key))
         .collect()
 }
@@ -91,32 +100,20 @@ async fn accepting_plain(cluster: &Cluster, namespace: &str) -> Option<String> {
     Some(format!("PeerAuthentication {policy} in {} turns mutual TLS off, {NEEDED}", cluster.key))
 }
 
-/// The subsets of a host that `DestinationRules` define, with their labels; nothing if that may not be asked.
-async fn subset_labels(cluster: &Cluster, host: &str) -> Option<Vec<(String, String)>> {
-    let rules = objects(cluster, DESTINATION_RULES, None).await?;
-    let of = rules.iter().filter(|rule| rule_host(rule) == host);
-    let subsets = of.flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
-    Some(
-        subsets
-            .map(|one| (one["name"].as_str().unwrap_or_default().to_owned(), label_selector(&one["labels"])))
-            .collect(),
-    )
-}
-
-async fn service_selector(cluster: &Cluster, namespace: &str, name: &str) -> String {
-    let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
-    cluster.get::<Value>(&path).await.map(|service| label_selector(&service["spec"]["selector"])).unwrap_or_default()
+/// The subsets that `DestinationRules` define, with their labels.
+fn subset_labels(rules: &[&Value]) -> Vec<(String, String)> {
+    let subsets = rules.iter().flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
+    let name = |subset: &Value| subset["name"].as_str().unwrap_or_default().to_owned();
+    subsets.map(|subset| (name(subset), label_selector(&subset["labels"]))).collect()
 }
 
 /// That no pod of a subset is ready, and why.
 async fn of_subset(cluster: &Cluster, namespace: &str, subset: &str, selector: &str) -> Vec<String> {
-    match crate::cluster::ready_pods(cluster, namespace, selector).await {
-        Ok(pods) if pods.is_empty() => {
-            let mut causes = of_pods(cluster, namespace, selector).await;
-            causes.insert(
-                0,
-                format!("no ready pod of {namespace} in {} is of subset {subset} ({selector})", cluster.key),
-            );
+    match select_pods(cluster, namespace, selector).await {
+        Ok(pods) if !pods.iter().any(is_serving) => {
+            let what = format!("no ready pod of {namespace} in {} is of subset {subset} ({selector})", cluster.key);
+            let mut causes = of_found(cluster, namespace, selector, &pods).await;
+            causes.insert(0, what);
             causes
         }
         _ => Vec::new(),
@@ -128,12 +125,9 @@ async fn of_way(cluster: &Cluster) -> Vec<String> {
     let Ok(services) = east_west_services(cluster).await else { return Vec::new() };
     let mut causes = Vec::new();
     for service in &services {
-        let of = PodRef::of(service);
-        let empty = of_service(cluster, &of.namespace, &of.name).await;
-        let told = service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str();
-        let port = told.and_then(|port| port.parse().ok()).unwrap_or(15443);
+        let empty = of_found_service(cluster, service).await;
         if empty.is_empty()
-            && let Some(Configured::Not(why)) = of_gateway(cluster, service, port).await
+            && let Some(Configured::Not(why)) = of_gateway(cluster, service, advertised_port(service)).await
         {
             causes.extend(why);
         }

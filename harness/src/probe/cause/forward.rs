@@ -2,9 +2,10 @@
 
 use meshdrill_checks::observe::kube::Pod;
 
+use super::Asked;
+use super::pods::of_found;
 use super::routes::of_inside;
 use super::service::of_service;
-use super::{Asked, of_pods};
 use crate::cluster::{Cluster, ForwardTarget, WorkloadKind, World, select_pods, selector_of};
 use crate::probe::admin::ADMIN_PORT;
 
@@ -16,10 +17,10 @@ pub(super) async fn of_target(world: &World, cluster: &Cluster, target: &Forward
         WorkloadKind::Service => of_service(cluster, namespace, name).await,
         WorkloadKind::Deployment => {
             let Ok((selector, _)) = selector_of(cluster, namespace, target.kind, name).await else { return Vec::new() };
-            let own = of_pods(cluster, namespace, &selector).await;
-            let pods = select_pods(cluster, namespace, &selector).await.unwrap_or_default();
-            let meshed = |pod: &Pod| pod.container("istio-proxy").is_some();
-            let meshed = pods.iter().any(|pod| Pod::read(pod).is_ok_and(|pod| meshed(&pod)));
+            let Ok(pods) = select_pods(cluster, namespace, &selector).await else { return Vec::new() };
+            let own = of_found(cluster, namespace, &selector, &pods).await;
+            let meshed =
+                pods.iter().filter_map(|pod| Pod::read(pod).ok()).any(|pod| pod.container("istio-proxy").is_some());
             if own.is_empty() && meshed && target.port != ADMIN_PORT {
                 of_inside(world, cluster, namespace, asked.status).await
             } else {

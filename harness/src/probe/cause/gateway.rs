@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use meshdrill_checks::observe::gateways::{Gateway, is_for_host};
+use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::{Pod, Service};
+use meshdrill_checks::observe::routing::is_for_host;
 use serde_json::Value;
 
 use super::routes::of_routes;
-use super::service::of_service;
-use super::{Asked, VIRTUAL_SERVICES, objects, some};
-use crate::cluster::{Cluster, PodRef, World, ingress_services, label_selector, select_pods};
+use super::service::of_found_service;
+use super::{Asked, objects, some};
+use crate::cluster::{Cluster, VIRTUAL_SERVICES, World, ingress_services, label_selector, select_pods};
 use crate::probe::istiod;
 
 /// Why the ingress gateways that have the asked address do not answer as expected.
@@ -22,8 +23,7 @@ pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &As
     };
     let mut causes = Vec::new();
     for service in services.iter().filter(has_address) {
-        let of = PodRef::of(service);
-        let empty = of_service(cluster, &of.namespace, &of.name).await;
+        let empty = of_found_service(cluster, service).await;
         if empty.is_empty() {
             causes.extend(configured(world, cluster, service, asked).await.unwrap_or_default());
         }

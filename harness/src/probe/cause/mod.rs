@@ -21,7 +21,6 @@ pub(super) use self::pods::of_pods;
 pub(super) use self::service::behind;
 use crate::cluster::{Cluster, ForwardTarget, World};
 
-const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
 const DESTINATION_RULES: &str = "/apis/networking.istio.io/v1/destinationrules";
 
 /// How long one part of the search may take: an API server that does not answer must not hide what others told.

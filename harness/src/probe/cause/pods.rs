@@ -1,6 +1,7 @@
 //! What keeps pods from being ready, or from being there at all.
 
 use meshdrill_checks::observe::kube::Pod;
+use serde_json::Value;
 
 use super::objects;
 use crate::cluster::{Cluster, label_selector, select_pods};
@@ -10,7 +11,14 @@ const SHOWN: usize = 3;
 
 /// What keeps the pods that a selector matches from being ready; that there are none, and why, if so.
 pub(in crate::probe) async fn of_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {
-    let Ok(found) = select_pods(cluster, namespace, selector).await else { return Vec::new() };
+    match select_pods(cluster, namespace, selector).await {
+        Ok(found) => of_found(cluster, namespace, selector, &found).await,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The same where the pods are known already.
+pub(super) async fn of_found(cluster: &Cluster, namespace: &str, selector: &str, found: &[Value]) -> Vec<String> {
     let pods: Vec<Pod> = found.iter().filter_map(|pod| Pod::read(pod).ok()).collect();
     let kept = pods.iter().filter(|pod| !pod.terminating).filter_map(|pod| {
         let why = pod.hindrance()?;

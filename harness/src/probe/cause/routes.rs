@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
-use meshdrill_checks::observe::gateways::{destinations, injects_faults, service_of};
 use meshdrill_checks::observe::kube::Endpoints;
-use meshdrill_checks::observe::routing::{configured_host, rule_host, turns_tls_off};
+use meshdrill_checks::observe::routing::{
+    configured_host, destinations, injects_faults, rule_host, service_of, turns_tls_off,
+};
 use serde_json::Value;
 
 use super::service::of_service;
-use super::{DESTINATION_RULES, VIRTUAL_SERVICES, objects, of_pods, within};
-use crate::cluster::{Cluster, PodRef, World};
+use super::{DESTINATION_RULES, objects, of_pods, within};
+use crate::cluster::{Cluster, PodRef, VIRTUAL_SERVICES, World};
 use crate::probe::istiod;
 use crate::probe::service::endpoints_of;
 
@@ -127,15 +128,11 @@ async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, boo
     let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
     let slices = objects(cluster, &slices, None).await?;
     let names = services.iter().map(|service| PodRef::of(service).name);
-    let ready = |name: &str| Endpoints::read(&slices, name).is_ok_and(|endpoints| endpoints.ready() > 0);
-    Some(
-        names
-            .map(|name| {
-                let ready = ready(&name);
-                (name, ready)
-            })
-            .collect(),
-    )
+    let ready = |name: String| {
+        let ready = Endpoints::read(&slices, &name).is_ok_and(|endpoints| endpoints.ready() > 0);
+        (name, ready)
+    };
+    Some(names.map(ready).collect())
 }
 
 /// The policies of these namespaces, and of Istio's own, by which a request may be denied.

@@ -2,28 +2,40 @@
 
 use serde_json::Value;
 
-use super::of_pods;
+use super::pods::of_found;
 use crate::cluster::{Cluster, PodRef, label_selector, select_pods};
 use crate::probe::service::endpoints_of;
 
+/// A Service; the cause if there is none, and null if it may not be read.
+pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Value, String> {
+    match cluster.get::<Value>(&format!("/api/v1/namespaces/{namespace}/services/{name}")).await {
+        Err(error) if error.is_not_found() => {
+            Err(format!("Service {namespace}/{name} in {} does not exist", cluster.key))
+        }
+        found => Ok(found.unwrap_or_default()),
+    }
+}
+
 /// Why nothing ready stands behind a Service; nothing if something does, or if that may not be asked.
 pub(super) async fn of_service(cluster: &Cluster, namespace: &str, name: &str) -> Vec<String> {
-    let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
-    let place = format!("Service {namespace}/{name} in {}", cluster.key);
-    let service: Value = match cluster.get(&path).await {
-        Ok(service) => service,
-        Err(error) if error.is_not_found() => return vec![format!("{place} does not exist")],
-        Err(_) => return Vec::new(),
-    };
-    let empty = match endpoints_of(cluster, namespace, name).await {
-        Ok(endpoints) => endpoints.unwrap_or_default().ready() == 0,
-        Err(_) => false,
-    };
-    if !empty || service["spec"]["type"] == "ExternalName" {
+    match find(cluster, namespace, name).await {
+        Ok(service) => of_found_service(cluster, &service).await,
+        Err(cause) => vec![cause],
+    }
+}
+
+/// The same where the Service is known already.
+pub(super) async fn of_found_service(cluster: &Cluster, service: &Value) -> Vec<String> {
+    if service.is_null() || service["spec"]["type"] == "ExternalName" {
         return Vec::new();
     }
-    let mut causes = behind(cluster, &service).await;
-    causes.insert(0, format!("{place} has no ready endpoint"));
+    let of = PodRef::of(service);
+    let endpoints = endpoints_of(cluster, &of.namespace, &of.name).await;
+    if !endpoints.is_ok_and(|endpoints| endpoints.unwrap_or_default().ready() == 0) {
+        return Vec::new();
+    }
+    let mut causes = behind(cluster, service).await;
+    causes.insert(0, format!("Service {of} in {} has no ready endpoint", cluster.key));
     causes
 }
 
@@ -34,8 +46,9 @@ pub(in crate::probe) async fn behind(cluster: &Cluster, service: &Value) -> Vec<
     if selector.is_empty() {
         return Vec::new();
     }
-    let mut causes = of_pods(cluster, &namespace, &selector).await;
-    if causes.is_empty() && select_pods(cluster, &namespace, &selector).await.is_ok_and(|pods| pods.is_empty()) {
+    let Ok(pods) = select_pods(cluster, &namespace, &selector).await else { return Vec::new() };
+    let mut causes = of_found(cluster, &namespace, &selector, &pods).await;
+    if causes.is_empty() && pods.is_empty() {
         causes.push(format!("Service {namespace}/{name} in {} selects no pod: none has {selector}", cluster.key));
     }
     causes
