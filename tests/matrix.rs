@@ -40,21 +40,25 @@ pub fn note(row: &Row, card: &Value) {
     FOUND.lock().unwrap_or_else(PoisonError::into_inner).push(found);
 }
 
-/// The shortest text of a scorecard that holds the words.
+/// The text of a scorecard that holds the words: the message of what does not pass, or else the shortest.
 fn message(card: &Value, says: &str) -> String {
-    fn texts<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+    fn texts<'a>(value: &'a Value, named: bool, into: &mut Vec<(bool, &'a str)>) {
         match value {
-            Value::String(text) => into.push(text),
-            Value::Array(items) => items.iter().for_each(|item| texts(item, into)),
-            Value::Object(members) => members.values().for_each(|member| texts(member, into)),
+            Value::String(text) => into.push((!named, text)),
+            Value::Array(items) => items.iter().for_each(|item| texts(item, named, into)),
+            Value::Object(members) => {
+                let missed = members.get("verdict").is_some_and(|verdict| verdict != "pass");
+                members.iter().for_each(|(key, member)| texts(member, missed && key == "message", into));
+            }
             _ => {}
         }
     }
     let mut all = Vec::new();
-    texts(card, &mut all);
+    texts(card, false, &mut all);
     let plain = says.replace("\\\"", "\"");
-    let holding = all.into_iter().filter(|text| text.contains(&plain) && text.contains(' '));
-    holding.min_by_key(|text| text.len()).or(card["message"].as_str()).unwrap_or_default().to_owned()
+    let holding = all.into_iter().filter(|(_, text)| text.contains(&plain) && text.contains(' '));
+    let told = holding.min_by_key(|(other, text)| (*other, text.len())).map(|(_, text)| text);
+    told.or(card["message"].as_str()).unwrap_or_default().to_owned()
 }
 
 /// A message without what differs from one run to the next: dates, and the fingerprints of keys made anew.

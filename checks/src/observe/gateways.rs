@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::routing::bound_gateways;
+use super::routing::{bound_gateways, matches_host, texts};
 
 /// One `Gateway`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,34 @@ pub struct Gateway {
     pub name: String,
     /// Labels of the pods it configures; without any it configures every gateway.
     pub selector: BTreeMap<String, String>,
-    /// The ports of its servers.
-    pub ports: Vec<u16>,
+    /// Where it listens.
+    pub servers: Vec<Server>,
+}
+
+/// One server of a `Gateway`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its port.
+    pub port: u16,
+    /// The hosts that it takes: names or patterns. None where requests are told apart by something else than the host they name.
+    pub hosts: Option<Vec<String>>,
+}
+
+impl Server {
+    fn read(server: &Value) -> Option<Self> {
+        let port = u16::try_from(server["port"]["number"].as_u64()?).ok()?;
+        let protocol = server["port"]["protocol"].as_str().unwrap_or_default().to_ascii_uppercase();
+        let by_host = ["HTTP", "HTTP2", "HTTPS", "GRPC", "GRPC-WEB"].contains(&protocol.as_str());
+        let passes = server["tls"]["mode"].as_str().is_some_and(|mode| mode.ends_with("PASSTHROUGH"));
+        // A host may be restricted to the routes of one namespace, written before it.
+        let hosts = texts(&server["hosts"]).map(|host| host.rsplit('/').next().unwrap_or(host).to_owned());
+        Some(Self { port, hosts: (by_host && !passes).then(|| hosts.collect()) })
+    }
+
+    /// Whether it may take requests to a host.
+    pub fn may_take(&self, host: &str) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|pattern| matches_host(pattern, host)))
+    }
 }
 
 impl Gateway {
@@ -26,12 +52,11 @@ impl Gateway {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let selector = object["spec"]["selector"].as_object().into_iter().flatten();
         let servers = object["spec"]["servers"].as_array().into_iter().flatten();
-        let port = |server: &Value| server["port"]["number"].as_u64().and_then(|port| u16::try_from(port).ok());
         Self {
             namespace: text(&object["metadata"]["namespace"]),
             name: text(&object["metadata"]["name"]),
             selector: selector.map(|(key, value)| (key.clone(), text(value))).collect(),
-            ports: servers.filter_map(port).collect(),
+            servers: servers.filter_map(Server::read).collect(),
         }
     }
 
@@ -61,7 +86,11 @@ mod tests {
     fn gateway(selector: &Value) -> Gateway {
         Gateway::read(&json!({
             "metadata": { "namespace": "shop", "name": "edge" },
-            "spec": { "selector": selector, "servers": [{ "port": { "number": 80 } }, { "port": { "number": 443 } }] }
+            "spec": { "selector": selector, "servers": [
+                { "port": { "number": 80, "protocol": "HTTP" }, "hosts": ["*.example", "./b.test"] },
+                { "port": { "number": 443, "protocol": "HTTPS" }, "hosts": ["*"] },
+                { "port": { "number": 9443, "protocol": "HTTPS" }, "tls": { "mode": "PASSTHROUGH" }, "hosts": ["c.test"] }
+            ] }
         }))
     }
 
@@ -75,7 +104,18 @@ mod tests {
         assert!(!edge.selects(&labels(&[("istio", "ingress")])));
         assert!(!edge.selects(&labels(&[("istio", "ingress"), ("tier", "b")])));
         assert!(gateway(&Value::Null).selects(&labels(&[])));
-        assert_eq!((edge.ports.as_slice(), edge.to_string().as_str()), ([80, 443].as_slice(), "Gateway shop/edge"));
+        assert_eq!(edge.to_string(), "Gateway shop/edge");
+    }
+
+    #[test]
+    fn its_servers_take_some_hosts() {
+        let gateway = gateway(&Value::Null);
+        let takes = |port: u16, host: &str| {
+            gateway.servers.iter().find(|server| server.port == port).is_some_and(|server| server.may_take(host))
+        };
+        assert!(takes(80, "a.Example") && takes(80, "b.test") && !takes(80, "example") && !takes(80, "a.test"));
+        assert!(takes(443, "198.51.100.7"));
+        assert!(takes(9443, "a.test"), "its requests are told apart by what TLS names");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! `VirtualServices`, read from their JSON: whose proxies take the routes of which hosts, and which of them are in each
 //! other's way.
 
+use std::collections::BTreeSet;
+use std::ops::Not as _;
+
+use regex::Regex;
 use serde_json::Value;
 
 /// The full name of a Service as a person or a resolver may abbreviate it.
@@ -128,12 +132,80 @@ pub fn destinations(service: &Value) -> Vec<(String, Option<String>)> {
     all
 }
 
+/// How an HTTP route divides its requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Division<'a> {
+    /// Host, subset and weight of every part.
+    pub parts: Vec<(&'a str, Option<&'a str>, u64)>,
+    /// Whether it is for some requests only.
+    pub matches: bool,
+}
+
+/// How the HTTP routes of a `VirtualService` divide requests: those with several destinations, or with a subset.
+pub fn divisions(service: &Value) -> Vec<Division<'_>> {
+    let routes = service["spec"]["http"].as_array().into_iter().flatten();
+    let divisions = routes.map(|route| {
+        let all = route["route"].as_array().map(Vec::as_slice).unwrap_or_default();
+        // What is alone gets everything, whatever its weight.
+        let weight = |part: &Value| if all.len() == 1 { 100 } else { part["weight"].as_u64().unwrap_or(0) };
+        let parts = all.iter().filter_map(|part| {
+            let to = &part["destination"];
+            Some((to["host"].as_str()?, to["subset"].as_str(), weight(part)))
+        });
+        let matches = route["match"].as_array().is_some_and(|matches| !matches.is_empty());
+        Division { parts: parts.collect(), matches }
+    });
+    let divides = |one: &Division<'_>| one.parts.len() > 1 || one.parts.iter().any(|(_, subset, _)| subset.is_some());
+    divisions.filter(divides).collect()
+}
+
 /// Whether a `VirtualService` is for requests to a host, as a gateway meets them.
 pub fn is_for_host(service: &Value, host: &str) -> bool {
-    texts(&service["spec"]["hosts"]).any(|pattern| match pattern.strip_prefix('*') {
+    texts(&service["spec"]["hosts"]).any(|pattern| matches_host(pattern, host))
+}
+
+/// Whether a name or a pattern, such as `*` or `*.example.com`, is for a host.
+pub fn matches_host(pattern: &str, host: &str) -> bool {
+    let (pattern, host) = (pattern.to_ascii_lowercase(), host.to_ascii_lowercase());
+    match pattern.strip_prefix('*') {
         Some(end) => host.ends_with(end),
         None => pattern == host,
+    }
+}
+
+/// Whether a `VirtualService` may have an HTTP route for a path, as far as paths decide; whatever it routes otherwise, it may.
+pub fn may_route(service: &Value, path: &str) -> bool {
+    let Some(routes) = service["spec"]["http"].as_array().filter(|routes| !routes.is_empty()) else { return true };
+    let path = path.split('?').next().unwrap_or(path);
+    routes.iter().any(|route| match route["match"].as_array() {
+        Some(matches) if !matches.is_empty() => matches.iter().any(|one| may_match(one, path)),
+        _ => true,
     })
+}
+
+fn may_match(one: &Value, path: &str) -> bool {
+    let uri = &one["uri"];
+    let ignores_case = one["ignoreUriCase"] == true;
+    let alike = |text: &str| if ignores_case { text.to_lowercase() } else { text.to_owned() };
+    match (uri["exact"].as_str(), uri["prefix"].as_str(), uri["regex"].as_str()) {
+        (Some(exact), ..) => alike(exact) == alike(path),
+        (_, Some(prefix), _) => alike(path).starts_with(&alike(prefix)),
+        // A pattern that cannot be read here may be one there.
+        (.., Some(regex)) => Regex::new(&format!("^(?:{regex})$")).is_ok_and(|regex| !regex.is_match(path)).not(),
+        _ => true,
+    }
+}
+
+/// The ports that a `VirtualService` names for hosts it sends HTTP requests to, by their full names.
+pub fn named_ports(service: &Value) -> BTreeSet<(String, u16)> {
+    let routes = service["spec"]["http"].as_array().into_iter().flatten();
+    let parts = routes.flat_map(|route| route["route"].as_array().into_iter().flatten());
+    let named = parts.filter_map(|part| {
+        let to = &part["destination"];
+        let port = u16::try_from(to["port"]["number"].as_u64()?).ok()?;
+        Some((configured_host(to["host"].as_str()?, namespace(service)), port))
+    });
+    named.collect()
 }
 
 /// Whether a `VirtualService` delays or aborts requests on purpose.
@@ -149,11 +221,13 @@ pub fn service_of(host: &str) -> Option<(&str, &str)> {
     (!namespace.contains('.')).then_some((namespace, name))
 }
 
-fn has_routes(service: &Value, protocol: &str) -> bool {
+/// Whether a `VirtualService` has routes of a protocol.
+pub fn has_routes(service: &Value, protocol: &str) -> bool {
     service["spec"][protocol].as_array().is_some_and(|routes| !routes.is_empty())
 }
 
-fn hosts(service: &Value) -> Vec<String> {
+/// The full names of the hosts that a `VirtualService` claims.
+pub fn hosts(service: &Value) -> Vec<String> {
     texts(&service["spec"]["hosts"]).map(|host| configured_host(host, namespace(service))).collect()
 }
 
@@ -276,10 +350,42 @@ mod tests {
     fn hosts_are_met_by_patterns() {
         let service = |hosts: &[&str]| json!({ "spec": { "hosts": hosts } });
         for (hosts, good) in
-            [(vec!["*"], true), (vec!["*.example"], true), (vec!["a.example"], true), (vec!["b.example"], false)]
+            [(vec!["*"], true), (vec!["*.Example"], true), (vec!["a.example"], true), (vec!["b.example"], false)]
         {
             assert_eq!(is_for_host(&service(&hosts), "a.example"), good, "{hosts:?}");
         }
+    }
+
+    #[test]
+    fn paths_are_routed_where_one_route_may_take_them() {
+        let with = |matches: Value| json!({ "spec": { "http": [{ "match": matches }] } });
+        let exact = with(json!([{ "uri": { "exact": "/cart" } }, { "uri": { "prefix": "/api/" } }]));
+        assert!(may_route(&exact, "/cart?id=1") && may_route(&exact, "/api/v1") && !may_route(&exact, "/carts"));
+        let regex = with(json!([{ "uri": { "regex": "/c[a-z]+" } }]));
+        assert!(may_route(&regex, "/cart") && !may_route(&regex, "/cart/1"));
+        assert!(may_route(&with(json!([{ "uri": { "regex": "(" } }])), "/cart"), "who knows");
+        assert!(may_route(&with(json!([{ "uri": { "exact": "/CART" }, "ignoreUriCase": true }])), "/cart"));
+        assert!(may_route(&with(json!([{ "headers": { "x": { "exact": "1" } } }])), "/cart"));
+        for open in [json!([]), Value::Null] {
+            assert!(may_route(&with(open), "/cart"));
+        }
+        assert!(may_route(&json!({ "spec": { "tls": [{}] } }), "/cart"));
+    }
+
+    #[test]
+    fn routes_name_ports_and_weights() {
+        let to = |host: &str, subset: Option<&str>, port: Option<u16>, weight: Option<u32>| json!({ "destination": { "host": host, "subset": subset, "port": { "number": port } }, "weight": weight });
+        let service = json!({ "metadata": { "namespace": "shop" }, "spec": { "http": [
+            { "route": [to("cart", Some("v1"), None, Some(90)), to("cart", Some("v2"), Some(81), Some(10))] },
+            { "route": [to("cart", None, Some(80), None)] },
+            { "match": [{ "headers": {} }], "route": [to("cart", Some("v1"), None, Some(50))] },
+            { "delegate": { "name": "pay" } }
+        ] } });
+        let full = |port| ("cart.shop.svc.cluster.local".to_owned(), port);
+        assert_eq!(named_ports(&service), BTreeSet::from([full(80), full(81)]));
+        let split = Division { parts: vec![("cart", Some("v1"), 90), ("cart", Some("v2"), 10)], matches: false };
+        let alone = Division { parts: vec![("cart", Some("v1"), 100)], matches: true };
+        assert_eq!(divisions(&service), [split, alone]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::criteria::{Context, Judgement};
 use super::evidence::ProbeEvidence;
-use super::rate::no_more;
+use super::rate::{kinds, no_more};
 use crate::criterion::During;
 use crate::outage;
 use crate::stats::poisson;
@@ -43,6 +43,9 @@ pub(super) fn of_the_run(probe: &ProbeEvidence<'_>, target: Ratio, context: &Con
             "; insufficient evidence for {target}: needs {needed} samples with {}, has {n}",
             no_more(bad as u64, "bad")
         );
+    }
+    if verdict == Verdict::Fail {
+        message += &kinds(&samples);
     }
     message += &outage_bound(probe, context);
     message += &worst_minute(probe);

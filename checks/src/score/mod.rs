@@ -19,9 +19,10 @@ mod tests;
 mod verdict;
 
 use crate::control;
+use crate::criterion::Criterion;
 use crate::record::{Event, Record};
 use crate::scorecard::{
-    CheckResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
+    CheckResult, CriterionResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
 };
 use crate::verdict::Verdict;
 
@@ -160,9 +161,14 @@ pub fn undecided(record: &Record) -> bool {
 }
 
 /// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.
-pub fn breached(record: &Record, criteria: &[crate::criterion::Criterion]) -> Option<String> {
+pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
+    contradicted(record, criteria).first().map(|(_, missed)| format!("{}: {}", missed.id, missed.message))
+}
+
+/// Those of some criteria that the record contradicts so far.
+pub fn contradicted<'a>(record: &Record, criteria: &'a [Criterion]) -> Vec<(&'a Criterion, CriterionResult)> {
     let record = control::excused(record, &control::lost(record));
     let evidence = Evidence::of(&record);
-    let judged = criteria.iter().map(|one| criteria::judge(one, &evidence, &[]));
-    judged.filter(|one| one.verdict == Verdict::Fail).map(|one| format!("{}: {}", one.id, one.message)).next()
+    let judged = criteria.iter().map(|one| (one, criteria::judge(one, &evidence, &[])));
+    judged.filter(|(_, one)| one.verdict == Verdict::Fail).collect()
 }

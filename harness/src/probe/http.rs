@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 use meshdrill_checks::record::{Class, Series};
 use meshdrill_checks::units::TimeSpan;
 use regex::Regex;
@@ -390,19 +391,21 @@ impl Observer for HttpObserver {
     }
 
     fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
-        Box::pin(async move {
-            let Some(entry) = &self.entry else { return Vec::new() };
-            // Of several addresses it is the one that the message begins with.
-            let told = self.targets.iter().find(|target| outcome.message.starts_with(&target.name));
-            match told.or_else(|| self.targets.first()) {
-                Some(target) => entry.causes(&target.asked(outcome)).await,
-                None => Vec::new(),
-            }
-        })
+        Box::pin(self.why(outcome, false))
     }
 }
 
 impl HttpObserver {
+    /// Why an outcome, or who gave how many of the answers, is not as expected.
+    pub(super) async fn why(&self, outcome: &Outcome, divided: bool) -> Vec<String> {
+        // Of several addresses it is the one that the message begins with.
+        let told = self.targets.iter().find(|target| outcome.message.starts_with(&target.name));
+        match (&self.entry, told.or_else(|| self.targets.first())) {
+            (Some(entry), Some(target)) => entry.causes(&Asked { divided, ..target.asked(outcome) }).await,
+            _ => Vec::new(),
+        }
+    }
+
     /// The same addresses and expectations, asked something else over the same connections.
     pub(super) fn asking(&self, http: &Http) -> Result<Self, CannotAsk> {
         let targets = self.targets.iter().map(|target| http.target(target.base.clone(), Arc::clone(&target.clients)));
@@ -460,15 +463,18 @@ impl HttpObserver {
 impl Target {
     fn asked(&self, outcome: &Outcome) -> Asked {
         let (address, port) = self.exchange.authority();
-        let host = self.exchange.headers.get("host").and_then(|host| host.to_str().ok());
-        let host = host.and_then(|host| host.split(':').next()).unwrap_or(&address).to_owned();
+        let host = self.exchange.headers.get("host").and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+        let host = host.map_or_else(|| address.clone(), |host| host.host().trim_matches(['[', ']']).to_owned());
         let unconnected = [Class::Refused, Class::Dns, Class::ConnectTimeout, Class::NotSent];
         Asked {
             address,
             port,
             host,
+            path: self.exchange.url.path().to_owned(),
             status: outcome.seen["status"].as_u64(),
             connected: !unconnected.contains(&outcome.class()),
+            answered: outcome.class().is_answered(),
+            divided: false,
         }
     }
 

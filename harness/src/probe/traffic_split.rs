@@ -147,6 +147,6 @@ impl Observer for SplitObserver {
     }
 
     fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
-        self.http.causes(outcome)
+        Box::pin(self.http.why(outcome, outcome.answer == Answer::Good))
     }
 }

@@ -53,11 +53,8 @@ pub(super) struct Polled {
     pub missed: Option<Instant>,
 }
 
-/// Why an outcome is not as expected, as far as it can be told; nothing of one that is.
+/// Why an outcome is not as expected, as far as it can be told.
 pub(super) async fn causes(observer: &dyn Observer, outcome: &Outcome) -> Vec<String> {
-    if !matches!(outcome.answer, Answer::Bad(_)) {
-        return Vec::new();
-    }
     let told = AssertUnwindSafe(timeout(EXPLAINED, observer.causes(outcome))).catch_unwind().await;
     let mut causes: Vec<String> = Vec::new();
     for cause in told.ok().and_then(Result::ok).unwrap_or_default() {
@@ -132,6 +129,9 @@ impl Asker {
 
     /// Adds to the message of an answer that is not as expected why it may be so.
     pub async fn explained(&self, mut outcome: Outcome) -> Outcome {
+        if !matches!(outcome.answer, Answer::Bad(_)) {
+            return outcome;
+        }
         for cause in causes(self.observer.as_ref(), &outcome).await {
             outcome.message.push_str("; ");
             outcome.message.push_str(&cause);

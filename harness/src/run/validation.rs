@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::ask::{EXPLAINED, Until};
 use super::preflight::Ready;
 use super::sampler::{Sampler, sample};
-use super::unsteady::{reasons, unsteady};
+use super::unsteady::{amiss, reasons};
 use super::{Interrupts, Recorder, decide};
 use crate::plan::Plan;
 use crate::probe::{Answer, Outcome};
@@ -65,9 +65,8 @@ pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, in
     let now = recorder.clock().now();
     join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
     if ended {
-        let bad =
-            recorder.ask(move |record| unsteady(record, now, LATELY).collect::<Vec<_>>()).await.unwrap_or_default();
-        let reasons = interrupts.or(reasons(&bad, &ready.probes)).await;
+        let amiss = recorder.ask(move |record| amiss(record, now, LATELY)).await.unwrap_or_default();
+        let reasons = interrupts.or(reasons(&amiss, &ready.probes)).await;
         reasons.unwrap_or_default().into_iter().for_each(|reason| recorder.note(reason));
     }
 }

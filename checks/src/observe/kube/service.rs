@@ -41,6 +41,19 @@ pub struct Port {
     pub node_port: Option<u16>,
     /// `TCP`, `UDP` or `SCTP`.
     pub protocol: String,
+    /// What is spoken there, where that is said.
+    pub app_protocol: Option<String>,
+}
+
+impl Port {
+    /// What Istio takes to be spoken there, if that is something for which HTTP routes do not count: told by `appProtocol`, or
+    /// else by what the name begins with. Without a word of it Istio finds out by itself.
+    pub fn opaque(&self) -> Option<&str> {
+        const OPAQUE: [&str; 7] = ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp"];
+        let named = self.name.split('-').next().unwrap_or_default();
+        let told = self.app_protocol.as_deref().unwrap_or(named);
+        OPAQUE.into_iter().find(|one| one.eq_ignore_ascii_case(told))
+    }
 }
 
 /// One entry of a load balancer's status: some clouds give addresses, others names.
@@ -114,6 +127,7 @@ fn port(port: &Value) -> Option<Port> {
         target,
         node_port: field::number(port, "/nodePort").and_then(|n| u16::try_from(n).ok()),
         protocol: field::text(port, "/protocol").unwrap_or("TCP").to_owned(),
+        app_protocol: field::text(port, "/appProtocol").map(str::to_owned),
     })
 }
 
@@ -153,6 +167,20 @@ mod tests {
         assert_eq!(oci.port(15443).unwrap().node_port, Some(31443));
         assert_eq!((oci.port(15021).unwrap().target.as_str(), oci.port(80)), ("status", None));
         assert_eq!(oci.cluster_ips, ["10.96.0.7"]);
+    }
+
+    #[test]
+    fn some_ports_say_that_no_http_is_spoken() {
+        let opaque = |name: &str, told: Option<&str>| {
+            let port = port(&json!({"name": name, "port": 80, "appProtocol": told})).unwrap();
+            port.opaque().map(str::to_owned)
+        };
+        assert_eq!(opaque("tcp-web", None).as_deref(), Some("tcp"));
+        assert_eq!(opaque("web", Some("TLS")).as_deref(), Some("tls"));
+        for (name, told) in [("http-web", None), ("http2", None), ("web", None), ("", None), ("tcp-web", Some("http"))]
+        {
+            assert_eq!(opaque(name, told), None, "{name} {told:?}");
+        }
     }
 
     #[test]

@@ -370,6 +370,46 @@ pub(super) static ROWS: &[Row] = &[
             w.clusters[c].store.remove(resources::virtualservices(), "bookinfo", "bookinfo");
         },
     ),
+    row("bookinfo-gateway-other-host", Objects, "the Gateway object of the ingress serves another host", |w, c| {
+        edit(w, c, resources::gateways(), "bookinfo", "bookinfo-gateway", |g| {
+            object::set(g, "/spec/servers/0/hosts", json!(["shop.example"]));
+        });
+    }),
+    row("ingress-route-other-path", Objects, "the VirtualService of the ingress routes other paths", |w, c| {
+        edit(w, c, resources::virtualservices(), "bookinfo", "bookinfo", |v| {
+            object::set(v, "/spec/http/0/match", json!([{"uri": {"prefix": "/shop"}}]));
+        });
+    }),
+    row(
+        "ingress-route-wrong-port",
+        Objects,
+        "the VirtualService of the ingress leads to a port that is not served",
+        |w, c| {
+            edit(w, c, resources::virtualservices(), "bookinfo", "bookinfo", |v| {
+                object::set(v, "/spec/http/0/route/0/destination/port", json!({"number": 9081}));
+            });
+        },
+    ),
+    row(
+        "reviews-port-not-http",
+        Objects,
+        "the Service reviews declares its port as TCP: routes do not count",
+        |w, c| {
+            edit(w, c, resources::services(), "bookinfo", REVIEWS, |s| {
+                object::set(s, "/spec/ports/0/name", json!("tcp-reviews"));
+            });
+        },
+    ),
+    row(
+        "reviews-service-wrong-port",
+        Objects,
+        "the Service reviews leads to a port at which nothing listens",
+        |w, c| {
+            edit(w, c, resources::services(), "bookinfo", REVIEWS, |s| {
+                object::set(s, "/spec/ports/0/targetPort", json!(9999));
+            });
+        },
+    ),
     row("reviews-service-missing", Objects, "there is no Service reviews", |w, c| {
         w.clusters[c].store.remove(resources::services(), "bookinfo", REVIEWS);
     }),

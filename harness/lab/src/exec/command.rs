@@ -1,14 +1,20 @@
 //! One exec session: runs the command, carries its streams, reports its exit.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::channels::{CLOSE, ERROR, Exit, Output, STDIN, end, send};
 use super::{In, Socket, curl, pilot, ping, shell};
 use crate::lab::Lab;
 use crate::store::object;
+
+/// What a runtime takes at the least to start a program. Clients rely on it: kubectl drops what arrives before it has made its streams.
+const START: Duration = Duration::from_millis(20);
 
 /// What a command knows of its surroundings.
 pub(super) struct Cx {
@@ -26,6 +32,7 @@ pub(super) async fn session(lab: Lab, c: usize, place: In, argv: Vec<String>, st
     let output = Output { to, quiet_out: false, quiet_err: false, joined: false };
     let cx = Cx { lab, c, place, stdin: Mutex::new(stdin_end) };
     let mut running = Box::pin(async move {
+        sleep(START).await;
         let exit = run(&cx, &argv, &output).await;
         drop(output);
         exit
@@ -113,7 +120,7 @@ pub(super) async fn run(cx: &Cx, words: &[String], output: &Output) -> Exit {
         }
         "sleep" => {
             let seconds: f64 = text(0).trim_end_matches('s').parse().unwrap_or(0.0);
-            tokio::time::sleep(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9))).await;
+            sleep(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))).await;
             Exit::Code(0)
         }
         "hostname" => {

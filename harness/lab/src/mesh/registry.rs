@@ -22,6 +22,8 @@ pub(crate) struct Member {
 pub(crate) struct Entry {
     /// Port and target port.
     pub(crate) ports: Vec<(u16, u16)>,
+    /// Those of the ports that are declared as something for which HTTP routes do not count.
+    pub(crate) opaque: Vec<u16>,
     pub(crate) members: Vec<Member>,
 }
 
@@ -41,8 +43,10 @@ pub(crate) fn read(world: &World, c: usize) -> View {
     for service in cluster.store.list(resources::services(), None) {
         let port = |p: &Value| Some((u16::try_from(object::int(p, "/port")?).ok()?, target_port(p)));
         let ports = object::items(service, "/spec/ports").iter().filter_map(port).collect();
+        let opaque = object::items(service, "/spec/ports").iter().filter(|p| is_opaque(p)).filter_map(port);
+        let opaque = opaque.map(|(number, _)| number).collect();
         let key = (object::namespace(service).to_owned(), object::name(service).to_owned());
-        view.services.insert(key, Entry { ports, members: Vec::new() });
+        view.services.insert(key, Entry { ports, opaque, members: Vec::new() });
         if object::label(service, "topology.istio.io/network").is_some() {
             let addresses = object::items(service, "/status/loadBalancer/ingress").iter();
             view.gateways.extend(addresses.filter_map(|i| object::text(i, "/ip").parse::<Ipv4Addr>().ok()));
@@ -59,4 +63,13 @@ pub(crate) fn read(world: &World, c: usize) -> View {
         }
     }
     view
+}
+
+/// Whether a Service's port is declared, by `appProtocol` or the beginning of its name, as something that is not HTTP.
+fn is_opaque(port: &Value) -> bool {
+    let told = match object::text(port, "/appProtocol") {
+        "" => object::text(port, "/name").split('-').next().unwrap_or_default(),
+        told => told,
+    };
+    ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp"].contains(&told.to_ascii_lowercase().as_str())
 }

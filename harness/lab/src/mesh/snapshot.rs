@@ -1,6 +1,6 @@
 //! What one istiod last pushed to the proxies of its cluster: clusters with endpoints, routes and gateways.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -95,9 +95,16 @@ pub(crate) struct Snapshot {
     pub(crate) servers: Vec<Server>,
     /// Ports of every host.
     pub(crate) hosts: HashMap<String, Vec<u16>>,
+    /// Hosts with ports for which their routes do not count.
+    opaque: HashSet<(String, u16)>,
 }
 
 impl Snapshot {
+    /// The routes that sidecars of a namespace have for a port of a host.
+    pub(crate) fn routes_at(&self, host: &str, port: u16, namespace: &str) -> Option<&[Arc<Route>]> {
+        if self.opaque.contains(&(host.to_owned(), port)) { None } else { self.routes(host, namespace) }
+    }
+
     /// The routes that proxies of a namespace have for a host. Of two tables for one host the older wins.
     pub(crate) fn routes(&self, host: &str, namespace: &str) -> Option<&[Arc<Route>]> {
         let mut tables = self.routes.get(host)?.iter();
@@ -142,6 +149,7 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
     let none = Arc::new(Policy::default());
     let mut upstreams = BTreeMap::new();
     let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
+    let mut opaque = HashSet::new();
     // A Service is known from any of the clusters that are watched; its ports are told by its own before all others.
     let near = std::iter::once(c).chain((0..views.len()).filter(|d| *d != c));
     let known = near.filter_map(|d| views.get(d)?.as_ref());
@@ -153,6 +161,7 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
         let host = format!("{name}.{namespace}.svc.cluster.local");
         let policy = policies.get(&host).unwrap_or(&none);
         hosts.insert(host.clone(), entry.ports.iter().map(|p| p.0).collect());
+        opaque.extend(entry.opaque.iter().map(|port| (host.clone(), *port)));
         for (port, _) in &entry.ports {
             let all = std::iter::once((String::new(), Selector::default()));
             let subsets = policy.subsets.iter().map(|(name, labels)| (name.clone(), Selector::map(Some(labels))));
@@ -172,7 +181,7 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
         }
     }
     let (routes, servers) = routing(world, c);
-    Snapshot { version, at: world.now, upstreams, routes, servers, hosts }
+    Snapshot { version, at: world.now, upstreams, routes, servers, hosts, opaque }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
@@ -291,13 +300,26 @@ fn routing(world: &World, c: usize) -> (HashMap<String, Vec<Table>>, Vec<Server>
     for gateway in store.list(resources::gateways(), None) {
         let id = format!("{}/{}", object::namespace(gateway), object::name(gateway));
         for server in object::items(gateway, "/spec/servers") {
+            let own = bound.iter().filter(|(g, _)| *g == id).flat_map(|(_, routes)| routes);
             servers.push(Server {
                 selector: Selector::map(gateway.pointer("/spec/selector")),
                 port: object::int(server, "/port/number").and_then(|p| u16::try_from(p).ok()).unwrap_or(0),
                 passthrough: object::text(server, "/tls/mode") == "AUTO_PASSTHROUGH",
-                routes: bound.iter().filter(|(g, _)| *g == id).flat_map(|(_, r)| r.clone()).collect(),
+                routes: own.filter_map(|route| taken(route, server)).collect(),
             });
         }
     }
     (routes, servers)
+}
+
+/// A route as a server of a gateway has it: for the hosts that both of them are for, if there are any.
+fn taken(route: &Arc<Route>, server: &Value) -> Option<Arc<Route>> {
+    let own = object::items(server, "/hosts").iter().filter_map(Value::as_str);
+    let own: Vec<&str> = own.map(|host| host.rsplit('/').next().unwrap_or(host)).collect();
+    let narrower = |host: &String| {
+        let found = own.iter().find(|own| is_for(own, host) || is_for(host, own))?;
+        Some(if is_for(found, host) { host.clone() } else { (*found).to_owned() })
+    };
+    let hosts: Vec<String> = route.hosts.iter().filter_map(narrower).collect();
+    (!hosts.is_empty()).then(|| Arc::new(Route { hosts, ..Route::clone(route) }))
 }

@@ -35,7 +35,7 @@ pub(crate) fn plan(world: &mut World, c: usize, uid: &Uid, host: &str, port: u16
     let pod = world.clusters[c].pods.get(uid)?;
     let snapshot = pod.proxy.as_ref()?.snapshot.clone()?;
     snapshot.hosts.get(host).filter(|ports| ports.contains(&port))?;
-    let route = match snapshot.routes(host, &pod.namespace) {
+    let route = match snapshot.routes_at(host, port, &pod.namespace) {
         // A host with routes of which none matches answers 404.
         Some(routes) => match routes.iter().find(|r| matches(r, call)) {
             Some(found) => Some(found.clone()),

@@ -69,12 +69,16 @@ pub(crate) fn controller(object: &Value) -> Option<(&str, &str)> {
 pub(crate) fn set(object: &mut Value, pointer: &str, value: Value) {
     let mut at = object;
     for part in pointer.split('/').skip(1) {
-        if !at.is_object() {
+        if !at.is_object() && !at.is_array() {
             *at = Value::Object(Map::new());
         }
         let key = part.replace("~1", "/").replace("~0", "~");
         at = match at {
             Value::Object(map) => map.entry(key).or_insert(Value::Null),
+            Value::Array(list) => match key.parse().ok().and_then(|index: usize| list.get_mut(index)) {
+                Some(item) => item,
+                None => return,
+            },
             _ => return,
         };
     }
@@ -112,5 +116,9 @@ mod tests {
         assert_eq!(label(&object, "a/b"), Some("x"));
         unset(&mut object, "/metadata/labels/a~1b");
         assert_eq!(object, json!({"metadata": {"labels": {}}}));
+        let mut list = json!({"ports": [{"port": 1}, {"port": 2}]});
+        set(&mut list, "/ports/1/port", json!(3));
+        set(&mut list, "/ports/2/port", json!(4));
+        assert_eq!(list, json!({"ports": [{"port": 1}, {"port": 3}]}));
     }
 }

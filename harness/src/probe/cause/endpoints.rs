@@ -72,17 +72,31 @@ async fn of_owner(
         causes.extend(of_subset(owner, namespace, subset, &selector).await);
     }
     if causes.is_empty() && owner.key != at.key {
-        let networks = (at.spec.network.as_deref(), owner.spec.network.as_deref());
-        if let (Some(here), Some(there)) = networks
-            && here != there
-        {
-            causes.extend_from_slice(plain);
+        causes = between(at, owner, &BTreeSet::from([namespace]), plain).await;
+    }
+    causes
+}
+
+/// What is in the way from one cluster to namespaces of another, where these rules turn mutual TLS off.
+pub(super) async fn between(
+    at: &Arc<Cluster>,
+    owner: &Cluster,
+    namespaces: &BTreeSet<&str>,
+    plain: &[String],
+) -> Vec<String> {
+    let mut causes = Vec::new();
+    let networks = (at.spec.network.as_deref(), owner.spec.network.as_deref());
+    if let (Some(here), Some(there)) = networks
+        && here != there
+    {
+        causes.extend_from_slice(plain);
+        for namespace in namespaces {
             causes.extend(accepting_plain(at, namespace).await);
             causes.extend(accepting_plain(owner, namespace).await);
-            causes.extend(of_way(owner).await);
         }
-        causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
+        causes.extend(of_way(owner).await);
     }
+    causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
     causes
 }
 

@@ -1,5 +1,7 @@
 //! Why what a port-forward leads to does not answer as expected.
 
+use std::sync::Arc;
+
 use meshdrill_checks::observe::kube::Pod;
 
 use super::Asked;
@@ -10,7 +12,12 @@ use crate::cluster::{Cluster, ForwardTarget, WorkloadKind, World, select_pods, s
 use crate::probe::admin::ADMIN_PORT;
 
 /// Why it does not answer: its pods, and for a workload of the mesh what stands behind it.
-pub(super) async fn of_target(world: &World, cluster: &Cluster, target: &ForwardTarget, asked: &Asked) -> Vec<String> {
+pub(super) async fn of_target(
+    world: &World,
+    cluster: &Arc<Cluster>,
+    target: &ForwardTarget,
+    asked: &Asked,
+) -> Vec<String> {
     let ForwardTarget { namespace, name, .. } = target;
     match target.kind {
         WorkloadKind::Pod => Vec::new(),
@@ -22,7 +29,7 @@ pub(super) async fn of_target(world: &World, cluster: &Cluster, target: &Forward
             let meshed =
                 pods.iter().filter_map(|pod| Pod::read(pod).ok()).any(|pod| pod.container("istio-proxy").is_some());
             if own.is_empty() && meshed && target.port != ADMIN_PORT {
-                of_inside(world, cluster, namespace, asked.status).await
+                of_inside(world, cluster, namespace, asked).await
             } else {
                 own
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::{Pod, Service};
-use meshdrill_checks::observe::routing::is_for_host;
+use meshdrill_checks::observe::routing::{is_for_host, may_route};
 use serde_json::Value;
 
 use super::routes::of_routes;
@@ -42,23 +42,49 @@ async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Value, aske
         return None;
     }
     let routes = objects(cluster, VIRTUAL_SERVICES, None).await?;
-    let bound: Vec<&Value> =
-        routes.iter().filter(|route| gateways.iter().any(|gateway| gateway.is_bound(route))).collect();
-    let names: Vec<String> = gateways.iter().map(Gateway::to_string).collect();
-    if bound.is_empty() {
-        return Some(vec![format!("no VirtualService in {} is bound to {}", cluster.key, some(&names))]);
+    let bound = match bound(cluster, gateways, &routes, asked) {
+        Ok(bound) => bound,
+        // Whatever the status, it comes from what stands behind, or from something that routes otherwise.
+        Err(_) if asked.answered || is_configured_otherwise(cluster).await => Vec::new(),
+        Err(why) => return Some(vec![why]),
+    };
+    Some(of_routes(world, cluster, &routes, &bound, BTreeSet::new(), asked).await)
+}
+
+/// The routes that requests like this one may take at the servers of these gateways; why they can take none, if so.
+fn bound<'a>(
+    cluster: &Cluster,
+    mut gateways: Vec<Gateway>,
+    routes: &'a [Value],
+    asked: &Asked,
+) -> Result<Vec<&'a Value>, String> {
+    let names = |gateways: &[Gateway]| some(&gateways.iter().map(Gateway::to_string).collect::<Vec<_>>());
+    let Asked { host, port, path, .. } = asked;
+    let all = names(&gateways);
+    gateways.retain(|gateway| gateway.servers.iter().any(|server| server.may_take(host)));
+    if gateways.is_empty() {
+        return Err(format!("no server of {all} in {} is for host {host} at port {port}", cluster.key));
     }
-    let bound: Vec<&Value> = bound.into_iter().filter(|route| is_for_host(route, &asked.host)).collect();
+    let none = format!("no VirtualService in {}", cluster.key);
+    let to = format!("bound to {}", names(&gateways));
+    let is_bound = |route: &&Value| gateways.iter().any(|gateway| gateway.is_bound(route));
+    let mut bound: Vec<&Value> = routes.iter().filter(is_bound).collect();
     if bound.is_empty() {
-        let what = format!("no VirtualService in {} that is bound to {}", cluster.key, some(&names));
-        return Some(vec![format!("{what} is for host {}", asked.host)]);
+        return Err(format!("{none} is {to}"));
     }
-    Some(of_routes(world, cluster, &routes, &bound, BTreeSet::new(), asked.status).await)
+    bound.retain(|route| is_for_host(route, host));
+    if bound.is_empty() {
+        return Err(format!("{none} that is {to} is for host {host}"));
+    }
+    if !bound.iter().any(|route| may_route(route, path)) {
+        return Err(format!("{none} that is {to} for host {host} has a route for path {path}"));
+    }
+    Ok(bound)
 }
 
 /// Whether a gateway is configured at all.
 pub(super) enum Configured {
-    /// By these.
+    /// By these, of which only the servers at that port are told.
     By(Vec<Gateway>),
     /// It is not, for these reasons.
     Not(Vec<String>),
@@ -88,8 +114,11 @@ pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: u16) ->
         return Some(Configured::Not(causes));
     }
     let target: Option<u16> = read.port(port).and_then(|port| port.target.parse().ok());
-    let open = |gateway: &Gateway| gateway.ports.iter().any(|own| *own == port || Some(*own) == target);
-    let listening: Vec<Gateway> = own.iter().filter(|gateway| open(gateway)).cloned().collect();
+    let mut listening = own.clone();
+    for gateway in &mut listening {
+        gateway.servers.retain(|server| server.port == port || Some(server.port) == target);
+    }
+    listening.retain(|gateway| !gateway.servers.is_empty());
     if !listening.is_empty() {
         return Some(Configured::By(listening));
     }

@@ -6,8 +6,10 @@ mod endpoints;
 mod forward;
 mod gateway;
 mod pods;
+mod ports;
 mod routes;
 mod service;
+mod split;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +26,7 @@ use crate::cluster::{Cluster, ForwardTarget, World};
 const DESTINATION_RULES: &str = "/apis/networking.istio.io/v1/destinationrules";
 
 /// How long one part of the search may take: an API server that does not answer must not hide what others told.
-const PART: Duration = Duration::from_secs(4);
+const PART: Duration = Duration::from_secs(2);
 
 /// Where an HTTP request enters a mesh.
 #[derive(Debug, Clone)]
@@ -44,10 +46,16 @@ pub(super) struct Asked {
     pub(super) port: u16,
     /// The host that the request names.
     pub(super) host: String,
+    /// The path.
+    pub(super) path: String,
     /// The status of the answer, if there was one.
     pub(super) status: Option<u64>,
     /// Whether there was a connection.
     pub(super) connected: bool,
+    /// Whether what stands behind answered it, in time or late.
+    pub(super) answered: bool,
+    /// Whether the answers are right one by one, and it is who gave how many of them that is not as expected.
+    pub(super) divided: bool,
 }
 
 impl Entry {
@@ -70,9 +78,11 @@ async fn objects(cluster: &Cluster, path: &str, selector: Option<&str>) -> Optio
     cluster.list(path, selector).await.ok()
 }
 
+/// How many of a kind are told.
+const SHOWN: usize = 3;
+
 /// Names of some, and how many more there are.
 fn some(names: &[String]) -> String {
-    const SHOWN: usize = 3;
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }

@@ -3,11 +3,8 @@
 use meshdrill_checks::observe::kube::Pod;
 use serde_json::Value;
 
-use super::objects;
+use super::{SHOWN, objects};
 use crate::cluster::{Cluster, label_selector, select_pods};
-
-/// How many pods are told of.
-const SHOWN: usize = 3;
 
 /// What keeps the pods that a selector matches from being ready; that there are none, and why, if so.
 pub(in crate::probe) async fn of_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {

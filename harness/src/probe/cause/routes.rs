@@ -1,6 +1,7 @@
 //! Why requests that have come through a gateway are not answered as expected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::future::join_all;
 use meshdrill_checks::observe::kube::Endpoints;
@@ -9,8 +10,10 @@ use meshdrill_checks::observe::routing::{
 };
 use serde_json::Value;
 
+use super::ports::of_ports;
 use super::service::of_service;
-use super::{DESTINATION_RULES, objects, of_pods, within};
+use super::split::{of_division, of_ways};
+use super::{Asked, DESTINATION_RULES, objects, of_pods, within};
 use crate::cluster::{Cluster, PodRef, VIRTUAL_SERVICES, World};
 use crate::probe::istiod;
 use crate::probe::service::endpoints_of;
@@ -19,41 +22,59 @@ use crate::probe::service::endpoints_of;
 const DENIED: u64 = 403;
 
 /// Why a workload of a namespace, asked directly, does not answer as expected.
-pub(super) async fn of_inside(world: &World, cluster: &Cluster, namespace: &str, status: Option<u64>) -> Vec<String> {
+pub(super) async fn of_inside(world: &World, cluster: &Arc<Cluster>, namespace: &str, asked: &Asked) -> Vec<String> {
     let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
-    of_routes(world, cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), status).await
+    of_routes(world, cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), asked).await
 }
 
-/// Of all `VirtualServices` of a cluster, those bound to the gateway that was asked, and the status that was answered: why that
-/// may be so. What answers is often farther behind, so the namespaces that those lead to are looked through as well.
+/// Of all `VirtualServices` of a cluster, those bound to the gateway that was asked: why it was not answered as expected. What
+/// answers is often farther behind, and in other clusters, so the namespaces that those lead to are looked through as well.
 pub(super) async fn of_routes(
     world: &World,
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
     all: &[Value],
     bound: &[&Value],
     mut namespaces: BTreeSet<String>,
-    status: Option<u64>,
+    asked: &Asked,
 ) -> Vec<String> {
     let direct = hosts_of(bound);
     namespaces.extend(direct.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
     let is_near = |route: &&Value| namespaces.contains(&PodRef::of(route).namespace) || bound.contains(route);
     let near: Vec<&Value> = all.iter().filter(is_near).collect();
-    let denied = async { if status == Some(DENIED) { policies(cluster, &namespaces).await } else { Vec::new() } };
+    let others = world.clusters.values().filter(|other| other.key != cluster.key);
+    let others = others.map(|other| within(of_other(other, &namespaces, asked)));
     let pods = async {
         let pods = namespaces.iter().map(|namespace| of_pods(cluster, namespace, ""));
         join_all(pods).await.concat()
     };
-    let (written, services, pods, denied) = tokio::join!(
+    let (written, services, pods, denied, ways, ports, others, divided) = tokio::join!(
         within(written(cluster, &near, &namespaces)),
         within(unserved(world, cluster, &direct, &near, &namespaces)),
         within(pods),
-        within(denied),
+        within(denied(cluster, &namespaces, asked)),
+        of_ways(world, cluster, &near, asked),
+        within(of_ports(cluster, &near, &namespaces)),
+        join_all(others),
+        within(of_division(cluster, &near, &namespaces, asked)),
     );
-    [written, services, pods, denied].concat()
+    // What is certainly wrong goes before what may be meant so.
+    [written, services, pods, denied, ways, ports, others.concat(), divided].concat()
+}
+
+/// What the routes, rules and policies of another cluster say, where requests may go on to.
+async fn of_other(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
+    // Where the control plane is elsewhere, what lies there has no effect.
+    if !istiod::is_there(cluster).await {
+        return Vec::new();
+    }
+    let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
+    let near: Vec<&Value> = all.iter().filter(|route| namespaces.contains(&PodRef::of(route).namespace)).collect();
+    let (written, denied) = tokio::join!(written(cluster, &near, namespaces), denied(cluster, namespaces, asked));
+    [written, denied].concat()
 }
 
 /// The full names of the hosts that some `VirtualServices` send requests to.
-fn hosts_of(routes: &[&Value]) -> BTreeSet<String> {
+pub(super) fn hosts_of(routes: &[&Value]) -> BTreeSet<String> {
     routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
 }
 
@@ -135,8 +156,11 @@ async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, boo
     Some(names.map(ready).collect())
 }
 
-/// The policies of these namespaces, and of Istio's own, by which a request may be denied.
-async fn policies(cluster: &Cluster, namespaces: &BTreeSet<String>) -> Vec<String> {
+/// The policies of these namespaces, and of Istio's own, by which a request may be denied; none of one that was not.
+async fn denied(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
+    if asked.status != Some(DENIED) {
+        return Vec::new();
+    }
     let path = "/apis/security.istio.io/v1/authorizationpolicies";
     let all = objects(cluster, path, None).await.unwrap_or_default();
     let near = all.iter().filter(|policy| {

@@ -1,0 +1,171 @@
+//! Ports that do not fit: of routes to Services, and of Services to their pods.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use futures::future::join_all;
+use meshdrill_checks::observe::kube::{Port, Service};
+use meshdrill_checks::observe::routing::{configured_host, has_routes, hosts, is_for_sidecars, named_ports};
+use serde_json::Value;
+
+use super::{SHOWN, objects};
+use crate::cluster::{Cluster, PodRef};
+use crate::probe::istiod;
+
+/// Ports that proxies serve in their pods whether or not these declare them.
+const OF_PROXIES: Range<u64> = 15_000..15_100;
+
+/// What is wrong with the ports of the Services of these namespaces, and with those that routes name.
+pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<String>) -> Vec<String> {
+    // Where the control plane is elsewhere, so are the routes that count.
+    let routes = if istiod::is_there(cluster).await { routes } else { &[] };
+    let found = namespaces.iter().map(|namespace| async move {
+        let of = |kind: &str| format!("/api/v1/namespaces/{namespace}/{kind}");
+        let (services, pods) = (of("services"), of("pods"));
+        let (services, pods) = tokio::join!(objects(cluster, &services, None), objects(cluster, &pods, None));
+        let (services, pods) = (services.unwrap_or_default(), pods.unwrap_or_default());
+        services
+            .iter()
+            .filter_map(|service| Service::read(service).ok())
+            .flat_map(|service| misfit(&service, routes, &pods))
+            .collect::<Vec<_>>()
+    });
+    let found: Vec<String> = join_all(found).await.concat();
+    found.into_iter().take(SHOWN).map(|what| format!("{what} ({})", cluster.key)).collect()
+}
+
+/// What does not fit about the ports of one Service.
+fn misfit(service: &Service, routes: &[&Value], pods: &[Value]) -> Vec<String> {
+    if service.kind == "ExternalName" {
+        return Vec::new();
+    }
+    let mut causes = unknown(service, routes);
+    causes.extend(opaque(service, routes));
+    causes.extend(undeclared(service, pods));
+    causes
+}
+
+/// Routes to ports that a Service does not have.
+fn unknown(service: &Service, routes: &[&Value]) -> Vec<String> {
+    let Service { namespace, name, .. } = service;
+    let own = configured_host(name, namespace);
+    let named = routes.iter().flat_map(|route| named_ports(route).into_iter().map(move |to| (route, to)));
+    let wrong = named.filter(|(_, (host, port))| *host == own && service.port(*port).is_none());
+    let told = wrong.map(|(route, (_, port))| {
+        let route = PodRef::of(route);
+        format!("VirtualService {route} leads to port {port} of Service {namespace}/{name}, which has no such port")
+    });
+    told.collect()
+}
+
+/// That no port of a Service is one for which HTTP routes count, though sidecars have such routes for it.
+fn opaque(service: &Service, routes: &[&Value]) -> Option<String> {
+    let Service { namespace, name, .. } = service;
+    let own = configured_host(name, namespace);
+    let counts = |route: &&&Value| is_for_sidecars(route) && has_routes(route, "http") && hosts(route).contains(&own);
+    let route = PodRef::of(routes.iter().find(counts)?);
+    let ports = service.ports.iter().filter(|port| port.protocol == "TCP");
+    let declared: Vec<String> =
+        ports.map(|port| Some(format!("port {} as {}", port.port, port.opaque()?))).collect::<Option<_>>()?;
+    let declared = Some(declared.join(", ")).filter(|declared| !declared.is_empty())?;
+    Some(format!(
+        "Service {namespace}/{name} declares {declared}: the HTTP routes of VirtualService {route} do not count"
+    ))
+}
+
+/// Ports that lead to one that no container of the pods declares: certainly wrong of a name, and of a number where the pods
+/// declare some ports and none of these is led to.
+fn undeclared(service: &Service, pods: &[Value]) -> Vec<String> {
+    let Service { namespace, name, selector, .. } = service;
+    let selected = |pod: &&Value| {
+        let labels = &pod["metadata"]["labels"];
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels[key] == value.as_str())
+    };
+    let pods: Vec<&Value> = pods.iter().filter(selected).collect();
+    let of = |kind: &'static str| pods.iter().flat_map(move |pod| pod["spec"][kind].as_array().into_iter().flatten());
+    let sidecars = of("initContainers").filter(|container| container["restartPolicy"] == "Always");
+    let containers: Vec<&Value> = of("containers").chain(sidecars).collect();
+    let ports = |container: &&'_ Value| container["ports"].as_array().cloned().unwrap_or_default();
+    let declared: Vec<Value> = containers.iter().flat_map(ports).collect();
+    let leads = |port: &Port, to: &Value| {
+        to["name"] == port.target.as_str()
+            || to["containerPort"].as_u64().is_some_and(|own| own.to_string() == port.target)
+    };
+    // A proxy declares ports of its own, and says nothing of the application's.
+    let own = |to: &&Value| to["containerPort"].as_u64().is_some_and(|own| !OF_PROXIES.contains(&own));
+    let some_fit = service.ports.iter().any(|port| declared.iter().filter(own).any(|to| leads(port, to)));
+    let may_guess = declared.iter().any(|to| own(&to)) && !some_fit && !service.cluster_ips.is_empty();
+    let missed = service.ports.iter().filter(|port| !declared.iter().any(|to| leads(port, to)));
+    let missed = missed.filter(|port| match port.target.parse().ok() {
+        Some(number) => may_guess && !OF_PROXIES.contains(&number),
+        None => !containers.is_empty(),
+    });
+    let told = missed.map(|port| {
+        format!(
+            "Service {namespace}/{name} leads port {} to port {}, which no container of its pods declares",
+            port.port, port.target
+        )
+    });
+    told.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn service(ports: &Value) -> Service {
+        Service::read(&json!({ "metadata": { "namespace": "shop", "name": "cart" },
+            "spec": { "clusterIP": "10.0.0.1", "selector": { "app": "cart" }, "ports": ports } }))
+        .unwrap()
+    }
+
+    fn pods(ports: &Value) -> Vec<Value> {
+        let proxy = json!({ "name": "istio-proxy", "restartPolicy": "Always", "ports": [{ "containerPort": 15090, "name": "http-envoy-prom" }] });
+        vec![
+            json!({ "metadata": { "labels": { "app": "cart", "version": "v1" } },
+                "spec": { "initContainers": [proxy], "containers": [{ "name": "cart", "ports": ports }] } }),
+            json!({ "metadata": { "labels": { "app": "other" } },
+                "spec": { "containers": [{ "name": "other", "ports": [{ "containerPort": 9999 }] }] } }),
+        ]
+    }
+
+    #[test]
+    fn a_service_leads_to_ports_that_its_pods_declare() {
+        let told = |target: Value, declared: &Value| {
+            !undeclared(&service(&json!([{ "port": 80, "targetPort": target }])), &pods(declared)).is_empty()
+        };
+        let declared = json!([{ "containerPort": 9080, "name": "http" }]);
+        assert!(told(json!(9999), &declared) && told(json!("web"), &declared));
+        assert!(!told(json!(9080), &declared) && !told(json!("http"), &declared));
+        assert!(!told(json!(9999), &json!([])), "who declares nothing may listen anywhere");
+        assert!(told(json!("web"), &json!([])), "a name leads nowhere");
+        assert!(!told(json!("http-envoy-prom"), &declared) && !told(json!(15020), &declared));
+        let both = service(&json!([{ "port": 80, "targetPort": 9080 }, { "port": 81, "targetPort": 9081 }]));
+        assert!(undeclared(&both, &pods(&declared)).is_empty(), "not all ports must be declared");
+        assert!(undeclared(&both, &[]).is_empty(), "no pods are another matter");
+    }
+
+    #[test]
+    fn http_routes_count_at_some_ports_only() {
+        let route = json!({ "metadata": { "namespace": "shop", "name": "split" },
+            "spec": { "hosts": ["cart"], "http": [{ "route": [{ "destination": { "host": "cart", "port": { "number": 81 } } }] }] } });
+        let told = |ports: Value| opaque(&service(&ports), &[&route]);
+        let tcp = json!({ "name": "tcp-cart", "port": 80 });
+        assert_eq!(
+            told(json!([tcp])).unwrap(),
+            "Service shop/cart declares port 80 as tcp: the HTTP routes of VirtualService shop/split do not count"
+        );
+        assert_eq!(told(json!([tcp, { "name": "http", "port": 81 }])), None, "they may be for the other");
+        assert_eq!(told(json!([])), None);
+        let streams =
+            json!({ "metadata": { "namespace": "shop", "name": "tcp" }, "spec": { "hosts": ["cart"], "http": [] } });
+        assert_eq!(opaque(&service(&json!([tcp])), &[&streams]), None);
+        assert_eq!(
+            unknown(&service(&json!([tcp])), &[&route]),
+            ["VirtualService shop/split leads to port 81 of Service shop/cart, which has no such port"]
+        );
+        assert!(unknown(&service(&json!([{ "port": 81 }])), &[&route]).is_empty());
+    }
+}

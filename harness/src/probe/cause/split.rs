@@ -1,0 +1,155 @@
+//! Why requests are not divided as declared, though each is answered well.
+
+use std::collections::BTreeSet;
+use std::iter;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use meshdrill_checks::observe::routing::{Division, bound_gateways, divisions, is_for_sidecars, rule_host, service_of};
+use serde_json::Value;
+
+use super::endpoints::between;
+use super::routes::hosts_of;
+use super::{Asked, DESTINATION_RULES, objects, within};
+use crate::cluster::{Cluster, PodRef, World};
+use crate::probe::istiod;
+use crate::probe::service::endpoints_of;
+
+/// What the routes, and the rules for their hosts and of their namespaces, say of who is to answer.
+pub(super) async fn of_division(
+    cluster: &Cluster,
+    routes: &[&Value],
+    namespaces: &BTreeSet<String>,
+    asked: &Asked,
+) -> Vec<String> {
+    if !asked.divided || !istiod::is_there(cluster).await {
+        return Vec::new();
+    }
+    let hosts = hosts_of(routes);
+    let near = |rule: &&Value| hosts.contains(&rule_host(rule)) || namespaces.contains(&PodRef::of(rule).namespace);
+    let rules = objects(cluster, DESTINATION_RULES, None).await.unwrap_or_default();
+    let balanced = rules.iter().filter(near).flat_map(|rule| balanced(&cluster.key, rule));
+    routes.iter().flat_map(|route| weighed(&cluster.key, route)).chain(balanced).collect()
+}
+
+/// What is in the way to what other clusters serve of the hosts that routes lead to.
+pub(super) async fn of_ways(world: &World, at: &Arc<Cluster>, routes: &[&Value], asked: &Asked) -> Vec<String> {
+    if !asked.divided {
+        return Vec::new();
+    }
+    let hosts = hosts_of(routes);
+    let others = world.clusters.values().filter(|other| other.key != at.key);
+    join_all(others.map(|other| within(of_way(at, other, &hosts)))).await.concat()
+}
+
+async fn of_way(at: &Arc<Cluster>, other: &Cluster, hosts: &BTreeSet<String>) -> Vec<String> {
+    let mut served = BTreeSet::new();
+    for host in hosts {
+        let Some((namespace, name)) = service_of(host) else { continue };
+        let found = endpoints_of(other, namespace, name).await;
+        if found.is_ok_and(|found| found.is_some_and(|endpoints| endpoints.ready() > 0)) {
+            served.insert(namespace);
+        }
+    }
+    if served.is_empty() { Vec::new() } else { between(at, other, &served, &[]).await }
+}
+
+/// The weights of a route.
+fn weighed(cluster: &str, route: &Value) -> Vec<String> {
+    if !is_for_sidecars(route) && bound_gateways(route).is_empty() {
+        return Vec::new();
+    }
+    let part = |(host, subset, weight): (&str, Option<&str>, u64)| match subset {
+        Some(subset) => format!("{host} {subset} {weight}"),
+        None => format!("{host} {weight}"),
+    };
+    let told = divisions(route).into_iter().map(|Division { parts, matches }| {
+        let (of, some) = (PodRef::of(route), if matches { "some requests" } else { "requests" });
+        let parts = parts.into_iter().map(part).collect::<Vec<_>>().join(", ");
+        format!("VirtualService {of} in {cluster} says to divide {some} so: {parts}")
+    });
+    told.collect()
+}
+
+/// What a rule says of which endpoints are preferred.
+fn balanced(cluster: &str, rule: &Value) -> Vec<String> {
+    let subsets = rule["spec"]["subsets"].as_array().into_iter().flatten();
+    let own = subsets.map(|subset| (subset["name"].as_str().unwrap_or_default(), &subset["trafficPolicy"]));
+    let policies = iter::once(("", &rule["spec"]["trafficPolicy"])).chain(own);
+    let told = policies.flat_map(|(subset, policy)| {
+        let of = if subset.is_empty() { String::new() } else { format!(" of subset {subset}") };
+        let rule = format!("DestinationRule {} in {cluster}", PodRef::of(rule));
+        let hashed = policy["loadBalancer"]["consistentHash"].is_object();
+        let hashed = hashed.then(|| format!("{rule} binds like requests{of} to one endpoint (consistentHash)"));
+        let near =
+            localities(policy).map(|near| format!("{rule} says to divide requests{of} among localities: {near}"));
+        hashed.into_iter().chain(near)
+    });
+    told.collect()
+}
+
+/// Where a policy sends the requests of which locality.
+fn localities(policy: &Value) -> Option<String> {
+    let setting = &policy["loadBalancer"]["localityLbSetting"];
+    if setting["enabled"] == false {
+        return None;
+    }
+    let rows = setting["distribute"].as_array().into_iter().flatten().filter_map(|row| {
+        let shares = row["to"].as_object()?.iter().map(|(to, share)| format!("{to} {share}"));
+        Some(format!("from {} to {}", row["from"].as_str()?, shares.collect::<Vec<_>>().join(", ")))
+    });
+    let rows = rows.collect::<Vec<_>>().join("; ");
+    if !rows.is_empty() {
+        return Some(rows);
+    }
+    let nearest = policy["outlierDetection"].is_object() || setting["failover"].is_array();
+    (nearest || setting["failoverPriority"].is_array()).then(|| "the nearest that is healthy".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn routes_say_who_answers_how_much() {
+        let to = |subset: &str, weight: u32| json!({ "destination": { "host": "cart", "subset": subset }, "weight": weight });
+        let route = |gateways: &[&str]| {
+            json!({ "metadata": { "namespace": "shop", "name": "split" }, "spec": { "gateways": gateways, "http": [
+                { "match": [{ "headers": {} }], "route": [to("v2", 0)] }, { "route": [to("v1", 90), to("v2", 10)] }
+            ] } })
+        };
+        assert_eq!(
+            weighed("east", &route(&[])),
+            [
+                "VirtualService shop/split in east says to divide some requests so: cart v2 100",
+                "VirtualService shop/split in east says to divide requests so: cart v1 90, cart v2 10"
+            ]
+        );
+        assert_eq!(weighed("east", &route(&["edge"])).len(), 2);
+    }
+
+    #[test]
+    fn rules_say_which_endpoints_are_preferred() {
+        let told = |policy: Value, subset: Value| {
+            balanced(
+                "east",
+                &json!({ "metadata": { "namespace": "shop", "name": "cart" },
+                "spec": { "trafficPolicy": policy, "subsets": [{ "name": "v1", "trafficPolicy": subset }] } }),
+            )
+        };
+        let distribute = json!([{ "from": "a/*", "to": { "a/*": 70, "b/*": 30 } }]);
+        let near = |setting: Value| json!({ "loadBalancer": { "localityLbSetting": setting }, "outlierDetection": {} });
+        assert_eq!(
+            told(near(json!({ "distribute": distribute })), json!({ "loadBalancer": { "consistentHash": {} } })),
+            [
+                "DestinationRule shop/cart in east says to divide requests among localities: from a/* to a/* 70, b/* 30",
+                "DestinationRule shop/cart in east binds like requests of subset v1 to one endpoint (consistentHash)"
+            ]
+        );
+        assert!(told(near(Value::Null), Value::Null)[0].ends_with("the nearest that is healthy"));
+        assert!(told(near(json!({ "enabled": false, "distribute": distribute })), Value::Null).is_empty());
+        assert!(told(json!({ "loadBalancer": { "simple": "RANDOM" } }), Value::Null).is_empty());
+    }
+}
