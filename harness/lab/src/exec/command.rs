@@ -170,7 +170,7 @@ pub(super) async fn run(cx: &Cx, words: &[String], output: &Output) -> Exit {
 async fn with_timeout(cx: &Cx, args: &[String], output: &Output) -> Exit {
     let args: Vec<String> = args.iter().skip_while(|a| a.starts_with('-')).cloned().collect();
     let seconds: f64 = args.first().and_then(|s| s.trim_end_matches('s').parse().ok()).unwrap_or(0.0);
-    let limit = std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
+    let limit = Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
     match tokio::time::timeout(limit, run(cx, args.get(1..).unwrap_or(&[]), output)).await {
         Ok(exit) => exit,
         Err(_) => Exit::Code(if cx.place.image.contains("/app") { 143 } else { 124 }),

@@ -50,7 +50,7 @@ pub(crate) fn deliver<'a>(
                 let cluster = &world.clusters[c];
                 match cluster.pods.get(uid).filter(|pod| pod.network) {
                     None => Found::Gone,
-                    Some(pod) if !pod.serving => Found::Closed,
+                    Some(pod) if !pod.serving || !listens(pod.role, port) => Found::Closed,
                     Some(pod) => Found::Open(Who {
                         role: pod.role,
                         pod: pod.name.clone(),
@@ -79,6 +79,16 @@ pub(crate) fn deliver<'a>(
         }
         lab.with(|world| world.clusters[c].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
     })
+}
+
+/// Whether an application listens on a port. Its sidecar takes connections to every one.
+const fn listens(role: Role, port: u16) -> bool {
+    match role {
+        Role::Productpage => matches!(port, 9080 | 9091),
+        Role::Reviews | Role::Ratings | Role::Details => port == 9080,
+        Role::Helloworld => port == 5000,
+        _ => true,
+    }
 }
 
 /// How often an application that ends takes an answer down with it that had begun.

@@ -61,7 +61,7 @@ pub(super) async fn of_routes(
     [written, services, pods, denied, ways, ports, others.concat(), divided].concat()
 }
 
-/// What the routes, rules and policies of another cluster say, where requests may go on to.
+/// What the routes, rules, policies and ports of another cluster say, where requests may go on to.
 async fn of_other(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
     // Where the control plane is elsewhere, what lies there has no effect.
     if !istiod::is_there(cluster).await {
@@ -69,8 +69,12 @@ async fn of_other(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Aske
     }
     let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
     let near: Vec<&Value> = all.iter().filter(|route| namespaces.contains(&PodRef::of(route).namespace)).collect();
-    let (written, denied) = tokio::join!(written(cluster, &near, namespaces), denied(cluster, namespaces, asked));
-    [written, denied].concat()
+    let (written, denied, ports) = tokio::join!(
+        written(cluster, &near, namespaces),
+        denied(cluster, namespaces, asked),
+        of_ports(cluster, &near, namespaces)
+    );
+    [written, denied, ports].concat()
 }
 
 /// The full names of the hosts that some `VirtualServices` send requests to.
