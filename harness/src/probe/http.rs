@@ -502,8 +502,11 @@ impl Expectation {
         if !wanted.map_or((200..300).contains(&answer.status), |status| status == answer.status) {
             let class = if (500..600).contains(&answer.status) { Class::Http5xx } else { Class::HttpOther };
             let wanted = wanted.map_or_else(|| "2xx".to_owned(), |status| status.to_string());
-            let body = excerpt(&String::from_utf8_lossy(&answer.body));
-            return Some((class, format!("status {}, expected {wanted}: {body}", answer.status)));
+            let body = match excerpt(&String::from_utf8_lossy(&answer.body)) {
+                body if body.is_empty() => String::new(),
+                body => format!(": {body}"),
+            };
+            return Some((class, format!("status {}, expected {wanted}{body}", answer.status)));
         }
         for (name, wanted) in &self.plain.headers {
             let found = answer.headers.get(name.as_str()).map(HeaderValue::as_bytes);

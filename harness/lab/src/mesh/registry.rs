@@ -20,8 +20,8 @@ pub(crate) struct Member {
 /// One Service.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Entry {
-    /// Port and target port.
-    pub(crate) ports: Vec<(u16, u16)>,
+    /// Port, target port and name.
+    pub(crate) ports: Vec<(u16, u16, String)>,
     /// Those of the ports that are declared as something for which HTTP routes do not count.
     pub(crate) opaque: Vec<u16>,
     pub(crate) members: Vec<Member>,
@@ -41,10 +41,12 @@ pub(crate) fn read(world: &World, c: usize) -> View {
     let cluster = &world.clusters[c];
     let mut view = View::default();
     for service in cluster.store.list(resources::services(), None) {
-        let port = |p: &Value| Some((u16::try_from(object::int(p, "/port")?).ok()?, target_port(p)));
+        let port = |p: &Value| {
+            Some((u16::try_from(object::int(p, "/port")?).ok()?, target_port(p), object::text(p, "/name").to_owned()))
+        };
         let ports = object::items(service, "/spec/ports").iter().filter_map(port).collect();
         let opaque = object::items(service, "/spec/ports").iter().filter(|p| is_opaque(p)).filter_map(port);
-        let opaque = opaque.map(|(number, _)| number).collect();
+        let opaque = opaque.map(|(number, ..)| number).collect();
         let key = (object::namespace(service).to_owned(), object::name(service).to_owned());
         view.services.insert(key, Entry { ports, opaque, members: Vec::new() });
         if object::label(service, "topology.istio.io/network").is_some() {

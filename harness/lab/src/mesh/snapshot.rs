@@ -162,11 +162,11 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
         let policy = policies.get(&host).unwrap_or(&none);
         hosts.insert(host.clone(), entry.ports.iter().map(|p| p.0).collect());
         opaque.extend(entry.opaque.iter().map(|port| (host.clone(), *port)));
-        for (port, _) in &entry.ports {
+        for (port, _, called) in &entry.ports {
             let all = std::iter::once((String::new(), Selector::default()));
             let subsets = policy.subsets.iter().map(|(name, labels)| (name.clone(), Selector::map(Some(labels))));
             for (subset, selector) in all.chain(subsets) {
-                let endpoints = endpoints(world, c, views, namespace, name, *port, &selector, policy);
+                let endpoints = endpoints(world, c, views, namespace, name, called, &selector, policy);
                 let id = upstream_name(*port, &subset, &host);
                 let upstream = Upstream {
                     name: id.as_str().into(),
@@ -191,7 +191,7 @@ fn endpoints(
     views: &[Option<Arc<View>>],
     namespace: &str,
     name: &str,
-    port: u16,
+    port: &str,
     selector: &Selector,
     policy: &Policy,
 ) -> Vec<Endpoint> {
@@ -202,7 +202,8 @@ fn endpoints(
     for (d, view) in views.iter().enumerate() {
         let Some(view) = view else { continue };
         let Some(entry) = view.services.get(&(namespace.to_owned(), name.to_owned())) else { continue };
-        let Some((_, target)) = entry.ports.iter().find(|p| p.0 == port) else { continue };
+        // What another cluster serves counts where its Service has a port of the same name.
+        let Some((_, target, _)) = entry.ports.iter().find(|(.., name)| name == port) else { continue };
         let members: Vec<&Member> = entry.members.iter().filter(|m| selector.matches(Some(&m.labels))).collect();
         if members.is_empty() {
             continue;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::gateway::{Configured, of_gateway};
 use super::pods::of_found;
+use super::ports::of_names;
 use super::service::{find, of_found_service};
 use super::{DESTINATION_RULES, objects, within};
 use crate::cluster::{
@@ -72,7 +73,8 @@ async fn of_owner(
         causes.extend(of_subset(owner, namespace, subset, &selector).await);
     }
     if causes.is_empty() && owner.key != at.key {
-        causes = between(at, owner, &BTreeSet::from([namespace]), plain).await;
+        causes.extend(of_names(at, owner, namespace, name).await);
+        causes.extend(between(at, owner, &BTreeSet::from([namespace]), plain).await);
     }
     causes
 }

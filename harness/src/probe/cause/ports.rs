@@ -8,6 +8,7 @@ use meshdrill_checks::observe::kube::{Port, Service};
 use meshdrill_checks::observe::routing::{configured_host, has_routes, hosts, is_for_sidecars, named_ports};
 use serde_json::Value;
 
+use super::service::find;
 use super::{SHOWN, objects};
 use crate::cluster::{Cluster, PodRef};
 use crate::probe::istiod;
@@ -32,6 +33,20 @@ pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Value], namespaces: &
     });
     let found: Vec<String> = join_all(found).await.concat();
     found.into_iter().take(SHOWN).map(|what| format!("{what} ({})", cluster.key)).collect()
+}
+
+/// That a Service calls a port otherwise in one cluster than in another: proxies know the endpoints of other clusters by that name.
+pub(super) async fn of_names(at: &Cluster, other: &Cluster, namespace: &str, name: &str) -> Option<String> {
+    let (here, there) = tokio::join!(find(at, namespace, name), find(other, namespace, name));
+    let (here, there) = (Service::read(&here.ok()?).ok()?, Service::read(&there.ok()?).ok()?);
+    let differs = |port: &Port| {
+        there.port(port.port).filter(|other| other.name != port.name).map(|other| (port.clone(), other.clone()))
+    };
+    let (own, its) = here.ports.iter().find_map(differs)?;
+    Some(format!(
+        "Service {namespace}/{name} calls port {} `{}` in {} and `{}` in {}: endpoints of the other cluster are known by that name only",
+        own.port, own.name, at.key, its.name, other.key
+    ))
 }
 
 /// What does not fit about the ports of one Service.

@@ -87,6 +87,11 @@ async fn written(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<Str
     let told = |what: &str, of: &Value| format!("{what} {} in {}", PodRef::of(of), cluster.key);
     let faulty = routes.iter().filter(|route| injects_faults(route));
     let mut causes: Vec<String> = faulty.map(|route| told("VirtualService", route) + " injects faults").collect();
+    let filters = objects(cluster, "/apis/networking.istio.io/v1alpha3/envoyfilters", None).await.unwrap_or_default();
+    let near = filters.iter().filter(|filter| namespaces.contains(&PodRef::of(filter).namespace));
+    causes.extend(near.filter_map(|filter| {
+        Some(told("EnvoyFilter", filter) + &format!(" adds {} to proxies", intervening(&filter["spec"])?))
+    }));
     let Some(rules) = objects(cluster, DESTINATION_RULES, None).await else { return causes };
     let near = rules.iter().filter(|rule| namespaces.contains(&PodRef::of(rule).namespace));
     causes.extend(near.filter(|rule| turns_tls_off(rule)).map(|rule| {
@@ -101,6 +106,19 @@ async fn written(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<Str
         }
     }
     causes
+}
+
+/// The first of the filters in a part of an `EnvoyFilter` that may delay or refuse requests.
+fn intervening(part: &Value) -> Option<&str> {
+    const FILTERS: [&str; 6] = ["fault", "local_ratelimit", "ratelimit", "ext_authz", "lua", "wasm"];
+    match part {
+        Value::String(text) => {
+            FILTERS.iter().any(|one| text.strip_prefix("envoy.filters.http.") == Some(*one)).then_some(text.as_str())
+        }
+        Value::Array(items) => items.iter().find_map(intervening),
+        Value::Object(members) => members.values().find_map(intervening),
+        _ => None,
+    }
 }
 
 /// The Services of these namespaces, and those that the routes lead to, with nothing behind them in any cluster. One that does
@@ -174,4 +192,20 @@ async fn denied(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked)
         counts && (namespaces.contains(&own) || own == istiod::NAMESPACE)
     });
     near.map(|policy| format!("AuthorizationPolicy {} in {} may deny it", PodRef::of(policy), cluster.key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn some_filters_intervene() {
+        let added = |name: &str| json!({ "configPatches": [{ "patch": { "value": { "name": name } } }] });
+        assert_eq!(intervening(&added("envoy.filters.http.fault")), Some("envoy.filters.http.fault"));
+        for harmless in ["envoy.filters.http.router", "fault", "envoy.filters.network.tcp_proxy"] {
+            assert_eq!(intervening(&added(harmless)), None, "{harmless}");
+        }
+    }
 }

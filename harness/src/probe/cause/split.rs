@@ -9,6 +9,7 @@ use meshdrill_checks::observe::routing::{Division, bound_gateways, divisions, is
 use serde_json::Value;
 
 use super::endpoints::between;
+use super::ports::of_names;
 use super::routes::hosts_of;
 use super::{Asked, DESTINATION_RULES, objects, within};
 use crate::cluster::{Cluster, PodRef, World};
@@ -43,15 +44,19 @@ pub(super) async fn of_ways(world: &World, at: &Arc<Cluster>, routes: &[&Value],
 }
 
 async fn of_way(at: &Arc<Cluster>, other: &Cluster, hosts: &BTreeSet<String>) -> Vec<String> {
-    let mut served = BTreeSet::new();
+    let (mut served, mut causes) = (BTreeSet::new(), Vec::new());
     for host in hosts {
         let Some((namespace, name)) = service_of(host) else { continue };
         let found = endpoints_of(other, namespace, name).await;
         if found.is_ok_and(|found| found.is_some_and(|endpoints| endpoints.ready() > 0)) {
             served.insert(namespace);
+            causes.extend(of_names(at, other, namespace, name).await);
         }
     }
-    if served.is_empty() { Vec::new() } else { between(at, other, &served, &[]).await }
+    if !served.is_empty() {
+        causes.extend(between(at, other, &served, &[]).await);
+    }
+    causes
 }
 
 /// The weights of a route.
