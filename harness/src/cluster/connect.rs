@@ -1,6 +1,7 @@
 //! Clients for the contexts of a mesh file, from a kubeconfig or from the embedded mesh.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -31,6 +32,12 @@ pub struct Kubeconfigs {
     known: Arc<Mutex<HashMap<String, Access>>>,
     /// Held, one for each context, while a client is made: runs that begin together make one.
     opening: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
+}
+
+impl fmt::Debug for Kubeconfigs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kubeconfigs").finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{AccessError, Cluster};
+use super::{AccessError, Cluster, Kubeconfigs, connect};
 use crate::clock::Clock;
 use crate::net::Net;
 use crate::spec::MeshFile;
@@ -20,13 +20,15 @@ pub struct World {
     pub net: Net,
     /// The runner's clock.
     pub clock: Clock,
+    /// Where the contexts of the other clusters of the mesh file come from.
+    pub contexts: Option<Kubeconfigs>,
 }
 
 impl World {
     /// A world without clusters.
     pub fn without_clusters(net: Net) -> Self {
         let clock = Clock::start(&net);
-        Self { mesh: None, clusters: IndexMap::new(), net, clock }
+        Self { mesh: None, clusters: IndexMap::new(), net, clock, contexts: None }
     }
 
     /// A cluster by its key.
@@ -35,6 +37,23 @@ impl World {
             cluster: key.to_owned(),
             why: "the mesh file has no such cluster".to_owned(),
         })
+    }
+
+    /// The keys of all clusters of the mesh but one.
+    pub fn others(&self, key: &str) -> Vec<String> {
+        let all: Vec<&String> = match &self.mesh {
+            Some(mesh) => mesh.spec.clusters.keys().collect(),
+            None => self.clusters.keys().collect(),
+        };
+        all.into_iter().filter(|other| *other != key).cloned().collect()
+    }
+
+    /// A cluster of the mesh, whether or not the run has to do with it; none if it cannot be reached or is not the right one.
+    pub async fn reach(&self, key: &str) -> Option<Arc<Cluster>> {
+        if let Some(known) = self.clusters.get(key) {
+            return Some(Arc::clone(known));
+        }
+        connect(self.contexts.as_ref()?, key, self.mesh.as_ref()?.spec.clusters.get(key)?).await.ok()
     }
 
     /// The key of the cluster with an id in Istio; the id itself if the mesh file does not know it.

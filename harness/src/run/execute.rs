@@ -61,7 +61,13 @@ impl WorldSource {
                 connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
             });
         let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
-        Ok(World { mesh: Some(Arc::clone(mesh)), clusters, net: self.net.clone(), clock: Clock::start(&self.net) })
+        Ok(World {
+            mesh: Some(Arc::clone(mesh)),
+            clusters,
+            net: self.net.clone(),
+            clock: Clock::start(&self.net),
+            contexts: Some(self.kubeconfigs.clone()),
+        })
     }
 }
 

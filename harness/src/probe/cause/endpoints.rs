@@ -43,8 +43,13 @@ pub(in crate::probe) async fn of_endpoints(
             causes.push(format!("no DestinationRule in {} defines subset {subset} of {host}", at.key));
         }
     }
-    let owners = owners.iter().filter_map(|key| world.clusters.get(key));
-    let of = owners.map(|owner| within(of_owner(at, owner, (namespace, name), subsets, defined.as_deref(), &plain)));
+    let (defined, plain) = (defined.as_deref(), plain.as_slice());
+    let of = owners.iter().map(|key| {
+        within(async move {
+            let Some(owner) = world.reach(key).await else { return Vec::new() };
+            of_owner(at, &owner, (namespace, name), subsets, defined, plain).await
+        })
+    });
     causes.extend(join_all(of).await.concat());
     causes
 }

@@ -41,8 +41,8 @@ pub(super) async fn of_routes(
     namespaces.extend(direct.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
     let is_near = |route: &&Value| namespaces.contains(&PodRef::of(route).namespace) || bound.contains(route);
     let near: Vec<&Value> = all.iter().filter(is_near).collect();
-    let others = world.clusters.values().filter(|other| other.key != cluster.key);
-    let others = others.map(|other| within(of_other(other, &namespaces, asked)));
+    let others = world.others(&cluster.key);
+    let others = others.iter().map(|other| within(of_other(world, other, &namespaces, asked)));
     let pods = async {
         let pods = namespaces.iter().map(|namespace| of_pods(cluster, namespace, ""));
         join_all(pods).await.concat()
@@ -62,7 +62,9 @@ pub(super) async fn of_routes(
 }
 
 /// What the routes, rules, policies and ports of another cluster say, where requests may go on to.
-async fn of_other(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
+async fn of_other(world: &World, key: &str, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
+    let Some(cluster) = world.reach(key).await else { return Vec::new() };
+    let cluster = cluster.as_ref();
     // Where the control plane is elsewhere, what lies there has no effect.
     if !istiod::is_there(cluster).await {
         return Vec::new();
@@ -151,9 +153,10 @@ async fn unserved(
 
 /// Whether another cluster has something ready behind a Service.
 async fn is_served_elsewhere(world: &World, cluster: &Cluster, namespace: &str, name: &str) -> bool {
-    let others = world.clusters.values().filter(|other| other.key != cluster.key);
-    let served = others.map(|other| async move {
-        let found = endpoints_of(other, namespace, name).await;
+    let others = world.others(&cluster.key);
+    let served = others.iter().map(|other| async move {
+        let Some(other) = world.reach(other).await else { return false };
+        let found = endpoints_of(&other, namespace, name).await;
         found.is_ok_and(|endpoints| endpoints.is_some_and(|endpoints| endpoints.ready() > 0))
     });
     join_all(served).await.contains(&true)

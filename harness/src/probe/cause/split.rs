@@ -39,11 +39,13 @@ pub(super) async fn of_ways(world: &World, at: &Arc<Cluster>, routes: &[&Value],
         return Vec::new();
     }
     let hosts = hosts_of(routes);
-    let others = world.clusters.values().filter(|other| other.key != at.key);
-    join_all(others.map(|other| within(of_way(at, other, &hosts)))).await.concat()
+    let others = world.others(&at.key);
+    join_all(others.iter().map(|other| within(of_way(world, at, other, &hosts)))).await.concat()
 }
 
-async fn of_way(at: &Arc<Cluster>, other: &Cluster, hosts: &BTreeSet<String>) -> Vec<String> {
+async fn of_way(world: &World, at: &Arc<Cluster>, other: &str, hosts: &BTreeSet<String>) -> Vec<String> {
+    let Some(other) = world.reach(other).await else { return Vec::new() };
+    let other = other.as_ref();
     let (mut served, mut causes) = (BTreeSet::new(), Vec::new());
     for host in hosts {
         let Some((namespace, name)) = service_of(host) else { continue };
