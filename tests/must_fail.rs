@@ -25,6 +25,9 @@ pub struct Row {
     pub exit: i32,
     /// What the last line or a scorecard message says: the cause, not just a symptom.
     pub says: String,
+    /// What the same scorecard says besides: what was measured.
+    #[serde(default)]
+    measured: String,
 }
 
 impl Row {
@@ -72,8 +75,12 @@ fn must_not_pass(row: &Row) -> Result<(), Failed> {
     if cards.is_empty() {
         return Err(format!("no scorecard was written\n{}", ran.said()).into());
     }
-    let said = cards.iter().find(|card| card["verdict"] != "pass" && card.to_string().contains(&row.says));
-    let card = said.ok_or_else(|| format!("no scorecard says `{}`\n{}", row.says, ran.said()))?;
+    let said = cards.iter().find(|card| {
+        let text = card.to_string();
+        card["verdict"] != "pass" && text.contains(&row.says) && text.contains(&row.measured)
+    });
+    let card =
+        said.ok_or_else(|| format!("no scorecard says `{}` and `{}`\n{}", row.says, row.measured, ran.said()))?;
     crate::matrix::note(row, card);
     Ok(())
 }

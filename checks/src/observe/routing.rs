@@ -2,7 +2,6 @@
 //! other's way.
 
 use std::collections::BTreeSet;
-use std::ops::Not as _;
 
 use regex::Regex;
 use serde_json::Value;
@@ -117,12 +116,19 @@ pub fn bound_gateways(service: &Value) -> Vec<(&str, &str)> {
         .collect()
 }
 
+fn http_routes(service: &Value) -> impl Iterator<Item = &Value> {
+    service["spec"]["http"].as_array().into_iter().flatten()
+}
+
+/// The destinations of a route, each with its weight.
+fn parts(route: &Value) -> impl Iterator<Item = &Value> {
+    route["route"].as_array().into_iter().flatten()
+}
+
 /// The full names of the hosts that a `VirtualService` sends HTTP requests to, each once, with the subset if one is named.
 pub fn destinations(service: &Value) -> Vec<(String, Option<String>)> {
-    let routes = service["spec"]["http"].as_array().into_iter().flatten();
     let mut all: Vec<(String, Option<String>)> = Vec::new();
-    for weighted in routes.flat_map(|route| route["route"].as_array().into_iter().flatten()) {
-        let to = &weighted["destination"];
+    for to in http_routes(service).flat_map(parts).map(|part| &part["destination"]) {
         let Some(host) = to["host"].as_str() else { continue };
         let one = (configured_host(host, namespace(service)), to["subset"].as_str().map(str::to_owned));
         if !all.contains(&one) {
@@ -143,12 +149,11 @@ pub struct Division<'a> {
 
 /// How the HTTP routes of a `VirtualService` divide requests: those with several destinations, or with a subset.
 pub fn divisions(service: &Value) -> Vec<Division<'_>> {
-    let routes = service["spec"]["http"].as_array().into_iter().flatten();
-    let divisions = routes.map(|route| {
-        let all = route["route"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let divisions = http_routes(service).map(|route| {
+        let alone = parts(route).count() == 1;
         // What is alone gets everything, whatever its weight.
-        let weight = |part: &Value| if all.len() == 1 { 100 } else { part["weight"].as_u64().unwrap_or(0) };
-        let parts = all.iter().filter_map(|part| {
+        let weight = |part: &Value| if alone { 100 } else { part["weight"].as_u64().unwrap_or(0) };
+        let parts = parts(route).filter_map(|part| {
             let to = &part["destination"];
             Some((to["host"].as_str()?, to["subset"].as_str(), weight(part)))
         });
@@ -175,9 +180,11 @@ pub fn matches_host(pattern: &str, host: &str) -> bool {
 
 /// Whether a `VirtualService` may have an HTTP route for a path, as far as paths decide; whatever it routes otherwise, it may.
 pub fn may_route(service: &Value, path: &str) -> bool {
-    let Some(routes) = service["spec"]["http"].as_array().filter(|routes| !routes.is_empty()) else { return true };
+    if !has_routes(service, "http") {
+        return true;
+    }
     let path = path.split('?').next().unwrap_or(path);
-    routes.iter().any(|route| match route["match"].as_array() {
+    http_routes(service).any(|route| match route["match"].as_array() {
         Some(matches) if !matches.is_empty() => matches.iter().any(|one| may_match(one, path)),
         _ => true,
     })
@@ -191,16 +198,14 @@ fn may_match(one: &Value, path: &str) -> bool {
         (Some(exact), ..) => alike(exact) == alike(path),
         (_, Some(prefix), _) => alike(path).starts_with(&alike(prefix)),
         // A pattern that cannot be read here may be one there.
-        (.., Some(regex)) => Regex::new(&format!("^(?:{regex})$")).is_ok_and(|regex| !regex.is_match(path)).not(),
+        (.., Some(regex)) => Regex::new(&format!("^(?:{regex})$")).ok().is_none_or(|regex| regex.is_match(path)),
         _ => true,
     }
 }
 
 /// The ports that a `VirtualService` names for hosts it sends HTTP requests to, by their full names.
 pub fn named_ports(service: &Value) -> BTreeSet<(String, u16)> {
-    let routes = service["spec"]["http"].as_array().into_iter().flatten();
-    let parts = routes.flat_map(|route| route["route"].as_array().into_iter().flatten());
-    let named = parts.filter_map(|part| {
+    let named = http_routes(service).flat_map(parts).filter_map(|part| {
         let to = &part["destination"];
         let port = u16::try_from(to["port"]["number"].as_u64()?).ok()?;
         Some((configured_host(to["host"].as_str()?, namespace(service)), port))
@@ -210,8 +215,7 @@ pub fn named_ports(service: &Value) -> BTreeSet<(String, u16)> {
 
 /// Whether a `VirtualService` delays or aborts requests on purpose.
 pub fn injects_faults(service: &Value) -> bool {
-    let routes = service["spec"]["http"].as_array();
-    routes.into_iter().flatten().any(|route| route["fault"].as_object().is_some_and(|fault| !fault.is_empty()))
+    http_routes(service).any(|route| route["fault"].as_object().is_some_and(|fault| !fault.is_empty()))
 }
 
 /// The namespace and name of the Service that a full host name belongs to; none if it is none of the cluster's own.

@@ -401,7 +401,7 @@ impl HttpObserver {
         // Of several addresses it is the one that the message begins with.
         let told = self.targets.iter().find(|target| outcome.message.starts_with(&target.name));
         match (&self.entry, told.or_else(|| self.targets.first())) {
-            (Some(entry), Some(target)) => entry.causes(&Asked { divided, ..target.asked(outcome) }).await,
+            (Some(entry), Some(target)) => entry.causes(&target.asked(outcome, divided)).await,
             _ => Vec::new(),
         }
     }
@@ -461,7 +461,7 @@ impl HttpObserver {
 }
 
 impl Target {
-    fn asked(&self, outcome: &Outcome) -> Asked {
+    fn asked(&self, outcome: &Outcome, divided: bool) -> Asked {
         let (address, port) = self.exchange.authority();
         let host = self.exchange.headers.get("host").and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let host = host.map_or_else(|| address.clone(), |host| host.host().trim_matches(['[', ']']).to_owned());
@@ -474,7 +474,7 @@ impl Target {
             status: outcome.seen["status"].as_u64(),
             connected: !unconnected.contains(&outcome.class()),
             answered: outcome.class().is_answered(),
-            divided: false,
+            divided,
         }
     }
 

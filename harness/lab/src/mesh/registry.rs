@@ -20,11 +20,18 @@ pub(crate) struct Member {
 /// One Service.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Entry {
-    /// Port, target port and name.
-    pub(crate) ports: Vec<(u16, u16, String)>,
-    /// Those of the ports that are declared as something for which HTTP routes do not count.
-    pub(crate) opaque: Vec<u16>,
+    pub(crate) ports: Vec<Port>,
     pub(crate) members: Vec<Member>,
+}
+
+/// One port of a Service.
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    pub(crate) target: u16,
+    pub(crate) name: String,
+    /// Declared as something for which HTTP routes do not count.
+    pub(crate) opaque: bool,
 }
 
 /// One cluster as istiod sees it.
@@ -41,14 +48,9 @@ pub(crate) fn read(world: &World, c: usize) -> View {
     let cluster = &world.clusters[c];
     let mut view = View::default();
     for service in cluster.store.list(resources::services(), None) {
-        let port = |p: &Value| {
-            Some((u16::try_from(object::int(p, "/port")?).ok()?, target_port(p), object::text(p, "/name").to_owned()))
-        };
         let ports = object::items(service, "/spec/ports").iter().filter_map(port).collect();
-        let opaque = object::items(service, "/spec/ports").iter().filter(|p| is_opaque(p)).filter_map(port);
-        let opaque = opaque.map(|(number, ..)| number).collect();
         let key = (object::namespace(service).to_owned(), object::name(service).to_owned());
-        view.services.insert(key, Entry { ports, opaque, members: Vec::new() });
+        view.services.insert(key, Entry { ports, members: Vec::new() });
         if object::label(service, "topology.istio.io/network").is_some() {
             let addresses = object::items(service, "/status/loadBalancer/ingress").iter();
             view.gateways.extend(addresses.filter_map(|i| object::text(i, "/ip").parse::<Ipv4Addr>().ok()));
@@ -65,6 +67,15 @@ pub(crate) fn read(world: &World, c: usize) -> View {
         }
     }
     view
+}
+
+fn port(port: &Value) -> Option<Port> {
+    Some(Port {
+        number: u16::try_from(object::int(port, "/port")?).ok()?,
+        target: target_port(port),
+        name: object::text(port, "/name").to_owned(),
+        opaque: is_opaque(port),
+    })
 }
 
 /// Whether a Service's port is declared, by `appProtocol` or the beginning of its name, as something that is not HTTP.

@@ -1,13 +1,13 @@
 //! What one istiod last pushed to the proxies of its cluster: clusters with endpoints, routes and gateways.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::config::{self, Policy, Route};
-use super::registry::{Member, View};
+use super::registry::{Member, Port, View};
 use crate::clock::Ms;
 use crate::store::selector::Selector;
 use crate::store::{object, resources};
@@ -95,14 +95,15 @@ pub(crate) struct Snapshot {
     pub(crate) servers: Vec<Server>,
     /// Ports of every host.
     pub(crate) hosts: HashMap<String, Vec<u16>>,
-    /// Hosts with ports for which their routes do not count.
-    opaque: HashSet<(String, u16)>,
+    /// Those of the ports for which routes do not count.
+    opaque: HashMap<String, Vec<u16>>,
 }
 
 impl Snapshot {
     /// The routes that sidecars of a namespace have for a port of a host.
     pub(crate) fn routes_at(&self, host: &str, port: u16, namespace: &str) -> Option<&[Arc<Route>]> {
-        if self.opaque.contains(&(host.to_owned(), port)) { None } else { self.routes(host, namespace) }
+        let opaque = self.opaque.get(host).is_some_and(|ports| ports.contains(&port));
+        if opaque { None } else { self.routes(host, namespace) }
     }
 
     /// The routes that proxies of a namespace have for a host. Of two tables for one host the older wins.
@@ -149,7 +150,7 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
     let none = Arc::new(Policy::default());
     let mut upstreams = BTreeMap::new();
     let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
-    let mut opaque = HashSet::new();
+    let mut opaque = HashMap::new();
     // A Service is known from any of the clusters that are watched; its ports are told by its own before all others.
     let near = std::iter::once(c).chain((0..views.len()).filter(|d| *d != c));
     let known = near.filter_map(|d| views.get(d)?.as_ref());
@@ -160,18 +161,18 @@ pub(crate) fn build(world: &World, c: usize, views: &[Option<Arc<View>>], versio
     for ((namespace, name), entry) in services {
         let host = format!("{name}.{namespace}.svc.cluster.local");
         let policy = policies.get(&host).unwrap_or(&none);
-        hosts.insert(host.clone(), entry.ports.iter().map(|p| p.0).collect());
-        opaque.extend(entry.opaque.iter().map(|port| (host.clone(), *port)));
-        for (port, _, called) in &entry.ports {
+        hosts.insert(host.clone(), entry.ports.iter().map(|port| port.number).collect());
+        opaque.insert(host.clone(), entry.ports.iter().filter(|port| port.opaque).map(|port| port.number).collect());
+        for Port { number, name: called, .. } in &entry.ports {
             let all = std::iter::once((String::new(), Selector::default()));
             let subsets = policy.subsets.iter().map(|(name, labels)| (name.clone(), Selector::map(Some(labels))));
             for (subset, selector) in all.chain(subsets) {
                 let endpoints = endpoints(world, c, views, namespace, name, called, &selector, policy);
-                let id = upstream_name(*port, &subset, &host);
+                let id = upstream_name(*number, &subset, &host);
                 let upstream = Upstream {
                     name: id.as_str().into(),
                     host: host.clone(),
-                    port: *port,
+                    port: *number,
                     subset,
                     endpoints,
                     policy: policy.clone(),
@@ -203,7 +204,7 @@ fn endpoints(
         let Some(view) = view else { continue };
         let Some(entry) = view.services.get(&(namespace.to_owned(), name.to_owned())) else { continue };
         // What another cluster serves counts where its Service has a port of the same name.
-        let Some((_, target, _)) = entry.ports.iter().find(|(.., name)| name == port) else { continue };
+        let Some(Port { target, .. }) = entry.ports.iter().find(|own| own.name == port) else { continue };
         let members: Vec<&Member> = entry.members.iter().filter(|m| selector.matches(Some(&m.labels))).collect();
         if members.is_empty() {
             continue;
@@ -322,5 +323,9 @@ fn taken(route: &Arc<Route>, server: &Value) -> Option<Arc<Route>> {
         Some(if is_for(found, host) { host.clone() } else { (*found).to_owned() })
     };
     let hosts: Vec<String> = route.hosts.iter().filter_map(narrower).collect();
-    (!hosts.is_empty()).then(|| Arc::new(Route { hosts, ..Route::clone(route) }))
+    match hosts.as_slice() {
+        [] => None,
+        same if *same == route.hosts => Some(Arc::clone(route)),
+        _ => Some(Arc::new(Route { hosts, ..Route::clone(route) })),
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::call::{Answer, Call, JSON, TEXT};
+use super::listen::listener;
 use super::{forward, latency};
 use crate::lab::Lab;
 use crate::world::{Role, Uid};
@@ -50,7 +51,8 @@ pub(crate) fn deliver<'a>(
                 let cluster = &world.clusters[c];
                 match cluster.pods.get(uid).filter(|pod| pod.network) {
                     None => Found::Gone,
-                    Some(pod) if !pod.serving || !listens(pod.role, port) => Found::Closed,
+                    // Seen from its sidecar, which takes connections to every port.
+                    Some(pod) if !pod.serving || listener(cluster, pod, port, true).is_none() => Found::Closed,
                     Some(pod) => Found::Open(Who {
                         role: pod.role,
                         pod: pod.name.clone(),
@@ -79,16 +81,6 @@ pub(crate) fn deliver<'a>(
         }
         lab.with(|world| world.clusters[c].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
     })
-}
-
-/// Whether an application listens on a port. Its sidecar takes connections to every one.
-const fn listens(role: Role, port: u16) -> bool {
-    match role {
-        Role::Productpage => matches!(port, 9080 | 9091),
-        Role::Reviews | Role::Ratings | Role::Details => port == 9080,
-        Role::Helloworld => port == 5000,
-        _ => true,
-    }
 }
 
 /// How often an application that ends takes an answer down with it that had begun.

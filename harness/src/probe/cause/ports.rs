@@ -11,15 +11,12 @@ use serde_json::Value;
 use super::service::find;
 use super::{SHOWN, objects};
 use crate::cluster::{Cluster, PodRef};
-use crate::probe::istiod;
 
 /// Ports that proxies serve in their pods whether or not these declare them.
 const OF_PROXIES: Range<u64> = 15_000..15_100;
 
 /// What is wrong with the ports of the Services of these namespaces, and with those that routes name.
 pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<String>) -> Vec<String> {
-    // Where the control plane is elsewhere, so are the routes that count.
-    let routes = if istiod::is_there(cluster).await { routes } else { &[] };
     let found = namespaces.iter().map(|namespace| async move {
         let of = |kind: &str| format!("/api/v1/namespaces/{namespace}/{kind}");
         let (services, pods) = (of("services"), of("pods"));
@@ -100,16 +97,16 @@ fn undeclared(service: &Service, pods: &[Value]) -> Vec<String> {
     let of = |kind: &'static str| pods.iter().flat_map(move |pod| pod["spec"][kind].as_array().into_iter().flatten());
     let sidecars = of("initContainers").filter(|container| container["restartPolicy"] == "Always");
     let containers: Vec<&Value> = of("containers").chain(sidecars).collect();
-    let ports = |container: &&'_ Value| container["ports"].as_array().cloned().unwrap_or_default();
-    let declared: Vec<Value> = containers.iter().flat_map(ports).collect();
+    let ports = containers.iter().map(|container| container["ports"].as_array().into_iter().flatten());
+    let declared: Vec<&Value> = ports.flatten().collect();
     let leads = |port: &Port, to: &Value| {
         to["name"] == port.target.as_str()
             || to["containerPort"].as_u64().is_some_and(|own| own.to_string() == port.target)
     };
     // A proxy declares ports of its own, and says nothing of the application's.
-    let own = |to: &&Value| to["containerPort"].as_u64().is_some_and(|own| !OF_PROXIES.contains(&own));
-    let some_fit = service.ports.iter().any(|port| declared.iter().filter(own).any(|to| leads(port, to)));
-    let may_guess = declared.iter().any(|to| own(&to)) && !some_fit && !service.cluster_ips.is_empty();
+    let own = |to: &Value| to["containerPort"].as_u64().is_some_and(|own| !OF_PROXIES.contains(&own));
+    let some_fit = service.ports.iter().any(|port| declared.iter().any(|to| own(to) && leads(port, to)));
+    let may_guess = declared.iter().any(|to| own(to)) && !some_fit && !service.cluster_ips.is_empty();
     let missed = service.ports.iter().filter(|port| !declared.iter().any(|to| leads(port, to)));
     let missed = missed.filter(|port| match port.target.parse().ok() {
         Some(number) => may_guess && !OF_PROXIES.contains(&number),

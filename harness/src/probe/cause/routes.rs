@@ -11,12 +11,11 @@ use meshdrill_checks::observe::routing::{
 use serde_json::Value;
 
 use super::ports::of_ports;
-use super::service::of_service;
+use super::service::{is_served, of_service};
 use super::split::{of_division, of_ways};
 use super::{Asked, DESTINATION_RULES, objects, of_pods, within};
 use crate::cluster::{Cluster, PodRef, VIRTUAL_SERVICES, World};
 use crate::probe::istiod;
-use crate::probe::service::endpoints_of;
 
 /// The status of a proxy that a policy tells to let nobody pass.
 const DENIED: u64 = 403;
@@ -47,13 +46,18 @@ pub(super) async fn of_routes(
         let pods = namespaces.iter().map(|namespace| of_pods(cluster, namespace, ""));
         join_all(pods).await.concat()
     };
+    let ports = async {
+        // Where the control plane is elsewhere, so are the routes that count.
+        let counted: &[&Value] = if istiod::is_there(cluster).await { &near } else { &[] };
+        of_ports(cluster, counted, &namespaces).await
+    };
     let (written, services, pods, denied, ways, ports, others, divided) = tokio::join!(
         within(written(cluster, &near, &namespaces)),
         within(unserved(world, cluster, &direct, &near, &namespaces)),
         within(pods),
         within(denied(cluster, &namespaces, asked)),
         of_ways(world, cluster, &near, asked),
-        within(of_ports(cluster, &near, &namespaces)),
+        within(ports),
         join_all(others),
         within(of_division(cluster, &near, &namespaces, asked)),
     );
@@ -156,8 +160,7 @@ async fn is_served_elsewhere(world: &World, cluster: &Cluster, namespace: &str, 
     let others = world.others(&cluster.key);
     let served = others.iter().map(|other| async move {
         let Some(other) = world.reach(other).await else { return false };
-        let found = endpoints_of(&other, namespace, name).await;
-        found.is_ok_and(|endpoints| endpoints.is_some_and(|endpoints| endpoints.ready() > 0))
+        is_served(&other, namespace, name).await
     });
     join_all(served).await.contains(&true)
 }

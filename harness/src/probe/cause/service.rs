@@ -16,6 +16,12 @@ pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Resu
     }
 }
 
+/// Whether something ready stands behind a Service, as far as that may be asked.
+pub(super) async fn is_served(cluster: &Cluster, namespace: &str, name: &str) -> bool {
+    let found = endpoints_of(cluster, namespace, name).await;
+    found.is_ok_and(|endpoints| endpoints.is_some_and(|endpoints| endpoints.ready() > 0))
+}
+
 /// Why nothing ready stands behind a Service; nothing if something does, or if that may not be asked.
 pub(super) async fn of_service(cluster: &Cluster, namespace: &str, name: &str) -> Vec<String> {
     match find(cluster, namespace, name).await {

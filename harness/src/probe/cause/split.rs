@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::endpoints::between;
 use super::ports::of_names;
 use super::routes::hosts_of;
+use super::service::is_served;
 use super::{Asked, DESTINATION_RULES, objects, within};
 use crate::cluster::{Cluster, PodRef, World};
 use crate::probe::istiod;
-use crate::probe::service::endpoints_of;
 
 /// What the routes, and the rules for their hosts and of their namespaces, say of who is to answer.
 pub(super) async fn of_division(
@@ -49,8 +49,7 @@ async fn of_way(world: &World, at: &Arc<Cluster>, other: &str, hosts: &BTreeSet<
     let (mut served, mut causes) = (BTreeSet::new(), Vec::new());
     for host in hosts {
         let Some((namespace, name)) = service_of(host) else { continue };
-        let found = endpoints_of(other, namespace, name).await;
-        if found.is_ok_and(|found| found.is_some_and(|endpoints| endpoints.ready() > 0)) {
+        if is_served(other, namespace, name).await {
             served.insert(namespace);
             causes.extend(of_names(at, other, namespace, name).await);
         }
