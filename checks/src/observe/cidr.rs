@@ -40,6 +40,36 @@ impl Cidr {
         if self.address.is_ipv4() { 32 } else { 128 }
     }
 
+    /// The range of one address.
+    pub const fn host(address: IpAddr) -> Self {
+        Self { address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// The length of its prefix.
+    pub const fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// The range around it with a prefix of this length, or itself if that is longer than its own.
+    #[must_use]
+    pub fn widened_to(&self, bits: u32) -> Self {
+        if bits >= self.bits {
+            return *self;
+        }
+        let drop = self.width() - bits;
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let kept = u32::from(address).checked_shr(drop).and_then(|kept| kept.checked_shl(drop));
+                IpAddr::V4(kept.unwrap_or(0).into())
+            }
+            IpAddr::V6(address) => {
+                let kept = u128::from(address).checked_shr(drop).and_then(|kept| kept.checked_shl(drop));
+                IpAddr::V6(kept.unwrap_or(0).into())
+            }
+        };
+        Self { address, bits }
+    }
+
     /// Whether every address of another range is in this one.
     pub fn contains(&self, inner: &Self) -> bool {
         let difference = match (self.address, inner.address) {
@@ -52,8 +82,7 @@ impl Cidr {
 
     /// Whether an address is in this range.
     pub fn holds(&self, address: IpAddr) -> bool {
-        let one = Self { address, bits: if address.is_ipv4() { 32 } else { 128 } };
-        self.contains(&one)
+        self.contains(&Self::host(address))
     }
 
     /// Whether it is a range of IPv4 addresses.
@@ -85,5 +114,9 @@ mod tests {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
         }
         assert_eq!(range("10.1.0.0/16").to_string(), "10.1.0.0/16");
+        assert_eq!(range("10.1.2.3/32").widened_to(16), range("10.1.0.0/16"));
+        assert_eq!(range("10.1.2.3/32").widened_to(0), range("0.0.0.0/0"));
+        assert_eq!(range("fd00::7/64").widened_to(56).to_string(), "fd00::/56");
+        assert_eq!(range("10.1.0.0/16").widened_to(24), range("10.1.0.0/16"));
     }
 }

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
-use meshdrill_checks::units::TimeSpan;
 use meshdrill_lab::{Defect, Lab, LabCluster, LabConfig, Served};
+
+use serde_json::json;
 
 use super::Failure;
 use super::args::LabArgs;
+use crate::cluster::{AccessError, Kubeconfigs, RUNNER_ADDRESS, connect};
 use crate::spec::{
     API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
-    OciResources, Over, Quantiles, SlaDefaults, Waiver,
+    OciResources, SlaDefaults, Waiver,
 };
 
 /// Serves until interrupted.
@@ -29,6 +31,7 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
         let config = LabConfig { clusters: args.clusters, seed: args.seed, defects, ..LabConfig::default() };
         let lab = Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))?;
         let served = lab.serve().await?;
+        annotate_services(&lab, &served).await.map_err(|error| Failure::Internal(error.to_string()))?;
         if let Some(path) = &args.kubeconfig {
             std::fs::write(path, &served.kubeconfig)?;
         }
@@ -42,6 +45,32 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
         wait_for_signal().await?;
         Ok(0)
     })
+}
+
+/// The Services whose addresses exist only inside of the lab, and what is served for each.
+const SERVED_FOR: [(&str, &str); 4] = [
+    ("istio-ingressgateway", "istio-ingressgateway http2"),
+    ("istio-eastwestgateway", "istio-eastwestgateway tls"),
+    ("prometheus", "prometheus"),
+    ("alertmanager", "alertmanager"),
+];
+
+/// Annotates Services with the loopback ports at which this machine reaches them, so that a mesh file needs no URLs.
+async fn annotate_services(lab: &Lab, served: &Served) -> Result<(), AccessError> {
+    let kubeconfigs = Kubeconfigs::lab(lab.clone());
+    for one in lab.clusters() {
+        let cluster = connect(&kubeconfigs, &one.key, &ClusterSpec::new(&one.context)).await?;
+        for service in cluster.list("/api/v1/services", None).await? {
+            let name = service["metadata"]["name"].as_str().unwrap_or_default();
+            let what = SERVED_FOR.iter().find(|(service, _)| *service == name).map(|(_, what)| *what);
+            let at = served.addresses.iter().find(|at| at.cluster == one.key && Some(at.what.as_str()) == what);
+            if let (Some(at), Some(namespace)) = (at, service["metadata"]["namespace"].as_str()) {
+                let patch = json!({ "metadata": { "annotations": { RUNNER_ADDRESS: at.url() } } });
+                cluster.merge_patch(&format!("/api/v1/namespaces/{namespace}/services/{name}"), &patch).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn wait_for_signal() -> Result<(), Failure> {
@@ -60,7 +89,6 @@ async fn wait_for_signal() -> Result<(), Failure> {
 pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
     let cluster = |cluster: LabCluster| {
         let spec = ClusterSpec {
-            context: cluster.context,
             istio_cluster: Some(cluster.istio_cluster),
             network: Some(cluster.network),
             region: Some(cluster.region),
@@ -77,10 +105,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
                 peering: format!("ocid1.remotepeeringconnection.oc1..{}", cluster.key),
                 route_table: format!("ocid1.routetable.oc1..{}", cluster.key),
             }),
-            ingress: Vec::new(),
-            east_west: Vec::new(),
-            prometheus: Vec::new(),
-            alertmanager: Vec::new(),
+            ..ClusterSpec::new(&cluster.context)
         };
         (cluster.key, spec)
     };
@@ -95,14 +120,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
             expect: MeshExpect { mesh_id: Some("oke-mesh".to_owned()) },
             without: waivers(count),
             vars: std::collections::BTreeMap::new(),
-            sla: SlaDefaults {
-                availability: "99.95%".parse().ok(),
-                over: Some(Over::Window(TimeSpan::secs(30 * 86_400))),
-                recovery_time: Some(TimeSpan::secs(300)),
-                restart_time: Some(TimeSpan::secs(120)),
-                latency: Some(Quantiles::Limits([("p99".to_owned(), TimeSpan::millis(500))].into())),
-                confidence: "95%".parse().ok(),
-            },
+            sla: SlaDefaults::usual(),
             state_namespace: "istio-system".to_owned(),
         },
     }

@@ -24,6 +24,8 @@ pub struct Cluster {
     pub spec: ClusterSpec,
     /// The client.
     pub client: kube::Client,
+    /// Whether its API server has an address of this machine: a tunnel, or a local cluster.
+    pub(super) on_loopback: bool,
     /// What its credentials were seen to permit.
     pub(super) granted: Granted,
 }
@@ -35,6 +37,11 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
+    /// Whether its API server is reached over loopback: through a tunnel, or in a local cluster.
+    pub(crate) const fn is_on_loopback(&self) -> bool {
+        self.on_loopback
+    }
+
     /// Its id in Istio.
     pub fn istio_id(&self) -> &str {
         self.spec.istio_id(&self.key)

@@ -51,6 +51,8 @@ enum Source {
 struct Access {
     client: kube::Client,
     granted: Granted,
+    /// Whether the API server has an address of this machine.
+    on_loopback: bool,
 }
 
 impl From<Source> for Kubeconfigs {
@@ -85,11 +87,11 @@ impl Kubeconfigs {
         {
             return Ok(access);
         }
-        let client = match &self.source {
+        let (client, on_loopback) = match &self.source {
             Source::File(path) => from_file(path.as_deref(), key, spec).await?,
-            Source::Lab(lab) => from_lab(lab, key, spec)?,
+            Source::Lab(lab) => (from_lab(lab, key, spec)?, false),
         };
-        let access = Access { client, granted: Granted::default() };
+        let access = Access { client, granted: Granted::default(), on_loopback };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.context.clone(), access.clone());
         Ok(access)
     }
@@ -97,8 +99,8 @@ impl Kubeconfigs {
 
 /// Connects to one cluster and makes sure that it is the right one.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
-    let of = |Access { client, granted }: Access| {
-        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, granted })
+    let of = |Access { client, granted, on_loopback }: Access| {
+        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, granted })
     };
     let known = configs.known(&spec.context);
     let asked = match &known {
@@ -135,7 +137,12 @@ const fn is_of_the_client(error: &AccessError) -> bool {
     matches!(error, AccessError::Unauthorized { .. } | AccessError::Unreachable { .. } | AccessError::Timeout { .. })
 }
 
-async fn from_file(path: Option<&std::path::Path>, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {
+/// A client, and whether the API server it speaks to has an address of this machine.
+async fn from_file(
+    path: Option<&std::path::Path>,
+    key: &str,
+    spec: &ClusterSpec,
+) -> Result<(kube::Client, bool), AccessError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = match path {
         Some(path) => Kubeconfig::read_from(path),
@@ -160,10 +167,17 @@ async fn from_file(path: Option<&std::path::Path>, key: &str, spec: &ClusterSpec
     let bad = |why| AccessError::Credentials { cluster: key.to_owned(), context: spec.context.clone(), why };
     plugin::expired(&config.auth_info).map_err(bad)?;
     plugin::bound(&mut config.auth_info).await.map_err(bad)?;
+    let on_loopback = config.cluster_url.host().is_some_and(is_loopback);
     // It runs the plugin, and would keep everything else waiting meanwhile.
     let made = tokio::task::spawn_blocking(|| kube::Client::try_from(config)).await;
     made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
+        .map(|client| (client, on_loopback))
         .map_err(|error| AccessError::of(key, &error))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {

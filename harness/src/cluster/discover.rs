@@ -28,17 +28,27 @@ const INGRESS: &str = "istio in (ingressgateway,ingress)";
 /// The Services of east-west gateways: they tell their network.
 const EAST_WEST: &str = "topology.istio.io/network";
 
+/// The annotation of a Service that this machine reaches at another address than its own, through a tunnel or a port of
+/// loopback: a URL, or `host:port`.
+pub(crate) const RUNNER_ADDRESS: &str = "meshdrill.io/runner-address";
+
+fn runner_address(service: &Value) -> Option<&str> {
+    service["metadata"]["annotations"][RUNNER_ADDRESS].as_str().map(|address| address.trim_end_matches('/'))
+}
+
 /// The base URLs of a cluster's ingress gateway: every load-balancer address of its Services.
 pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Vec<String>, AccessError> {
     if !cluster.spec.ingress.is_empty() {
         return Ok(cluster.spec.ingress.clone());
     }
     let services = ingress_services(cluster).await?;
-    let found = services.iter().flat_map(|service| {
-        let port = port.or_else(|| http_port(service));
-        addresses(service)
-            .into_iter()
-            .filter_map(move |address| Some(format!("http://{}:{}", bracketed(&address), port?)))
+    let found = services.iter().flat_map(|service| match runner_address(service) {
+        Some(url) => vec![url.to_owned()],
+        None => {
+            let port = port.or_else(|| http_port(service));
+            let url = |address: String| Some(format!("http://{}:{}", bracketed(&address), port?));
+            addresses(service).into_iter().filter_map(url).collect()
+        }
     });
     let found: Vec<String> = found.collect();
     if found.is_empty() {
@@ -59,18 +69,24 @@ pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, Access
     if !cluster.spec.east_west.is_empty() {
         return Ok(cluster.spec.east_west.clone());
     }
-    advertised_east_west(cluster).await
+    let services = east_west_services(cluster).await?;
+    let found = services.iter().flat_map(|service| match runner_address(service) {
+        Some(address) => vec![address.rsplit('/').next().unwrap_or(address).to_owned()],
+        None => advertised(service),
+    });
+    Ok(found.collect())
 }
 
 /// `host:port` of a cluster's east-west gateways as its Services say it: what the proxies of other clusters are told,
 /// however the runner reaches them.
 pub async fn advertised_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
     let services = east_west_services(cluster).await?;
-    let found = services.iter().flat_map(|service| {
-        let port = advertised_port(service);
-        addresses(service).into_iter().map(move |address| format!("{}:{port}", bracketed(&address)))
-    });
-    Ok(found.collect())
+    Ok(services.iter().flat_map(advertised).collect())
+}
+
+fn advertised(service: &Value) -> Vec<String> {
+    let port = advertised_port(service);
+    addresses(service).into_iter().map(|address| format!("{}:{port}", bracketed(&address))).collect()
 }
 
 /// The port at which an east-west gateway's Service says that other clusters reach it.
@@ -112,6 +128,9 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
         .find_map(|one| of_service(one).filter(|found| *found == port))
         .or_else(|| ports.first().and_then(of_service))
         .unwrap_or(port);
+    if let Some(url) = runner_address(service) {
+        return Ok(Endpoint::Url(url.to_owned()));
+    }
     match addresses(service).first() {
         Some(address) => Ok(Endpoint::Url(format!("http://{}:{port}", bracketed(address)))),
         None => Ok(Endpoint::Forward(ForwardTarget {

@@ -19,7 +19,7 @@ pub use discover::{
     Endpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus,
     gateway_services,
 };
-pub(crate) use discover::{advertised_port, east_west_services, ingress_services};
+pub(crate) use discover::{RUNNER_ADDRESS, advertised_port, east_west_services, ingress_services};
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
@@ -28,5 +28,5 @@ pub(crate) use objects::VIRTUAL_SERVICES;
 pub use permission::Permission;
 pub(crate) use plugin::run_bounded;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
-pub(crate) use pods::{is_ready, is_serving, label_selector, selector_of};
+pub(crate) use pods::{is_ready, is_serving, label_selector, pod_addresses, selector_of};
 pub use world::World;

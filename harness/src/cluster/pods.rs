@@ -1,5 +1,7 @@
 //! Pods by selector or by the workload that owns them.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::{AccessError, Cluster, WorkloadKind};
@@ -41,6 +43,16 @@ pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> R
     let mut pods = select_pods(cluster, namespace, selector).await?;
     pods.retain(is_serving);
     Ok(pods)
+}
+
+/// All addresses of a pod: two where the cluster has both IP versions.
+pub(crate) fn pod_addresses(pod: &Value) -> Vec<IpAddr> {
+    let status = &pod["status"];
+    let all = status["podIPs"].as_array().into_iter().flatten().map(|one| &one["ip"]);
+    let mut found: Vec<IpAddr> = all.chain([&status["podIP"]]).filter_map(|ip| ip.as_str()?.parse().ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// Whether a pod is ready and not on its way out.

@@ -1,7 +1,6 @@
 //! `podNetwork`: pods have addresses of the ranges that the mesh file declares for their cluster, and no two clusters
 //! share a range. Pods on their node's network are left out; what is not declared is not compared, and no pass.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, PodRef, World};
+use crate::cluster::{Cluster, Permission, PodRef, World, pod_addresses};
 use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The addresses of a cluster's pods, of both IP versions.
@@ -142,7 +141,7 @@ impl Declared {
     fn addresses(&self, pods: &[Value]) -> Addresses {
         let mut found = Addresses::default();
         for pod in pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true) {
-            let addresses = addresses(pod);
+            let addresses = pod_addresses(pod);
             found.pods += usize::from(!addresses.is_empty());
             found.count += addresses.len();
             for address in addresses {
@@ -179,16 +178,6 @@ struct Addresses {
 
 fn listed(ranges: &[Cidr]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// All addresses of a pod: two where the cluster has both IP versions.
-fn addresses(pod: &Value) -> Vec<IpAddr> {
-    let status = &pod["status"];
-    let all = status["podIPs"].as_array().into_iter().flatten().map(|one| &one["ip"]);
-    let mut found: Vec<IpAddr> = all.chain([&status["podIP"]]).filter_map(|ip| ip.as_str()?.parse().ok()).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 impl Observer for PodNetworkObserver {

@@ -76,11 +76,21 @@ pub fn load_scenario(
 /// Reads and decodes a mesh file.
 pub fn load_mesh(path: &Path) -> Result<MeshFile, Problems> {
     let (source, node) = document::read_file(path)?;
-    let wrong = wrong_file(&node, "Mesh");
+    decode_mesh(source, &node)
+}
+
+/// Decodes the text of a mesh file.
+pub fn parse_mesh(source: Source) -> Result<MeshFile, Problems> {
+    let (source, node) = document::read(source)?;
+    decode_mesh(source, &node)
+}
+
+fn decode_mesh(source: Source, node: &Node) -> Result<MeshFile, Problems> {
+    let wrong = wrong_file(node, "Mesh");
     if !wrong.is_empty() {
         return Err(Problems::new(source, wrong));
     }
-    let document::Decoded { value: file, mut problems, node, lost } = document::decode::<MeshFile>(&node);
+    let document::Decoded { value: file, mut problems, node, lost } = document::decode::<MeshFile>(node);
     if let Some(file) = &file {
         problems.extend(judge_mesh(file, &node, &lost));
     }

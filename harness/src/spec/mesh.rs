@@ -38,13 +38,13 @@ pub struct MeshSpec {
     /// The clusters by their key.
     pub clusters: IndexMap<String, ClusterSpec>,
     /// What is expected of the mesh as a whole.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "MeshExpect::is_empty")]
     pub expect: MeshExpect,
     /// What this environment cannot have, who says so, and until when.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub without: BTreeMap<String, Waiver>,
     /// Values for `${name}` in scenarios.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, Scalar>,
     /// The values that `default` stands for in scenarios.
     #[serde(default)]
@@ -214,7 +214,45 @@ impl MeshSpec {
     }
 }
 
+impl MeshExpect {
+    fn is_empty(&self) -> bool {
+        self.mesh_id.is_none()
+    }
+}
+
+impl SlaDefaults {
+    /// The targets of the quick-start guide, which a new mesh file begins with.
+    pub fn usual() -> Self {
+        Self {
+            availability: Some(Ratio::new(0.9995)),
+            over: Some(Over::Window(TimeSpan::secs(30 * 86_400))),
+            recovery_time: Some(TimeSpan::secs(300)),
+            restart_time: Some(TimeSpan::secs(120)),
+            latency: Some(Quantiles::Limits([("p99".to_owned(), TimeSpan::millis(500))].into())),
+            confidence: Some(Ratio::new(0.95)),
+        }
+    }
+}
+
 impl ClusterSpec {
+    /// A cluster of which nothing is known but its context.
+    pub fn new(context: &str) -> Self {
+        Self {
+            context: context.to_owned(),
+            istio_cluster: None,
+            network: None,
+            region: None,
+            uid: None,
+            faults: FaultPermission::Forbidden,
+            expect: ClusterExpect::default(),
+            oci: None,
+            ingress: Vec::new(),
+            east_west: Vec::new(),
+            prometheus: Vec::new(),
+            alertmanager: Vec::new(),
+        }
+    }
+
     /// Its id in Istio.
     pub fn istio_id<'a>(&'a self, key: &'a str) -> &'a str {
         self.istio_cluster.as_deref().unwrap_or(key)

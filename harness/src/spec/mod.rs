@@ -14,12 +14,12 @@ mod sla;
 pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
 pub use comparison::Comparison;
 pub use explain::{explain, kinds};
-pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, read_scenario};
+pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
 pub use mesh::{
-    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources,
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Scalar,
     SlaDefaults, Waiver,
 };
-pub use names::{Binding, USUAL, names};
+pub use names::{Binding, DEFAULT_VARS, names};
 pub use scenario::{
     API_VERSION, CheckSpec, FaultSpec, ForEach, Metadata, ProbeSpec, Repeat, ScenarioFile, ScenarioSpec, Stage,
 };

@@ -9,8 +9,8 @@ use super::{ClusterSpec, MeshFile};
 use crate::document::{Names, Value};
 
 /// Names that every mesh has, with the values that the quick-start guide gives them; `vars` of the mesh file overrides
-/// them, so that the catalogue runs on meshes that are laid out otherwise.
-pub const USUAL: [(&str, &str); 18] = [
+/// them, so that the catalogue runs on meshes with non-default names.
+pub const DEFAULT_VARS: [(&str, &str); 18] = [
     ("istioNamespace", "istio-system"),
     ("istiod", "istiod"),
     ("istiodSelector", "app=istiod"),
@@ -52,7 +52,7 @@ impl Binding {
 pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &Binding) -> Names {
     let mut names = Names { open: mesh.is_none(), ..Names::default() };
     if let Some(mesh) = mesh {
-        for (name, value) in USUAL {
+        for (name, value) in DEFAULT_VARS {
             names.set(name, Value::Text(value.to_owned()));
         }
         for (name, value) in &mesh.spec.vars {

@@ -1,0 +1,260 @@
+//! `meshdrill mesh init`: writes a mesh file from live clusters.
+//!
+//! The file is built as a [`MeshFile`], serialised, read back and compared before it is written. What was detected is
+//! marked with a comment, so that a person confirms it.
+
+mod annotate;
+mod pod_ranges;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures::future::try_join_all;
+use indexmap::IndexMap;
+use jiff::civil::Date;
+
+use self::survey::Survey;
+use super::Failure;
+use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
+use super::lab::mesh_to_yaml;
+use crate::cluster::{Kubeconfigs, connect};
+use crate::document::{self, Source};
+use crate::run::write_atomically;
+use crate::spec::{
+    API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar,
+    SlaDefaults, Waiver, parse_mesh,
+};
+
+/// The keys of clusters whose `--context` names none, in order.
+const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
+/// The comment behind every value that was detected.
+const DETECTED: &str = "# detected; confirm";
+
+/// Runs the command.
+pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
+    let MeshCommand::Init(init) = &args.command;
+    if let Some(path) = init.out.as_deref().filter(|path| path.exists()) {
+        return Err(Failure::Usage(format!("{} exists already; remove it or name another --out", path.display())));
+    }
+    let surveys = super::runtime()?.block_on(survey_clusters(init))?;
+    let text = mesh_file_text(init, &surveys)?;
+    match &init.out {
+        None => super::say_part!("{text}"),
+        Some(path) => {
+            write_atomically(path, text.as_bytes())
+                .map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+            eprintln!("wrote {}; confirm the lines marked `{DETECTED}`", path.display());
+        }
+    }
+    Ok(0)
+}
+
+/// Connects to every context and looks at its cluster.
+async fn survey_clusters(args: &MeshInitArgs) -> Result<Vec<Survey>, Failure> {
+    let kubeconfigs = Kubeconfigs::file(args.kubeconfig.clone());
+    let surveyed = args.context.iter().enumerate().map(|(index, argument)| {
+        let kubeconfigs = &kubeconfigs;
+        async move {
+            let (key, context) = key_and_context(index, argument);
+            let cluster = connect(kubeconfigs, &key, &ClusterSpec::new(context)).await?;
+            Survey::of(&cluster).await
+        }
+    });
+    try_join_all(surveyed).await.map_err(|error| Failure::Environment(error.to_string()))
+}
+
+fn key_and_context(index: usize, argument: &str) -> (String, &str) {
+    match argument.split_once('=') {
+        Some((key, context)) => (key.to_owned(), context),
+        None => (KEYS.get(index).map_or_else(|| format!("cluster-{}", index + 1), |key| (*key).to_owned()), argument),
+    }
+}
+
+/// The text of the mesh file: serialised, marked, and proven to read back as the same.
+fn mesh_file_text(args: &MeshInitArgs, surveys: &[Survey]) -> Result<String, Failure> {
+    let today = jiff::Zoned::now().date();
+    let file = mesh_file(args, surveys, today);
+    let text = annotate::annotate(&mesh_to_yaml(&file)?, &detected_paths(&file), DETECTED)
+        .map_err(|problems| Failure::Internal(unreadable(&problems.render(false))))?;
+    let path = args.out.as_deref().unwrap_or(Path::new("mesh.yaml"));
+    let read = parse_mesh(Source::new(path, text.clone()))
+        .map_err(|problems| Failure::Usage(format!("the mesh file would not be valid:\n{}", problems.render(false))))?;
+    if serde_json::to_value(&read).ok() == serde_json::to_value(&file).ok() {
+        Ok(text)
+    } else {
+        Err(Failure::Internal(unreadable(&text)))
+    }
+}
+
+fn unreadable(text: &str) -> String {
+    format!("the mesh file does not read back as what was detected; this is a bug of meshdrill:\n{text}")
+}
+
+fn mesh_file(args: &MeshInitArgs, surveys: &[Survey], today: Date) -> MeshFile {
+    let faults = if args.faults == "allowed" { FaultPermission::Allowed } else { FaultPermission::Forbidden };
+    let ranges = pod_ranges::propose(&surveys.iter().map(|survey| survey.pod_ranges.as_slice()).collect::<Vec<_>>());
+    let clusters: IndexMap<String, ClusterSpec> = surveys
+        .iter()
+        .zip(ranges)
+        .map(|(survey, ranges)| (survey.key.clone(), cluster_spec(survey, faults, &ranges)))
+        .collect();
+    MeshFile {
+        api_version: API_VERSION.to_owned(),
+        kind: "Mesh".to_owned(),
+        metadata: MeshMetadata { name: args.name.clone() },
+        spec: MeshSpec {
+            clusters,
+            expect: MeshExpect { mesh_id: surveys.iter().find_map(|survey| survey.mesh_id.clone()) },
+            without: waivers(surveys, today),
+            vars: vars(surveys),
+            sla: SlaDefaults::usual(),
+            state_namespace: "istio-system".to_owned(),
+        },
+    }
+}
+
+fn cluster_spec(survey: &Survey, faults: FaultPermission, ranges: &[String]) -> ClusterSpec {
+    ClusterSpec {
+        istio_cluster: survey.istio_cluster.clone(),
+        network: survey.network.clone(),
+        region: survey.region.clone(),
+        uid: Some(survey.uid.clone()),
+        faults,
+        expect: ClusterExpect {
+            nodes: u32::try_from(survey.nodes).ok(),
+            kubernetes: survey.kubernetes.clone(),
+            istio: survey.istio.clone(),
+            pod_cidrs: ranges.to_vec(),
+        },
+        ..ClusterSpec::new(&survey.context)
+    }
+}
+
+/// What this mesh does not have, for three months; then somebody looks again.
+fn waivers(surveys: &[Survey], today: Date) -> BTreeMap<String, Waiver> {
+    let until = today.saturating_add(jiff::Span::new().months(3));
+    let first = |reason: fn(&Survey) -> Option<String>| surveys.iter().find_map(reason);
+    let oci = if surveys.iter().any(|survey| survey.oci) {
+        "the OCIDs of cluster, peering and route table are not known; write them as clusters.KEY.oci and remove this"
+    } else {
+        "no node has an OCI provider id"
+    };
+    let enforces = surveys.iter().any(|survey| survey.enforces_policies);
+    let reasons = [
+        ("oci", Some(oci.to_owned())),
+        ("networkPolicy", (!enforces).then(|| "no CNI that enforces NetworkPolicies was found".to_owned())),
+        ("severalClusters", (surveys.len() == 1).then(|| "the mesh has one cluster".to_owned())),
+        ("alertmanager", first(|survey| survey.no_alertmanager.clone())),
+        (
+            "partitionAlert",
+            Some(
+                "no alert for a network partition is known; if there is one, name it as vars.partitionAlert".to_owned(),
+            ),
+        ),
+        ("routablePods", first(|survey| survey.unroutable_pods.clone())),
+    ];
+    let waiver = |reason| Waiver { reason, owner: "mesh init".to_owned(), until: until.to_string() };
+    reasons.into_iter().filter_map(|(need, reason)| Some((need.to_owned(), waiver(reason?)))).collect()
+}
+
+/// The names of parts of the mesh that differ from the defaults. Where clusters differ, the first one's is written.
+fn vars(surveys: &[Survey]) -> BTreeMap<String, Scalar> {
+    let mut vars = BTreeMap::new();
+    for survey in surveys {
+        for (name, value) in &survey.vars {
+            let kept = vars.entry((*name).to_owned()).or_insert_with(|| Scalar::Text(value.clone()));
+            if *kept != Scalar::Text(value.clone()) {
+                eprintln!(
+                    "warning: {name} is `{value}` in {}; the mesh file has one value for all clusters",
+                    survey.key
+                );
+            }
+        }
+    }
+    vars
+}
+
+/// The values that a person confirms.
+fn detected_paths(file: &MeshFile) -> Vec<document::Path> {
+    let clusters = document::Path::of(&["spec", "clusters"]);
+    let mut paths = Vec::new();
+    for key in file.spec.clusters.keys() {
+        let cluster = clusters.key(key);
+        paths.extend(["istioCluster", "network", "region"].map(|name| cluster.key(name)));
+        paths.extend(["nodes", "kubernetes", "istio", "podCidrs"].map(|name| cluster.key("expect").key(name)));
+    }
+    paths.push(document::Path::of(&["spec", "expect", "meshID"]));
+    paths.extend(file.spec.without.keys().map(|need| document::Path::of(&["spec", "without", need])));
+    paths.extend(file.spec.vars.keys().map(|name| document::Path::of(&["spec", "vars", name])));
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> MeshInitArgs {
+        MeshInitArgs {
+            context: Vec::new(),
+            faults: "allowed".to_owned(),
+            name: "two: parts, with # odd {characters}".to_owned(),
+            out: None,
+            kubeconfig: None,
+        }
+    }
+
+    fn survey(key: &str) -> Survey {
+        Survey {
+            key: key.to_owned(),
+            context: format!("arn:aws:eks:{key}, \"x\""),
+            uid: "5d0c".to_owned(),
+            nodes: 3,
+            region: Some("no".to_owned()),
+            kubernetes: Some("v1.34.1".to_owned()),
+            istio: Some("1.30".to_owned()),
+            istio_cluster: Some("0123".to_owned()),
+            network: Some("a: b, c".to_owned()),
+            mesh_id: Some("~".to_owned()),
+            pod_ranges: vec!["10.0.0.7/32".parse().unwrap()],
+            oci: false,
+            enforces_policies: false,
+            unroutable_pods: Some("no pod takes a connection, it seems: \"refused\" #1".to_owned()),
+            no_alertmanager: Some("none".to_owned()),
+            vars: [("ingressSelector", "app=edge".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn whatever_clusters_contain_the_file_reads_back_as_it_was_detected() {
+        let mut other = survey("secondary");
+        other.pod_ranges = vec!["10.1.0.7/32".parse().unwrap()];
+        let text = mesh_file_text(&args(), &[survey("primary"), other]).unwrap();
+        let file = parse_mesh(Source::new(Path::new("mesh.yaml"), text.clone())).unwrap();
+        let cluster = &file.spec.clusters["secondary"];
+        assert_eq!(cluster.expect.istio.as_deref(), Some("1.30"));
+        assert_eq!(cluster.istio_cluster.as_deref(), Some("0123"));
+        assert_eq!(cluster.region.as_deref(), Some("no"));
+        assert_eq!(cluster.expect.pod_cidrs, ["10.1.0.0/16"]);
+        assert_eq!(file.spec.without["routablePods"].owner, "mesh init");
+        for marked in ["nodes: 3", "podCidrs:", "meshID:", "routablePods:", "ingressSelector: app=edge"] {
+            let line = text.lines().find(|line| line.trim_start().starts_with(marked)).unwrap_or_default();
+            assert!(line.ends_with("# detected; confirm"), "{marked}: {line}\n{text}");
+        }
+        let context = text.lines().find(|line| line.trim_start().starts_with("context:")).unwrap();
+        assert!(!context.contains(DETECTED), "what was given is not detected: {context}");
+    }
+
+    #[test]
+    fn a_key_that_no_mesh_file_may_have_is_refused() {
+        let refused = mesh_file_text(&args(), &[survey("All of it")]).unwrap_err();
+        assert!(matches!(&refused, Failure::Usage(text) if text.contains("cannot be a cluster's key")), "{refused}");
+    }
+
+    #[test]
+    fn contexts_are_named_in_order_or_by_the_user() {
+        assert_eq!(key_and_context(1, "ctx"), ("secondary".to_owned(), "ctx"));
+        assert_eq!(key_and_context(7, "ctx"), ("cluster-8".to_owned(), "ctx"));
+        assert_eq!(key_and_context(0, "eu=ctx"), ("eu".to_owned(), "ctx"));
+    }
+}
