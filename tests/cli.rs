@@ -1,10 +1,11 @@
 //! The command line: what scripts rely on, and what people are told when something is in the way.
 
+mod agree;
 mod environment;
 mod kubectl;
 mod rescued;
 mod run_flags;
-mod served;
+pub mod served;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
         Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
     ]);
+    trials.extend(agree::trials());
     trials
 }
 

@@ -6,6 +6,8 @@ mod kubectl;
 mod planted;
 mod rescue;
 
+pub use kubectl::{CONTEXTS, as_before, state};
+
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Failed, Trial};
@@ -37,6 +39,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(trial("SIGKILL leaves what recover needs", rescue::killed));
     trials.push(trial("a second run is refused", rescue::second_run));
     trials.push(trial("a pinned cluster is not mistaken", rescue::wrong_cluster));
+    trials.push(trial("the commands of the README, in order", crate::readme::on_the_mesh));
     trials.extend(planted::trials(|name, body| trial(name, body)));
     trials
 }
@@ -65,7 +68,7 @@ fn in_tries(most: u32, mut body: impl FnMut() -> Result<(), Failed>) -> Result<(
 }
 
 fn passes_on_the_mesh(path: &Path, mesh: &Path) -> Result<(), Failed> {
-    let before = kubectl::state()?;
+    let before = state()?;
     let runs = scratch("live");
     let ran = run(meshdrill().arg("run").arg("--mesh").arg(mesh).arg("--runs").arg(&runs).arg(path));
     let dirs = run_dirs(&runs);
@@ -75,5 +78,5 @@ fn passes_on_the_mesh(path: &Path, mesh: &Path) -> Result<(), Failed> {
         ran.expect_code(0)?;
         dirs.iter().try_for_each(|dir| whole(dir))?;
     }
-    kubectl::as_before(&before)
+    as_before(&before)
 }

@@ -13,6 +13,7 @@ mod ledger;
 mod live;
 mod matrix;
 mod must_fail;
+mod readme;
 mod scenarios;
 mod turned;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     trials.extend(faults::trials());
     trials.extend(invalid::trials());
     trials.extend(cli::trials());
+    trials.extend(readme::trials());
     trials.extend(known_outages::trials());
     trials.extend(alerts::trials());
     trials.extend(ledger::trials());

@@ -61,6 +61,16 @@ impl Catalogue {
         Ok(found)
     }
 
+    /// Every scenario of the catalogue but those that are wrong on purpose.
+    pub(crate) fn all_valid(&self) -> Result<Vec<ScenarioSource>, Problems> {
+        let wrong = |one: &ScenarioSource| one.source.path.components().any(|part| part.as_os_str() == "invalid");
+        match self.all() {
+            Ok(all) => Ok(all.into_iter().filter(|one| !wrong(one)).collect()),
+            Err(NotFound::Unreadable(problems)) => Err(*problems),
+            Err(NotFound::Nothing(_)) => Ok(Vec::new()),
+        }
+    }
+
     fn select_one(&self, word: &str) -> Result<Vec<ScenarioSource>, NotFound> {
         let path = Path::new(word);
         if path.is_file() {

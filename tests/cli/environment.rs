@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch};
 
 /// A mesh file of one cluster.
-fn mesh(folder: &Path, context: &str, faults: &str) -> PathBuf {
+pub fn mesh_file(folder: &Path, context: &str, faults: &str) -> PathBuf {
     let path = folder.join("mesh.yaml");
     let text = format!(
         "apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: {{ name: m }}\nspec:\n  clusters:\n    primary: {{ context: {context}, uid: x, faults: {faults} }}\n"
@@ -49,7 +49,7 @@ fn plugin(name: &str, argv: &[&str], says: &str) -> Result<(), Failed> {
 fn refused(folder: &Path, context: &str, faults: &str, kubeconfig: &Path, says: &str) -> Result<(), Failed> {
     let runs = folder.join("runs");
     let mut command = meshdrill();
-    command.arg("run").arg("--mesh").arg(mesh(folder, context, faults)).arg("--kubeconfig").arg(kubeconfig);
+    command.arg("run").arg("--mesh").arg(mesh_file(folder, context, faults)).arg("--kubeconfig").arg(kubeconfig);
     command.arg("--runs").arg(&runs).arg(root().join("scenarios/drills/ingress-gateway-failover.yaml"));
     let ran = run(&mut command);
     ran.expect_code(3)?;

@@ -7,8 +7,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::Failed;
+use serde_json::Value;
 
-use crate::command::{meshdrill, run, run_dirs, scratch};
+use crate::command::{Ran, meshdrill, run, run_dirs, scratch};
 use crate::scenarios::{waived, whole};
 
 /// A lab that is served until this is dropped.
@@ -50,13 +51,41 @@ impl Served {
         Err("the lab ended before it was ready".into())
     }
 
+    /// The binary with this lab's mesh file and kubeconfig, run to its end.
+    pub fn meshdrill(&self, arguments: &[&str]) -> Ran {
+        run(meshdrill().args(arguments).arg("--mesh").arg(&self.mesh).arg("--kubeconfig").arg(&self.kubeconfig))
+    }
+
+    /// Creates an object through a cluster's API server.
+    pub fn post(&self, cluster: &str, path: &str, object: &Value) -> Result<(), Failed> {
+        self.change(cluster, "POST", path, &object.to_string())
+    }
+
+    /// Deletes an object through a cluster's API server.
+    pub fn delete(&self, cluster: &str, path: &str) -> Result<(), Failed> {
+        self.change(cluster, "DELETE", path, "{}")
+    }
+
+    fn change(&self, cluster: &str, method: &str, path: &str, body: &str) -> Result<(), Failed> {
+        let answer = self.send(cluster, "api", &format!("{method} {path}"), body)?;
+        if answer.starts_with("HTTP/1.1 20") { Ok(()) } else { Err(format!("{method} {path}: {answer}").into()) }
+    }
+
     /// What a plain GET answers, head and body.
     fn get(&self, cluster: &str, what: &str, path: &str) -> Result<String, Failed> {
+        self.send(cluster, what, &format!("GET {path}"), "")
+    }
+
+    /// What a request answers, head and body.
+    fn send(&self, cluster: &str, what: &str, request: &str, body: &str) -> Result<String, Failed> {
         let line = self.said.iter().find(|line| line.starts_with(cluster) && line.contains(&format!(" {what} ")));
         let address = line.and_then(|line| line.rsplit_once("http://")).ok_or_else(|| format!("no {what}"))?.1;
         let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map_err(|error| format!("{what}: {error}"))?;

@@ -11,10 +11,9 @@ use super::Failure;
 use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::lab::lab_mesh;
 use crate::catalogue::{Catalogue, NotFound};
-use crate::cluster::{AccessError, World};
 use crate::document::{Problem, Problems};
 use crate::plan::{Plan, build, to_text};
-use crate::run::{Foreseen, WorldSource, foresee};
+use crate::run::{Findings, WorldSource, look};
 use crate::spec::{MeshFile, ScenarioSource, load_mesh, load_scenario};
 
 /// What a command works on.
@@ -137,58 +136,63 @@ fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     set.iter().map(|text| pair(text).ok_or_else(|| Failure::Usage(format!("--set {text}: write NAME=VALUE")))).collect()
 }
 
-/// `meshdrill plan`: what is written, and what it would meet in the clusters as they are now.
+/// `meshdrill plan`: what is written, what the clusters have of it now, and the exit code that a run would have.
 pub(super) fn plan(args: &PlanArgs) -> Result<u8, Failure> {
-    let selected = select(&args.select)?;
-    let mut code = 0;
-    for plan in &selected.plans {
-        super::say_part!("{}", to_text(plan));
-        if !args.offline && !plan.clusters.is_empty() {
-            let (text, met) = met(args, &selected, plan)?;
-            super::say_part!("{text}");
-            code = merge_exit_codes([code, met]);
+    show_plans(&args.select, &select(&args.select)?, args.kubeconfig.clone(), args.offline)
+}
+
+/// Shows the plans of a selection. Unless `offline`, preflight asks the clusters; nothing is taken and nothing changes.
+pub(super) fn show_plans(
+    args: &SelectArgs,
+    selected: &Selected,
+    kubeconfig: Option<PathBuf>,
+    offline: bool,
+) -> Result<u8, Failure> {
+    if offline {
+        for plan in &selected.plans {
+            super::say!("{}", to_text(plan));
         }
-        super::say!();
+        return Ok(0);
     }
-    Ok(code)
+    let mut codes = Vec::new();
+    let clusters = (!args.lab).then(|| WorldSource::of_clusters(selected.mesh.clone(), kubeconfig));
+    let runtime = super::runtime()?;
+    for plan in &selected.plans {
+        let found = match &clusters {
+            Some(source) => runtime.block_on(look(plan, source)),
+            // As in a run, every plan has an embedded mesh and a virtual clock of its own.
+            None => super::virtual_runtime()?.block_on(async {
+                let lab = start_lab(args, &selected.defects)?;
+                Ok::<_, Failure>(look(plan, &WorldSource::of_lab(selected.mesh.clone(), lab)).await)
+            })?,
+        };
+        super::say!("{}{}", to_text(plan), preflight_text(&found));
+        codes.push((found.exit_code(), found.is_waived()));
+    }
+    Ok(suite_exit_code(codes))
 }
 
-/// What a plan would meet, in lines, and the exit code that a run would have because of it.
-fn met(args: &PlanArgs, selected: &Selected, plan: &Plan) -> Result<(String, u8), Failure> {
-    let keys = || plan.clusters.iter().map(String::as_str);
-    let asked = if args.select.lab {
-        super::virtual_runtime()?.block_on(async {
-            let lab = start_lab(&args.select, &selected.defects)?;
-            let world = WorldSource::of_lab(selected.mesh.clone(), lab).connect(keys()).await;
-            Ok::<_, Failure>(asked(plan, world).await)
-        })?
-    } else {
-        super::runtime()?.block_on(async {
-            let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
-            asked(plan, source.connect(keys()).await).await
-        })
-    };
-    let mut text = String::new();
-    let lines = [("target", &asked.faults), ("remark", &asked.remarks), ("stop", &asked.obstacles)];
-    for (word, line) in lines.into_iter().flat_map(|(word, lines)| lines.iter().map(move |line| (word, line))) {
-        text += &format!("  {word:<10} {line}\n");
-    }
-    for (criterion, why) in &asked.infeasible {
-        text += &format!("  infeasible {criterion}: {why}\n");
-    }
-    let code = match (asked.infeasible.is_empty(), asked.obstacles.is_empty()) {
-        (false, _) => 10,
-        (true, false) => 3,
-        (true, true) => 0,
-    };
-    Ok((text, code))
+/// What preflight found, in lines.
+fn preflight_text(found: &Findings) -> String {
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    lines.extend(found.targets.iter().map(|target| ("target", target.clone())));
+    lines.extend(found.remarks.iter().map(|remark| ("remark", remark.clone())));
+    lines.extend(found.obstacles.iter().map(|obstacle| (obstacle.label(), obstacle.to_string())));
+    lines.push((
+        "preflight",
+        match (found.stops(), found.exit_code()) {
+            (true, code) => format!("a run would end here with exit code {code}; nothing would be injected"),
+            (false, 0) => "a run would begin".to_owned(),
+            (false, code) => format!("a run would begin, and end with exit code {code} at best"),
+        },
+    ));
+    lines.into_iter().map(|(label, line)| format!("  {label:<10} {line}\n")).collect()
 }
 
-async fn asked(plan: &Plan, world: Result<World, AccessError>) -> Foreseen {
-    match world {
-        Ok(world) => foresee(plan, &world).await,
-        Err(error) => Foreseen { obstacles: vec![error.to_string()], ..Foreseen::default() },
-    }
+/// The exit code of several runs, each with whether the mesh file waives all of it: those weigh nothing, unless there is
+/// nothing else.
+pub(super) fn suite_exit_code(runs: impl IntoIterator<Item = (u8, bool)>) -> u8 {
+    merge_exit_codes(runs.into_iter().filter(|(_, waived)| !waived).map(|(code, _)| code))
 }
 
 /// `meshdrill list`: without a mesh file, scenarios are listed as they would be for two clusters.

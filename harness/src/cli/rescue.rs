@@ -42,7 +42,7 @@ async fn reachable(source: &WorldSource) -> (World, Vec<(String, AccessError)>) 
 }
 
 fn namespace(world: &World) -> String {
-    world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str()).to_owned()
+    world.state_namespace().to_owned()
 }
 
 /// Who holds what, and what is left over.

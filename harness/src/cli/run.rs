@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use meshdrill_checks::record::Change;
-use meshdrill_checks::score::merge_exit_codes;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{Run, headline, junit_of_all, screen};
 
 use super::Failure;
 use super::args::RunArgs;
 use super::lanes::{Lanes, Lines};
-use super::plans::{Selected, select, start_lab};
+use super::plans::{Selected, select, show_plans, start_lab, suite_exit_code};
 use super::signals::listen;
 use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
@@ -37,10 +36,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         selected.plans.iter_mut().for_each(lengthen);
     }
     if args.dry_run {
-        for plan in &selected.plans {
-            super::say!("{}", to_text(plan));
-        }
-        return Ok(0);
+        return show_plans(&args.select, &selected, args.kubeconfig.clone(), false);
     }
     std::fs::create_dir_all(&args.runs)
         .map_err(|error| Failure::Internal(format!("{}: {error}", args.runs.display())))?;
@@ -164,7 +160,7 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), Failure> {
     let keys: std::collections::BTreeSet<&str> =
         plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
     let world = source.connect(keys).await.map_err(|error| environment(&error))?;
-    let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str()).to_owned();
+    let namespace = world.state_namespace().to_owned();
     for cluster in world.clusters.values() {
         let holder = format!("clean@{}", crate::run::hostname());
         let (lines, good) =
@@ -250,13 +246,12 @@ fn recover_command(args: &RunArgs) -> String {
     format!("meshdrill recover{mesh}{kubeconfig}")
 }
 
-/// Waived runs weigh nothing, unless there is nothing else.
 fn suite_code(finished: &[Finished]) -> u8 {
     let waived = |one: &&Finished| {
         let card = &one.scorecard;
         card.verdict == Verdict::NotRun && !card.not_run.is_empty() && card.not_run.iter().all(|missing| missing.waived)
     };
-    merge_exit_codes(finished.iter().filter(|one| !waived(one)).map(|one| one.scorecard.exit_code))
+    suite_exit_code(finished.iter().map(|one| (one.scorecard.exit_code, waived(&one))))
 }
 
 fn suite_line(finished: &[Finished], runs: &Path) -> String {

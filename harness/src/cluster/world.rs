@@ -31,6 +31,11 @@ impl World {
         Self { mesh: None, clusters: IndexMap::new(), net, clock, contexts: None }
     }
 
+    /// The namespace of leases and run records.
+    pub fn state_namespace(&self) -> &str {
+        self.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str())
+    }
+
     /// A cluster by its key.
     pub fn cluster(&self, key: &str) -> Result<&Arc<Cluster>, AccessError> {
         self.clusters.get(key).ok_or_else(|| AccessError::Other {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::{Asker, Until, pause};
 use super::faults::FaultBench;
-use super::preflight::Ready;
+use super::preflight::Findings;
 use super::sampler::{Sampler, sample};
 use super::unsteady::{Unsteady, unsteady};
 use super::{Interrupts, Recorder, decide};
@@ -42,7 +42,7 @@ pub(super) struct Drill<'a> {
 
 impl Drill<'_> {
     /// Goes through all phases. Whatever happens, everything that was injected is undone before it returns.
-    pub async fn run(&self, ready: &Ready) {
+    pub async fn run(&self, ready: &Findings) {
         self.phase(Phase::Baseline);
         let samplers: Vec<Sampler> =
             ready.probes.iter().map(|(probe, observer)| sample(probe, observer, &self.recorder)).collect();
@@ -62,7 +62,7 @@ impl Drill<'_> {
     }
 
     /// Waits for the steady state and resolves the faults. None: nothing may be injected, and the record says why.
-    async fn baseline(&self, samplers: &[Sampler], ready: &Ready) -> Option<Vec<(PlannedFault, Box<dyn Fault>)>> {
+    async fn baseline(&self, samplers: &[Sampler], ready: &Findings) -> Option<Vec<(PlannedFault, Box<dyn Fault>)>> {
         match self.interrupts.or(self.steady(samplers, ready)).await {
             Err(by) => {
                 self.recorder.event(Event::Interrupted { by, injected: false });
@@ -88,7 +88,7 @@ impl Drill<'_> {
         Some(faults)
     }
 
-    async fn steady(&self, samplers: &[Sampler], ready: &Ready) -> bool {
+    async fn steady(&self, samplers: &[Sampler], ready: &Findings) -> bool {
         let start = Instant::now();
         join_all(samplers.iter().map(Sampler::ready)).await;
         if let Some(why) = self.recorder.ask(dead_probe).await.flatten() {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use indexmap::IndexMap;
-use meshdrill_checks::record::Event;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::Recorder;
+use super::preflight::Obstacle;
 use crate::cluster::{Cluster, Permission, World, is_ready};
 use crate::net::Net;
 use crate::spec::MeshSpec;
@@ -140,9 +139,9 @@ fn listening(pod: &Value) -> Option<(String, u16)> {
 }
 
 impl Missing {
-    /// Says so in the record.
-    pub fn record(&self, recorder: &Recorder, id: &str) {
-        recorder.event(Event::NotRun { id: id.to_owned(), reason: self.reason.clone(), waived: self.waived });
+    /// The scenario, probe or check that it keeps from running.
+    pub fn of(self, id: &str) -> Obstacle {
+        Obstacle::NotRun { id: id.to_owned(), reason: self.reason, waived: self.waived }
     }
 }
 

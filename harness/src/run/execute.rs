@@ -19,7 +19,7 @@ use super::control;
 use super::drill::Drill;
 use super::faults::{Accepted, FaultBench};
 use super::lease::Held;
-use super::preflight::{Stop, declared, preflight};
+use super::preflight::{Findings, Mode, preflight};
 use super::sampler::most_in_flight;
 use super::validation::validate;
 use super::{ChangeWindow, Clock, Interrupts, Journal, Progress, Recorder, RunDir};
@@ -50,6 +50,13 @@ impl WorldSource {
     /// An embedded mesh.
     pub fn of_lab(mesh: Option<Arc<MeshFile>>, lab: Lab) -> Self {
         Self { mesh, kubeconfigs: Kubeconfigs::lab(lab.clone()), net: Net::Lab(lab), lab: true }
+    }
+
+    /// Connects to the clusters that a plan has to do with.
+    pub async fn connect_for(&self, plan: &Plan) -> Result<World, AccessError> {
+        let all = self.mesh.as_ref().filter(|_| plan.needs_all_clusters()).map(|mesh| mesh.spec.keys());
+        let keys = all.unwrap_or_else(|| plan.clusters.iter().cloned().collect());
+        self.connect(keys.iter().map(String::as_str)).await
     }
 
     /// Connects to some clusters of the mesh.
@@ -142,15 +149,17 @@ impl Run<'_> {
         let prepared = self.interrupts.or(self.prepare(&mut leases)).await;
         match prepared {
             Err(by) => self.recorder.event(Event::Interrupted { by, injected: false }),
-            Ok(Err(Stop::Refused(why))) => self.recorder.event(Event::Refused { why }),
-            Ok(Err(Stop::NotRun)) => {}
-            Ok(Ok((world, mut ready))) => {
-                leases.append(&mut ready.leases);
-                let _control = control::watch(self.plan, self.source, &world, &self.recorder);
-                if self.plan.is_drill() {
-                    self.drill(world, &ready).await;
-                } else {
-                    validate(self.plan, &ready, &self.recorder, &self.interrupts).await;
+            Ok(found) => {
+                found.obstacles.iter().for_each(|obstacle| self.recorder.event(obstacle.event()));
+                if !found.stops()
+                    && let Some(world) = found.world.clone()
+                {
+                    let _control = control::watch(self.plan, self.source, &world, &self.recorder);
+                    if self.plan.is_drill() {
+                        self.drill(world, &found).await;
+                    } else {
+                        validate(self.plan, &found, &self.recorder, &self.interrupts).await;
+                    }
                 }
             }
         }
@@ -165,20 +174,11 @@ impl Run<'_> {
         }
     }
 
-    async fn prepare(&self, leases: &mut Vec<Held>) -> Result<(World, super::preflight::Ready), Stop> {
-        let now = self.recorder.clock().wall();
-        let drill = self.window.filter(|_| self.plan.is_drill());
-        if let Some(why) = drill.and_then(|window| window.forbids(now, self.plan.duration().0)) {
-            return Err(Stop::Refused(why));
-        }
-        declared(self.plan, self.source.mesh.as_deref())?;
+    async fn prepare(&self, leases: &mut Vec<Held>) -> Findings {
         self.make_room();
-        let all = self.source.mesh.as_ref().filter(|_| self.plan.needs_all_clusters()).map(|mesh| mesh.spec.keys());
-        let keys = all.unwrap_or_else(|| self.plan.clusters.iter().cloned().collect());
-        let world = self.source.connect(keys.iter().map(String::as_str)).await?;
         let holder = format!("{}@{}", self.id, hostname());
-        let ready = preflight(self.plan, &world, &self.recorder, &holder, &self.interrupts, leases).await?;
-        Ok((world, ready))
+        let mode = Mode::Take { holder: &holder, interrupts: &self.interrupts, leases };
+        preflight(self.plan, self.source, self.window, self.recorder.clock().wall(), mode).await
     }
 
     /// Makes room for as many sockets as the probes may hold open at once.
@@ -195,9 +195,9 @@ impl Run<'_> {
         }
     }
 
-    async fn drill(&self, world: World, ready: &super::preflight::Ready) {
-        let namespace = world.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str());
-        let journal = match Journal::open(&self.dir.file("journal.jsonl"), &self.id, &self.plan.name, namespace) {
+    async fn drill(&self, world: World, ready: &Findings) {
+        let namespace = world.state_namespace().to_owned();
+        let journal = match Journal::open(&self.dir.file("journal.jsonl"), &self.id, &self.plan.name, &namespace) {
             Ok(journal) => journal,
             Err(error) => {
                 let why = format!("the undo journal cannot be written: {error}");

@@ -77,15 +77,29 @@ pub(super) async fn acquire(
             }
         }
         if !wait {
-            return Err(CannotAsk(format!(
-                "cluster `{}` is locked by another run: {owner} (lease {namespace}/{NAME}); wait for it, or `meshdrill recover` if it is dead",
-                cluster.key
-            )));
+            return Err(locked(cluster, namespace, &owner));
         }
         sleep(Duration::from_secs(1)).await;
     }
     let renewal = tokio::spawn(renew(Arc::clone(cluster), namespace.to_owned(), holder.to_owned(), interrupts.clone()));
     Ok(Held { cluster: Arc::clone(cluster), namespace: namespace.to_owned(), holder: holder.to_owned(), renewal })
+}
+
+/// Whether a run could take the lease of a cluster at once: nobody has it, or its holder has let it expire long ago.
+pub(super) async fn free(cluster: &Cluster, namespace: &str) -> Result<(), CannotAsk> {
+    let Some(lease) = cluster.find::<Value>(&format!("{}/{NAME}", path(namespace))).await? else { return Ok(()) };
+    let owner = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    if owner.is_empty() || expired_long_ago(&lease["spec"]["renewTime"]) {
+        return Ok(());
+    }
+    Err(locked(cluster, namespace, owner))
+}
+
+fn locked(cluster: &Cluster, namespace: &str, owner: &str) -> CannotAsk {
+    CannotAsk(format!(
+        "cluster `{}` is locked by another run: {owner} (lease {namespace}/{NAME}); wait for it, or `meshdrill recover` if it is dead",
+        cluster.key
+    ))
 }
 
 /// Clocks of machines differ by seconds, not by minutes.

@@ -7,7 +7,7 @@ use meshdrill_checks::record::{Event, Phase};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ask::{EXPLAINED, Until};
-use super::preflight::Ready;
+use super::preflight::Findings;
 use super::sampler::{Sampler, sample};
 use super::unsteady::{amiss, reasons};
 use super::{Interrupts, Recorder, decide};
@@ -18,7 +18,7 @@ use crate::probe::{Answer, Outcome};
 const LATELY: Duration = Duration::from_secs(10);
 
 /// Asks and samples everything.
-pub(super) async fn validate(plan: &Plan, ready: &Ready, recorder: &Recorder, interrupts: &Interrupts) {
+pub(super) async fn validate(plan: &Plan, ready: &Findings, recorder: &Recorder, interrupts: &Interrupts) {
     let start = Instant::now();
     recorder.event(Event::Phase { phase: Phase::Verify });
     let deadline = start + plan.phases.timeout.0;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use jiff::civil::Date;
 
-use super::environment::{is_without, to_look};
 use crate::cluster::{AccessError, Permission, World};
 use crate::plan::Plan;
+use crate::run::environment::{is_without, to_look};
 
 /// Every permission a plan needs; none for what does not run because the mesh file says that something is not there.
 pub(super) fn needed(plan: &Plan, world: &World, namespace: &str, today: Date) -> BTreeSet<Permission> {

@@ -1,0 +1,290 @@
+//! Preflight: the one list of questions that `plan` and `run` both ask before anything is injected.
+//!
+//! A run stops at the first obstacle and takes the lease of every cluster that it breaks. A plan collects all obstacles,
+//! takes nothing and changes nothing, and so foretells the exit code of a run.
+
+mod obstacle;
+mod permissions;
+mod prepare;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use meshdrill_checks::criterion::Claim;
+use meshdrill_checks::units::TimeSpan;
+
+pub use obstacle::Obstacle;
+
+use super::ask::Asker;
+use super::environment::first_missing;
+use super::halt::halted;
+use super::lease::{self, Held};
+use super::recover::leftovers;
+use super::{ChangeWindow, Interrupts, WorldSource};
+use crate::cluster::World;
+use crate::fault::Options;
+use crate::plan::{Plan, PlannedProbe};
+use crate::probe::{CannotAsk, Observer};
+use crate::spec::{FaultPermission, MeshFile};
+
+/// The id under which the record and the list of obstacles speak of all of a scenario.
+const SCENARIO: &str = "scenario";
+
+/// A probe and what makes its observations.
+pub(super) type Prepared = (PlannedProbe, Arc<dyn Observer>);
+
+/// What was found.
+#[derive(Default)]
+pub struct Findings {
+    /// What keeps the run, or parts of it, from taking place, in the order of the questions.
+    pub obstacles: Vec<Obstacle>,
+    /// One line per fault: its targets and how it is undone.
+    pub targets: Vec<String>,
+    /// What a reader should know of the targets, such as who else scales them.
+    pub remarks: Vec<String>,
+    /// The clusters; none if one could not be reached.
+    pub(super) world: Option<World>,
+    pub(super) probes: Vec<Prepared>,
+    pub(super) askers: Vec<Asker>,
+}
+
+impl Findings {
+    /// Whether a run would not go on.
+    pub fn stops(&self) -> bool {
+        self.obstacles.iter().any(Obstacle::stops)
+    }
+
+    /// The exit code that a run would have because of what was found; 0 if it would begin.
+    pub fn exit_code(&self) -> u8 {
+        let first = self.obstacles.iter().find(|obstacle| obstacle.stops());
+        let parts = || self.obstacles.iter().map(Obstacle::exit_code).max();
+        first.map(Obstacle::exit_code).or_else(parts).unwrap_or(0)
+    }
+
+    /// Whether the mesh file waives all of it, so that it does not count in a suite.
+    pub fn is_waived(&self) -> bool {
+        self.obstacles.iter().any(Obstacle::is_waived_scenario)
+    }
+
+    fn refuse(&mut self, why: impl std::fmt::Display) {
+        self.obstacles.push(Obstacle::Refused(why.to_string()));
+    }
+
+    fn note<T, E: std::fmt::Display>(&mut self, answer: Result<T, E>) -> Option<T> {
+        answer.map_err(|error| self.refuse(error)).ok()
+    }
+}
+
+/// Who asks, and so what an obstacle leads to.
+pub(super) enum Mode<'a> {
+    /// A plan: all obstacles, and nothing is taken.
+    Look,
+    /// A run: ends at the first obstacle, takes leases. Those that were taken are in `leases` even when it ends.
+    Take { holder: &'a str, interrupts: &'a Interrupts, leases: &'a mut Vec<Held> },
+}
+
+/// Asks the clusters everything that a run would ask, without a run.
+pub async fn look(plan: &Plan, source: &WorldSource) -> Findings {
+    let now = crate::run::Clock::start(&source.net).wall();
+    preflight(plan, source, None, now, Mode::Look).await
+}
+
+/// Asks the list.
+pub(super) async fn preflight(
+    plan: &Plan,
+    source: &WorldSource,
+    window: Option<ChangeWindow>,
+    now: Timestamp,
+    mut mode: Mode<'_>,
+) -> Findings {
+    let mut found = Findings::default();
+    let ends = matches!(mode, Mode::Take { .. });
+    if let Some(why) = window.filter(|_| plan.is_drill()).and_then(|window| window.forbids(now, plan.duration().0)) {
+        found.refuse(why);
+    }
+    found.note(declared(plan, source.mesh.as_deref()));
+    if ends && found.stops() {
+        return found;
+    }
+    let Some(world) = found.note(source.connect_for(plan).await) else { return found };
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let questions = Questions { plan, world: &world, today };
+    found.note(questions.permitted().await);
+    if ends && found.stops() {
+        return found;
+    }
+    if let Some(missing) = first_missing(&plan.needs, &world, today).await {
+        found.obstacles.push(missing.of(SCENARIO));
+        return found;
+    }
+    found.note(questions.unhalted().await);
+    if !(ends && found.stops()) {
+        questions.unlocked(&mut mode, &mut found).await;
+    }
+    if !(ends && found.stops()) {
+        questions.resolvable(&mut found).await;
+    }
+    if !(ends && found.stops()) {
+        questions.measurable(&mut found).await;
+    }
+    found.world = Some(world);
+    found
+}
+
+/// The mesh file allows it. Asked before anything is contacted.
+fn declared(plan: &Plan, mesh: Option<&MeshFile>) -> Result<(), String> {
+    for key in &plan.broken {
+        let Some(cluster) = mesh.and_then(|mesh| mesh.spec.clusters.get(key)) else { continue };
+        if cluster.faults == FaultPermission::Forbidden {
+            return Err(format!(
+                "cluster `{key}` must not be broken: the mesh file has `faults: forbidden`; set it to `allowed` if that is meant"
+            ));
+        }
+        if cluster.uid.is_none() {
+            return Err(format!(
+                "cluster `{key}` is not pinned: the mesh file has no `uid` for it, so a changed context would go unnoticed; run `meshdrill mesh init`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What is asked of the clusters.
+struct Questions<'a> {
+    plan: &'a Plan,
+    world: &'a World,
+    today: Date,
+}
+
+impl Questions<'_> {
+    fn namespace(&self) -> &str {
+        self.world.state_namespace()
+    }
+
+    /// The credentials allow it.
+    async fn permitted(&self) -> Result<(), String> {
+        let needed = permissions::needed(self.plan, self.world, self.namespace(), self.today);
+        let missing = permissions::missing(self.world, needed).await.map_err(|error| error.to_string())?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Err(format!("the credentials do not permit: {missing}; grant these, or use other credentials"))
+    }
+
+    /// Nobody has halted the clusters.
+    async fn unhalted(&self) -> Result<(), String> {
+        for key in &self.plan.broken {
+            let cluster = self.world.cluster(key).map_err(|error| error.to_string())?;
+            if let Some(by) = halted(cluster, self.namespace()).await.map_err(|error| error.to_string())? {
+                return Err(format!("cluster `{key}` is halted by {by}; lift it with `meshdrill resume`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One run at a time breaks a cluster, and none before the leftovers of earlier ones are gone.
+    async fn unlocked(&self, mode: &mut Mode<'_>, found: &mut Findings) {
+        for key in &self.plan.broken {
+            let Some(cluster) = found.note(self.world.cluster(key)) else { continue };
+            let answer = match mode {
+                Mode::Look => lease::free(cluster, self.namespace()).await,
+                Mode::Take { holder, interrupts, leases } => {
+                    lease::acquire(cluster, self.namespace(), holder, false, interrupts)
+                        .await
+                        .map(|held| leases.push(held))
+                }
+            };
+            if found.note(answer).is_none() && matches!(mode, Mode::Take { .. }) {
+                return;
+            }
+        }
+        for key in &self.plan.broken {
+            let Some(cluster) = found.note(self.world.cluster(key)) else { continue };
+            let Some(left) = found.note(leftovers(cluster, self.namespace()).await) else { continue };
+            if let Some(first) = left.first() {
+                found.refuse(format!(
+                    "cluster `{key}` has leftovers of {} earlier run(s), such as {} of {}; undo them with `meshdrill recover`, or give --clean",
+                    left.len(),
+                    first.undo,
+                    first.run
+                ));
+            }
+        }
+    }
+
+    /// Every fault has a target and an undo, and the cluster would accept it. Where it may not be injected anyway, the
+    /// cluster is not asked to accept it.
+    async fn resolvable(&self, found: &mut Findings) {
+        let refused = found.stops();
+        for planned in &self.plan.faults {
+            let options = Options { seed: planned.seed, ..Options::default() };
+            let fault = match planned.kind.as_role().resolve(self.world, options).await {
+                Ok(fault) => fault,
+                Err(error) => {
+                    found.refuse(format!("fault {}: {error}", planned.id));
+                    continue;
+                }
+            };
+            if !refused && let Err(error) = fault.rehearse().await {
+                found.refuse(format!("fault {}: {error}", planned.id));
+            }
+            found.remarks.extend(fault.remarks());
+            let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
+            let undo = if undos.is_empty() { "nothing".to_owned() } else { undos.join("; ") };
+            let again = planned.repeat.map_or("", |_| "; later rounds pick their targets when they begin");
+            found.targets.push(format!("{}: {}{again}; undone by: {undo}", planned.id, fault.targets().join(", ")));
+        }
+    }
+
+    /// Every probe can be asked, and no criterion is infeasible. A validation judges what it can; a drill must not break
+    /// what it cannot watch.
+    async fn measurable(&self, found: &mut Findings) {
+        let (probes, obstacles) = prepare::probes(self.plan, self.world, self.today).await;
+        let unwatched = self.plan.is_drill() && probes.is_empty() && !self.plan.probes.is_empty();
+        let reasons: Vec<(&str, bool)> = obstacles
+            .iter()
+            .filter_map(|obstacle| match obstacle {
+                Obstacle::NotRun { reason, waived, .. } => Some((reason.as_str(), *waived)),
+                Obstacle::Refused(_) | Obstacle::Infeasible { .. } | Obstacle::Unprepared { .. } => None,
+            })
+            .collect();
+        let unwatched = unwatched.then(|| reasons.first().map(|(reason, _)| (*reason).to_owned())).flatten();
+        let waived = reasons.iter().all(|(_, waived)| *waived);
+        let failed: Vec<String> = obstacles
+            .iter()
+            .filter(|obstacle| matches!(obstacle, Obstacle::Unprepared { .. }))
+            .map(ToString::to_string)
+            .collect();
+        found.obstacles.extend(obstacles);
+        if self.plan.is_drill() && !failed.is_empty() {
+            found.refuse(failed.join("; "));
+        } else if let Some(reason) = unwatched {
+            found.obstacles.push(Obstacle::NotRun { id: SCENARIO.to_owned(), reason, waived });
+        }
+        if let Some(infeasible) = found.note(infeasible(self.plan, &probes).await) {
+            found.obstacles.extend(infeasible);
+        }
+        let (askers, obstacles) = prepare::checks(self.plan, self.world, self.today).await;
+        found.obstacles.extend(obstacles);
+        (found.probes, found.askers) = (probes, askers);
+    }
+}
+
+/// The criteria whose target lies below the floor of what they wait for: no run can meet them, so none is made.
+async fn infeasible(plan: &Plan, probes: &[Prepared]) -> Result<Vec<Obstacle>, CannotAsk> {
+    let mut found = Vec::new();
+    for criterion in &plan.criteria {
+        let Claim::DetectionTime { target, .. } = &criterion.claim else { continue };
+        let Some((_, observer)) = probes.iter().find(|(probe, _)| probe.name == criterion.subject.name()) else {
+            continue;
+        };
+        if let Some(floor) = observer.floor().await?.filter(|floor| floor.total > target.0) {
+            let why = format!("at least {} ({}), the target is {target}", TimeSpan(floor.total), floor.parts);
+            found.push(Obstacle::Infeasible { criterion: criterion.id.clone(), why });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,97 @@
+//! Observers of probes and checks. A probe that cannot be prepared is an obstacle; a check reports it when it is asked.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::civil::Date;
+
+use super::{Obstacle, Prepared};
+use crate::cluster::World;
+use crate::plan::{Plan, PlannedCheck};
+use crate::probe::{CannotAsk, Observer, Role};
+use crate::run::ask::Asker;
+use crate::run::environment::first_missing;
+
+/// The probes of a plan with their observers, and what keeps the others from starting.
+pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prepared>, Vec<Obstacle>) {
+    let prepared = plan.probes.iter().map(|probe| async move {
+        if let Some(missing) = first_missing(&probe.needs, world, today).await {
+            return Err(missing.of(&probe.name));
+        }
+        match probe.kind.as_kind().prepare(world, Role::Probe).await {
+            Ok(observer) => Ok((probe.clone(), Arc::from(observer))),
+            Err(error) => Err(Obstacle::Unprepared { probe: probe.name.clone(), why: error.to_string() }),
+        }
+    });
+    let mut ready = Vec::new();
+    let mut obstacles = Vec::new();
+    for result in join_all(prepared).await {
+        match result {
+            Ok(probe) => ready.push(probe),
+            Err(obstacle) => obstacles.push(obstacle),
+        }
+    }
+    (ready, obstacles)
+}
+
+/// Observers of all checks. One that cannot be prepared is asked like the others, and reports why.
+pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Asker>, Vec<Obstacle>) {
+    let effects = plan.faults.iter().flat_map(|fault| &fault.effect);
+    let prepared = plan.checks.iter().chain(effects).map(|check| async move {
+        if let Some(missing) = first_missing(&check.needs, world, today).await {
+            return Err(missing.of(&check.id));
+        }
+        let lazy = LazyObserver { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() };
+        if check.kind.as_kind().has_baseline() {
+            lazy.make().await.ok();
+        }
+        let observer: Arc<dyn Observer> = Arc::new(lazy);
+        Ok(Asker { check: check.clone(), observer })
+    });
+    let mut ready = Vec::new();
+    let mut obstacles = Vec::new();
+    for result in join_all(prepared).await {
+        match result {
+            Ok(check) => ready.push(check),
+            Err(obstacle) => obstacles.push(obstacle),
+        }
+    }
+    (ready, obstacles)
+}
+
+/// An observer that is made at its first question: the object it asks about may not exist before.
+struct LazyObserver {
+    check: PlannedCheck,
+    world: World,
+    made: tokio::sync::OnceCell<Box<dyn Observer>>,
+}
+
+impl LazyObserver {
+    async fn make(&self) -> Result<&dyn Observer, CannotAsk> {
+        let made = self.made.get_or_try_init(|| self.check.kind.as_kind().prepare(&self.world, Role::Check)).await?;
+        Ok(made.as_ref())
+    }
+}
+
+impl Observer for LazyObserver {
+    fn observe(
+        &self,
+        series: meshdrill_checks::record::Series,
+    ) -> futures::future::BoxFuture<'_, crate::probe::Outcome> {
+        Box::pin(async move {
+            match self.make().await {
+                Ok(observer) => observer.observe(series).await,
+                Err(error) => error.into(),
+            }
+        })
+    }
+
+    fn causes<'a>(&'a self, outcome: &'a crate::probe::Outcome) -> futures::future::BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            match self.made.get() {
+                Some(observer) => observer.causes(outcome).await,
+                None => Vec::new(),
+            }
+        })
+    }
+}
