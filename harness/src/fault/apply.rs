@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
 use crate::cluster::{Permission, World};
 use crate::probe::{Complaint, JsonExpect};
 use crate::spec::{ClusterChoice, MeshSpec};
@@ -130,7 +130,7 @@ impl Fault for Applied {
         self.made.iter().map(|creation| creation.name().to_string()).collect()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         self.made.iter().map(Creation::undo).collect()
     }
 

@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::WorkloadResource;
 use super::absence::{self, Absence};
 use super::scale::Scaling;
-use super::undo::WorkloadResource;
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, of_system};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData, of_system};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, gateway_services, label_selector, ready_pods};
 use crate::probe::{CannotAsk, Complaint};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -253,7 +253,7 @@ impl Fault for Outage {
         self.scalings.iter().flat_map(Scaling::targets).collect()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         self.scalings.iter().flat_map(Scaling::undo).collect()
     }
 

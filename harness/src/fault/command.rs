@@ -1,17 +1,20 @@
 //! `command`: a program that breaks something, and the program that undoes it.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome};
 use crate::cluster::{Permission, World};
 use crate::local::run_command;
-use crate::probe::Complaint;
+use crate::probe::{CannotAsk, Complaint};
 use crate::spec::MeshSpec;
 
 /// Two programs.
@@ -69,8 +72,8 @@ impl Fault for CommandFault {
         vec![self.argv.join(" ")]
     }
 
-    fn undo(&self) -> Vec<Undo> {
-        vec![Undo::RunCommand { argv: self.undo.clone(), env: self.env.clone() }]
+    fn undo(&self) -> Vec<UndoData> {
+        vec![Arc::new(RunCommand { argv: self.undo.clone(), env: self.env.clone() })]
     }
 
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
@@ -91,5 +94,58 @@ impl Fault for CommandFault {
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async { Effect::Seen("the command ended with exit code 0".to_owned()) })
+    }
+}
+
+/// The longest an undo command may take.
+const UNDO_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Runs a program on the runner's machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RunCommand {
+    /// The program and its arguments.
+    argv: Vec<String>,
+    /// Environment variables beside the runner's.
+    env: BTreeMap<String, String>,
+}
+
+impl RunCommand {
+    pub(super) const KIND: &'static str = "runCommand";
+}
+
+impl UndoAction for RunCommand {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn fields(&self) -> Value {
+        json!(self)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        None
+    }
+
+    fn apply<'a>(&'a self, _: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+        Box::pin(async move {
+            let program = self.argv.join(" ");
+            match run_command(&self.argv, &self.env, UNDO_DEADLINE).await.map_err(CannotAsk)? {
+                Some((0, ..)) => Ok(UndoOutcome::Restored),
+                Some((code, _, stderr)) => {
+                    Err(CannotAsk(format!("{program} ended with exit code {code}: {}", stderr.trim())))
+                }
+                None => Err(CannotAsk(format!("{program} did not end within {UNDO_DEADLINE:?}"))),
+            }
+        })
+    }
+
+    fn missing<'a>(&'a self, _: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+impl fmt::Display for RunCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run {}", self.argv.join(" "))
     }
 }

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::fields::RestoreFields;
+use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
 use crate::cluster::{Cluster, Permission, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -135,13 +136,15 @@ impl Fault for Cordoning {
         self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
-    fn undo(&self) -> Vec<Undo> {
-        let undo = |node: &Node| Undo::RestoreFields {
-            cluster: self.cluster.key.clone(),
-            path: format!("/api/v1/nodes/{}", node.name),
-            uid: node.uid.clone(),
-            before: json!({ "spec": { "unschedulable": null } }),
-            wrote: json!({ "spec": { "unschedulable": true } }),
+    fn undo(&self) -> Vec<UndoData> {
+        let undo = |node: &Node| -> UndoData {
+            Arc::new(RestoreFields {
+                cluster: self.cluster.key.clone(),
+                path: format!("/api/v1/nodes/{}", node.name),
+                uid: node.uid.clone(),
+                before: json!({ "spec": { "unschedulable": null } }),
+                wrote: json!({ "spec": { "unschedulable": true } }),
+            })
         };
         self.nodes.iter().map(undo).collect()
     }

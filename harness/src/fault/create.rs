@@ -1,12 +1,16 @@
 //! Objects that a fault makes: never in place of one that is there, always with our labels, and removed by them.
 
+use std::fmt;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{MANAGED_BY, RUN_LABEL, merge};
-use super::{FaultError, Undo};
-use crate::cluster::{AccessError, Cluster, ObjectName, Permission};
+use super::{FaultError, UndoAction, UndoData, UndoOutcome};
+use crate::cluster::{AccessError, Cluster, ObjectName, Permission, World};
+use crate::probe::CannotAsk;
 
 /// What making and removing an object needs.
 pub(super) fn permissions(cluster: &str, object: ObjectName<'_>) -> Vec<Permission> {
@@ -71,7 +75,75 @@ impl Creation {
     }
 
     /// Its removal.
-    pub fn undo(&self) -> Undo {
-        Undo::DeleteObject { cluster: self.cluster.key.clone(), path: self.path(), run: Some(self.run.clone()) }
+    pub fn undo(&self) -> UndoData {
+        let (cluster, run) = (self.cluster.key.clone(), Some(self.run.clone()));
+        Arc::new(DeleteObject { cluster, path: self.path(), run })
+    }
+}
+
+/// Deletes an object that the act made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct DeleteObject {
+    /// The cluster's key.
+    cluster: String,
+    /// The object's path in the API.
+    path: String,
+    /// The run that made it; entries of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
+}
+
+impl DeleteObject {
+    pub(super) const KIND: &'static str = "deleteObject";
+
+    /// Whether an object was made by us, and by that run if one is named.
+    fn is_ours(&self, object: &Value) -> bool {
+        let labels = &object["metadata"]["labels"];
+        labels[MANAGED_BY.0] == MANAGED_BY.1 && self.run.as_ref().is_none_or(|run| labels[RUN_LABEL] == run.as_str())
+    }
+}
+
+impl UndoAction for DeleteObject {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn fields(&self) -> Value {
+        json!(self)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.cluster)
+    }
+
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+        Box::pin(async move {
+            let (cluster, path) = (world.cluster(&self.cluster)?, &self.path);
+            let Some(object) = cluster.find::<Value>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
+            if !self.is_ours(&object) {
+                return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not have our labels")));
+            }
+            let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
+            cluster.delete(path, &options).await?;
+            Ok(UndoOutcome::Restored)
+        })
+    }
+
+    /// Whether it is still there, waiting for a finalizer perhaps.
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+        Box::pin(async move {
+            let found = world.cluster(&self.cluster)?.find::<Value>(&self.path).await?;
+            Ok(found.filter(|object| self.is_ours(object)).map(|object| {
+                let finalizers = &object["metadata"]["finalizers"];
+                let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
+                format!("{} is still there{waits}", self.path)
+            }))
+        })
+    }
+}
+
+impl fmt::Display for DeleteObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "delete {} in {}", self.path, self.cluster)
     }
 }

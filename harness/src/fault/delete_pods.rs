@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pod_targets::{PodTargets, Wanted, narrow, twice};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoData};
 use crate::cluster::{AccessError, Permission, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -117,7 +117,7 @@ impl Fault for Deletion {
         self.targets.names()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }
 

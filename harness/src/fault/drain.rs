@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, is_ready, owner_name};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -184,7 +184,7 @@ impl Fault for Draining {
         self.names.iter().map(|name| format!("node {name}")).chain(pods).collect()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         self.cordoning.undo()
     }
 

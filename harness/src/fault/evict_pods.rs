@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::pod_targets::{PodTargets, Wanted, narrow};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoData};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -110,7 +110,7 @@ impl Fault for Eviction {
         self.0.names()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }
 

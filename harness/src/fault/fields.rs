@@ -1,11 +1,14 @@
 //! Fields of objects: written by merge patch, and put back leaf by leaf where they still hold what was written.
 
+use std::fmt;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::UndoOutcome;
-use crate::cluster::{AccessError, Cluster};
+use super::{UndoAction, UndoOutcome};
+use crate::cluster::{AccessError, Cluster, World};
 use crate::probe::CannotAsk;
 
 /// The label of every object that a fault makes; nothing without it is ever deleted.
@@ -97,7 +100,7 @@ pub(super) async fn change(
 }
 
 /// Puts back every leaf that still holds what the act wrote.
-pub(super) fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
+fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
     let mut patch = json!({});
     let (mut ours, mut others) = (0, Vec::new());
     for (keys, written) in leaves(wrote) {
@@ -116,49 +119,66 @@ pub(super) fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
     }
 }
 
-/// What of an act is still there.
-pub(super) async fn still_ours(
-    cluster: &Cluster,
-    path: &str,
-    uid: &str,
-    wrote: &Value,
-) -> Result<Option<String>, CannotAsk> {
-    let Some(object) = cluster.find::<Value>(path).await?.filter(|object| object["metadata"]["uid"] == uid) else {
-        return Ok(None);
-    };
-    let left: Vec<String> = leaves(wrote)
-        .into_iter()
-        .filter(|(keys, written)| !written.is_null() && at(&object, keys) == written)
-        .map(|(keys, _)| keys.join("."))
-        .collect();
-    Ok((!left.is_empty()).then(|| format!("{path} still holds what the fault wrote: {}", left.join(", "))))
+/// Puts fields of an object back, those that still hold what the act wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RestoreFields {
+    /// The cluster's key.
+    pub cluster: String,
+    /// The object's path in the API.
+    pub path: String,
+    /// Its UID.
+    pub uid: String,
+    /// A merge patch that puts everything back: what was there, null for what was not.
+    pub before: Value,
+    /// The merge patch of the act.
+    pub wrote: Value,
 }
 
-/// Whether an object was made by us, and by that run if one is named.
-fn is_ours(object: &Value, run: Option<&str>) -> bool {
-    let labels = &object["metadata"]["labels"];
-    labels[MANAGED_BY.0] == MANAGED_BY.1 && run.is_none_or(|run| labels[RUN_LABEL] == run)
+impl RestoreFields {
+    pub(super) const KIND: &'static str = "restoreFields";
 }
 
-/// Deletes an object that carries our labels.
-pub(super) async fn delete_ours(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<UndoOutcome, CannotAsk> {
-    let Some(object) = cluster.find::<Value>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
-    if !is_ours(&object, run) {
-        return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not carry our labels")));
+impl UndoAction for RestoreFields {
+    fn kind(&self) -> &'static str {
+        Self::KIND
     }
-    let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
-    cluster.delete(path, &options).await?;
-    Ok(UndoOutcome::Restored)
+
+    fn fields(&self) -> Value {
+        json!(self)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.cluster)
+    }
+
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+        Box::pin(async move {
+            let step = |object: &Value| restore(object, &self.before, &self.wrote);
+            Ok(change(world.cluster(&self.cluster)?, &self.path, &self.uid, step).await?)
+        })
+    }
+
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+        Box::pin(async move {
+            let found = world.cluster(&self.cluster)?.find::<Value>(&self.path).await?;
+            let Some(object) = found.filter(|object| object["metadata"]["uid"] == self.uid.as_str()) else {
+                return Ok(None);
+            };
+            let left: Vec<String> = leaves(&self.wrote)
+                .into_iter()
+                .filter(|(keys, written)| !written.is_null() && at(&object, keys) == written)
+                .map(|(keys, _)| keys.join("."))
+                .collect();
+            let path = &self.path;
+            Ok((!left.is_empty()).then(|| format!("{path} still has what the fault wrote: {}", left.join(", "))))
+        })
+    }
 }
 
-/// Whether an object of ours is still there, waiting for a finalizer perhaps.
-pub(super) async fn still_there(cluster: &Cluster, path: &str, run: Option<&str>) -> Result<Option<String>, CannotAsk> {
-    let found = cluster.find::<Value>(path).await?.filter(|object| is_ours(object, run));
-    Ok(found.map(|object| {
-        let finalizers = &object["metadata"]["finalizers"];
-        let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
-        format!("{path} is still there{waits}")
-    }))
+impl fmt::Display for RestoreFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "restore the fields of {} in {}", self.path, self.cluster)
+    }
 }
 
 #[cfg(test)]

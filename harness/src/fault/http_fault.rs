@@ -1,6 +1,7 @@
 //! `httpFault`: a delay or an abort in the HTTP routes of the `VirtualService` that owns a host. In effect when the
 //! proxies carry it and a control request feels it; undone when no proxy carries it any more.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use super::control::{self, Control};
 use super::fields::change;
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, Undo, UndoOutcome, of_system};
+use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoAction, UndoData, UndoOutcome, of_system};
 use crate::cluster::{Cluster, Permission, PodRef, VIRTUAL_SERVICES, World, label_selector};
-use crate::probe::{Answer, Complaint, ProbeKind};
+use crate::probe::{Answer, CannotAsk, Complaint, ProbeKind};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// How often the proxies are asked before the fault until all of them answer, and the pause between.
@@ -271,15 +272,15 @@ impl Fault for Injected {
         vec![format!("VirtualService {}", self.owner)]
     }
 
-    fn undo(&self) -> Vec<Undo> {
-        vec![Undo::RemoveRouteFault {
+    fn undo(&self) -> Vec<UndoData> {
+        vec![Arc::new(RemoveRouteFault {
             cluster: self.cluster.key.clone(),
             namespace: self.owner.namespace.clone(),
             name: self.owner.name.clone(),
             uid: self.owner.uid.clone(),
             wrote: self.fault.clone(),
             proxies: self.proxies.clone(),
-        }]
+        })]
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -315,6 +316,77 @@ impl Fault for Injected {
                 }
             }
         })
+    }
+}
+
+/// Takes a fault out of the HTTP routes of a `VirtualService`, and sees the proxies drop it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RemoveRouteFault {
+    /// The cluster's key.
+    cluster: String,
+    /// The `VirtualService`'s namespace.
+    namespace: String,
+    /// Its name.
+    name: String,
+    /// Its UID.
+    uid: String,
+    /// The `fault` that the act wrote into its routes.
+    wrote: Value,
+    /// The proxies that must drop it.
+    #[serde(deserialize_with = "super::proxies::places")]
+    proxies: Vec<Proxies>,
+}
+
+impl RemoveRouteFault {
+    pub(super) const KIND: &'static str = "removeRouteFault";
+
+    fn path(&self) -> String {
+        routes::path(&self.namespace, &self.name)
+    }
+}
+
+impl UndoAction for RemoveRouteFault {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn fields(&self) -> Value {
+        json!(self)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.cluster)
+    }
+
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+        Box::pin(async move {
+            let step = |service: &Value| routes::remove(service, &self.wrote);
+            Ok(change(world.cluster(&self.cluster)?, &self.path(), &self.uid, step).await?)
+        })
+    }
+
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+        Box::pin(async move {
+            let Self { namespace, name, wrote, .. } = self;
+            let cluster = world.cluster(&self.cluster)?;
+            let service = cluster.find::<Value>(&self.path()).await?;
+            if service.is_some_and(|service| routes::carries(&service, wrote)) {
+                return Ok(Some(format!("VirtualService {namespace}/{name} still has the fault")));
+            }
+            let watch = Watch::new(cluster, &self.proxies);
+            let seen = watch.ask((namespace, name), None, as_seen(wrote)).await?;
+            let still: Vec<String> = seen.whole.into_iter().chain(seen.partly).collect();
+            Ok(still.first().map(|pod| {
+                format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)
+            }))
+        })
+    }
+}
+
+impl fmt::Display for RemoveRouteFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cluster, namespace, name, .. } = self;
+        write!(f, "take the fault out of VirtualService {namespace}/{name} of {cluster}")
     }
 }
 

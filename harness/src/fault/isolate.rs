@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
+use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
 use crate::cluster::{ObjectName, Permission, PodRef, World, select_pods};
 use crate::probe::{Answer, Complaint, ProbeKind};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};
@@ -128,7 +128,7 @@ impl Fault for Isolation {
         self.pods.clone()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         vec![self.policy.undo()]
     }
 

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
 use crate::cluster::{Permission, World};
 use crate::probe::Complaint;
 use crate::spec::MeshSpec;
@@ -41,7 +41,7 @@ impl Fault for NoFault {
         Vec::new()
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }
 

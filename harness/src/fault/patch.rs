@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fields::{at, inverse, leaves};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
+use super::fields::{RestoreFields, at, inverse, leaves};
+use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec};
@@ -117,14 +117,14 @@ impl Fault for Patching {
         vec![self.name.clone()]
     }
 
-    fn undo(&self) -> Vec<Undo> {
-        vec![Undo::RestoreFields {
+    fn undo(&self) -> Vec<UndoData> {
+        vec![Arc::new(RestoreFields {
             cluster: self.cluster.key.clone(),
             path: self.path.clone(),
             uid: self.uid.clone(),
             before: self.before.clone(),
             wrote: self.patch.clone(),
-        }]
+        })]
     }
 
     fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {

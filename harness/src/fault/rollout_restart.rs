@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::undo::WorkloadResource;
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo};
+use super::WorkloadResource;
+use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
 use crate::cluster::{Cluster, Permission, World};
 use crate::probe::Complaint;
 use crate::spec::{ClusterChoice, MeshSpec};
@@ -90,7 +90,7 @@ impl Fault for Restart {
         vec![self.name.clone()]
     }
 
-    fn undo(&self) -> Vec<Undo> {
+    fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }
 

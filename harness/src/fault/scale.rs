@@ -1,5 +1,6 @@
 //! `scale`: a Deployment or `StatefulSet` to a number of replicas, and back to what it was.
 
+use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -7,10 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::undo::WorkloadResource;
-use super::{Effect, Fault, FaultError, FaultRole, Options, Undo, of_system};
+use super::fields::{Step, change};
+use super::{
+    Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome, WorkloadResource, of_system,
+};
 use crate::cluster::{Cluster, Permission, World};
-use crate::probe::Complaint;
+use crate::probe::{CannotAsk, Complaint};
 use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A number of replicas.
@@ -43,7 +46,7 @@ impl Scale {
 impl FaultRole for Scale {
     fn describe(&self) -> String {
         let (resource, name) = self.workload();
-        let kind = resource.plural().trim_end_matches('s');
+        let kind = resource.singular();
         format!("scale {kind} {}/{name} of {} to {}", self.namespace, self.cluster, self.replicas)
     }
 
@@ -156,8 +159,8 @@ impl Fault for Scaling {
         vec![format!("{}/{}", self.namespace, self.name)]
     }
 
-    fn undo(&self) -> Vec<Undo> {
-        vec![Undo::RestoreScale {
+    fn undo(&self) -> Vec<UndoData> {
+        vec![Arc::new(RestoreScale {
             cluster: self.cluster.key.clone(),
             resource: self.resource,
             namespace: self.namespace.clone(),
@@ -165,7 +168,7 @@ impl Fault for Scaling {
             uid: self.uid.clone(),
             replicas: self.found,
             wrote: self.wanted,
-        }]
+        })]
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -202,5 +205,104 @@ impl Fault for Scaling {
                 Effect::NotYet(format!("{target} still has {status} replicas"))
             }
         })
+    }
+}
+
+/// Scales a workload back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RestoreScale {
+    /// The cluster's key.
+    cluster: String,
+    resource: WorkloadResource,
+    namespace: String,
+    name: String,
+    /// Its UID: a new workload of the same name is not ours to scale.
+    uid: String,
+    /// The replicas found before the act.
+    replicas: i64,
+    /// The replicas that the act wrote.
+    wrote: i64,
+}
+
+impl RestoreScale {
+    pub(super) const KIND: &'static str = "restoreScale";
+
+    /// Scales back what still has the replicas of the act.
+    fn step(&self, object: &Value) -> Step {
+        let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
+        let (replicas, wrote) = (self.replicas, self.wrote);
+        if current == replicas {
+            Step::Done(UndoOutcome::AlreadyRight)
+        } else if current != wrote {
+            Step::Done(UndoOutcome::ChangedByOthers(format!(
+                "{current} replicas, neither the {wrote} of the fault nor the {replicas} of before"
+            )))
+        } else {
+            Step::Write("/scale", json!({ "spec": { "replicas": replicas } }))
+        }
+    }
+}
+
+impl UndoAction for RestoreScale {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn fields(&self) -> Value {
+        json!(self)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.cluster)
+    }
+
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+        Box::pin(async move {
+            let path = self.resource.path(&self.namespace, &self.name);
+            Ok(change(world.cluster(&self.cluster)?, &path, &self.uid, |object| self.step(object)).await?)
+        })
+    }
+
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+        Box::pin(async move {
+            let path = self.resource.path(&self.namespace, &self.name);
+            let Some(object) = world.cluster(&self.cluster)?.find::<Value>(&path).await? else { return Ok(None) };
+            let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            if object["metadata"]["uid"] != self.uid.as_str() || (current != self.wrote && current != self.replicas) {
+                return Ok(None);
+            }
+            let ready = object["status"]["readyReplicas"].as_i64().unwrap_or(0);
+            let missing = current != self.replicas || ready < self.replicas;
+            Ok(missing.then(|| format!("{self}: {ready} of {} replicas ready", self.replicas)))
+        })
+    }
+}
+
+impl fmt::Display for RestoreScale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cluster, resource, namespace, name, replicas, .. } = self;
+        write!(f, "scale {} {namespace}/{name} of {cluster} back to {replicas}", resource.singular())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_that_someone_else_has_scaled_is_left_alone() {
+        let undo = RestoreScale {
+            cluster: "a".to_owned(),
+            resource: WorkloadResource::Deployments,
+            namespace: "b".to_owned(),
+            name: "c".to_owned(),
+            uid: "d".to_owned(),
+            replicas: 3,
+            wrote: 0,
+        };
+        let step = |replicas: i64| undo.step(&json!({ "spec": { "replicas": replicas } }));
+        assert!(matches!(step(0), Step::Write("/scale", patch) if patch["spec"]["replicas"] == 3));
+        assert!(matches!(step(3), Step::Done(UndoOutcome::AlreadyRight)));
+        assert!(matches!(step(5), Step::Done(UndoOutcome::ChangedByOthers(_))));
     }
 }

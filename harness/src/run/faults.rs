@@ -146,7 +146,8 @@ impl FaultBench {
     /// Writes down the undo, acts, and looks for the effect. False if it did not take hold.
     async fn inject(&self, planned: &PlannedFault, fault: &dyn Fault) -> bool {
         let id = planned.id.clone();
-        if let Err(error) = self.journal.lock().await.intend(&self.world, &id, &fault.undo()).await {
+        let undos: Vec<Undo> = fault.undo().into_iter().map(Undo::from).collect();
+        if let Err(error) = self.journal.lock().await.intend(&self.world, &id, &undos).await {
             // Not even asked for: without a durable undo there is no fault.
             let why = format!("not injected, because its undo could not be stored: {error}");
             self.recorder.event(Event::FaultIneffective { fault: id, why: why.clone() });
