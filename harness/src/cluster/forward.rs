@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::pods::selector_of;
 use super::{AccessError, Cluster, Permission, PodRef, ready_pods};
-use crate::net::{ByteStream, Dial, NoWay};
+use crate::net::{ByteStream, Dial, NoAccess, Opened, Phases};
 
 /// What a forward is named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,17 +127,22 @@ impl Forwarder {
 }
 
 impl Dial for Forwarder {
-    fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Opened>> {
         Box::pin(async {
-            self.open().await.map_err(|error| {
-                if error.is_of_the_way() { io::Error::other(NoWay(error.to_string())) } else { io::Error::other(error) }
+            let opened = self.open().await.map(|stream| Opened { stream, phases: Phases::default() });
+            opened.map_err(|error| {
+                if error.is_of_the_way() {
+                    io::Error::other(NoAccess(error.to_string()))
+                } else {
+                    io::Error::other(error)
+                }
             })
         })
     }
 
     /// Each passes the API server, the kubelet and the container runtime, and costs them some 50 ms of their cores. If each
     /// request that finds all of them taken opened another, then one hiccup would take the cores that the answers need.
-    fn sparingly(&self) -> bool {
+    fn is_costly(&self) -> bool {
         true
     }
 }

@@ -7,30 +7,45 @@ use std::time::Duration;
 
 use meshdrill_checks::record::Class;
 
+use super::Phases;
+use super::tls::HandshakeError;
+
 /// Too many open files in the whole machine, and in this process.
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
 /// A failed exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct HttpFailure {
     /// Its class.
     pub class: Class,
     /// What happened, in the words of the layer that noticed.
     pub message: String,
-    /// How long the exchange waited before it could be asked, as [`super::Answer::waited`].
+    /// How long the exchange waited before it could be asked, as [`super::HttpAnswer::waited`].
     pub waited: Duration,
+    /// How long each phase took before it failed.
+    pub phases: Phases,
 }
 
-/// A connection that could not be opened for reasons of the way there, which say nothing about the place that it leads to.
+/// A connection that could not be opened because of an access problem, which says nothing about the service behind it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NoWay(pub String);
+pub struct NoAccess(pub String);
 
-impl Failure {
+/// A name that does not resolve.
+#[derive(Debug, thiserror::Error)]
+#[error("{host} does not resolve: {why}")]
+pub(super) struct UnknownHost {
+    /// The name.
+    pub host: String,
+    /// What the resolver reports.
+    pub why: String,
+}
+
+impl HttpFailure {
     /// A failure of a known class.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), waited: Duration::ZERO }
+        Self { class, message: message.into(), waited: Duration::ZERO, phases: Phases::default() }
     }
 
     /// Reads the class from an error and its causes. `connecting` says whether a connection was still being made.
@@ -43,7 +58,7 @@ impl Failure {
             if !message.contains(&text) {
                 message = format!("{message}: {text}");
             }
-            class = class_of(cause, &text, connecting).or(class);
+            class = class_of(cause, connecting).or(class);
             next = cause.source();
         }
         Self::new(class.unwrap_or(if connecting { Class::Refused } else { Class::Reset }), message)
@@ -51,12 +66,15 @@ impl Failure {
 }
 
 /// The class that one error of a chain tells, if it tells one. Causes further down decide.
-fn class_of(cause: &(dyn Error + 'static), text: &str, connecting: bool) -> Option<Class> {
+fn class_of(cause: &(dyn Error + 'static), connecting: bool) -> Option<Class> {
     if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<rustls::Error>) {
+        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<HandshakeError>) {
             return Some(Class::Tls);
         }
-        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<NoWay>) {
+        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<UnknownHost>) {
+            return Some(Class::Dns);
+        }
+        if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<NoAccess>) {
             return Some(Class::NotSent);
         }
         return match io.kind() {
@@ -74,16 +92,10 @@ fn class_of(cause: &(dyn Error + 'static), text: &str, connecting: bool) -> Opti
             _ => None,
         };
     }
-    if cause.is::<rustls::Error>() {
-        return Some(Class::Tls);
-    }
-    if text.contains("dns error") || text.contains("failed to lookup address") {
-        return Some(Class::Dns);
-    }
     None
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for HttpFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.class, self.message)
     }

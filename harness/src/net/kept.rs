@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::connection::Connection;
-use super::{Dial, Failure};
+use super::connection::{Connection, Living};
+use super::failure::HttpFailure;
+use super::stream::Dial;
 
-/// How many there may be before pauses are made, where they are to be opened sparingly.
+/// How many there may be before pauses are made, where opening one is costly.
 const WITHOUT_PAUSE: usize = 4;
 /// The least pause between two openings.
 const PAUSE: Duration = Duration::from_millis(150);
 /// How long an asker then waits for one that is given back before another is opened for it.
-const PATIENCE: Duration = Duration::from_millis(500);
+const WAIT_FOR_IDLE: Duration = Duration::from_millis(500);
 /// How long an opening keeps others from being begun.
 const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
 /// How long an asker whose opening went to another waits before it has one more opened.
@@ -34,20 +35,17 @@ pub(super) struct Kept {
     living: Living,
 }
 
-/// What a connection holds while it lives, for its pool to know how many do.
-pub(super) type Living = Arc<()>;
-
 impl Kept {
     /// None yet.
     pub(super) fn new(dial: Arc<dyn Dial>) -> Arc<Self> {
-        let at_once = if dial.sparingly() { 1 } else { Semaphore::MAX_PERMITS };
+        let at_once = if dial.is_costly() { 1 } else { Semaphore::MAX_PERMITS };
         let openings = Arc::new(Semaphore::new(at_once));
         let (idle, next_opening) = (Mutex::default(), Mutex::default());
         Arc::new(Self { dial, idle, given_back: Notify::new(), openings, next_opening, living: Living::default() })
     }
 
     /// One that is idle. Without any, whichever comes first: one that is given back, or another that is opened.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, Failure> {
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, HttpFailure> {
         loop {
             while let Some(idle) = self.pop() {
                 if let Some(open) = idle.if_open().await {
@@ -73,8 +71,8 @@ impl Kept {
     }
 
     /// Whether they are opened with pauses.
-    pub(super) fn sparingly(&self) -> bool {
-        self.dial.sparingly()
+    pub(super) fn is_costly(&self) -> bool {
+        self.dial.is_costly()
     }
 
     /// When another may be opened, where that is not at once.
@@ -92,14 +90,14 @@ impl Kept {
 
     /// Whether there are as many as may be opened without pauses.
     fn is_enough(&self) -> bool {
-        self.sparingly() && Arc::strong_count(&self.living) > WITHOUT_PAUSE
+        self.is_costly() && Arc::strong_count(&self.living) > WITHOUT_PAUSE
     }
 
     /// Opens one for whoever is first to take it. It is opened to the end even if the one that asked has no more time:
     /// otherwise, with many that ask, all of them would give up shortly before they have one.
-    async fn open_another(self: &Arc<Self>) -> Result<(), Failure> {
+    async fn open_another(self: &Arc<Self>) -> Result<(), HttpFailure> {
         if self.is_enough() {
-            sleep(PATIENCE).await;
+            sleep(WAIT_FOR_IDLE).await;
         }
         let Ok(leave) = Arc::clone(&self.openings).acquire_owned().await else { return std::future::pending().await };
         if let Some(due) = self.next_opening() {
@@ -131,9 +129,9 @@ impl Kept {
 }
 
 /// Opens a connection.
-pub(super) async fn open(dial: &dyn Dial) -> Result<Connection, Failure> {
-    let stream = dial.dial().await.map_err(|error| Failure::of(&error, true))?;
-    Connection::over(stream).await.map_err(|error| Failure::of(&error, true))
+pub(super) async fn open(dial: &dyn Dial) -> Result<Connection, HttpFailure> {
+    let opened = dial.dial().await.map_err(|error| HttpFailure::of(&error, true))?;
+    Connection::over(opened).await.map_err(|error| HttpFailure::of(&error, true))
 }
 
 #[cfg(test)]
@@ -145,7 +143,7 @@ mod tests {
     use meshdrill_checks::record::{Class, Series};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
-    use super::super::{ByteStream, Exchange, HttpClient};
+    use super::super::{Exchange, HttpClient, Opened, Phases};
     use super::*;
 
     /// A forward that takes some time to open, to a service that takes some time to answer; counts what was opened.
@@ -179,17 +177,17 @@ mod tests {
     }
 
     impl Dial for Slow {
-        fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        fn dial(&self) -> BoxFuture<'_, io::Result<Opened>> {
             Box::pin(async move {
                 sleep(self.opening).await;
                 self.opened.fetch_add(1, Ordering::AcqRel);
                 let (ours, theirs) = duplex(1 << 16);
                 tokio::spawn(self.clone().serve(theirs));
-                Ok(Box::new(ours) as Box<dyn ByteStream>)
+                Ok(Opened { stream: Box::new(ours), phases: Phases::default() })
             })
         }
 
-        fn sparingly(&self) -> bool {
+        fn is_costly(&self) -> bool {
             true
         }
     }
@@ -240,7 +238,7 @@ mod tests {
     struct Hangs(AtomicU32);
 
     impl Dial for Hangs {
-        fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        fn dial(&self) -> BoxFuture<'_, io::Result<Opened>> {
             Box::pin(async move {
                 if self.0.fetch_add(1, Ordering::AcqRel) == 0 {
                     return std::future::pending().await;
@@ -249,7 +247,7 @@ mod tests {
             })
         }
 
-        fn sparingly(&self) -> bool {
+        fn is_costly(&self) -> bool {
             true
         }
     }

@@ -3,14 +3,17 @@
 mod client;
 mod connection;
 mod descriptors;
+mod exchange;
 mod failure;
 mod kept;
-mod machine;
 mod socket;
 mod stream;
+mod tls;
 
-pub(crate) use client::port_of;
-pub use client::{Answer, Exchange, HttpClient, Tls};
+pub use client::HttpClient;
 pub use descriptors::make_room;
-pub use failure::{Failure, NoWay};
-pub use stream::{ByteStream, Dial, Net};
+pub(crate) use exchange::port_of;
+pub use exchange::{Exchange, HttpAnswer, Phases};
+pub use failure::{HttpFailure, NoAccess};
+pub use stream::{ByteStream, Dial, Net, Opened};
+pub use tls::Tls;

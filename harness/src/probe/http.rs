@@ -320,7 +320,7 @@ impl Http {
         let target = |base: String| {
             let exchange = self.exchange(&base)?;
             let clients = series.iter().map(|one| Ok((*one, HttpClient::for_url(&world.net, &exchange, *one, &tls)?)));
-            let clients = clients.collect::<Result<_, net::Failure>>()?;
+            let clients = clients.collect::<Result<_, net::HttpFailure>>()?;
             self.target(base, clients)
         };
         bases.into_iter().map(target).collect()
@@ -418,7 +418,7 @@ impl HttpObserver {
     }
 
     /// Asks every address until one does not answer as expected; the last outcome, and what was answered.
-    pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::Answer>) {
+    pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::HttpAnswer>) {
         let mut last = (Outcome::new(Answer::Unasked, "there is no address to ask"), None);
         for target in &self.targets {
             let answer = match target.client(series) {
@@ -426,7 +426,10 @@ impl HttpObserver {
                 None => return last,
             };
             let mut outcome = self.judge(target, &answer);
-            outcome.waited = answer.as_ref().map_or_else(|failure| failure.waited, |answer| answer.waited);
+            (outcome.waited, outcome.phases) = match &answer {
+                Ok(answer) => (answer.waited, answer.phases),
+                Err(failure) => (failure.waited, failure.phases),
+            };
             last = (outcome, answer.ok());
             if last.0.answer != Answer::Good {
                 break;
@@ -435,7 +438,7 @@ impl HttpObserver {
         last
     }
 
-    fn judge(&self, target: &Target, answer: &Result<net::Answer, net::Failure>) -> Outcome {
+    fn judge(&self, target: &Target, answer: &Result<net::HttpAnswer, net::HttpFailure>) -> Outcome {
         match answer {
             Err(failure) => {
                 let seen = json!({ "error": excerpt(&failure.message) });
@@ -497,7 +500,7 @@ impl Expectation {
     }
 
     /// The class and the words of what an answer misses.
-    fn missed(&self, answer: &net::Answer) -> Option<(Class, String)> {
+    fn missed(&self, answer: &net::HttpAnswer) -> Option<(Class, String)> {
         let wanted = self.plain.status;
         if !wanted.map_or((200..300).contains(&answer.status), |status| status == answer.status) {
             let class = if (500..600).contains(&answer.status) { Class::Http5xx } else { Class::HttpOther };

@@ -137,7 +137,7 @@ enum Found {
 impl Found {
     /// What an answer says of a token. Refusals, failures and redirects say nothing of it, and neither does a proxy that
     /// has no way to the application.
-    fn of(outcome: &Outcome, answer: Option<&net::Answer>, token: &str) -> Self {
+    fn of(outcome: &Outcome, answer: Option<&net::HttpAnswer>, token: &str) -> Self {
         let Some(answer) = answer else { return Self::Unread(outcome.message.clone()) };
         let contained = String::from_utf8_lossy(&answer.body).contains(token);
         match (answer.status, outcome.answer) {
@@ -151,7 +151,7 @@ impl Found {
 }
 
 /// Whether Envoy made an answer up itself, as it does where it has no route.
-fn by_proxy(answer: &net::Answer) -> bool {
+fn by_proxy(answer: &net::HttpAnswer) -> bool {
     let server = answer.headers.get(http::header::SERVER).map(http::HeaderValue::as_bytes);
     matches!(server, Some(b"istio-envoy" | b"envoy")) && !answer.headers.contains_key("x-envoy-upstream-service-time")
 }
@@ -208,7 +208,7 @@ impl LedgerObserver {
 }
 
 /// Whether a write was acknowledged: an answer as expected, and no refusal.
-fn acknowledged(outcome: &Outcome, answer: Option<&net::Answer>) -> bool {
+fn acknowledged(outcome: &Outcome, answer: Option<&net::HttpAnswer>) -> bool {
     outcome.answer == Answer::Good && answer.is_some_and(|answer| answer.status < 400)
 }
 
@@ -248,14 +248,14 @@ mod tests {
     use super::*;
     use meshdrill_checks::record::Class;
 
-    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> net::Answer {
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> net::HttpAnswer {
         let pairs = headers
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
-        net::Answer { status, headers: pairs.collect(), body: body.into(), waited: Duration::ZERO }
+        net::HttpAnswer { status, headers: pairs.collect(), body: body.into(), ..net::HttpAnswer::default() }
     }
 
-    fn found(answer: &net::Answer, as_expected: bool) -> Found {
+    fn found(answer: &net::HttpAnswer, as_expected: bool) -> Found {
         let how = if as_expected { Answer::Good } else { Answer::Bad(Class::HttpOther) };
         Found::of(&Outcome::new(how, "said"), Some(answer), "t-1")
     }

@@ -12,7 +12,7 @@ use super::CannotAsk;
 use crate::cluster::{
     Cluster, Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
 };
-use crate::net::{Answer, Exchange, HttpClient, Tls, port_of};
+use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
 use crate::spec::MeshSpec;
 
 /// Where a Prometheus answers instant queries.
@@ -72,11 +72,11 @@ impl Metrics {
     }
 
     /// GET of a path.
-    pub async fn get(&self, path: &str) -> Result<Answer, CannotAsk> {
+    pub async fn get(&self, path: &str) -> Result<HttpAnswer, CannotAsk> {
         self.send(path, None).await
     }
 
-    async fn send(&self, path: &str, form: Option<String>) -> Result<Answer, CannotAsk> {
+    async fn send(&self, path: &str, form: Option<String>) -> Result<HttpAnswer, CannotAsk> {
         let url = format!("{}{path}", self.base);
         let mut exchange =
             Exchange::get(url.parse().map_err(|error| CannotAsk(format!("`{url}` is not a URL: {error}")))?);

@@ -7,7 +7,7 @@ use meshdrill_checks::verdict::Verdict;
 use serde_json::Value;
 
 use crate::cluster::AccessError;
-use crate::net::Failure;
+use crate::net::{HttpFailure, Phases};
 
 /// How an observation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +37,22 @@ pub struct Outcome {
     pub took: Option<Duration>,
     /// How long the instrument kept the question back, through no fault of whom it asks.
     pub waited: Duration,
+    /// How long the phases of an HTTP exchange took.
+    pub phases: Phases,
 }
 
 impl Outcome {
     /// An observation without further facts.
     pub fn new(answer: Answer, message: impl Into<String>) -> Self {
-        Self { answer, message: message.into(), seen: Value::Null, responder: None, took: None, waited: Duration::ZERO }
+        Self {
+            answer,
+            message: message.into(),
+            seen: Value::Null,
+            responder: None,
+            took: None,
+            waited: Duration::ZERO,
+            phases: Phases::default(),
+        }
     }
 
     /// As expected, or not, with the facts.
@@ -83,8 +93,8 @@ impl From<AccessError> for CannotAsk {
     }
 }
 
-impl From<Failure> for CannotAsk {
-    fn from(failure: Failure) -> Self {
+impl From<HttpFailure> for CannotAsk {
+    fn from(failure: HttpFailure) -> Self {
         Self(failure.to_string())
     }
 }

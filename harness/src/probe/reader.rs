@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::CannotAsk;
 use super::expect::plain;
-use crate::net::Answer;
+use crate::net::HttpAnswer;
 
 /// Where it is told.
 enum Source {
@@ -38,7 +38,7 @@ impl Reader {
     }
 
     /// What an answer tells; none if it does not.
-    pub(super) fn read(&self, answer: &Answer) -> Option<String> {
+    pub(super) fn read(&self, answer: &HttpAnswer) -> Option<String> {
         let text = match &self.source {
             Source::Body => String::from_utf8_lossy(&answer.body).into_owned(),
             Source::Header(name) => answer.headers.get(name.as_str()).map(HeaderValue::to_str)?.ok()?.to_owned(),
@@ -67,7 +67,7 @@ mod tests {
         let mut headers = http::HeaderMap::new();
         headers.insert("x-pod", HeaderValue::from_static("reviews-v3-abc"));
         let body = r#"{"podname":"reviews-v2-abc","clustername":"one"}"#.into();
-        let answer = Answer { status: 200, headers, body, waited: std::time::Duration::ZERO };
+        let answer = HttpAnswer { status: 200, headers, body, ..HttpAnswer::default() };
         let read = |json, header, regex| Reader::of(json, header, regex).unwrap().read(&answer);
         let version = Some("-(v[0-9]+)-");
         assert_eq!(read(Some("$.podname"), None, version).as_deref(), Some("v2"));

@@ -16,7 +16,7 @@ use super::from_proxy::{FromProxy, ProxyPlace};
 use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
-use crate::net::{Failure, Net};
+use crate::net::{HttpFailure, Net};
 use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A TCP connection.
@@ -148,7 +148,7 @@ impl Observer for TcpObserver {
             match timeout(self.timeout, self.net.connect(&self.host, self.port)).await {
                 Ok(Ok(_)) => Outcome::new(Answer::Good, format!("connected to {}:{}", self.host, self.port)),
                 Ok(Err(error)) => {
-                    let failure = Failure::of(&error, true);
+                    let failure = HttpFailure::of(&error, true);
                     Outcome::new(Answer::Bad(failure.class), format!("{}:{}: {failure}", self.host, self.port))
                 }
                 Err(_) => Outcome::new(
