@@ -1,128 +1,104 @@
-//! Defects of what watches the mesh: Prometheus, its rules and federation, Alertmanager, dashboards.
+//! Prometheus, its targets and federation, and the dashboards.
 
 use serde_json::json;
 
+use super::change::{break_pods, scale_deployment, select_no_pod, set_field};
 use super::quirks::{Discovery, Federation};
-use super::validation::{broken, edit, first, row, scale};
-use super::{DefectInfo, Row, When};
-use crate::store::{object, resources};
+use super::row::{Planted, Row, in_all, in_primary, in_secondary};
+use crate::store::resources;
 use crate::world::Broken;
 
-use When::{Before, Objects, Start};
-
-/// Alertmanager as it sees itself.
-const ITSELF: &str = "http://localhost:9093/webhook";
+use Planted::{Bootstrap, Objects, Start};
 
 pub(super) static ROWS: &[Row] = &[
-    row("observability-pod-unready", Before, "grafana does not become ready", |w, c| {
-        broken(w, c, "grafana", "", Broken::Unready, true);
+    in_secondary("prometheus-down", Objects, "Deployment prometheus has 0 replicas", |world, cluster| {
+        scale_deployment(world, cluster, "istio-system", "prometheus", 0);
     }),
-    row("prometheus-down", Objects, "no Prometheus runs", |w, c| scale(w, c, "istio-system", "prometheus", 0)),
-    row("prometheus-stale", Before, "Prometheus answers and stopped scraping a minute ago", |w, c| {
-        w.clusters[c].quirks.prometheus_frozen = true;
+    in_secondary(
+        "prometheus-stale",
+        Bootstrap,
+        "Prometheus answers queries but has not scraped for a minute",
+        |world, cluster| world.clusters[cluster].quirks.prometheus_frozen = true,
+    ),
+    in_secondary(
+        "prometheus-html",
+        Start,
+        "a login page (HTML, 200) answers at the address of Prometheus",
+        |world, cluster| world.clusters[cluster].quirks.prometheus_html = true,
+    ),
+    in_secondary(
+        "scrape-pool-emptied",
+        Bootstrap,
+        "relabelling has dropped all pods from scrape pool kubernetes-pods for a minute",
+        |world, cluster| world.clusters[cluster].quirks.discovery = Discovery::DroppedLately,
+    ),
+    in_secondary(
+        "prometheus-finds-no-pods",
+        Bootstrap,
+        "Prometheus' service discovery returns no pods",
+        |world, cluster| world.clusters[cluster].quirks.discovery = Discovery::Nothing,
+    ),
+    in_all("scraped-every-minute", Bootstrap, "Prometheus has scrape_interval 1m", |world, cluster| {
+        world.clusters[cluster].quirks.scrape_interval = 60_000;
     }),
-    row("scrape-pool-emptied", Before, "Prometheus has dropped all pods it finds since a minute", |w, c| {
-        w.clusters[c].quirks.discovery = Discovery::DropsThemLately;
-    }),
-    row("prometheus-finds-no-pods", Before, "Prometheus' service discovery gives no pod at all", |w, c| {
-        w.clusters[c].quirks.discovery = Discovery::Nothing;
-    }),
-    Row {
-        info: DefectInfo {
-            name: "scraped-every-minute",
-            scoped: true,
-            default_cluster: "all",
-            what: "Prometheus scrapes once a minute",
-        },
-        when: Before,
-        apply: |w, c| w.clusters[c].quirks.scrape_interval = 60_000,
-    },
-    row("prometheus-html", Start, "something answers an HTML page in Prometheus' place", |w, c| {
-        w.clusters[c].quirks.prometheus_html = true;
-    }),
-    first("federation-self-scrape", Before, "the hub federates itself and labels it as the other cluster", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Itself;
-    }),
-    first("federation-stale", Before, "the hub's federation stopped a minute ago; its series linger", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Stopped;
-    }),
-    first("federation-service-without-endpoints", Before, "the hub federates a Service that selects no pod", |w, c| {
-        w.clusters[c].quirks.federation = Federation::Nobody;
-    }),
-    Row {
-        info: DefectInfo {
-            name: "replicas-labelled",
-            scoped: true,
-            default_cluster: "all",
-            what: "every Prometheus adds the name of its replica to what it hands on",
-        },
-        when: Before,
-        apply: |w, c| w.clusters[c].quirks.replica_label = true,
-    },
-    first(
+    in_secondary(
+        "cross-cluster-metrics-silent",
+        Bootstrap,
+        "istio_requests_total does not count requests to other clusters",
+        |world, cluster| world.clusters[cluster].quirks.silent_cross_metrics = true,
+    ),
+    in_primary(
+        "federation-self-scrape",
+        Bootstrap,
+        "the hub Prometheus federates itself and labels the series as the other cluster's",
+        |world, cluster| world.clusters[cluster].quirks.federation = Federation::Itself,
+    ),
+    in_primary(
+        "federation-stale",
+        Bootstrap,
+        "the hub Prometheus stopped federating a minute ago; the old series are still there",
+        |world, cluster| world.clusters[cluster].quirks.federation = Federation::Stopped,
+    ),
+    in_primary(
+        "federation-service-without-endpoints",
+        Bootstrap,
+        "the hub Prometheus federates a Service that has no endpoints",
+        |world, cluster| world.clusters[cluster].quirks.federation = Federation::Nobody,
+    ),
+    in_primary(
         "federation-service-selects-nothing",
         Objects,
-        "the Service prometheus-federated has no endpoints",
-        |w, c| {
-            edit(w, c, resources::services(), "istio-system", "prometheus-federated", |s| {
-                object::set(s, "/spec/selector", json!({"app": "prometheus"}));
-            });
+        "the selector of Service prometheus-federated matches no pod",
+        |world, cluster| {
+            let (service, selector) = (("istio-system", "prometheus-federated"), json!({"app": "prometheus"}));
+            set_field(world, cluster, resources::services(), service, "/spec/selector", selector);
         },
     ),
-    row("alertmanager-detached", Before, "Prometheus knows no Alertmanager", |w, c| {
-        w.clusters[c].quirks.alertmanager_detached = true;
+    in_all(
+        "replicas-labelled",
+        Bootstrap,
+        "every Prometheus adds external label prometheus_replica to federated series",
+        |world, cluster| world.clusters[cluster].quirks.replica_label = true,
+    ),
+    in_secondary("observability-pod-unready", Bootstrap, "the pod of grafana never becomes ready", |world, cluster| {
+        break_pods(world, cluster, "grafana", "", Broken::Unready);
     }),
-    row("alertmanager-loop-receiver", Before, "Alertmanager's receiver is Alertmanager", |w, c| {
-        w.clusters[c].quirks.webhooks = vec![ITSELF];
-    }),
-    row(
-        "alertmanager-second-webhook-loops",
-        Before,
-        "beside the good one, the receiver has a webhook that is Alertmanager",
-        |w, c| {
-            w.clusters[c].quirks.webhooks.push(ITSELF);
+    in_secondary(
+        "observability-port-drift",
+        Objects,
+        "Service grafana has port 3001 instead of 3000",
+        |world, cluster| {
+            let ports = json!([{"name": "service", "port": 3001, "targetPort": 3000, "protocol": "TCP"}]);
+            set_field(world, cluster, resources::services(), ("istio-system", "grafana"), "/spec/ports", ports);
         },
     ),
-    row(
-        "alertmanager-second-webhook-dead",
-        Before,
-        "beside the good one, the receiver has a webhook to no Service",
-        |w, c| {
-            w.clusters[c].quirks.webhooks.push("http://pager.istio-system:8080/alerts");
-        },
+    in_secondary(
+        "observability-without-endpoints",
+        Objects,
+        "the selector of Service kiali matches no pod",
+        |world, cluster| select_no_pod(world, cluster, "kiali"),
     ),
-    row(
-        "alertmanager-hides-webhooks",
-        Before,
-        "Alertmanager does not show where its webhooks lead, and has told nobody yet",
-        |w, c| {
-            w.clusters[c].quirks.webhooks_hidden = true;
-        },
-    ),
-    row("alertmanager-down", Objects, "no Alertmanager runs", |w, c| scale(w, c, "istio-system", "alertmanager", 0)),
-    row("rules-not-loaded", Before, "the rules lie in their ConfigMap and Prometheus has not loaded them", |w, c| {
-        w.clusters[c].quirks.rules_unloaded = true;
+    in_secondary("dashboard-down", Objects, "Deployment kiali has 0 replicas", |world, cluster| {
+        scale_deployment(world, cluster, "istio-system", "kiali", 0);
     }),
-    row("rule-error", Before, "HighLatency fails to evaluate", |w, c| w.clusters[c].quirks.rule_error = true),
-    row("istiod-down-never-fires", Before, "IstiodDown waits for up == 0, which a removed target never is", |w, c| {
-        w.clusters[c].quirks.never_firing_istiod_rule = true;
-    }),
-    row("observability-port-drift", Objects, "Grafana's Service has port 3001", |w, c| {
-        edit(w, c, resources::services(), "istio-system", "grafana", |s| {
-            object::set(
-                s,
-                "/spec/ports",
-                json!([{"name": "service", "port": 3001, "targetPort": 3000, "protocol": "TCP"}]),
-            );
-        });
-    }),
-    row("observability-without-endpoints", Objects, "Kiali's Service selects no pod", |w, c| {
-        edit(w, c, resources::services(), "istio-system", "kiali", |s| {
-            object::set(s, "/spec/selector", json!({"app": "nothing"}));
-        });
-    }),
-    row("cross-cluster-metrics-silent", Before, "calls that leave this cluster are not counted", |w, c| {
-        w.clusters[c].quirks.silent_cross_metrics = true;
-    }),
-    row("dashboard-down", Objects, "no Kiali runs", |w, c| scale(w, c, "istio-system", "kiali", 0)),
 ];

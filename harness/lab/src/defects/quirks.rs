@@ -95,7 +95,7 @@ pub(crate) enum Discovery {
     #[default]
     Asked,
     /// The same until a minute before the lab started; since then it drops all it finds.
-    DropsThemLately,
+    DroppedLately,
     /// None, and it never did.
     Nothing,
 }

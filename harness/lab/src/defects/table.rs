@@ -1,6 +1,23 @@
-//! Every defect, by what it concerns.
+//! Every defect, grouped by what it breaks.
 
-use super::{Row, drills, monitoring, validation};
+use super::row::Row;
+use super::{alerting, api, control_plane, gateways, identity, monitoring, network, nodes, routing, workloads};
 
-/// The rows of [`super::Defect::all`], in order.
-pub(super) static ROWS: [&[Row]; 3] = [validation::ROWS, monitoring::ROWS, drills::ROWS];
+/// The groups, in the order in which `meshdrill lab --list-defects` lists them.
+static GROUPS: [&[Row]; 10] = [
+    api::ROWS,
+    nodes::ROWS,
+    network::ROWS,
+    control_plane::ROWS,
+    identity::ROWS,
+    gateways::ROWS,
+    routing::ROWS,
+    workloads::ROWS,
+    monitoring::ROWS,
+    alerting::ROWS,
+];
+
+/// The rows of all groups.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    GROUPS.iter().flat_map(|rows| rows.iter())
+}

@@ -99,7 +99,7 @@ fn scrape_all(world: &mut World, c: usize) {
 /// Whether a pod is scraped, of those that service discovery gives.
 fn kept(world: &World, c: usize, pod: &Value) -> bool {
     let asked = object::annotation(pod, "prometheus.io/scrape") == Some("true");
-    let lately = world.now >= -60_000 && world.clusters[c].quirks.discovery == Discovery::DropsThemLately;
+    let lately = world.now >= -60_000 && world.clusters[c].quirks.discovery == Discovery::DroppedLately;
     asked
         && !lately
         && object::text(pod, "/status/phase") == "Running"

@@ -8,7 +8,7 @@ mod pki;
 
 use serde_json::Value;
 
-use crate::defects;
+use crate::defects::Plan;
 use crate::lab::{LabConfig, LabError};
 use crate::store::{Resource, object, resources};
 use crate::world::{Cluster, World};
@@ -19,10 +19,10 @@ const UP: i64 = 3_600_000;
 /// Fills an empty world.
 pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError> {
     world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
-    let placed = defects::place(world, &config.defects)?;
+    let defects = Plan::new(world, &config.defects)?;
     world.now = -UP;
     world.booting = true;
-    defects::before(world, &placed);
+    defects.before_objects(world);
     let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
     for (c, files) in pki.iter().enumerate() {
         cluster::seed(world, c);
@@ -31,7 +31,7 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
         observability::seed(world, c);
     }
     world.settle();
-    defects::objects(world, &placed);
+    defects.in_objects(world);
     world.settle();
     for c in 0..world.clusters.len() {
         let spaces: Vec<String> =
@@ -43,12 +43,12 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     }
     crate::mesh::istiod::connect_all(world);
     world.clear_queue();
-    defects::after(world, &placed);
+    defects.in_proxies(world);
     world.settle();
     crate::prom::history::rehearse(world);
     world.booting = false;
     world.now = 0;
-    defects::running(world, &placed);
+    defects.at_start(world);
     world.settle();
     for c in 0..world.clusters.len() {
         world.clusters[c].grants.strict = config.least_privilege;

@@ -1,0 +1,81 @@
+//! Changes that several defects share.
+
+use serde_json::{Value, json};
+
+use super::quirks::PodQuirk;
+use crate::store::{Resource, object, resources};
+use crate::world::{Broken, World};
+
+/// Changes an object and lets the controllers react. Nothing happens when the object does not exist.
+pub(super) fn edit_object(
+    world: &mut World,
+    cluster: usize,
+    resource: &'static Resource,
+    namespace: &str,
+    name: &str,
+    change: impl FnOnce(&mut Value),
+) {
+    world.edit(cluster, resource, namespace, name, change);
+    world.settle();
+}
+
+/// Sets one field of an object, by JSON pointer.
+pub(super) fn set_field(
+    world: &mut World,
+    cluster: usize,
+    resource: &'static Resource,
+    (namespace, name): (&str, &str),
+    pointer: &str,
+    value: Value,
+) {
+    edit_object(world, cluster, resource, namespace, name, |object| object::set(object, pointer, value));
+}
+
+/// Removes an object.
+pub(super) fn remove_object(
+    world: &mut World,
+    cluster: usize,
+    resource: &'static Resource,
+    namespace: &str,
+    name: &str,
+) {
+    world.clusters[cluster].store.remove(resource, namespace, name);
+}
+
+/// Scales a Deployment.
+pub(super) fn scale_deployment(world: &mut World, cluster: usize, namespace: &str, name: &str, replicas: i64) {
+    set_field(world, cluster, resources::deployments(), (namespace, name), "/spec/replicas", json!(replicas));
+}
+
+/// Makes the selector of a Service match no pod.
+pub(super) fn select_no_pod(world: &mut World, cluster: usize, service: &str) {
+    let nothing = json!({"app": "nothing"});
+    set_field(world, cluster, resources::services(), ("istio-system", service), "/spec/selector", nothing);
+}
+
+/// Pods of an app, those that exist and those created later, never become healthy.
+pub(super) fn break_pods(world: &mut World, cluster: usize, app: &'static str, version: &'static str, how: Broken) {
+    let quirk = PodQuirk { app, version, from_start: true, broken: Some(how), slow_ms: 0 };
+    world.clusters[cluster].quirks.pods.push(quirk);
+}
+
+/// Pods of an app created after the lab started never become ready.
+pub(super) fn break_new_pods(world: &mut World, cluster: usize, app: &'static str) {
+    let quirk = PodQuirk { app, version: "", from_start: false, broken: Some(Broken::Unready), slow_ms: 0 };
+    world.clusters[cluster].quirks.pods.push(quirk);
+}
+
+/// Replaces the pods of an app with new ones, at once.
+pub(super) fn replace_pods(world: &mut World, cluster: usize, app: &str) {
+    let pods = world.clusters[cluster].pods.values().filter(|pod| pod.label("app") == app);
+    let pods: Vec<(String, String)> = pods.map(|pod| (pod.namespace.clone(), pod.name.clone())).collect();
+    for (namespace, name) in pods {
+        remove_object(world, cluster, resources::pods(), &namespace, &name);
+    }
+    world.settle();
+}
+
+/// The indexes of all other clusters.
+pub(super) fn others(world: &World, cluster: usize) -> impl Iterator<Item = usize> + use<> {
+    (0..world.clusters.len()).filter(move |other| *other != cluster)
+}
