@@ -106,6 +106,20 @@ pub(crate) fn age(ms: i64) -> String {
     }
 }
 
+/// The milliseconds of a duration in Go's notation: `90s`, `1.5s`, `100ms`, `5m`, `1h`.
+pub(crate) fn duration(text: &str) -> Option<Ms> {
+    let split = text.find(|x: char| x.is_ascii_alphabetic())?;
+    let number: f64 = text[..split].parse().ok()?;
+    let unit = match &text[split..] {
+        "ms" => 1.0,
+        "s" => 1000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return None,
+    };
+    Some((number * unit).round() as Ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +132,11 @@ mod tests {
         assert_eq!(dates.parse(&dates.micros(1000)), Some(1000));
         assert_eq!(dates.http(0), "Mon, 23 Nov 2026 01:56:40 GMT");
         assert_eq!(dates.millis(-3), "2026-11-23T01:56:40.120Z");
+    }
+
+    #[test]
+    fn durations_parse() {
+        assert_eq!((duration("2s"), duration("1.5s"), duration("x")), (Some(2000), Some(1500), None));
     }
 
     #[test]

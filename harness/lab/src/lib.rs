@@ -13,8 +13,12 @@
 mod alerts;
 mod api;
 mod clock;
+mod cluster;
+mod config;
 mod defects;
+mod engine;
 mod envoy;
+mod error;
 mod exec;
 mod kube;
 mod lab;
@@ -27,7 +31,10 @@ mod serve;
 mod store;
 mod world;
 
+pub use cluster::LabCluster;
+pub use config::LabConfig;
 pub use defects::{Defect, DefectError, DefectInfo};
-pub use lab::{Lab, LabCluster, LabConfig, LabError};
+pub use error::LabError;
+pub use lab::Lab;
 pub use plane::stream::LabStream;
 pub use serve::{Served, ServedAddress};

@@ -7,9 +7,12 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::lab::Lab;
+use crate::cluster::LabCluster;
+use crate::engine::Engine;
+use crate::plane::dial::dial;
 use crate::plane::listen::{Kind, Place};
-use crate::plane::stream::{LabStream, dial, open};
+use crate::plane::programs::open;
+use crate::plane::stream::LabStream;
 use crate::store::{object, resources};
 use crate::world::{Role, World};
 
@@ -68,22 +71,21 @@ struct Entry {
 }
 
 /// Binds and serves everything.
-pub(crate) async fn serve(lab: &Lab) -> std::io::Result<Served> {
-    let entries = lab.with(|world| entries(world));
+pub(crate) async fn serve(engine: &Engine, clusters: &[LabCluster]) -> std::io::Result<Served> {
+    let entries = engine.with(|world| entries(world));
     let mut addresses = Vec::new();
     let mut tasks = Vec::new();
     for entry in entries {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let local = listener.local_addr()?;
         addresses.push(ServedAddress { cluster: entry.cluster, what: entry.what, local, lab: entry.lab });
-        tasks.push(tokio::spawn(accept(lab.clone(), listener, entry.to)));
+        tasks.push(tokio::spawn(accept(engine.clone(), listener, entry.to)));
     }
-    let contexts: Vec<(String, String)> = lab
-        .clusters()
-        .into_iter()
+    let contexts: Vec<(String, String)> = clusters
+        .iter()
         .filter_map(|c| {
             let api = addresses.iter().find(|a| a.cluster == c.key && a.what == "api")?;
-            Some((c.context, api.url()))
+            Some((c.context.clone(), api.url()))
         })
         .collect();
     Ok(Served { addresses, kubeconfig: kubeconfig(&contexts), tasks })
@@ -126,21 +128,21 @@ fn entries(world: &World) -> Vec<Entry> {
     list
 }
 
-async fn accept(lab: Lab, listener: TcpListener, to: To) {
+async fn accept(engine: Engine, listener: TcpListener, to: To) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(carry(lab.clone(), stream, to.clone()));
+        tokio::spawn(carry(engine.clone(), stream, to.clone()));
     }
 }
 
-async fn carry(lab: Lab, mut outside: TcpStream, to: To) {
+async fn carry(engine: Engine, mut outside: TcpStream, to: To) {
     let inside = match &to {
-        To::Dial(host, port) => dial(&lab, host, *port).await.ok(),
-        To::Admin(c, role) => admin(&lab, *c, *role),
-        To::Service(c, name, port) => match lab.with(|world| {
+        To::Dial(host, port) => dial(&engine, host, *port).await.ok(),
+        To::Admin(c, role) => admin(&engine, *c, *role),
+        To::Service(c, name, port) => match engine.with(|world| {
             let service = world.clusters[*c].store.get(resources::services(), "istio-system", name)?;
             Some(object::text(service, "/spec/clusterIP").to_owned())
         }) {
-            Some(ip) => dial(&lab, &ip, *port).await.ok(),
+            Some(ip) => dial(&engine, &ip, *port).await.ok(),
             None => None,
         },
     };
@@ -149,9 +151,9 @@ async fn carry(lab: Lab, mut outside: TcpStream, to: To) {
     }
 }
 
-fn admin(lab: &Lab, c: usize, role: Role) -> Option<LabStream> {
-    let uid = lab.with(|world| world.clusters[c].ready(role).map(|pod| pod.uid.clone()))?;
-    Some(open(lab, Place { c, uid: Some(uid), kind: Kind::EnvoyAdmin, port: 15000 }))
+fn admin(engine: &Engine, c: usize, role: Role) -> Option<LabStream> {
+    let uid = engine.with(|world| world.clusters[c].ready(role).map(|pod| pod.uid.clone()))?;
+    Some(open(engine, Place { c, uid: Some(uid), kind: Kind::EnvoyAdmin, port: 15000 }))
 }
 
 fn kubeconfig(contexts: &[(String, String)]) -> String {

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::alertmanager::Alert;
+use super::config::{BYSTANDER, config_text, receiver};
 use super::silences::{Matcher, Silence};
-use super::{Alert, config_text};
 use crate::api::query::{Query, decode};
 use crate::plane::call::{Answer, Call, JSON, TEXT};
 use crate::world::World;
@@ -23,9 +24,9 @@ pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {
             Err(why) => Answer::new(400, JSON, json!(why).to_string()),
         },
         ("GET", "/api/v2/alerts/groups") => json(groups(world, c)),
-        ("GET", "/api/v2/silences") => {
-            json(json!(world.clusters[c].alertmanager.silences.iter().map(|s| s.json(world)).collect::<Vec<_>>()))
-        }
+        ("GET", "/api/v2/silences") => json(json!(
+            world.clusters[c].alertmanager.silences.iter().map(|s| s.json(world.now, world.dates)).collect::<Vec<_>>()
+        )),
         ("POST", "/api/v2/silences") => create(world, c, &call.body),
         ("GET" | "DELETE", path) if path.starts_with("/api/v2/silence/") => {
             one(world, c, call.method.as_str(), path.trim_start_matches("/api/v2/silence/"))
@@ -77,7 +78,7 @@ fn alert(world: &World, c: usize, alert: &Alert) -> Value {
     let silenced = silenced_by(world, c, alert);
     let state = if silenced.is_empty() { "active" } else { "suppressed" };
     json!({"annotations": {"summary": alert.summary}, "endsAt": world.dates.millis(alert.ends), "fingerprint": fingerprint(alert),
-        "receivers": [{"name": super::receiver(&alert.labels)}], "startsAt": world.dates.millis(alert.starts),
+        "receivers": [{"name": receiver(&alert.labels)}], "startsAt": world.dates.millis(alert.starts),
         "status": {"inhibitedBy": [], "silencedBy": silenced, "state": state}, "updatedAt": world.dates.millis(alert.updated),
         "generatorURL": format!("http://prometheus:9090/graph?g0.expr={}&g0.tab=1", alert.query.replace(' ', "+")), "labels": alert.labels.json()})
 }
@@ -103,12 +104,8 @@ fn parse_matcher(text: &str) -> Result<Matcher, String> {
     let rest = &text[at..];
     let (op, value) =
         ["=~", "!~", "!=", "="].iter().find_map(|op| rest.strip_prefix(op).map(|v| (*op, v))).ok_or_else(bad)?;
-    matcher(text[..at].trim(), value.trim().trim_matches('"'), op.ends_with('~'), op.starts_with('=')).ok_or_else(bad)
-}
-
-fn matcher(name: &str, value: &str, is_regex: bool, equal: bool) -> Option<Matcher> {
-    let regex = if is_regex { Some(regex::Regex::new(&format!("^(?:{value})$")).ok()?) } else { None };
-    (!name.is_empty()).then(|| Matcher { name: name.into(), value: value.into(), regex, equal })
+    Matcher::new(text[..at].trim(), value.trim().trim_matches('"'), op.ends_with('~'), op.starts_with('='))
+        .ok_or_else(bad)
 }
 
 fn groups(world: &World, c: usize) -> Value {
@@ -118,7 +115,7 @@ fn groups(world: &World, c: usize) -> Value {
     }
     let one = |(name, alerts): (&str, Vec<Value>)| {
         json!({"alerts": alerts, "labels": {"alertname": name},
-        "receiver": {"name": if name == super::BYSTANDER { "facilities" } else { "oncall" }}})
+        "receiver": {"name": if name == BYSTANDER { "facilities" } else { "oncall" }}})
     };
     json!(groups.into_iter().map(one).collect::<Vec<_>>())
 }
@@ -134,7 +131,7 @@ fn create(world: &mut World, c: usize, body: &[u8]) -> Answer {
         .iter()
         .map(|m| {
             let get = |key: &str| m.get(key).and_then(Value::as_str).unwrap_or("");
-            matcher(get("name"), get("value"), flag(m, "isRegex", false), flag(m, "isEqual", true))
+            Matcher::new(get("name"), get("value"), flag(m, "isRegex", false), flag(m, "isEqual", true))
         })
         .collect();
     let dates = (world.dates.parse(&text("startsAt")), world.dates.parse(&text("endsAt")));
@@ -177,6 +174,6 @@ fn one(world: &mut World, c: usize, method: &str, id: &str) -> Answer {
         silence.updated = now;
         return Answer::new(200, JSON, "");
     }
-    let value = world.clusters[c].alertmanager.silences[at].json(world);
+    let value = world.clusters[c].alertmanager.silences[at].json(world.now, world.dates);
     Answer::new(200, JSON, format!("{value}\n"))
 }

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::clock::Ms;
+use crate::clock::{Dates, Ms};
 use crate::prom::labels::Labels;
-use crate::world::World;
 
 /// One condition of a silence.
 #[derive(Debug, Clone)]
@@ -24,6 +23,14 @@ impl Matcher {
 
     fn json(&self) -> Value {
         json!({"isEqual": self.equal, "isRegex": self.regex.is_some(), "name": self.name, "value": self.value})
+    }
+}
+
+impl Matcher {
+    /// A matcher that a silence lists; none when its regular expression is invalid or its name is empty.
+    pub(crate) fn new(name: &str, value: &str, is_regex: bool, equal: bool) -> Option<Self> {
+        let regex = if is_regex { Some(regex::Regex::new(&format!("^(?:{value})$")).ok()?) } else { None };
+        (!name.is_empty()).then(|| Self { name: name.into(), value: value.into(), regex, equal })
     }
 }
 
@@ -48,37 +55,16 @@ impl Silence {
         self.matchers.iter().all(|m| m.matches(labels))
     }
 
-    pub(crate) fn json(&self, world: &World) -> Value {
-        let state = if world.now >= self.ends {
+    pub(crate) fn json(&self, now: Ms, dates: Dates) -> Value {
+        let state = if now >= self.ends {
             "expired"
-        } else if world.now < self.starts {
+        } else if now < self.starts {
             "pending"
         } else {
             "active"
         };
-        json!({"id": self.id, "status": {"state": state}, "updatedAt": world.dates.millis(self.updated), "comment": self.comment,
-            "createdBy": self.author, "endsAt": world.dates.millis(self.ends), "startsAt": world.dates.millis(self.starts),
+        json!({"id": self.id, "status": {"state": state}, "updatedAt": dates.millis(self.updated), "comment": self.comment,
+            "createdBy": self.author, "endsAt": dates.millis(self.ends), "startsAt": dates.millis(self.starts),
             "matchers": self.matchers.iter().map(Matcher::json).collect::<Vec<_>>()})
     }
-}
-
-/// Silences every alert for a day.
-pub(crate) fn silence_all(world: &mut World, c: usize) {
-    let id = world.rng.uuid();
-    let now = world.now;
-    let matcher = Matcher {
-        name: "alertname".into(),
-        value: ".+".into(),
-        regex: regex::Regex::new("^(?:.+)$").ok(),
-        equal: true,
-    };
-    world.clusters[c].alertmanager.silences.push(Silence {
-        id,
-        matchers: vec![matcher],
-        starts: now,
-        ends: now + 86_400_000,
-        updated: now,
-        author: "someone".into(),
-        comment: "maintenance".into(),
-    });
 }

@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Request;
 use super::body::{Body, json as json_response};
 use super::failure::Failure;
-use super::read::{Filter, shown};
-use crate::lab::Lab;
-use crate::store::{Resource, object, resources};
+use super::filter::Filter;
+use super::form::shown;
+use super::request::Request;
+use crate::engine::{Engine, settle};
+use crate::kube::{admission, deletion};
+use crate::store::{Resource, object};
 use crate::world::World;
 
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
     let options: Value = if request.body.is_empty() { json!({}) } else { request.json()? };
     let dry = request.dry_run() || object::items(&options, "/dryRun").iter().any(|d| d == "All");
     let grace =
         object::int(&options, "/gracePeriodSeconds").or_else(|| request.query.get("gracePeriodSeconds")?.parse().ok());
     let target = &request.target;
-    lab.with(|world| {
+    engine.with(|world| {
         if target.name.is_empty() {
             return collection(world, c, request, grace, dry);
         }
@@ -27,7 +29,7 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Res
         };
         preconditions(target.resource, &old, &options)?;
         if target.resource.custom {
-            crate::kube::admission::validate(world, c).map_err(Failure::internal)?;
+            admission::validate(world, c).map_err(Failure::internal)?;
         }
         let orphan = object::text(&options, "/propagationPolicy") == "Orphan"
             || request.query.get("propagationPolicy") == Some("Orphan");
@@ -35,10 +37,10 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Res
             return Ok(json_response(200, &shown(&old, target)));
         }
         if orphan {
-            release(world, c, &old);
+            deletion::orphan(world, c, &old);
         }
-        let left = one(world, c, target.resource, &old, grace);
-        world.settle();
+        let left = deletion::delete(world, c, target.resource, &old, grace);
+        settle(world);
         Ok(match left {
             Some(value) => json_response(200, &shown(&value, target)),
             None => json_response(200, &success(target.resource, &old)),
@@ -83,9 +85,9 @@ fn collection(
     let items: Vec<Value> = found.iter().map(|v| shown(v, target)).collect();
     if !dry {
         for old in found {
-            one(world, c, target.resource, &old, grace);
+            deletion::delete(world, c, target.resource, &old, grace);
         }
-        world.settle();
+        settle(world);
     }
     let version = world.clusters[c].store.version().to_string();
     Ok(json_response(
@@ -93,94 +95,4 @@ fn collection(
         &json!({"kind": format!("{}List", target.resource.kind), "apiVersion": target.api_version(),
         "metadata": {"resourceVersion": version}, "items": items}),
     ))
-}
-
-/// Deletes an object; what is left of it, if anything is.
-fn one(
-    world: &mut World,
-    c: usize,
-    resource: &'static Resource,
-    old: &Value,
-    grace: Option<i64>,
-) -> Option<Arc<Value>> {
-    if world.clusters[c].quirks.inert && matches!(resource.plural, "pods" | "deployments") {
-        // The request is accepted and nothing comes of it.
-        return Some(Arc::new(old.clone()));
-    }
-    let (namespace, name) = (object::namespace(old), object::name(old));
-    if resource.plural == "pods" && grace != Some(0) {
-        return pod_gracefully(world, c, old, grace);
-    }
-    if resource.plural == "namespaces" {
-        let date = world.date();
-        return world
-            .edit(c, resource, namespace, name, |v| object::set(v, "/metadata/deletionTimestamp", json!(date)));
-    }
-    if !object::items(old, "/metadata/finalizers").is_empty() {
-        if object::deleting(old) {
-            return Some(Arc::new(old.clone()));
-        }
-        let date = world.date();
-        return world.edit(c, resource, namespace, name, |v| {
-            object::set(v, "/metadata/deletionTimestamp", json!(date));
-            object::set(v, "/metadata/deletionGracePeriodSeconds", json!(0));
-        });
-    }
-    world.clusters[c].store.remove(resource, namespace, name);
-    None
-}
-
-/// Marks a pod for deletion; the kubelet does the rest. One that has no node, or no grace, goes at once.
-pub(crate) fn pod_gracefully(world: &mut World, c: usize, pod: &Value, grace: Option<i64>) -> Option<Arc<Value>> {
-    let (namespace, name) = (object::namespace(pod).to_owned(), object::name(pod).to_owned());
-    let own = object::int(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
-    let grace = grace.unwrap_or(own);
-    let unbound = object::text(pod, "/spec/nodeName").is_empty();
-    if grace == 0 || unbound || world.booting {
-        world.clusters[c].store.remove(resources::pods(), &namespace, &name);
-        return None;
-    }
-    if object::deleting(pod) {
-        return world.clusters[c].store.get(resources::pods(), &namespace, &name).cloned();
-    }
-    let date = world.dates.seconds(world.now + grace * 1000);
-    world.edit(c, resources::pods(), &namespace, &name, |v| {
-        object::set(v, "/metadata/deletionTimestamp", json!(date));
-        object::set(v, "/metadata/deletionGracePeriodSeconds", json!(grace));
-    })
-}
-
-/// What garbage collection does with a dependent.
-pub(crate) fn now_or_gracefully(world: &mut World, c: usize, resource: &'static Resource, namespace: &str, name: &str) {
-    if let Some(old) = world.clusters[c].store.get(resource, namespace, name).cloned() {
-        one(world, c, resource, &old, None);
-    }
-}
-
-/// Removes an object whatever holds it.
-pub(crate) fn forced(world: &mut World, c: usize, resource: &'static Resource, namespace: &str, name: &str) {
-    world.clusters[c].store.remove(resource, namespace, name);
-}
-
-/// Takes the owner's name off its dependents.
-fn release(world: &mut World, c: usize, owner: &Value) {
-    let uid = object::uid(owner).to_owned();
-    for resource in resources::RESOURCES {
-        let dependents: Vec<(String, String)> = world.clusters[c]
-            .store
-            .list(resource, None)
-            .filter(|v| object::items(v, "/metadata/ownerReferences").iter().any(|o| object::text(o, "/uid") == uid))
-            .map(|v| (object::namespace(v).to_owned(), object::name(v).to_owned()))
-            .collect();
-        for (namespace, name) in dependents {
-            world.edit(c, resource, &namespace, &name, |v| {
-                let kept: Vec<Value> = object::items(v, "/metadata/ownerReferences")
-                    .iter()
-                    .filter(|o| object::text(o, "/uid") != uid)
-                    .cloned()
-                    .collect();
-                object::set(v, "/metadata/ownerReferences", json!(kept));
-            });
-        }
-    }
 }

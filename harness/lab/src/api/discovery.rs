@@ -4,17 +4,15 @@ use serde_json::{Value, json};
 
 use super::body::{Body, json as json_response, with_type};
 use super::openapi;
-use crate::lab::Lab;
+use crate::engine::Engine;
 use crate::store::resources::RESOURCES;
-
-/// The version every cluster has unless a defect says otherwise.
-pub(crate) const KUBERNETES: &str = "v1.34.1";
+use crate::world::KUBERNETES;
 
 /// Answers the paths that are not about objects.
-pub(crate) fn answer(lab: &Lab, c: usize, path: &str, accept: &str) -> Option<http::Response<Body>> {
+pub(crate) fn answer(engine: &Engine, c: usize, path: &str, accept: &str) -> Option<http::Response<Body>> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     let value = match parts.as_slice() {
-        ["version"] => version(lab, c),
+        ["version"] => version(engine, c),
         ["healthz" | "readyz" | "livez", ..] => return Some(with_type(200, "text/plain; charset=utf-8", "ok".into())),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
         ["apis"] => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups()}),
@@ -35,9 +33,9 @@ pub(crate) fn answer(lab: &Lab, c: usize, path: &str, accept: &str) -> Option<ht
     Some(json_response(200, &value))
 }
 
-fn version(lab: &Lab, c: usize) -> Value {
+fn version(engine: &Engine, c: usize) -> Value {
     let version =
-        lab.with(|world| world.clusters[c].quirks.kubernetes_version.clone()).unwrap_or_else(|| KUBERNETES.into());
+        engine.with(|world| world.clusters[c].quirks.kubernetes_version.clone()).unwrap_or_else(|| KUBERNETES.into());
     let minor = version.split('.').nth(1).unwrap_or("34").to_owned();
     json!({"major": "1", "minor": minor, "emulationMajor": "1", "emulationMinor": minor, "minCompatibilityMajor": "1",
         "minCompatibilityMinor": "33", "gitVersion": version, "gitCommit": "93248f9ae092f571eb870b7664c534bfc7d00f03",

@@ -1,14 +1,14 @@
 //! `pods/log`: one honest line per container.
 
-use super::Request;
 use super::body::{Body, with_type};
 use super::failure::Failure;
-use crate::lab::Lab;
+use super::request::Request;
+use crate::engine::Engine;
 use crate::store::{object, resources};
 
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
     let target = &request.target;
-    lab.with(|world| {
+    engine.with(|world| {
         let Some(value) = world.clusters[c].store.get(resources::pods(), &target.namespace, &target.name) else {
             return Err(Failure::not_found(resources::pods(), &target.name));
         };

@@ -1,82 +1,20 @@
 //! GET of one object and of lists, as objects, as metadata only, or as a table.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
-use super::Request;
 use super::body::{Body, json as json_response};
 use super::failure::Failure;
-use super::path::Target;
+use super::filter::Filter;
+use super::form::{Form, form, metadata_only, shown};
+use super::request::Request;
 use super::table;
-use crate::lab::Lab;
-use crate::store::selector::{Fields, Selector};
+use crate::engine::Engine;
 use crate::store::{Resource, object};
 
-/// How the client wants objects to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Whole,
-    Metadata,
-    Table,
-}
-
-/// Reads the `Accept` header.
-pub(crate) fn form(accept: &str) -> Form {
-    let first = accept.split(',').find(|part| part.contains("as=") || part.trim() == "application/json").unwrap_or("");
-    if first.contains("as=Table") {
-        Form::Table
-    } else if first.contains("as=PartialObjectMetadata") {
-        Form::Metadata
-    } else {
-        Form::Whole
-    }
-}
-
-/// What a list or watch is narrowed to.
-pub(crate) struct Filter {
-    namespace: String,
-    name: String,
-    labels: Selector,
-    fields: Fields,
-}
-
-impl Filter {
-    pub(crate) fn of(request: &Request) -> Result<Self, Failure> {
-        let text = |key: &str| request.query.get(key).unwrap_or("");
-        Ok(Self {
-            namespace: request.target.namespace.clone(),
-            name: request.target.name.clone(),
-            labels: Selector::parse(text("labelSelector")).map_err(Failure::bad_request)?,
-            fields: Fields::parse(text("fieldSelector")).map_err(Failure::bad_request)?,
-        })
-    }
-
-    pub(crate) fn matches(&self, value: &Value) -> bool {
-        (self.namespace.is_empty() || object::namespace(value) == self.namespace)
-            && (self.name.is_empty() || object::name(value) == self.name)
-            && self.labels.matches(object::labels(value))
-            && self.fields.matches(value)
-    }
-}
-
-/// The object as one API version shows it.
-pub(crate) fn shown(value: &Arc<Value>, target: &Target) -> Value {
-    let mut out = (**value).clone();
-    out["apiVersion"] = json!(target.api_version());
-    out["kind"] = json!(target.resource.kind);
-    out
-}
-
-/// The object with nothing but its metadata.
-pub(crate) fn metadata_only(value: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value.get("metadata").cloned().unwrap_or_default()})
-}
-
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
     let target = &request.target;
     let form = form(&request.accept);
-    lab.with(|world| {
+    engine.with(|world| {
         let now = world.now;
         let dates = world.dates;
         let store = &world.clusters[c].store;

@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::Request;
 use super::body::{Body, json as json_response};
 use super::failure::Failure;
-use crate::lab::Lab;
+use super::request::Request;
+use crate::engine::Engine;
 use crate::store::object;
 
 /// Answers a review; `None` when the request is about something else.
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<Option<http::Response<Body>>, Failure> {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<Option<http::Response<Body>>, Failure> {
     if request.target.sub != "review" {
         return Ok(None);
     }
@@ -18,7 +18,7 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<Option<ht
         return Err(Failure::method_not_allowed());
     }
     let mut value = request.json()?;
-    let forbidden = lab.with(|world| {
+    let forbidden = engine.with(|world| {
         let cluster = &mut world.clusters[c];
         let spec = value.pointer("/spec/resourceAttributes").cloned().unwrap_or_default();
         let text = |path: &str| object::text(&spec, path);

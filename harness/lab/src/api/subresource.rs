@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Request;
 use super::body::{Body, json as json_response};
-use super::delete::pod_gracefully;
 use super::failure::Failure;
-use super::read::shown;
+use super::form::shown;
+use super::request::Request;
 use super::write::{changed, check_current};
+use crate::engine::{Engine, settle};
 use crate::kube::controllers::pdb;
-use crate::lab::Lab;
+use crate::kube::deletion::pod_gracefully;
 use crate::store::{object, resources};
 use crate::world::World;
 
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
     let target = &request.target;
     if !target.resource.subresources.contains(&target.sub.as_str()) {
         return Err(Failure::unknown_path());
     }
-    lab.with(|world| {
+    engine.with(|world| {
         let Some(old) = world.clusters[c].store.get(target.resource, &target.namespace, &target.name).cloned() else {
             return Err(Failure::not_found(target.resource, &target.name));
         };
@@ -78,7 +78,7 @@ fn scale(world: &mut World, c: usize, request: &Request, old: &Value) -> Result<
     }
     let stored = world.clusters[c].store.replace(resource, value);
     let answer = scale_of(&stored);
-    world.settle();
+    settle(world);
     Ok(json_response(200, &answer))
 }
 
@@ -100,7 +100,7 @@ fn status(world: &mut World, c: usize, request: &Request, old: &Value) -> Result
         return Ok(Arc::new(value));
     }
     let stored = world.clusters[c].store.replace(resource, value);
-    world.settle();
+    settle(world);
     Ok(stored)
 }
 
@@ -127,7 +127,7 @@ fn evict(world: &mut World, c: usize, request: &Request, pod: &Value) -> Result<
     if !dry && !world.clusters[c].quirks.inert {
         let grace = object::int(&body, "/deleteOptions/gracePeriodSeconds");
         pod_gracefully(world, c, pod, grace);
-        world.settle();
+        settle(world);
     }
     Ok(json_response(
         201,

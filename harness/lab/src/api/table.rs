@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::read::metadata_only;
-use super::table_kinds::{Column, columns};
-use crate::clock::{Dates, Ms, age};
-use crate::store::{Resource, object};
+use super::columns::{Column, Moment, columns};
+use super::form::metadata_only;
+use crate::clock::{Dates, Ms};
+use crate::store::Resource;
 
 /// Objects as a table.
 pub(crate) fn table(resource: &Resource, items: &[Value], version: u64, now: Ms, dates: Dates) -> Value {
@@ -20,27 +20,10 @@ pub(crate) fn table(resource: &Resource, items: &[Value], version: u64, now: Ms,
     let rows: Vec<Value> = items
         .iter()
         .map(|item| {
-            let cells: Vec<String> = columns.iter().map(|column| (column.cell)(item, &View { now, dates })).collect();
+            let cells: Vec<String> = columns.iter().map(|column| (column.cell)(item, &Moment { now, dates })).collect();
             json!({"cells": cells, "object": metadata_only(item)})
         })
         .collect();
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": version.to_string()},
         "columnDefinitions": definitions, "rows": rows})
-}
-
-/// What a cell may need beside its object.
-pub(crate) struct View {
-    now: Ms,
-    dates: Dates,
-}
-
-impl View {
-    /// The time since a date, as kubectl shows ages.
-    pub(crate) fn since(&self, date: &str) -> String {
-        self.dates.parse(date).map_or_else(|| "<unknown>".into(), |at| age(self.now - at))
-    }
-
-    pub(crate) fn age(&self, item: &Value) -> String {
-        self.since(object::text(item, "/metadata/creationTimestamp"))
-    }
 }

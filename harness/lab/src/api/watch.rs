@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::Request;
 use super::body::Body;
 use super::failure::Failure;
-use super::read::{Filter, Form, form, metadata_only, shown};
+use super::filter::Filter;
+use super::form::{Form, form, metadata_only, shown};
+use super::request::Request;
 use super::table;
-use crate::lab::Lab;
+use crate::engine::Engine;
 use crate::store::ChangeKind;
 
 /// How long a watch lives when the client does not say.
@@ -23,10 +24,10 @@ struct Follow {
     target: super::path::Target,
 }
 
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
     let filter = Filter::of(request)?;
     let since = request.query.get("resourceVersion").and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
-    let (oldest, version, mut news) = lab.with(|world| {
+    let (oldest, version, mut news) = engine.with(|world| {
         (world.clusters[c].store.oldest(), world.clusters[c].store.version(), world.clusters[c].store.announcements())
     });
     if since != 0 && since < oldest {
@@ -37,11 +38,11 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Res
     let initial = request.query.flag("sendInitialEvents");
     let mut follow = Follow { filter, form: form(&request.accept), at: since, target: request.target.clone() };
     let (send, receive) = mpsc::channel::<Bytes>(64);
-    let lab = lab.clone();
+    let engine = engine.clone();
     tokio::spawn(async move {
         let end = Instant::now() + Duration::from_secs(seconds);
         if since == 0 || initial {
-            let first = existing(&lab, c, &mut follow, version);
+            let first = existing(&engine, c, &mut follow, version);
             if !send_all(&send, first).await {
                 return;
             }
@@ -51,7 +52,7 @@ pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Res
         }
         loop {
             news.mark_unchanged();
-            let lines = changes(&lab, c, &mut follow);
+            let lines = changes(&engine, c, &mut follow);
             if !send_all(&send, lines).await {
                 return;
             }
@@ -97,9 +98,9 @@ fn bookmark(follow: &Follow, initial: bool) -> Bytes {
 }
 
 /// What there is when the watch begins.
-fn existing(lab: &Lab, c: usize, follow: &mut Follow, version: u64) -> Vec<Bytes> {
+fn existing(engine: &Engine, c: usize, follow: &mut Follow, version: u64) -> Vec<Bytes> {
     follow.at = version;
-    lab.with(|world| {
+    engine.with(|world| {
         let (now, dates) = (world.now, world.dates);
         let store = &world.clusters[c].store;
         follow.at = store.version();
@@ -109,8 +110,8 @@ fn existing(lab: &Lab, c: usize, follow: &mut Follow, version: u64) -> Vec<Bytes
 }
 
 /// What has changed since the watch last looked.
-fn changes(lab: &Lab, c: usize, follow: &mut Follow) -> Vec<Bytes> {
-    lab.with(|world| {
+fn changes(engine: &Engine, c: usize, follow: &mut Follow) -> Vec<Bytes> {
+    engine.with(|world| {
         let (now, dates) = (world.now, world.dates);
         let store = &world.clusters[c].store;
         let mut lines = Vec::new();

@@ -4,31 +4,32 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Request;
 use super::body::{Body, json as json_response};
 use super::failure::Failure;
-use super::read::shown;
+use super::form::{Form, form, metadata_only, shown};
+use super::request::Request;
+use super::table;
+use crate::engine::{Engine, settle};
 use crate::kube::admission;
-use crate::lab::Lab;
 use crate::store::{Resource, object, patch, resources, strategic};
 use crate::world::World;
 
-pub(crate) fn answer(lab: &Lab, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
-    lab.with(|world| {
+pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+    engine.with(|world| {
         let (status, value) = match request.method.as_str() {
             "POST" => (201, create(world, c, request)?),
             "PUT" => (200, update(world, c, request)?),
             _ => patched(world, c, request)?,
         };
         let value = shown(&value, &request.target);
-        Ok(match super::read::form(&request.accept) {
-            super::read::Form::Table => {
+        Ok(match form(&request.accept) {
+            Form::Table => {
                 let version = world.clusters[c].store.version();
-                let table = super::table::table(request.target.resource, &[value], version, world.now, world.dates);
+                let table = table::table(request.target.resource, &[value], version, world.now, world.dates);
                 json_response(status, &table)
             }
-            super::read::Form::Metadata => json_response(status, &super::read::metadata_only(&value)),
-            super::read::Form::Whole => json_response(status, &value),
+            Form::Metadata => json_response(status, &metadata_only(&value)),
+            Form::Whole => json_response(status, &value),
         })
     })
 }
@@ -93,7 +94,7 @@ fn new(world: &mut World, c: usize, request: &Request, mut value: Value) -> Resu
         return Ok(Arc::new(value));
     }
     let created = world.create(c, resource, value);
-    world.settle();
+    settle(world);
     Ok(world.clusters[c].store.get(resource, &namespace, &name).cloned().unwrap_or(created))
 }
 
@@ -311,7 +312,7 @@ fn store(world: &mut World, c: usize, request: &Request, old: &Value, mut value:
         let (namespace, name) = (object::namespace(&stored), object::name(&stored));
         world.clusters[c].store.remove(resource, namespace, name);
     }
-    world.settle();
+    settle(world);
     Ok(world.clusters[c]
         .store
         .get(resource, object::namespace(&stored), object::name(&stored))

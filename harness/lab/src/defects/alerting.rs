@@ -2,7 +2,8 @@
 
 use super::change::scale_deployment;
 use super::row::{Planted, Row, in_all, in_secondary};
-use crate::world::Event;
+use crate::alerts::{Matcher, Silence};
+use crate::world::{Event, World};
 
 use Planted::{Bootstrap, Objects, Start};
 
@@ -55,7 +56,7 @@ pub(super) static ROWS: &[Row] = &[
         "Alertmanager shows webhook URLs as <secret> and has sent no notification yet",
         |world, cluster| world.clusters[cluster].quirks.webhooks_hidden = true,
     ),
-    in_all("alert-silenced", Start, "a silence in Alertmanager matches every alert", crate::alerts::silence_all),
+    in_all("alert-silenced", Start, "a silence in Alertmanager matches every alert", silence_all),
     in_all(
         "another-teams-alert",
         Start,
@@ -74,3 +75,18 @@ pub(super) static ROWS: &[Row] = &[
         },
     ),
 ];
+
+/// Silences every alert for a day.
+fn silence_all(world: &mut World, cluster: usize) {
+    let id = world.rng.uuid();
+    let now = world.now;
+    world.clusters[cluster].alertmanager.silences.push(Silence {
+        id,
+        matchers: Matcher::new("alertname", ".+", true, true).into_iter().collect(),
+        starts: now,
+        ends: now + 86_400_000,
+        updated: now,
+        author: "someone".into(),
+        comment: "maintenance".into(),
+    });
+}

@@ -1,8 +1,8 @@
 //! The API server: whether it responds, to whom, and what it accepts.
 
-use super::quirks::Api;
 use super::row::{Planted, Row, in_all, in_primary, in_secondary};
 use crate::clock::Ms;
+use crate::world::ApiMode;
 
 use Planted::{Bootstrap, Start};
 
@@ -17,22 +17,22 @@ pub(super) static ROWS: &[Row] = &[
         |world, cluster| world.clusters[cluster].quirks.api_alias = Some(usize::from(cluster == 0)),
     ),
     in_secondary("api-down", Start, "the API server refuses connections", |world, cluster| {
-        world.clusters[cluster].quirks.api = Api::Down;
+        world.clusters[cluster].quirks.api = ApiMode::Down;
     }),
     in_secondary("api-hangs", Start, "the API server accepts connections and never responds", |world, cluster| {
-        world.clusters[cluster].quirks.api = Api::Hangs;
+        world.clusters[cluster].quirks.api = ApiMode::Hangs;
     }),
     in_secondary("api-401", Start, "the API server rejects the credentials (401)", |world, cluster| {
-        world.clusters[cluster].quirks.api = Api::Unauthorized;
+        world.clusters[cluster].quirks.api = ApiMode::Unauthorized;
     }),
     in_secondary("api-403", Start, "RBAC allows the user nothing (403)", |world, cluster| {
-        world.clusters[cluster].quirks.api = Api::Forbidden;
+        world.clusters[cluster].quirks.api = ApiMode::Forbidden;
     }),
     in_secondary("api-read-only", Start, "RBAC allows the user get, list and watch only", |world, cluster| {
-        world.clusters[cluster].quirks.api = Api::ReadOnly;
+        world.clusters[cluster].quirks.api = ApiMode::ReadOnly;
     }),
     in_secondary("api-no-exec", Start, "RBAC denies the user pods/exec and pods/portforward", |world, cluster| {
-        world.clusters[cluster].quirks.api = Api::NoExec;
+        world.clusters[cluster].quirks.api = ApiMode::NoExec;
     }),
     in_primary("api-away", Start, "the API server is down from 28 s to 333 s after the start", |world, cluster| {
         world.clusters[cluster].quirks.api_away = Some(AWAY);

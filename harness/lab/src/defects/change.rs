@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::quirks::PodQuirk;
+use crate::engine::settle;
 use crate::store::{Resource, object, resources};
+use crate::world::PodQuirk;
 use crate::world::{Broken, World};
 
 /// Changes an object and lets the controllers react. Nothing happens when the object does not exist.
@@ -16,7 +17,7 @@ pub(super) fn edit_object(
     change: impl FnOnce(&mut Value),
 ) {
     world.edit(cluster, resource, namespace, name, change);
-    world.settle();
+    settle(world);
 }
 
 /// Sets one field of an object, by JSON pointer.
@@ -72,7 +73,7 @@ pub(super) fn replace_pods(world: &mut World, cluster: usize, app: &str) {
     for (namespace, name) in pods {
         remove_object(world, cluster, resources::pods(), &namespace, &name);
     }
-    world.settle();
+    settle(world);
 }
 
 /// The indexes of all other clusters.

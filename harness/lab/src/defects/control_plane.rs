@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::change::{break_pods, edit_object, remove_object, replace_pods};
 use super::row::{Planted, Row, in_all, in_primary, in_secondary};
-use crate::mesh::istiod;
+use crate::mesh::push;
 use crate::store::{object, resources};
 use crate::world::{Broken, World};
 
@@ -30,7 +30,7 @@ pub(super) static ROWS: &[Row] = &[
                 proxy.stale = true;
             }
         }
-        istiod::push(world, cluster);
+        push::push(world, cluster);
     }),
     in_secondary(
         "remote-endpoints-missing",
@@ -38,7 +38,7 @@ pub(super) static ROWS: &[Row] = &[
         "istiod has no endpoints of other clusters: their remote secrets do not exist",
         |world, cluster| {
             remove_remote_secrets(world, cluster);
-            istiod::push(world, cluster);
+            push::push(world, cluster);
         },
     ),
     in_primary(

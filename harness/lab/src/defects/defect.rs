@@ -4,24 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use super::info::DefectInfo;
 use super::row::Row;
 use super::table;
 
 /// The keys of a lab's clusters, in order.
 const CLUSTERS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
-
-/// A defect as [`Defect::all`] lists it.
-#[derive(Debug, Clone, Copy)]
-pub struct DefectInfo {
-    /// In kebab case.
-    pub name: &'static str,
-    /// Whether `name@cluster` chooses the cluster.
-    pub scoped: bool,
-    /// The cluster when none is named; `all` for every cluster.
-    pub default_cluster: &'static str,
-    /// What is broken.
-    pub what: &'static str,
-}
 
 /// Something that is wrong with the mesh from the start: `reviews-down`, or `node-cordoned@primary`.
 #[derive(Clone)]

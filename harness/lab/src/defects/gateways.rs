@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::change::{break_new_pods, edit_object, remove_object, select_no_pod, set_field};
-use super::quirks::PodQuirk;
 use super::row::{Planted, Row, in_all, in_primary, in_secondary};
 use crate::store::{object, resources};
+use crate::world::PodQuirk;
 
 use Planted::{Bootstrap, Objects, Start};
 

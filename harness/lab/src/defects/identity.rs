@@ -7,7 +7,8 @@ use serde_json::json;
 use super::change::{edit_object, others, set_field};
 use super::control_plane::remove_remote_secrets;
 use super::row::{Planted, Row, in_secondary};
-use crate::mesh::istiod;
+use crate::engine::settle;
+use crate::mesh::push;
 use crate::store::{object, resources};
 use crate::world::World;
 
@@ -77,7 +78,7 @@ pub(super) static ROWS: &[Row] = &[
             let policy = json!({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
                 "metadata": {"name": "default", "namespace": "bookinfo"}, "spec": {"mtls": {"mode": "DISABLE"}}});
             world.create(cluster, resources::peerauthentications(), policy);
-            world.settle();
+            settle(world);
         },
     ),
 ];
@@ -86,7 +87,7 @@ pub(super) static ROWS: &[Row] = &[
 fn renew_tokens_elsewhere(world: &mut World, cluster: usize) {
     for other in others(world, cluster) {
         world.clusters[other].token = format!("{}-renewed", world.clusters[other].token);
-        istiod::push(world, cluster);
+        push::push(world, cluster);
         let (token, id) = (world.clusters[other].token.clone(), world.clusters[other].ident.istio.clone());
         for third in others(world, cluster).filter(|third| *third != other) {
             let secret = format!("istio-remote-secret-{id}");

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::change::{break_pods, scale_deployment, select_no_pod, set_field};
-use super::quirks::{Discovery, Federation};
 use super::row::{Planted, Row, in_all, in_primary, in_secondary};
 use crate::store::resources;
 use crate::world::Broken;
+use crate::world::{Discovery, Federation};
 
 use Planted::{Bootstrap, Objects, Start};
 

@@ -2,7 +2,7 @@
 
 use super::Defect;
 use super::row::{Planted, Row};
-use crate::lab::LabError;
+use crate::error::LabError;
 use crate::world::World;
 
 /// A defect and the index of the cluster it is planted in.

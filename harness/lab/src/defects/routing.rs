@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::change::{edit_object, remove_object, set_field};
 use super::row::{Planted, Row, in_all, in_secondary};
+use crate::engine::settle;
 use crate::store::resources;
 use crate::world::World;
 
@@ -81,7 +82,7 @@ pub(super) static ROWS: &[Row] = &[
                 "metadata": {"name": "reviews-delay", "namespace": "bookinfo"},
                 "spec": {"hosts": ["reviews.bookinfo.svc.cluster.local"], "http": [{"route": [{"destination": {"host": "reviews"}}]}]}});
             world.create(cluster, resources::virtualservices(), second);
-            world.settle();
+            settle(world);
         },
     ),
     in_secondary(

@@ -1,6 +1,6 @@
 //! One row of a group: a defect, when it is planted, and what it changes.
 
-use super::DefectInfo;
+use super::info::DefectInfo;
 use crate::world::World;
 
 /// When a defect is planted while the lab starts.

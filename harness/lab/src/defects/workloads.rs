@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::change::{break_new_pods, break_pods, scale_deployment};
 use super::row::{Planted, Row, in_all, in_secondary};
+use crate::engine::settle;
 use crate::store::{object, resources};
 use crate::world::Broken;
 
@@ -70,7 +71,7 @@ pub(super) static ROWS: &[Row] = &[
                     "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": app}}}});
                 world.create(cluster, resources::pdbs(), budget);
             }
-            world.settle();
+            settle(world);
         },
     ),
     in_all(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{JSON, TEXT, pretty};
+use super::format::{JSON, TEXT, pretty};
 use crate::clock::Ms;
 use crate::mesh::balance::Host;
 use crate::mesh::snapshot::{Endpoint, Upstream};

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::clusters::shown;
-use super::pretty;
+use super::format::pretty;
 use crate::api::query::Query;
-use crate::mesh::config::Route;
+use crate::mesh::snapshot::upstream_name;
+use crate::mesh::virtual_service::{Destination, Route};
 use crate::store::{object, resources};
 use crate::world::{Pod, World};
 
@@ -197,9 +198,7 @@ fn routes(pod: &Pod) -> Vec<Value> {
 }
 
 fn route(route: &Route) -> Value {
-    let target = |d: &crate::mesh::config::Destination| {
-        crate::mesh::snapshot::upstream_name(d.port.unwrap_or(9080), &d.subset, &d.host)
-    };
+    let target = |d: &Destination| upstream_name(d.port.unwrap_or(9080), &d.subset, &d.host);
     let weighted: Vec<Value> =
         route.destinations.iter().map(|d| json!({"name": target(d), "weight": d.weight})).collect();
     let mut action = if let [one] = route.destinations.as_slice() {

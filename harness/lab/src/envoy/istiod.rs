@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::TEXT;
-use crate::mesh::istiod::Sync;
+use super::format::{TEXT, pretty};
+use crate::mesh::istiod::RemoteSync;
 use crate::plane::call::{Answer, Call, JSON};
 use crate::world::{Pod, World};
 
@@ -14,7 +14,7 @@ pub(crate) fn answer(world: &World, c: usize, call: &Call) -> Answer {
     let version = world.clusters[c].quirks.istio().to_owned();
     match call.bare_path() {
         "/debug/clusterz" => Answer::new(200, JSON, clusterz(world, c).to_string()),
-        "/debug/syncz" => Answer::new(200, JSON, super::pretty(&syncz(world, c, &version)).trim_end().to_owned()),
+        "/debug/syncz" => Answer::new(200, JSON, pretty(&syncz(world, c, &version)).trim_end().to_owned()),
         "/debug/registryz" => Answer::new(200, JSON, registryz(world, c).to_string()),
         "/debug" | "/debug/" => Answer::new(
             200,
@@ -34,9 +34,9 @@ fn clusterz(world: &World, c: usize) -> Value {
     for (d, state) in cluster.istiod.sync.iter().enumerate().filter(|(d, _)| *d != c) {
         let id = &world.clusters[d].ident.istio;
         let status = match state {
-            Sync::Unknown => continue,
-            Sync::Synced => "synced",
-            Sync::Syncing => "syncing",
+            RemoteSync::Unknown => continue,
+            RemoteSync::Synced => "synced",
+            RemoteSync::Syncing => "syncing",
         };
         list.push(
             json!({"id": id, "secretName": format!("istio-system/istio-remote-secret-{id}"), "syncStatus": status}),
@@ -100,7 +100,7 @@ fn metrics(world: &World, c: usize, version: &str) -> String {
     let _ = writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, c).count());
     let pushes = world.clusters[c].istiod.snapshot.as_ref().map_or(0, |s| s.version);
     let _ = writeln!(out, "# TYPE pilot_xds_pushes counter\npilot_xds_pushes{{type=\"eds\"}} {pushes}");
-    let synced = world.clusters[c].istiod.sync.iter().filter(|s| **s == Sync::Synced).count();
+    let synced = world.clusters[c].istiod.sync.iter().filter(|s| **s == RemoteSync::Synced).count();
     let _ = writeln!(
         out,
         "# TYPE istiod_managed_clusters gauge\nistiod_managed_clusters{{cluster_type=\"remote\"}} {}",

@@ -2,13 +2,16 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::SinkExt as _;
+use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Socket;
+/// A WebSocket with a client.
+pub(super) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 pub(super) const STDIN: u8 = 0;
 pub(super) const STDOUT: u8 = 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::channels::{Exit, Output};
-use super::command::Cx;
+use super::context::Context;
 use crate::plane::apps;
 use crate::plane::call::{Answer, Call};
 use crate::plane::resolve;
@@ -113,19 +113,19 @@ pub(super) enum Got {
     TimedOut,
 }
 
-pub(super) async fn fetch(cx: &Cx, host: &str, port: u16, call: &Call, limit: Option<f64>) -> Got {
-    let known = cx.lab.with(|world| {
-        let namespace = world.clusters[cx.c].pods.get(&cx.place.uid)?.namespace.clone();
+pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &Call, limit: Option<f64>) -> Got {
+    let known = cx.engine.with(|world| {
+        let namespace = world.clusters[cx.c].pods.get(&cx.container.uid)?.namespace.clone();
         resolve::pod(world, cx.c, &namespace, host)
     });
     if known.is_none() {
         return Got::Unresolved;
     }
     let asking = async {
-        if cx.place.proxy {
-            apps::direct(&cx.lab, cx.c, &cx.place.uid, host, port, call, 0.3).await
+        if cx.container.proxy {
+            apps::direct(&cx.engine, cx.c, &cx.container.uid, host, port, call, 0.3).await
         } else {
-            apps::request(&cx.lab, cx.c, &cx.place.uid, host, port, call).await
+            apps::request(&cx.engine, cx.c, &cx.container.uid, host, port, call).await
         }
     };
     let limit = Duration::from_secs_f64(limit.unwrap_or(1e6).clamp(0.0, 1e9));
@@ -137,7 +137,7 @@ pub(super) async fn fetch(cx: &Cx, host: &str, port: u16, call: &Call, limit: Op
 }
 
 /// Runs `curl`: one request for each URL that a range stands for.
-pub(super) async fn curl(cx: &Cx, args: &[String], output: &Output) -> Exit {
+pub(super) async fn curl(cx: &Context, args: &[String], output: &Output) -> Exit {
     let mut o = match options(args) {
         Ok(options) => options,
         Err(why) => {
@@ -168,7 +168,7 @@ fn ranged(url: &str) -> Vec<String> {
 }
 
 /// One request and what is printed of it; the exit code.
-async fn one(cx: &Cx, o: &Options, output: &Output) -> i32 {
+async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
     let (host, port, path) = split(&o.url);
     let method = if o.head {
         "HEAD"
@@ -232,7 +232,7 @@ async fn one(cx: &Cx, o: &Options, output: &Output) -> i32 {
 }
 
 /// Runs `wget`.
-pub(super) async fn wget(cx: &Cx, args: &[String], output: &Output) -> Exit {
+pub(super) async fn wget(cx: &Context, args: &[String], output: &Output) -> Exit {
     let (mut url, mut limit, mut discard) = (String::new(), None, false);
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {

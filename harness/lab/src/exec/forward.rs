@@ -7,16 +7,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Socket;
-use super::channels::{end, frame, send};
+use super::channels::{Socket, end, frame, send};
 use crate::api::query::Query;
-use crate::lab::Lab;
+use crate::engine::Engine;
+use crate::plane::programs::open;
 use crate::plane::reach::{Caller, Reach, reach};
-use crate::plane::stream::{LabStream, open};
+use crate::plane::stream::LabStream;
 use crate::world::Uid;
 
 /// Carries connections until the client or every port is done.
-pub(super) async fn run(lab: Lab, c: usize, uid: Uid, query: &Query, mut socket: Socket) {
+pub(super) async fn run(engine: Engine, c: usize, uid: Uid, query: &Query, mut socket: Socket) {
     let ports: Vec<u16> =
         query.all("ports").flat_map(|p| p.split(',')).filter_map(|p| p.parse().ok()).take(60).collect();
     let (to, mut from_pod) = mpsc::channel::<(u8, Vec<u8>)>(64);
@@ -28,13 +28,13 @@ pub(super) async fn run(lab: Lab, c: usize, uid: Uid, query: &Query, mut socket:
                 return;
             }
         }
-        let place = lab.with(|world| match reach(world, &Caller::Pod(c, uid.clone()), Ipv4Addr::LOCALHOST, *port) {
+        let place = engine.with(|world| match reach(world, &Caller::Pod(c, uid.clone()), Ipv4Addr::LOCALHOST, *port) {
             Reach::To(place) => Ok(place),
             _ => Err(world.clusters[c].pods.get(&uid).map(|p| p.name.clone()).unwrap_or_default()),
         });
         match place {
             Ok(place) => {
-                let (read, write) = tokio::io::split(open(&lab, place));
+                let (read, write) = tokio::io::split(open(&engine, place));
                 tokio::spawn(pump(read, data, to.clone()));
                 writers.push(Some(write));
             }

@@ -5,18 +5,19 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::channels::{Exit, Output};
-use super::command::Cx;
+use super::context::Context;
 use super::curl::{Got, fetch, split};
 use crate::plane::apps;
 use crate::plane::call::Call;
+use crate::world::ISTIO;
 
 /// Runs either program; only `request`, `version` and the agent's `wait` are known.
-pub(super) async fn run(cx: &Cx, program: &str, args: &[String], output: &Output) -> Exit {
+pub(super) async fn run(cx: &Context, program: &str, args: &[String], output: &Output) -> Exit {
     match args.first().map(String::as_str) {
         Some("request") => {}
         Some("wait") if program == "pilot-agent" => return wait(cx, &args[1..], output).await,
         Some("version") => {
-            output.out(format!("version.BuildInfo{{Version:\"{}\"}}\n", crate::kube::admission::ISTIO)).await;
+            output.out(format!("version.BuildInfo{{Version:\"{ISTIO}\"}}\n")).await;
             return Exit::Code(0);
         }
         _ => {
@@ -42,7 +43,7 @@ pub(super) async fn run(cx: &Cx, program: &str, args: &[String], output: &Output
     };
     let mut call = Call::get(&format!("/{}", path.trim_start_matches('/')));
     call.method = method.parse().unwrap_or(http::Method::GET);
-    match apps::direct(&cx.lab, cx.c, &cx.place.uid, "localhost", port, &call, 0.2).await {
+    match apps::direct(&cx.engine, cx.c, &cx.container.uid, "localhost", port, &call, 0.2).await {
         Some(answer) if answer.status > 399 && answer.status != 404 => {
             output
                 .err(format!(
@@ -66,7 +67,7 @@ pub(super) async fn run(cx: &Cx, program: &str, args: &[String], output: &Output
 }
 
 /// Asks a URL until it answers 200, a pause before each try; the time is over when it is over after a try.
-async fn wait(cx: &Cx, args: &[String], output: &Output) -> Exit {
+async fn wait(cx: &Context, args: &[String], output: &Output) -> Exit {
     let mut url = "http://localhost:15021/healthz/ready";
     let (mut seconds, mut each, mut pause) = (60, 500, 500);
     let mut rest = args.iter();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::channels::{Exit, Output};
-use super::command::Cx;
+use super::context::Context;
 use crate::plane::echo::round_trip;
 use crate::plane::reach::Caller;
 use crate::plane::resolve;
@@ -64,7 +64,7 @@ fn options(args: &[String]) -> Result<Options, String> {
 }
 
 /// Runs `ping`.
-pub(super) async fn run(cx: &Cx, args: &[String], output: &Output) -> Exit {
+pub(super) async fn run(cx: &Context, args: &[String], output: &Output) -> Exit {
     let o = match options(args) {
         Ok(options) => options,
         Err(why) => {
@@ -72,12 +72,12 @@ pub(super) async fn run(cx: &Cx, args: &[String], output: &Output) -> Exit {
             return Exit::Code(2);
         }
     };
-    if cx.place.proxy {
+    if cx.container.proxy {
         output.err("ping: socktype: SOCK_RAW\nping: socket: Operation not permitted\nping: => missing cap_net_raw+p capability or setuid?\n").await;
         return Exit::Code(2);
     }
-    let found = cx.lab.with(|world| {
-        let namespace = world.clusters[cx.c].pods.get(&cx.place.uid)?.namespace.clone();
+    let found = cx.engine.with(|world| {
+        let namespace = world.clusters[cx.c].pods.get(&cx.container.uid)?.namespace.clone();
         resolve::pod(world, cx.c, &namespace, &o.host).map(|(ip, _)| ip)
     });
     let Some(ip) = found else {
@@ -87,12 +87,12 @@ pub(super) async fn run(cx: &Cx, args: &[String], output: &Output) -> Exit {
     echoes(cx, &o, ip, output).await
 }
 
-async fn echoes(cx: &Cx, o: &Options, ip: Ipv4Addr, output: &Output) -> Exit {
+async fn echoes(cx: &Context, o: &Options, ip: Ipv4Addr, output: &Output) -> Exit {
     output.out(format!("PING {} ({ip}) {}({}) bytes of data.\n", o.host, o.size, o.size + 28)).await;
-    let caller = Caller::Pod(cx.c, cx.place.uid.clone());
+    let caller = Caller::Pod(cx.c, cx.container.uid.clone());
     let begun = Instant::now();
     let end = o.deadline.map(|s| begun + seconds(s));
-    let far = !cx.lab.with(|world| world.clusters[cx.c].ips.contains_key(&ip));
+    let far = !cx.engine.with(|world| world.clusters[cx.c].ips.contains_key(&ip));
     let ttl = if far { 61 } else { 63 };
     let (mut sent, mut times) = (0_u32, Vec::new());
     let mut pending: VecDeque<(Instant, String)> = VecDeque::new();
@@ -106,7 +106,7 @@ async fn echoes(cx: &Cx, o: &Options, ip: Ipv4Addr, output: &Output) -> Exit {
         sleep_until(at).await;
         sent += 1;
         last = at;
-        if let Some(ms) = cx.lab.with(|world| round_trip(world, &caller, ip)) {
+        if let Some(ms) = cx.engine.with(|world| round_trip(world, &caller, ip)) {
             times.push(ms);
             let line = if o.quiet {
                 String::new()

@@ -5,9 +5,6 @@ use serde_json::{Value, json};
 use crate::store::{Resource, object, resources};
 use crate::world::World;
 
-/// The version of Istio everything in the lab is.
-pub(crate) const ISTIO: &str = "1.28.3";
-
 /// Why admission turned an object away: an internal error of the API server, as a failing webhook gives.
 pub(crate) type Refused = String;
 
@@ -178,12 +175,5 @@ fn service_defaults(world: &mut World, c: usize, value: &mut Value) {
         if balanced {
             object::default(port, "/nodePort", json!(node_port));
         }
-    }
-}
-
-impl crate::world::Cluster {
-    /// Whether a webhook call or a proxy would reach an istiod of this cluster.
-    pub(crate) fn istiod_serving(&self) -> bool {
-        self.ready(crate::world::Role::Istiod).is_some()
     }
 }

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use super::{events, pod_status};
 use crate::clock::Ms;
-use crate::defects::PodQuirk;
+use crate::mesh::push;
 use crate::store::{object, resources};
-use crate::world::{Event, Life, Pod, Role, Stage, Uid, World};
+use crate::world::{Broken, Event, Life, Pod, PodQuirk, Role, Stage, Uid, World};
 
 /// Envoy's `terminationDrainDuration`.
 const DRAIN: Ms = 5_000;
 
-/// Takes in a new pod.
-pub(crate) fn admit(world: &mut World, c: usize, value: &Value) {
+/// Registers a new pod.
+pub(crate) fn register(world: &mut World, c: usize, value: &Value) -> Uid {
     let mut pod = Pod::new(value, world.now);
     let quirks: Vec<PodQuirk> =
         world.clusters[c].quirks.pods.iter().filter(|q| q.applies(&pod, world.booting)).cloned().collect();
@@ -22,16 +22,11 @@ pub(crate) fn admit(world: &mut World, c: usize, value: &Value) {
         pod.slow = pod.slow.max(quirk.slow_ms);
     }
     if object::items(value, "/spec/containers").iter().any(|x| !pullable(object::text(x, "/image"))) {
-        pod.broken = Some(crate::world::Broken::Image);
+        pod.broken = Some(Broken::Image);
     }
     let uid = pod.uid.clone();
     world.clusters[c].pods.insert(uid.clone(), pod);
-    if world.booting {
-        super::scheduler::bind(world, c, &uid);
-    } else {
-        let delay = world.rng.between(10, 60);
-        world.after(delay, Event::Bind(c, uid));
-    }
+    uid
 }
 
 /// Images of the lab's own registry exist in known versions; foreign images are taken to exist.
@@ -91,11 +86,11 @@ pub(crate) fn probe(world: &mut World, c: usize, uid: &Uid) {
     let waits = pod.proxy.as_ref().is_some_and(|proxy| proxy.snapshot.is_none()) && !istiod;
     if pod.broken.is_some() || waits {
         let message = match pod.broken {
-            Some(crate::world::Broken::CrashLoop) => "Back-off restarting failed container",
-            Some(crate::world::Broken::Image) => "Back-off pulling image",
+            Some(Broken::CrashLoop) => "Back-off restarting failed container",
+            Some(Broken::Image) => "Back-off pulling image",
             _ => "Readiness probe failed: HTTP probe failed with statuscode: 503",
         };
-        if pod.broken == Some(crate::world::Broken::CrashLoop) {
+        if pod.broken == Some(Broken::CrashLoop) {
             pod.restarts += 1;
         }
         let again = if waits { 1000 } else { 10_000 };
@@ -113,11 +108,11 @@ pub(crate) fn probe(world: &mut World, c: usize, uid: &Uid) {
     pod.ready_since = now;
     let role = pod.role;
     if pod.proxy.is_some() {
-        crate::mesh::istiod::connect(world, c, uid);
+        push::connect(world, c, uid);
     }
     pod_status::write(world, c, uid);
     if role == Role::Istiod {
-        crate::mesh::istiod::schedule(world, c);
+        push::schedule(world, c);
     }
 }
 

@@ -2,9 +2,12 @@
 
 pub(crate) mod admission;
 pub(crate) mod controllers;
+pub(crate) mod deletion;
 pub(crate) mod events;
+pub(crate) mod kube_proxy;
 pub(crate) mod kubelet;
+pub(crate) mod network_policy;
 pub(crate) mod pod_status;
-pub(crate) mod policy;
 pub(crate) mod proxy_rules;
 pub(crate) mod scheduler;
+pub(crate) mod service_port;

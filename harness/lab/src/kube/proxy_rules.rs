@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::store::{object, resources};
-use crate::world::{Event, World};
+use super::service_port::target_port;
+use crate::store::{Store, object, resources};
 
 /// Where a Service's connections go.
 #[derive(Debug, Clone, Default)]
@@ -25,10 +25,48 @@ pub(crate) struct Backends {
 pub(crate) struct Rules {
     backends: HashMap<(String, String), Backends>,
     addresses: HashMap<Ipv4Addr, (String, String)>,
-    scheduled: bool,
+    /// Whether a sync is due.
+    pub(crate) scheduled: bool,
 }
 
 impl Rules {
+    /// The rules for the Services and `EndpointSlices` of a cluster.
+    pub(crate) fn read(store: &Store) -> Self {
+        let mut rules = Self::default();
+        for service in store.list(resources::services(), None) {
+            let key = (object::namespace(service).to_owned(), object::name(service).to_owned());
+            for ip in addresses(service) {
+                rules.addresses.insert(ip, key.clone());
+            }
+            let mut backends = Backends::default();
+            let number = |port: &Value, field: &str| {
+                port.get(field).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
+            };
+            for port in object::items(service, "/spec/ports") {
+                let target = target_port(port);
+                backends.ports.push((number(port, "port"), number(port, "nodePort"), target));
+            }
+            rules.backends.insert(key, backends);
+        }
+        for slice in store.list(resources::endpointslices(), None) {
+            let service = object::label(slice, "kubernetes.io/service-name").unwrap_or("").to_owned();
+            let Some(backends) = rules.backends.get_mut(&(object::namespace(slice).to_owned(), service)) else {
+                continue;
+            };
+            for endpoint in object::items(slice, "/endpoints") {
+                let Some(ip) = object::text(endpoint, "/addresses/0").parse().ok() else { continue };
+                if object::flag(endpoint, "/conditions/ready") {
+                    backends.ready.push(ip);
+                } else if object::flag(endpoint, "/conditions/serving")
+                    && object::flag(endpoint, "/conditions/terminating")
+                {
+                    backends.terminating.push(ip);
+                }
+            }
+        }
+        rules
+    }
+
     pub(crate) fn service_at(&self, ip: Ipv4Addr) -> Option<&Backends> {
         self.backends.get(self.addresses.get(&ip)?)
     }
@@ -48,50 +86,6 @@ impl Backends {
     pub(crate) fn target(&self, port: u16) -> Option<u16> {
         self.ports.iter().find(|p| p.0 == port).map(|p| p.2)
     }
-}
-
-/// Schedules a sync; kube-proxy gathers changes for up to a second.
-pub(crate) fn schedule(world: &mut World, c: usize) {
-    if !world.clusters[c].rules.scheduled && !world.booting {
-        world.clusters[c].rules.scheduled = true;
-        let delay = world.rng.between(500, 1000);
-        world.after(delay, Event::KubeProxy(c));
-    }
-}
-
-/// Writes the rules anew from Services and `EndpointSlices`.
-pub(crate) fn sync(world: &mut World, c: usize) {
-    let cluster = &mut world.clusters[c];
-    let mut rules = Rules::default();
-    for service in cluster.store.list(resources::services(), None) {
-        let key = (object::namespace(service).to_owned(), object::name(service).to_owned());
-        for ip in addresses(service) {
-            rules.addresses.insert(ip, key.clone());
-        }
-        let mut backends = Backends::default();
-        let number = |port: &Value, field: &str| {
-            port.get(field).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
-        };
-        for port in object::items(service, "/spec/ports") {
-            let target = crate::kube::controllers::endpoints::target_port(port);
-            backends.ports.push((number(port, "port"), number(port, "nodePort"), target));
-        }
-        rules.backends.insert(key, backends);
-    }
-    for slice in cluster.store.list(resources::endpointslices(), None) {
-        let service = object::label(slice, "kubernetes.io/service-name").unwrap_or("").to_owned();
-        let Some(backends) = rules.backends.get_mut(&(object::namespace(slice).to_owned(), service)) else { continue };
-        for endpoint in object::items(slice, "/endpoints") {
-            let Some(ip) = object::text(endpoint, "/addresses/0").parse().ok() else { continue };
-            if object::flag(endpoint, "/conditions/ready") {
-                backends.ready.push(ip);
-            } else if object::flag(endpoint, "/conditions/serving") && object::flag(endpoint, "/conditions/terminating")
-            {
-                backends.terminating.push(ip);
-            }
-        }
-    }
-    cluster.rules = rules;
 }
 
 /// Every address of a Service: cluster address and load balancer addresses.

@@ -6,6 +6,16 @@ use super::{events, kubelet};
 use crate::store::{object, resources};
 use crate::world::{Event, Stage, Uid, World};
 
+/// Takes a new pod into the queue; while the mesh is set up it is bound at once.
+pub(crate) fn enqueue(world: &mut World, c: usize, uid: &Uid) {
+    if world.booting {
+        bind(world, c, uid);
+    } else {
+        let delay = world.rng.between(10, 60);
+        world.after(delay, Event::Bind(c, uid.clone()));
+    }
+}
+
 /// Binds a pending pod, or marks it unschedulable.
 pub(crate) fn bind(world: &mut World, c: usize, uid: &Uid) {
     let Some(value) = world.pod_object(c, uid).cloned() else { return };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::config::Outlier;
+use super::destination_rule::Outlier;
 use super::snapshot::{Endpoint, Upstream};
 use crate::clock::Ms;
 use crate::rng::Rng;
@@ -187,7 +187,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mesh::config::Policy;
+    use crate::mesh::destination_rule::TrafficPolicy;
 
     fn upstream() -> Upstream {
         let outlier = Outlier { consecutive: 3, interval: 10_000, base: 30_000, max_percent: 50 };
@@ -209,7 +209,7 @@ mod tests {
             port: 1,
             subset: String::new(),
             endpoints: vec![end(1, "a", 70), end(2, "b", 30)],
-            policy: Arc::new(Policy { outlier: Some(outlier), ..Policy::default() }),
+            policy: Arc::new(TrafficPolicy { outlier: Some(outlier), ..TrafficPolicy::default() }),
         }
     }
 

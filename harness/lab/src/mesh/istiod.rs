@@ -1,151 +1,34 @@
-//! The control plane of one cluster: watches every cluster it has a secret for and pushes to its own proxies.
-//!
-//! While no istiod runs nothing is pushed: the proxies keep what they have.
+//! The state of one control plane.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-
-use super::registry::{self, View};
-use super::snapshot::{self, Snapshot};
+use super::snapshot::Snapshot;
+use super::view::ClusterView;
 use crate::clock::Ms;
-use crate::store::{object, resources};
-use crate::world::{Event, Role, Uid, World};
+use crate::world::Uid;
 
 /// How far istiod is with a remote cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sync {
+pub(crate) enum RemoteSync {
     /// No secret for it.
     Unknown,
     Synced,
-    /// There is a secret; the cluster does not answer to it.
+    /// There is a secret; the cluster does not respond to it.
     Syncing,
 }
 
 /// State of one control plane.
 #[derive(Debug, Default)]
 pub(crate) struct Istiod {
-    pub(crate) views: Vec<Option<Arc<View>>>,
-    pub(crate) sync: Vec<Sync>,
+    pub(crate) views: Vec<Option<Arc<ClusterView>>>,
+    pub(crate) sync: Vec<RemoteSync>,
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) pushed: Ms,
     /// The root certificate the mesh certificates of this cluster chain to.
     pub(crate) root: String,
-    scheduled: bool,
-    version: u64,
-    instance: Option<Uid>,
-}
-
-/// Schedules a push everywhere: every istiod watches every cluster.
-pub(crate) fn schedule_everywhere(world: &mut World) {
-    for c in 0..world.clusters.len() {
-        schedule(world, c);
-    }
-}
-
-/// Schedules a push in one cluster, after the time endpoint controllers and istiod's debouncing take.
-pub(crate) fn schedule(world: &mut World, c: usize) {
-    if !world.booting && !world.clusters[c].istiod.scheduled {
-        world.clusters[c].istiod.scheduled = true;
-        let delay = world.rng.between(550, 900);
-        world.after(delay, Event::Push(c));
-    }
-}
-
-/// A remote secret or `cacerts` changed.
-pub(crate) fn secrets_changed(world: &mut World, c: usize) {
-    schedule(world, c);
-}
-
-/// Whether istiod of `c` could talk to cluster `d` now.
-fn remote(world: &World, c: usize, d: usize) -> Sync {
-    let there = &world.clusters[d];
-    let name = format!("istio-remote-secret-{}", there.ident.istio);
-    let Some(secret) = world.clusters[c].store.get(resources::secrets(), "istio-system", &name) else {
-        return Sync::Unknown;
-    };
-    let data = secret.get("data").and_then(|d| d.as_object()).into_iter().flatten();
-    let text: String = data
-        .filter_map(|(_, v)| base64::engine::general_purpose::STANDARD.decode(v.as_str()?).ok())
-        .filter_map(|bytes| String::from_utf8(bytes).ok())
-        .collect();
-    if text.contains(&there.token) && there.quirks.api.answers() { Sync::Synced } else { Sync::Syncing }
-}
-
-/// Pushes to every proxy of the cluster.
-pub(crate) fn push(world: &mut World, c: usize) {
-    world.clusters[c].istiod.scheduled = false;
-    let Some(instance) = world.clusters[c].ready(Role::Istiod).map(|pod| pod.uid.clone()) else { return };
-    let count = world.clusters.len();
-    let fresh = world.clusters[c].istiod.instance.as_ref() != Some(&instance);
-    let mut views = std::mem::take(&mut world.clusters[c].istiod.views);
-    views.resize(count, None);
-    let mut sync = std::mem::take(&mut world.clusters[c].istiod.sync);
-    sync.resize(count, Sync::Unknown);
-    if fresh && !world.booting {
-        // A new process knows nothing of what the old one had read.
-        views.fill(None);
-        world.clusters[c].istiod.root = root_of(world, c);
-    }
-    for d in 0..count {
-        let state = if d == c { Sync::Synced } else { remote(world, c, d) };
-        match state {
-            Sync::Synced => views[d] = Some(Arc::new(registry::read(world, d))),
-            Sync::Unknown => views[d] = None,
-            // What was read before stays in use until the cluster answers again.
-            Sync::Syncing => {}
-        }
-        sync[d] = state;
-    }
-    let version = world.clusters[c].istiod.version + 1;
-    let mut snapshot = snapshot::build(world, c, &views, version);
-    if let Some(old) = world.clusters[c].istiod.snapshot.as_ref().filter(|_| world.clusters[c].quirks.sticky_faults) {
-        snapshot.keep_faults(old);
-    }
-    let snapshot = Arc::new(snapshot);
-    let now = world.now;
-    let cluster = &mut world.clusters[c];
-    let istiod = &mut cluster.istiod;
-    istiod.views = views;
-    istiod.sync = sync;
-    istiod.version = version;
-    istiod.instance = Some(instance);
-    istiod.pushed = now;
-    istiod.snapshot = Some(snapshot.clone());
-    for pod in cluster.pods.values_mut().filter(|pod| pod.serving || pod.gateway()) {
-        if let Some(proxy) = pod.proxy.as_mut().filter(|proxy| proxy.snapshot.is_some()) {
-            proxy.accept(&snapshot);
-        }
-    }
-}
-
-/// A proxy starts and asks for its configuration.
-pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid) {
-    if world.clusters[c].istiod.snapshot.is_none() && !world.booting {
-        push(world, c);
-    }
-    let cluster = &mut world.clusters[c];
-    let (Some(snapshot), Some(pod)) = (cluster.istiod.snapshot.clone(), cluster.pods.get_mut(uid)) else { return };
-    if let Some(proxy) = pod.proxy.as_mut() {
-        proxy.accept(&snapshot);
-    }
-}
-
-/// Gives every proxy its first configuration; used when the boot is over.
-pub(crate) fn connect_all(world: &mut World) {
-    for c in 0..world.clusters.len() {
-        world.clusters[c].istiod.root = root_of(world, c);
-        push(world, c);
-        let uids: Vec<Uid> =
-            world.clusters[c].pods.values().filter(|p| p.proxy.is_some() && p.ready).map(|p| p.uid.clone()).collect();
-        for uid in uids {
-            connect(world, c, &uid);
-        }
-    }
-}
-
-/// The root certificate in `cacerts`.
-fn root_of(world: &World, c: usize) -> String {
-    let secret = world.clusters[c].store.get(resources::secrets(), "istio-system", "cacerts");
-    secret.map(|s| object::text(s, "/data/root-cert.pem").to_owned()).unwrap_or_default()
+    /// Whether a push is due.
+    pub(super) scheduled: bool,
+    pub(super) version: u64,
+    /// The pod that pushed last.
+    pub(super) instance: Option<Uid>,
 }

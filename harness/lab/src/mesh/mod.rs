@@ -1,8 +1,14 @@
-//! Istio: what istiod makes of the clusters' objects, and what each proxy does with it.
+//! Istio: what istiod computes from the objects of the clusters, and what each proxy does with it.
 
 pub(crate) mod balance;
-pub(crate) mod config;
+mod build;
+pub(crate) mod destination_rule;
+pub(crate) mod hosts;
 pub(crate) mod istiod;
+pub(crate) mod mutual_tls;
 pub(crate) mod proxy;
-pub(crate) mod registry;
+pub(crate) mod push;
+mod registry;
 pub(crate) mod snapshot;
+mod view;
+pub(crate) mod virtual_service;

@@ -1,56 +1,21 @@
-//! What istiod reads from one cluster's API: Services with their ports and ready endpoints, and the gateways' addresses.
+//! Reads a cluster as istiod does: Services, `EndpointSlices` and the addresses of gateways.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::kube::controllers::endpoints::target_port;
+use super::view::{ClusterView, Member, ServicePort, ServiceView};
+use crate::kube::service_port::target_port;
 use crate::store::{object, resources};
-use crate::world::World;
-
-/// One ready endpoint.
-#[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) ip: Ipv4Addr,
-    pub(crate) name: String,
-    pub(crate) labels: Map<String, Value>,
-}
-
-/// One Service.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Entry {
-    pub(crate) ports: Vec<Port>,
-    pub(crate) members: Vec<Member>,
-}
-
-/// One port of a Service.
-#[derive(Debug, Clone)]
-pub(crate) struct Port {
-    pub(crate) number: u16,
-    pub(crate) target: u16,
-    pub(crate) name: String,
-    /// Declared as something for which HTTP routes do not count.
-    pub(crate) opaque: bool,
-}
-
-/// One cluster as istiod sees it.
-#[derive(Debug, Default)]
-pub(crate) struct View {
-    /// By namespace and name.
-    pub(crate) services: BTreeMap<(String, String), Entry>,
-    /// East-west gateway addresses.
-    pub(crate) gateways: Vec<Ipv4Addr>,
-}
+use crate::world::Cluster;
 
 /// Reads a cluster.
-pub(crate) fn read(world: &World, c: usize) -> View {
-    let cluster = &world.clusters[c];
-    let mut view = View::default();
+pub(super) fn read(cluster: &Cluster) -> ClusterView {
+    let mut view = ClusterView::default();
     for service in cluster.store.list(resources::services(), None) {
         let ports = object::items(service, "/spec/ports").iter().filter_map(port).collect();
         let key = (object::namespace(service).to_owned(), object::name(service).to_owned());
-        view.services.insert(key, Entry { ports, members: Vec::new() });
+        view.services.insert(key, ServiceView { ports, members: Vec::new() });
         if object::label(service, "topology.istio.io/network").is_some() {
             let addresses = object::items(service, "/status/loadBalancer/ingress").iter();
             view.gateways.extend(addresses.filter_map(|i| object::text(i, "/ip").parse::<Ipv4Addr>().ok()));
@@ -69,8 +34,8 @@ pub(crate) fn read(world: &World, c: usize) -> View {
     view
 }
 
-fn port(port: &Value) -> Option<Port> {
-    Some(Port {
+fn port(port: &Value) -> Option<ServicePort> {
+    Some(ServicePort {
         number: u16::try_from(object::int(port, "/port")?).ok()?,
         target: target_port(port),
         name: object::text(port, "/name").to_owned(),

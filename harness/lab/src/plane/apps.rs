@@ -1,94 +1,101 @@
-//! The applications: what helloworld, the bookstore services and the stand-ins for dashboards answer.
+//! Requests to and from the applications in pods.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::time::{sleep, timeout};
 
-use super::call::{Answer, Call, JSON, TEXT};
+use super::application::{Application, SORRY, Services};
+use super::call::{Answer, Call, JSON};
 use super::listen::listener;
-use super::{forward, latency};
-use crate::lab::Lab;
+use super::reach::{Caller, Reach, reach};
+use super::{forward, latency, programs, resolve};
+use crate::alerts::oncall;
+use crate::engine::Engine;
 use crate::world::{Role, Uid};
 
-/// The applications' HTTP clients give up after this long.
-const PATIENCE: Duration = Duration::from_secs(3);
-const SORRY: &str = r#"{"error":"Sorry, product reviews are currently unavailable for this book."}"#;
+/// The timeout of the applications' HTTP clients.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// How often an application that ends takes an answer down with it that had begun.
+const CUT: f64 = 0.5;
 
-struct Who {
-    role: Role,
-    pod: String,
-    cluster: String,
-    version: String,
-    work: f64,
-    far: f64,
-}
+/// The headers that applications pass on.
+const TRACING: [&str; 6] = ["x-request-id", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "traceparent", "end-user"];
 
-enum Found {
+/// The state of an application when a request arrives.
+enum State {
+    /// The pod has no network.
     Gone,
-    /// The sidecar is there, the application is not.
+    /// The sidecar runs, the application does not.
     Closed,
-    Open(Who),
+    /// The application with the milliseconds its work takes, and the round trip to its caller.
+    Open(Application, f64, f64),
 }
 
 /// Hands a request to the application in a pod, `None` when the connection broke. A remote caller is a round trip away.
 pub(crate) fn deliver<'a>(
-    lab: &'a Lab,
+    engine: &'a Engine,
     (c, uid): (usize, &'a Uid),
     port: u16,
     call: &'a Call,
     remote: bool,
     noise: f64,
-) -> Boxed<'a, Option<Answer>> {
+) -> BoxFuture<'a, Option<Answer>> {
     Box::pin(async move {
-        let look = || {
-            lab.with(|world| {
-                let work = latency::work(&mut world.rng) + world.clusters[c].quirks.slow_apps;
-                let far = if remote { world.rtt_ms } else { 0.0 };
-                let cluster = &world.clusters[c];
-                match cluster.pods.get(uid).filter(|pod| pod.network) {
-                    None => Found::Gone,
-                    // Seen from its sidecar, which takes connections to every port.
-                    Some(pod) if !pod.serving || listener(cluster, pod, port, true).is_none() => Found::Closed,
-                    Some(pod) => Found::Open(Who {
-                        role: pod.role,
-                        pod: pod.name.clone(),
-                        cluster: cluster.ident.istio.clone(),
-                        version: pod.version.clone(),
-                        work,
-                        far,
-                    }),
-                }
-            })
+        let (application, work, far) = match state(engine, c, uid, port, remote) {
+            State::Gone => return None,
+            // No answer had begun. The sidecar reports that; a route that retries on it tries another pod.
+            State::Closed => return Some(refused()),
+            State::Open(application, work, far) => (application, work, far),
         };
-        let who = match look() {
-            Found::Gone => return None,
-            // Nobody had begun an answer. The sidecar says so; a route with retries for that tries another pod.
-            Found::Closed => return Some(refused()),
-            Found::Open(who) => who,
-        };
-        sleep(latency::wait(noise + who.far / 2.0 + who.work)).await;
-        let answer = match look() {
-            Found::Gone => return None,
-            Found::Closed => return Some(closed(lab)),
-            Found::Open(_) => serve(lab, c, uid, &who, port, call).await,
+        sleep(latency::wait(noise + far / 2.0 + work)).await;
+        let answer = match state(engine, c, uid, port, remote) {
+            State::Gone => return None,
+            State::Closed => return Some(closed(engine)),
+            State::Open(..) if application.role == Role::Stub(8080) && call.bare_path() == "/alerts" => {
+                engine.with(|world| oncall::respond(world, c, call))
+            }
+            State::Open(..) => {
+                let services = Sidecar { engine, c, uid, call };
+                // A sidecar passes connections on to ports that nothing listens on.
+                application.answer(port, call, &services).await.unwrap_or_else(refused)
+            }
         };
         if remote {
-            sleep(latency::wait(who.far / 2.0)).await;
+            sleep(latency::wait(far / 2.0)).await;
         }
-        lab.with(|world| world.clusters[c].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
+        engine.with(|world| world.clusters[c].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
     })
 }
 
-/// How often an application that ends takes an answer down with it that had begun.
-const CUT: f64 = 0.5;
+fn state(engine: &Engine, c: usize, uid: &Uid, port: u16, remote: bool) -> State {
+    engine.with(|world| {
+        let work = latency::work(&mut world.rng) + world.clusters[c].quirks.slow_apps;
+        let far = if remote { world.rtt_ms } else { 0.0 };
+        let cluster = &world.clusters[c];
+        match cluster.pods.get(uid).filter(|pod| pod.network) {
+            None => State::Gone,
+            // As its sidecar sees it, which accepts connections to every port.
+            Some(pod) if !pod.serving || listener(pod, port, true).is_none() => State::Closed,
+            Some(pod) => {
+                let application = Application {
+                    role: pod.role,
+                    pod: pod.name.clone(),
+                    cluster: cluster.ident.istio.clone(),
+                    version: pod.version.clone(),
+                    title: cluster.quirks.title.clone(),
+                };
+                State::Open(application, work, far)
+            }
+        }
+    })
+}
 
-/// What a caller gets from a pod whose application ended while it had the request in its hands.
-fn closed(lab: &Lab) -> Answer {
-    if lab.with(|world| world.rng.chance(CUT)) {
+/// What a caller gets from a pod whose application ended while it worked on the request.
+fn closed(engine: &Engine) -> Answer {
+    if engine.with(|world| world.rng.chance(CUT)) {
         Answer { cut: true, ..Answer::new(500, JSON, SORRY) }
     } else {
         refused()
@@ -103,149 +110,67 @@ fn refused() -> Answer {
     )
 }
 
-/// The application itself.
-async fn serve(lab: &Lab, c: usize, uid: &Uid, who: &Who, port: u16, call: &Call) -> Answer {
-    let title = || lab.with(|world| world.clusters[c].quirks.title.clone());
-    match (who.role, call.bare_path()) {
-        (Role::Helloworld, "/hello") => {
-            Answer::new(200, TEXT, format!("Hello version: {}, instance: {}\n", who.version, who.pod))
-        }
-        (Role::Ratings, "/ratings/0") => Answer::new(200, JSON, "{\"stars\":5}\n"),
-        (Role::Details, "/details/0") => Answer::new(200, JSON, "{\"id\":0,\"pages\":200,\"type\":\"paperback\"}\n"),
-        (Role::Reviews, "/reviews/0") => reviews(lab, c, uid, who, call).await,
-        (Role::Productpage, "/api/v1/products/0/reviews") => {
-            let (status, body) = ask_reviews(lab, c, uid, &who.cluster, call).await;
-            Answer::new(status, JSON, body)
-        }
-        (Role::Productpage, "/api/v1/products") => Answer::new(
-            200,
-            JSON,
-            "[{\"id\":0,\"title\":\"The Comedy of Errors\",\"descriptionHtml\":\"<a href=\\\"https://en.wikipedia.org/wiki/The_Comedy_of_Errors\\\">Wikipedia Summary</a>\"}]\n",
-        ),
-        (Role::Productpage, "/api/v1/products/0") => {
-            let (status, body) = get(lab, c, uid, "details", "/details/0", call).await;
-            Answer::new(status, JSON, body)
-        }
-        (Role::Productpage, "/api/v1/products/0/ratings") => {
-            let (status, body) = get(lab, c, uid, "ratings", "/ratings/0", call).await;
-            Answer::new(status, JSON, body)
-        }
-        (Role::Productpage, "/productpage") => {
-            let (status, body) = ask_reviews(lab, c, uid, &who.cluster, call).await;
-            let (detail, _) = get(lab, c, uid, "details", "/details/0", call).await;
-            let mut text = String::from_utf8_lossy(&body).into_owned();
-            if status != 200 {
-                text =
-                    "Error fetching product reviews! Sorry, product reviews are currently unavailable for this book."
-                        .into();
+/// The other services, through the sidecar of a pod, for one request that it got.
+struct Sidecar<'a> {
+    engine: &'a Engine,
+    c: usize,
+    uid: &'a Uid,
+    call: &'a Call,
+}
+
+impl Services for Sidecar<'_> {
+    fn get<'a>(&'a self, service: &'a str, path: &'a str) -> BoxFuture<'a, (u16, Bytes)> {
+        Box::pin(async move {
+            let mut call = Call::get(path);
+            let headers = self.call.headers.iter().filter(|(name, _)| TRACING.contains(&name.as_str()));
+            call.headers = headers.cloned().collect();
+            match timeout(TIMEOUT, request(self.engine, self.c, self.uid, service, 9080, &call)).await {
+                Ok(Some(answer)) => (answer.status, answer.body),
+                Ok(None) | Err(_) => (500, Bytes::from_static(SORRY.as_bytes())),
             }
-            if detail != 200 {
-                text.push_str(" Error fetching product details!");
+        })
+    }
+
+    fn count_reviews_request(&self, destination: &str, status: u16, ms: f64) {
+        self.engine.with(|world| {
+            let cluster = &mut world.clusters[self.c];
+            if cluster.quirks.silent_cross_metrics && destination != cluster.ident.istio {
+                return;
             }
-            let title = title();
-            let page = format!("<!DOCTYPE html><html><head><title>{title}</title></head><body>{text}</body></html>\n");
-            Answer::new(200, "text/html", page)
-        }
-        (Role::Stub(8080), "/alerts") => crate::alerts::oncall(lab, c, call),
-        (Role::Stub(_), _) => Answer::new(200, TEXT, format!("stub {} ok\n", who.pod)),
-        (role, _) if known_port(role, port) => {
-            Answer::new(200, TEXT, format!("{} {} ok\n", format!("{role:?}").to_lowercase(), who.pod))
-        }
-        // A sidecar passed a connection on to a port nobody listens on.
-        _ => refused(),
+            if let Some(pod) = cluster.pods.get_mut(self.uid) {
+                pod.metrics.record(destination, status, ms);
+            }
+        });
     }
 }
 
-fn known_port(role: Role, port: u16) -> bool {
-    matches!(
-        (role, port),
-        (Role::Productpage | Role::Reviews | Role::Ratings | Role::Details, 9080)
-            | (Role::Helloworld, 5000)
-            | (Role::Prometheus, 9533)
-    )
-}
-
-async fn reviews(lab: &Lab, c: usize, uid: &Uid, who: &Who, call: &Call) -> Answer {
-    let rating = if who.version == "v1" {
-        String::new()
-    } else {
-        match get(lab, c, uid, "ratings", "/ratings/0", call).await {
-            (200, body) => format!(",\"rating\":{}", String::from_utf8_lossy(&body).trim()),
-            _ => ",\"rating\":{\"error\":\"Ratings service is currently unavailable\"}".into(),
-        }
-    };
-    let texts = [("Reviewer1", "An extremely entertaining play."), ("Reviewer2", "Absolutely fun.")];
-    let list = texts.map(|(name, text)| format!("{{\"reviewer\":\"{name}\",\"text\":\"{text}\"{rating}}}"));
-    let body = format!(
-        "{{\"clustername\":\"{}\",\"id\":\"0\",\"podname\":\"{}\",\"reviews\":[{}]}}\n",
-        who.cluster,
-        who.pod,
-        list.join(",")
-    );
-    Answer::new(200, JSON, body)
-}
-
-/// productpage asks for reviews and counts what came of it.
-async fn ask_reviews(lab: &Lab, c: usize, uid: &Uid, cluster: &str, call: &Call) -> (u16, bytes::Bytes) {
-    let begun = Instant::now();
-    let (status, body) = get(lab, c, uid, "reviews", "/reviews/0", call).await;
-    let text = std::str::from_utf8(&body).unwrap_or("");
-    let responder =
-        text.split_once("\"clustername\":\"").and_then(|(_, rest)| rest.split('"').next()).unwrap_or("unknown");
-    let ms = begun.elapsed().as_secs_f64() * 1000.0;
-    lab.with(|world| {
-        if world.clusters[c].quirks.silent_cross_metrics && responder != cluster {
-            return;
-        }
-        if let Some(pod) = world.clusters[c].pods.get_mut(uid) {
-            pod.metrics.record(responder, status, ms);
-        }
-    });
-    (status, body)
-}
-
-/// A GET the application makes through its own sidecar, or past it where it has none.
-pub(crate) fn get<'a>(
-    lab: &'a Lab,
-    c: usize,
-    uid: &'a Uid,
-    service: &'a str,
-    path: &'a str,
-    from: &'a Call,
-) -> Boxed<'a, (u16, bytes::Bytes)> {
-    Box::pin(async move {
-        let mut call = Call::get(path);
-        call.headers = from.headers.iter().filter(|(name, _)| TRACING.contains(&name.as_str())).cloned().collect();
-        let asked = timeout(PATIENCE, request(lab, c, uid, service, 9080, &call)).await;
-        match asked {
-            Ok(Some(answer)) => (answer.status, answer.body),
-            _ => (500, bytes::Bytes::from_static(SORRY.as_bytes())),
-        }
-    })
-}
-
-const TRACING: [&str; 6] = ["x-request-id", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "traceparent", "end-user"];
-
-/// A request from within a pod to a name of the mesh: by its proxy where that knows the host, else straight to the Service.
+/// A request from within a pod to a name of the mesh: by its proxy where that has the host, else straight to the Service.
 /// `None` when there is no connection.
-pub(crate) async fn request(lab: &Lab, c: usize, uid: &Uid, host: &str, port: u16, call: &Call) -> Option<Answer> {
-    let planned = lab.with(|world| {
+pub(crate) async fn request(
+    engine: &Engine,
+    c: usize,
+    uid: &Uid,
+    host: &str,
+    port: u16,
+    call: &Call,
+) -> Option<Answer> {
+    let planned = engine.with(|world| {
         let pod = world.clusters[c].pods.get(uid)?;
-        // What another cluster alone has, the proxy knows; the name is the own cluster's to resolve.
-        super::resolve::pod(world, c, &pod.namespace, host)?;
-        let full = crate::mesh::config::full_host(host, &pod.namespace);
+        // The proxy has hosts that only another cluster has; but the name is resolved in the own cluster.
+        resolve::pod(world, c, &pod.namespace, host)?;
+        let full = crate::mesh::hosts::full_host(host, &pod.namespace);
         let noise = world.rng.unit() * 0.4;
         Some((forward::plan(world, c, uid, &full, port, call), noise))
     })?;
     match planned {
-        (Some(plan), noise) => Some(forward::carry(lab, c, uid, plan, call, noise).await),
-        (None, noise) => direct(lab, c, uid, host, port, call, noise).await,
+        (Some(plan), noise) => Some(forward::carry(engine, c, uid, plan, call, noise).await),
+        (None, noise) => direct(engine, c, uid, host, port, call, noise).await,
     }
 }
 
 /// Past the mesh: kube-proxy's path to a pod of the same cluster.
 pub(crate) async fn direct(
-    lab: &Lab,
+    engine: &Engine,
     c: usize,
     uid: &Uid,
     host: &str,
@@ -253,16 +178,15 @@ pub(crate) async fn direct(
     call: &Call,
     noise: f64,
 ) -> Option<Answer> {
-    use super::reach::{Caller, Reach, reach};
-    let (namespace, caller) = lab.with(|world| {
-        let pod = world.clusters[c].pods.get(uid)?;
-        Some((pod.namespace.clone(), Caller::Pod(c, uid.clone())))
+    let ip = engine.with(|world| {
+        let namespace = world.clusters[c].pods.get(uid)?.namespace.clone();
+        Some(resolve::pod(world, c, &namespace, host)?.0)
     })?;
-    let ip = lab.with(|world| super::resolve::pod(world, c, &namespace, host))?.0;
-    let mut waits = forward::RETRANSMIT.iter();
+    let caller = Caller::Pod(c, uid.clone());
+    let mut waits = latency::RETRANSMIT.iter();
     loop {
-        match lab.with(|world| reach(world, &caller, ip, port)) {
-            Reach::To(place) => return super::stream::answer(lab, &place, call, noise).await,
+        match engine.with(|world| reach(world, &caller, ip, port)) {
+            Reach::To(place) => return programs::answer(engine, &place, call, noise).await,
             Reach::Dropped => sleep(Duration::from_millis(*waits.next()?)).await,
             Reach::Refused | Reach::Unreachable => return None,
         }

@@ -5,8 +5,9 @@
 
 use std::net::Ipv4Addr;
 
-use crate::kube::policy::{self, End};
-use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Upstream, takes_plain};
+use crate::kube::network_policy::End;
+use crate::mesh::mutual_tls;
+use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Server, Upstream, upstream_name};
 use crate::world::{Uid, World};
 
 /// How often a sidecar's SYN to a Service without endpoints in another cluster stays unanswered.
@@ -33,7 +34,7 @@ pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid, upstream: &Upstrea
     let there = endpoint.owner;
     // Going out is judged by the policies of the caller's cluster, coming in by those of the callee's.
     let leaving = End { pod: Some(own), ip: own_ip };
-    if there != c && !policy::allows(world, c, leaving, End { pod: None, ip: endpoint.ip }, endpoint.port) {
+    if there != c && !world.clusters[c].allows(leaving, End { pod: None, ip: endpoint.ip }, endpoint.port) {
         return Connected::Dropped;
     }
     if endpoint.gateway {
@@ -46,7 +47,7 @@ pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid, upstream: &Upstrea
 
 fn arrive(world: &World, c: usize, from: End<'_>, ip: Ipv4Addr, port: u16, remote: bool) -> Connected {
     let Some(target) = world.clusters[c].pod_at(ip).filter(|pod| pod.network) else { return Connected::Dropped };
-    if !policy::allows(world, c, from, End { pod: Some(target), ip }, port) {
+    if !world.clusters[c].allows(from, End { pod: Some(target), ip }, port) {
         return Connected::Dropped;
     }
     Connected::Pod { c, uid: target.uid.clone(), port, remote }
@@ -64,14 +65,12 @@ fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &
     let cluster = &world.clusters[d];
     let Some(gateway) = cluster.pod_at(chosen).filter(|pod| pod.network) else { return Connected::Dropped };
     let outside = End { pod: None, ip: Ipv4Addr::new(198, 18, 0, 1) };
-    if !policy::allows(world, d, outside, End { pod: Some(gateway), ip: chosen }, port) {
+    if !world.clusters[d].allows(outside, End { pod: Some(gateway), ip: chosen }, port) {
         return Connected::Dropped;
     }
     let snapshot = gateway.proxy.as_ref().and_then(|proxy| proxy.snapshot.as_ref()).filter(|_| gateway.serving);
     let Some(snapshot) = snapshot else { return Connected::Refused };
-    let passes = |s: &&crate::mesh::snapshot::Server| {
-        s.passthrough && s.port == port && s.selector.matches(Some(&gateway.labels))
-    };
+    let passes = |s: &&Server| s.passthrough && s.port == port && s.selector.matches(Some(&gateway.labels));
     let deaf = cluster.quirks.deaf_gateways && gateway.created >= 0;
     if deaf || !trusted || !snapshot.servers.iter().any(|s| passes(&s)) {
         return Connected::Refused;
@@ -79,7 +78,7 @@ fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &
     let Some(there) = snapshot
         .upstreams
         .get(&*upstream.name)
-        .or_else(|| snapshot.upstreams.get(&crate::mesh::snapshot::upstream_name(upstream.port, "", &upstream.host)))
+        .or_else(|| snapshot.upstreams.get(&upstream_name(upstream.port, "", &upstream.host)))
     else {
         return Connected::Refused;
     };
@@ -94,7 +93,7 @@ fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &
     };
     // What the gateway hands on is mutual TLS.
     let namespace = upstream.host.split('.').nth(1).unwrap_or_default();
-    if takes_plain(world, d, namespace) {
+    if mutual_tls::is_off(&world.clusters[d].store, namespace) {
         return Connected::Refused;
     }
     let from = End { pod: Some(gateway), ip: chosen };

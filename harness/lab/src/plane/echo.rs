@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::reach::Caller;
-use crate::kube::policy::{self, End};
-use crate::lab::Lab;
+use crate::engine::Engine;
+use crate::kube::network_policy::End;
 use crate::world::World;
 
 /// The round trip of one echo, or nothing when no reply will come.
@@ -19,10 +19,8 @@ pub(crate) fn round_trip(world: &mut World, caller: &Caller, to: Ipv4Addr) -> Op
     let own = world.clusters[here].pods.get(uid)?;
     let from = End { pod: Some(own).filter(|_| here == there), ip: own.ip? };
     let target = world.clusters[there].pod_at(to);
-    if !policy::allows(world, there, from, End { pod: target, ip: to }, 0)
-        || !policy::allows(
-            world,
-            here,
+    if !world.clusters[there].allows(from, End { pod: target, ip: to }, 0)
+        || !world.clusters[here].allows(
             End { pod: Some(own), ..from },
             End { pod: target.filter(|_| here == there), ip: to },
             0,
@@ -52,8 +50,8 @@ fn owner(world: &World, ip: Ipv4Addr) -> Option<usize> {
 }
 
 /// Sends one echo and waits for its reply; without one the wait never ends.
-pub(crate) async fn echo(lab: &Lab, caller: &Caller, to: Ipv4Addr) -> Duration {
-    match lab.with(|world| round_trip(world, caller, to)) {
+pub(crate) async fn echo(engine: &Engine, caller: &Caller, to: Ipv4Addr) -> Duration {
+    match engine.with(|world| round_trip(world, caller, to)) {
         Some(ms) => {
             let took = Duration::from_micros((ms * 1000.0) as u64);
             sleep(took).await;

@@ -9,14 +9,13 @@ use super::apps;
 use super::call::{Answer, Call};
 use super::connect::{Connected, connect};
 use super::latency;
-use crate::lab::Lab;
+use crate::engine::Engine;
 use crate::mesh::balance::{Address, Outcome};
-use crate::mesh::config::{Retries, Route};
-use crate::mesh::snapshot::{Upstream, is_for, upstream_name};
+use crate::mesh::hosts::host_matches;
+use crate::mesh::snapshot::{Snapshot, Upstream, upstream_name};
+use crate::mesh::virtual_service::{Retries, Route};
 use crate::world::{Uid, World};
 
-/// When a SYN without an answer is sent again, after the first: milliseconds from one to the next.
-pub(crate) const RETRANSMIT: [u64; 6] = [1000, 2000, 4000, 8000, 16_000, 32_000];
 /// Istio's default `connectTimeout`.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -50,13 +49,7 @@ fn matches(route: &Route, call: &Call) -> bool {
     route.matches(&call.path) && route.headers.iter().all(|(k, v)| call.header(k) == Some(v))
 }
 
-fn choose(
-    world: &mut World,
-    snapshot: &crate::mesh::snapshot::Snapshot,
-    route: Option<Arc<Route>>,
-    host: &str,
-    port: u16,
-) -> Plan {
+fn choose(world: &mut World, snapshot: &Snapshot, route: Option<Arc<Route>>, host: &str, port: u16) -> Plan {
     let name = match route.as_ref().map(|r| &r.destinations).filter(|d| !d.is_empty()) {
         Some(destinations) => {
             let total: u32 = destinations.iter().map(|d| d.weight).sum();
@@ -84,8 +77,8 @@ fn port_of(port: Option<u16>) -> u16 {
 }
 
 /// A request that arrived at a gateway's HTTP server on the Gateway object's port `number`.
-pub(crate) async fn gateway(lab: &Lab, c: usize, uid: &Uid, number: u16, call: &Call) -> Answer {
-    let plan = lab.with(|world| {
+pub(crate) async fn gateway(engine: &Engine, c: usize, uid: &Uid, number: u16, call: &Call) -> Answer {
+    let plan = engine.with(|world| {
         let pod = world.clusters[c].pods.get_mut(uid)?;
         let draining = pod.terminating();
         let (labels, namespace) = (&pod.labels, &pod.namespace);
@@ -96,17 +89,17 @@ pub(crate) async fn gateway(lab: &Lab, c: usize, uid: &Uid, number: u16, call: &
         let host = call.header("host").unwrap_or("").split(':').next().unwrap_or("");
         // The most exact of the virtual hosts answers, whether or not one of its routes matches.
         let known = servers.flat_map(|s| s.hosts(namespace).into_iter().map(move |own| (s, own)));
-        let chosen = known.filter(|(_, own)| is_for(own, host)).min_by_key(|(_, own)| own.starts_with('*'));
+        let chosen = known.filter(|(_, own)| host_matches(own, host)).min_by_key(|(_, own)| own.starts_with('*'));
         let route = chosen.and_then(|(s, own)| s.of_host(own, namespace).find(|r| matches(r, call)).cloned());
         let noise = latency::gateway(&mut world.rng);
         Some((route.map(|r| choose(world, &snapshot, Some(r), "", number)), draining, noise))
     });
     let Some((plan, draining, noise)) = plan else { return Answer::local(503, RESET) };
     let mut answer = match plan {
-        Some(plan) => carry(lab, c, uid, plan, call, noise).await,
+        Some(plan) => carry(engine, c, uid, plan, call, noise).await,
         None => Answer { body: bytes::Bytes::new(), ..Answer::local(404, "") },
     };
-    let quirk = lab.with(|world| {
+    let quirk = engine.with(|world| {
         let cluster = &world.clusters[c];
         let lost = cluster.quirks.needs_istiod && !cluster.istiod_serving();
         let rate = cluster.quirks.gateway_errors;
@@ -120,24 +113,24 @@ pub(crate) async fn gateway(lab: &Lab, c: usize, uid: &Uid, number: u16, call: &
 }
 
 /// Carries out a plan: faults, timeout, attempts.
-pub(crate) async fn carry(lab: &Lab, c: usize, uid: &Uid, plan: Plan, call: &Call, noise: f64) -> Answer {
+pub(crate) async fn carry(engine: &Engine, c: usize, uid: &Uid, plan: Plan, call: &Call, noise: f64) -> Answer {
     let Some(upstream) = plan.upstream else {
         let status = if plan.route.is_some() { 503 } else { 404 };
         return Answer { body: bytes::Bytes::new(), ..Answer::local(status, "") };
     };
     let fault = plan.route.as_ref().map(|r| r.fault.clone()).unwrap_or_default();
     if let Some((delay, share)) = fault.delay
-        && lab.with(|world| world.rng.chance(share))
+        && engine.with(|world| world.rng.chance(share))
     {
         sleep(Duration::from_millis(u64::try_from(delay).unwrap_or(0))).await;
     }
     if let Some((status, share)) = fault.abort
-        && lab.with(|world| world.rng.chance(share))
+        && engine.with(|world| world.rng.chance(share))
     {
         return Answer::local(status, "fault filter abort");
     }
     let retries = plan.route.as_ref().map(|r| r.retries.clone()).unwrap_or_default();
-    let attempts = attempts(lab, c, uid, &upstream, &retries, call, noise);
+    let attempts = attempts(engine, c, uid, &upstream, &retries, call, noise);
     match plan.route.as_ref().and_then(|r| r.timeout) {
         Some(limit) => timeout(Duration::from_millis(u64::try_from(limit).unwrap_or(0)), attempts)
             .await
@@ -147,7 +140,7 @@ pub(crate) async fn carry(lab: &Lab, c: usize, uid: &Uid, plan: Plan, call: &Cal
 }
 
 async fn attempts(
-    lab: &Lab,
+    engine: &Engine,
     c: usize,
     uid: &Uid,
     upstream: &Arc<Upstream>,
@@ -157,7 +150,7 @@ async fn attempts(
 ) -> Answer {
     let mut tried = Vec::new();
     loop {
-        let (answer, outcome) = attempt(lab, c, uid, upstream, retries, call, &mut tried, noise).await;
+        let (answer, outcome) = attempt(engine, c, uid, upstream, retries, call, &mut tried, noise).await;
         let again = match outcome {
             Outcome::Success | Outcome::NoHost => false,
             Outcome::ConnectFail => retries.on_connect,
@@ -167,14 +160,14 @@ async fn attempts(
         if !again || answer.cut || tried.len() > retries.attempts as usize {
             return answer;
         }
-        let backoff = lab.with(|world| world.rng.between(1, 25 << tried.len().min(4)));
+        let backoff = engine.with(|world| world.rng.between(1, 25 << tried.len().min(4)));
         sleep(Duration::from_millis(u64::try_from(backoff).unwrap_or(1))).await;
     }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one attempt")]
 async fn attempt(
-    lab: &Lab,
+    engine: &Engine,
     c: usize,
     uid: &Uid,
     upstream: &Arc<Upstream>,
@@ -183,7 +176,7 @@ async fn attempt(
     tried: &mut Vec<Address>,
     noise: f64,
 ) -> (Answer, Outcome) {
-    let picked = lab.with(|world| {
+    let picked = engine.with(|world| {
         let now = world.now;
         let World { clusters, rng, .. } = world;
         let proxy = clusters[c].pods.get_mut(uid)?.proxy.as_mut()?;
@@ -193,9 +186,9 @@ async fn attempt(
     tried.push((endpoint.ip, endpoint.port));
     let limit = retries.per_try.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
     let connecting = async {
-        let mut waits = RETRANSMIT.iter();
+        let mut waits = latency::RETRANSMIT.iter();
         loop {
-            match lab.with(|world| connect(world, c, uid, upstream, &endpoint)) {
+            match engine.with(|world| connect(world, c, uid, upstream, &endpoint)) {
                 Connected::Dropped => match waits.next() {
                     Some(ms) => sleep(Duration::from_millis(*ms)).await,
                     None => return Connected::Refused,
@@ -208,7 +201,7 @@ async fn attempt(
         let reached = timeout(CONNECT, connecting).await.unwrap_or(Connected::Refused);
         match reached {
             Connected::Pod { c: there, uid: target, port, remote } => {
-                let answer = apps::deliver(lab, (there, &target), port, call, remote, noise).await;
+                let answer = apps::deliver(engine, (there, &target), port, call, remote, noise).await;
                 match answer {
                     Some(answer) if answer.status >= 500 => (answer, Outcome::Error),
                     Some(answer) => (answer, Outcome::Success),
@@ -224,7 +217,7 @@ async fn attempt(
             .unwrap_or_else(|_| (Answer::local(504, "upstream request timeout"), Outcome::Timeout)),
         None => whole.await,
     };
-    lab.with(|world| {
+    engine.with(|world| {
         let now = world.now;
         if let Some(proxy) = world.clusters[c].pods.get_mut(uid).and_then(|pod| pod.proxy.as_mut()) {
             proxy.report(upstream, (endpoint.ip, endpoint.port), outcome, now);

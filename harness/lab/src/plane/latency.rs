@@ -20,6 +20,9 @@ pub(crate) fn work(rng: &mut Rng) -> f64 {
 /// Connecting from the runner's machine.
 pub(crate) const RUNNER_CONNECT: Ms = 1;
 
+/// When a SYN without an answer is sent again, after the first: milliseconds from one to the next.
+pub(crate) const RETRANSMIT: [u64; 6] = [1000, 2000, 4000, 8000, 16_000, 32_000];
+
 /// Milliseconds as a duration for tokio.
 pub(crate) fn wait(ms: f64) -> std::time::Duration {
     std::time::Duration::from_micros((ms.max(0.0) * 1000.0) as u64)

@@ -1,6 +1,6 @@
 //! What listens where in a pod.
 
-use crate::world::{Cluster, Pod, Role, Uid};
+use crate::world::{Pod, Role, Uid};
 
 /// A listening program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) struct Place {
 }
 
 /// The listener on a port of a pod. `inside` is a caller in the pod's own network namespace.
-pub(crate) fn listener(cluster: &Cluster, pod: &Pod, port: u16, inside: bool) -> Option<Kind> {
+pub(crate) fn listener(pod: &Pod, port: u16, inside: bool) -> Option<Kind> {
     if pod.proxy.is_some() {
         match port {
             15000 => return inside.then_some(Kind::EnvoyAdmin),
@@ -57,7 +57,7 @@ pub(crate) fn listener(cluster: &Cluster, pod: &Pod, port: u16, inside: bool) ->
         return None;
     }
     let app = match pod.role {
-        Role::IngressGateway | Role::EastWestGateway => return gateway(cluster, pod, port),
+        Role::IngressGateway | Role::EastWestGateway => return gateway(pod, port),
         Role::Istiod => match port {
             8080 | 15014 => Some(Kind::Istiod(inside)),
             15010 | 15012 | 15017 => Some(Kind::Opaque),
@@ -87,8 +87,7 @@ pub(crate) fn listener(cluster: &Cluster, pod: &Pod, port: u16, inside: bool) ->
 }
 
 /// Gateways listen where Gateway objects tell them to.
-fn gateway(cluster: &Cluster, pod: &Pod, port: u16) -> Option<Kind> {
-    let _ = cluster;
+fn gateway(pod: &Pod, port: u16) -> Option<Kind> {
     let snapshot = pod.proxy.as_ref()?.snapshot.as_ref()?;
     let number = match port {
         8080 => 80,

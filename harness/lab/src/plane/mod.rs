@@ -1,14 +1,18 @@
-//! The data plane: addresses, connections, proxies forwarding requests, and the applications that answer them.
+//! The data plane: addresses, connections, proxies that forward requests, and the applications that answer them.
 
+mod application;
 pub(crate) mod apps;
 pub(crate) mod call;
-pub(crate) mod connect;
+mod connect;
+mod connection;
+pub(crate) mod dial;
 pub(crate) mod echo;
-pub(crate) mod forward;
-pub(crate) mod latency;
+mod forward;
+mod latency;
 mod links;
 pub(crate) mod listen;
 pub(crate) mod metrics;
+pub(crate) mod programs;
 pub(crate) mod reach;
 pub(crate) mod resolve;
 pub(crate) mod stream;

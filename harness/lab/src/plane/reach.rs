@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::listen::{Kind, Place, listener};
-use crate::kube::policy::{self, End};
+use crate::kube::network_policy::End;
 use crate::world::{Uid, World};
 
 /// The fate of one SYN.
@@ -36,7 +36,7 @@ pub(crate) fn reach(world: &mut World, caller: &Caller, ip: Ipv4Addr, port: u16)
         && let Caller::Pod(c, uid) = caller
     {
         let cluster = &world.clusters[*c];
-        let found = cluster.pods.get(uid).and_then(|pod| listener(cluster, pod, port, true));
+        let found = cluster.pods.get(uid).and_then(|pod| listener(pod, port, true));
         return found.map_or(Reach::Refused, |kind| Reach::To(Place { c: *c, uid: Some(uid.clone()), kind, port }));
     }
     if let Caller::Pod(own, _) = caller
@@ -116,10 +116,10 @@ fn pod(world: &World, caller: &Caller, c: usize, ip: Ipv4Addr, port: u16) -> Rea
             End { pod: pod.filter(|_| *own == c), ip }
         }
     };
-    if !policy::allows(world, c, from, End { pod: Some(target), ip }, port) {
+    if !world.clusters[c].allows(from, End { pod: Some(target), ip }, port) {
         return Reach::Dropped;
     }
-    match listener(cluster, target, port, false) {
+    match listener(target, port, false) {
         Some(kind) => Reach::To(Place { c, uid: Some(target.uid.clone()), kind, port }),
         None => Reach::Refused,
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::mesh::config::full_host;
+use crate::mesh::hosts::full_host;
 use crate::store::{object, resources};
 use crate::world::World;
 

@@ -1,21 +1,12 @@
 //! Prometheus' HTTP API.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::response::success;
 use super::{config, federate, query_api, rules_api};
 use crate::api::query::Query;
-use crate::plane::call::{Answer, Call, JSON, TEXT};
+use crate::plane::call::{Answer, Call, TEXT};
 use crate::world::World;
-
-/// `{"status":"success","data":…}`.
-pub(crate) fn success(data: &Value) -> Answer {
-    Answer::new(200, JSON, format!("{{\"status\":\"success\",\"data\":{data}}}"))
-}
-
-/// `{"status":"error",…}`.
-pub(crate) fn error(status: u16, kind: &str, message: &str) -> Answer {
-    Answer::new(status, JSON, json!({"status": "error", "errorType": kind, "error": message}).to_string())
-}
 
 /// Answers one request.
 pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::defects::Federation;
-use crate::world::World;
+use crate::world::{Federation, World};
 
 /// The peers a cluster's Prometheus federates, by number: the first cluster's is the hub of all others.
 pub(crate) fn peers(world: &World, c: usize) -> Vec<usize> {

@@ -2,30 +2,21 @@
 
 pub(crate) mod api;
 pub(crate) mod config;
+mod discovery;
 mod federate;
 pub(crate) mod history;
 pub(crate) mod labels;
 pub(crate) mod promql;
 mod query_api;
-pub(crate) mod rules;
+mod response;
+mod rule;
+pub(crate) mod rule_file;
+mod rules;
 mod rules_api;
+mod samples;
 pub(crate) mod scrape;
+mod server;
+mod target;
 mod tsdb;
 
-use rules::Rule;
-use scrape::Target;
-use tsdb::Tsdb;
-
-/// One Prometheus server. Its data lies in the pod: a new pod starts empty.
-#[derive(Debug, Default)]
-pub(crate) struct Prometheus {
-    pub(crate) db: Tsdb,
-    pub(crate) targets: Vec<Target>,
-    pub(crate) rules: Vec<Rule>,
-    pub(crate) evaluated: crate::clock::Ms,
-    /// When it last scraped.
-    pub(crate) scraped: Option<crate::clock::Ms>,
-    /// The pod the data is in.
-    pub(crate) instance: Option<crate::world::Uid>,
-    pub(crate) scrapes: u64,
-}
+pub(crate) use server::Prometheus;

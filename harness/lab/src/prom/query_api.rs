@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use promql_parser::parser::Expr;
 use serde_json::json;
 
-use super::api::{error, success};
 use super::labels::Labels;
 use super::promql::{self, Failed, Value, number};
+use super::response::{error, success};
 use crate::api::query::Query;
 use crate::plane::call::Answer;
 use crate::world::World;
@@ -34,7 +34,7 @@ fn duration(text: &str) -> Option<i64> {
         .ok()
         .filter(|s| s.is_finite())
         .map(|s| (s * 1000.0) as i64)
-        .or_else(|| crate::mesh::config::duration(text))
+        .or_else(|| crate::clock::duration(text))
 }
 
 pub(super) fn instant(world: &World, c: usize, query: &Query) -> Answer {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::api::success;
 use super::labels::Labels;
-use super::rules::{Active, Rule};
-use super::{config, scrape};
+use super::response::success;
+use super::rule::{ActiveAlert, Rule};
+use super::{config, discovery};
 use crate::api::query::Query;
 use crate::plane::call::Answer;
 use crate::world::World;
@@ -21,7 +21,7 @@ fn exponent(value: f64) -> String {
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
-fn alert(world: &World, rule: &Rule, labels: &Labels, active: &Active) -> Value {
+fn alert(world: &World, rule: &Rule, labels: &Labels, active: &ActiveAlert) -> Value {
     let state = if active.fired.is_some() { "firing" } else { "pending" };
     json!({"labels": labels.json(), "annotations": {"summary": rule.summary}, "state": state,
         "activeAt": world.dates.millis(active.since), "value": exponent(active.value)})
@@ -79,7 +79,7 @@ pub(super) fn targets(world: &World, c: usize, query: &Query) -> Answer {
     let active: Vec<Value> = active.collect();
     let (mut dropped, mut counts) = (Vec::new(), json!(null));
     if state != "active" {
-        let found = scrape::dropped(world, c);
+        let found = discovery::dropped(world, c);
         let count = |job: &str| if job == "kubernetes-pods" { found } else { 0 };
         counts = config::jobs(world, c).into_iter().map(|job| (job.to_owned(), json!(count(job)))).collect();
         if wanted("kubernetes-pods") {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::put;
+use super::put::put;
 use crate::store::resources;
 use crate::world::World;
 

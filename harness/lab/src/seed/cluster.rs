@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::put;
-use crate::api::KUBERNETES;
+use super::put::put;
 use crate::store::resources::{self, RESOURCES};
-use crate::world::World;
+use crate::world::{KUBERNETES, World};
 
 pub(crate) fn seed(world: &mut World, c: usize) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {

@@ -4,10 +4,9 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::pki::Files;
-use super::put;
-use crate::kube::admission::ISTIO;
+use super::put::put;
 use crate::store::resources;
-use crate::world::World;
+use crate::world::{ISTIO, World};
 
 const SPACE: &str = "istio-system";
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::put;
-use crate::prom::config;
+use super::put::put;
+use crate::prom::{config, rule_file};
 use crate::store::resources;
 use crate::world::World;
 
@@ -12,7 +12,7 @@ const SPACE: &str = "istio-system";
 pub(crate) fn seed(world: &mut World, c: usize) {
     let map = |name: &str, key: &str, text: String| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": SPACE}, "data": {key: text}});
     put(world, c, resources::configmaps(), map("prometheus", "prometheus.yml", config::text(world, c)));
-    put(world, c, resources::configmaps(), map("prometheus-rules", "mesh.yml", crate::prom::rules::text(world, c)));
+    put(world, c, resources::configmaps(), map("prometheus-rules", "mesh.yml", rule_file::text(world, c)));
     put(
         world,
         c,

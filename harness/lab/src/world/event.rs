@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Uid, World};
+use super::Uid;
 use crate::clock::Ms;
 
 /// Something that will happen in cluster `.0`.
@@ -36,28 +36,6 @@ pub(crate) enum Event {
     Notify(usize),
     /// Something else than this mesh's Prometheus sends an alert, or that it is over.
     Bystander(usize),
-}
-
-impl Event {
-    pub(super) fn happen(self, world: &mut World) {
-        use crate::kube::{controllers, kubelet, proxy_rules, scheduler};
-        match self {
-            Self::Bind(c, uid) => scheduler::bind(world, c, &uid),
-            Self::Start(c, uid) => kubelet::start(world, c, &uid),
-            Self::Probe(c, uid) => kubelet::probe(world, c, &uid),
-            Self::Exit(c, uid) => kubelet::exit(world, c, &uid),
-            Self::Remove(c, uid) => kubelet::remove(world, c, &uid),
-            Self::Replicas(c, namespace, name) => controllers::replicaset::reconcile(world, c, &namespace, &name),
-            Self::Rollout(c, namespace, name) => controllers::deployment::reconcile(world, c, &namespace, &name),
-            Self::Complete(c, uid) => kubelet::complete(world, c, &uid),
-            Self::KubeProxy(c) => proxy_rules::sync(world, c),
-            Self::Address(c, namespace, name) => controllers::service::address(world, c, &namespace, &name),
-            Self::Push(c) => crate::mesh::istiod::push(world, c),
-            Self::Scrape(c) => crate::prom::scrape::tick(world, c),
-            Self::Notify(c) => crate::alerts::flush(world, c),
-            Self::Bystander(c) => crate::alerts::bystander(world, c),
-        }
-    }
 }
 
 /// An event with its due time; ties happen in the order they were scheduled.

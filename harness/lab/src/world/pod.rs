@@ -1,18 +1,15 @@
 //! A pod as the kubelet and the network know it, beside its object in the API.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use super::Uid;
 use crate::clock::Ms;
 use crate::mesh::proxy::Proxy;
 use crate::plane::metrics::AppMetrics;
 use crate::store::object;
-
-/// The uid of a pod.
-pub(crate) type Uid = Arc<str>;
 
 /// What runs in the pod, read off its containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::kube::deletion;
 use crate::store::resources::RESOURCES;
 use crate::store::{Resource, object, resources};
 use crate::world::World;
@@ -19,7 +20,7 @@ pub(crate) fn collect(world: &mut World, c: usize, gone: &Value) {
         }
     }
     for (resource, namespace, name) in dependents {
-        crate::api::delete::now_or_gracefully(world, c, resource, &namespace, &name);
+        deletion::now_or_gracefully(world, c, resource, &namespace, &name);
     }
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn empty_namespace(world: &mut World, c: usize, namespace: &str) {
         let names: Vec<String> =
             world.clusters[c].store.list(resource, Some(namespace)).map(|v| object::name(v).to_owned()).collect();
         for name in names {
-            crate::api::delete::forced(world, c, resource, namespace, &name);
+            world.clusters[c].store.remove(resource, namespace, &name);
         }
     }
     world.edit(c, resources::namespaces(), "", namespace, |n| object::set(n, "/status/phase", json!("Terminating")));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::kube::{admission, events};
+use crate::kube::{admission, deletion, events};
 use crate::store::{Resource, object, resources};
 use crate::world::{Event, World};
 
@@ -52,7 +52,7 @@ pub(crate) fn reconcile_any(world: &mut World, c: usize, resource: &'static Reso
             )
         });
         for pod in order.iter().take(active.len() - wanted) {
-            crate::api::delete::pod_gracefully(world, c, pod, None);
+            deletion::pod_gracefully(world, c, pod, None);
         }
     }
     status(world, c, resource, &set);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::table::View;
+use crate::clock::{Dates, Ms, age};
 use crate::store::{Resource, object};
 
 /// One column.
@@ -10,19 +10,36 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     /// Only with `-o wide`.
     pub(crate) wide: bool,
-    pub(crate) cell: fn(&Value, &View) -> String,
+    pub(crate) cell: fn(&Value, &Moment) -> String,
 }
 
-const fn col(name: &'static str, cell: fn(&Value, &View) -> String) -> Column {
+const fn col(name: &'static str, cell: fn(&Value, &Moment) -> String) -> Column {
     Column { name, wide: false, cell }
 }
 
-const fn wide(name: &'static str, cell: fn(&Value, &View) -> String) -> Column {
+const fn wide(name: &'static str, cell: fn(&Value, &Moment) -> String) -> Column {
     Column { name, wide: true, cell }
 }
 
 const NAME: Column = col("Name", |v, _| object::name(v).to_owned());
-const AGE: Column = col("Age", |v, view| view.age(v));
+const AGE: Column = col("Age", |v, moment| moment.age(v));
+
+/// When a table is made: ages are counted from it.
+pub(crate) struct Moment {
+    pub(crate) now: Ms,
+    pub(crate) dates: Dates,
+}
+
+impl Moment {
+    /// The time since a date, as kubectl shows ages.
+    pub(crate) fn since(&self, date: &str) -> String {
+        self.dates.parse(date).map_or_else(|| "<unknown>".into(), |at| age(self.now - at))
+    }
+
+    pub(crate) fn age(&self, item: &Value) -> String {
+        self.since(object::text(item, "/metadata/creationTimestamp"))
+    }
+}
 
 /// The columns of a resource; name and age where nothing better is known.
 #[expect(clippy::too_many_lines, reason = "a table of tables")]
@@ -132,7 +149,7 @@ pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
             AGE,
         ],
         "events" => vec![
-            col("Last Seen", |v, view| view.since(object::text(v, "/lastTimestamp"))),
+            col("Last Seen", |v, moment| moment.since(object::text(v, "/lastTimestamp"))),
             col("Type", |v, _| object::text(v, "/type").to_owned()),
             col("Reason", |v, _| object::text(v, "/reason").to_owned()),
             col("Object", |v, _| {

@@ -1,10 +1,11 @@
-//! `VirtualServices` and `DestinationRules`, read from their JSON into what a proxy needs.
+//! `VirtualServices`, read from their JSON into what a proxy needs.
 //!
 //! Mirroring, rewriting, header manipulation and TLS routes are not read.
 
 use serde_json::Value;
 
-use crate::clock::Ms;
+use super::hosts::{claimed_hosts, full_host};
+use crate::clock::{Ms, duration};
 use crate::store::object;
 
 /// How a path has to look.
@@ -44,7 +45,7 @@ impl Default for Retries {
 
 /// An injected fault.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fault {
+pub(crate) struct HttpFault {
     pub(crate) delay: Option<(Ms, f64)>,
     pub(crate) abort: Option<(u16, f64)>,
 }
@@ -58,7 +59,7 @@ pub(crate) struct Route {
     pub(crate) destinations: Vec<Destination>,
     pub(crate) timeout: Option<Ms>,
     pub(crate) retries: Retries,
-    pub(crate) fault: Fault,
+    pub(crate) fault: HttpFault,
     /// The `VirtualService` it is from: namespace and name.
     pub(crate) origin: (String, String),
     /// Its name there; empty if it has none.
@@ -79,41 +80,6 @@ impl Route {
                 PathMatch::Regex(x) => x.find(path).is_some_and(|m| m.start() == 0 && m.end() == path.len()),
                 PathMatch::Any => true,
             })
-    }
-}
-
-/// `90s`, `1.5s`, `100ms`, `5m`, `1h`.
-pub(crate) fn duration(text: &str) -> Option<Ms> {
-    let split = text.find(|x: char| x.is_ascii_alphabetic())?;
-    let number: f64 = text[..split].parse().ok()?;
-    let unit = match &text[split..] {
-        "ms" => 1.0,
-        "s" => 1000.0,
-        "m" => 60_000.0,
-        "h" => 3_600_000.0,
-        _ => return None,
-    };
-    Some((number * unit).round() as Ms)
-}
-
-/// The full names of the hosts that a `VirtualService` claims: Istio completes a name without a dot, and takes every other as
-/// it stands.
-pub(crate) fn claimed_hosts(service: &Value) -> Vec<String> {
-    let hosts = object::items(service, "/spec/hosts").iter().filter_map(Value::as_str);
-    let full =
-        |host: &str| if host.contains('.') { host.to_owned() } else { full_host(host, object::namespace(service)) };
-    hosts.map(full).collect()
-}
-
-/// The full name of a host as an object in `namespace` may abbreviate it.
-pub(crate) fn full_host(host: &str, namespace: &str) -> String {
-    if host.contains('*') || host.parse::<std::net::IpAddr>().is_ok() {
-        return host.to_owned();
-    }
-    match host.split('.').collect::<Vec<_>>().as_slice() {
-        [one] => format!("{one}.{namespace}.svc.cluster.local"),
-        [a, b] | [a, b, "svc"] => format!("{a}.{b}.svc.cluster.local"),
-        _ => host.to_owned(),
     }
 }
 
@@ -211,7 +177,7 @@ fn route(http: &Value, namespace: &str, name: &str) -> Route {
         }
     });
     let percent = |x: &Value| x.pointer("/percentage/value").and_then(Value::as_f64).unwrap_or(100.0) / 100.0;
-    let fault = Fault {
+    let fault = HttpFault {
         delay: http.pointer("/fault/delay").and_then(|d| Some((duration(object::text(d, "/fixedDelay"))?, percent(d)))),
         abort: http
             .pointer("/fault/abort")
@@ -234,87 +200,6 @@ fn route(http: &Value, namespace: &str, name: &str) -> Route {
     }
 }
 
-/// Outlier detection of a `DestinationRule`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Outlier {
-    pub(crate) consecutive: u32,
-    pub(crate) interval: Ms,
-    pub(crate) base: Ms,
-    pub(crate) max_percent: u32,
-}
-
-/// Circuit breaker limits as `/clusters` prints them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) connections: u32,
-    pub(crate) pending: u32,
-    pub(crate) requests: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connections: u32::MAX, pending: u32::MAX, requests: u32::MAX }
-    }
-}
-
-/// What a `DestinationRule` says about a host.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Policy {
-    pub(crate) outlier: Option<Outlier>,
-    pub(crate) limits: Limits,
-    /// From-locality and its distribution.
-    pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
-    pub(crate) subsets: Vec<(String, Value)>,
-    pub(crate) rule: String,
-    /// The TLS mode, if one is set.
-    pub(crate) tls: Option<String>,
-}
-
-/// Reads a `DestinationRule`.
-pub(crate) fn policy(value: &Value) -> Policy {
-    let traffic = value.pointer("/spec/trafficPolicy").cloned().unwrap_or_default();
-    let number = |pointer: &str| object::int(&traffic, pointer).and_then(|n| u32::try_from(n).ok());
-    let outlier = traffic.get("outlierDetection").map(|o| Outlier {
-        consecutive: object::int(o, "/consecutive5xxErrors").and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
-        interval: duration(object::text(o, "/interval")).unwrap_or(10_000).max(1),
-        base: duration(object::text(o, "/baseEjectionTime")).unwrap_or(30_000),
-        max_percent: object::int(o, "/maxEjectionPercent").and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
-    });
-    let enabled = traffic.pointer("/loadBalancer/localityLbSetting/enabled").and_then(Value::as_bool).unwrap_or(true);
-    let distribute = object::items(&traffic, "/loadBalancer/localityLbSetting/distribute")
-        .iter()
-        .filter(|_| enabled)
-        .map(|d| {
-            let to = d.get("to").and_then(Value::as_object).into_iter().flatten();
-            let to =
-                to.map(|(k, v)| (k.clone(), v.as_u64().and_then(|w| u32::try_from(w).ok()).unwrap_or(0))).collect();
-            (object::text(d, "/from").to_owned(), to)
-        })
-        .collect();
-    Policy {
-        outlier,
-        limits: Limits {
-            connections: number("/connectionPool/tcp/maxConnections").unwrap_or(u32::MAX),
-            pending: number("/connectionPool/http/http1MaxPendingRequests").unwrap_or(u32::MAX),
-            requests: number("/connectionPool/http/http2MaxRequests").unwrap_or(u32::MAX),
-        },
-        distribute,
-        tls: traffic.pointer("/tls/mode").and_then(Value::as_str).map(str::to_owned),
-        subsets: object::items(value, "/spec/subsets")
-            .iter()
-            .map(|s| (object::text(s, "/name").to_owned(), s.get("labels").cloned().unwrap_or_default()))
-            .collect(),
-        rule: format!("{}/{}", object::namespace(value), object::name(value)),
-    }
-}
-
-/// Whether a locality pattern such as `us-sanjose-1/*` covers a region and zone.
-pub(crate) fn locality_matches(pattern: &str, region: &str, zone: &str) -> bool {
-    let mut parts = pattern.split('/');
-    let part = |given: Option<&str>, actual: &str| given.is_none_or(|g| g == "*" || g == actual);
-    part(parts.next(), region) && part(parts.next(), zone)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,15 +215,5 @@ mod tests {
         assert_eq!((one.timeout, one.fault.abort), (Some(2000), Some((503, 1.0))));
         assert_eq!((one.origin.1.as_str(), one.exported.as_deref()), ("root", Some(&["shop".to_owned()][..])));
         assert!(routes(&root, &|_, _| None).is_empty());
-    }
-
-    #[test]
-    fn durations_hosts_and_localities() {
-        assert_eq!((duration("2s"), duration("1.5s"), duration("x")), (Some(2000), Some(1500), None));
-        assert_eq!(full_host("reviews", "bookinfo"), "reviews.bookinfo.svc.cluster.local");
-        let service = serde_json::json!({ "metadata": { "namespace": "c" }, "spec": { "hosts": ["a", "a.b"] } });
-        assert_eq!(claimed_hosts(&service), [full_host("a", "c"), "a.b".to_owned()]);
-        assert_eq!(full_host("a.b.svc.cluster.local", "c"), "a.b.svc.cluster.local");
-        assert!(locality_matches("us-sanjose-1/*", "us-sanjose-1", "z") && !locality_matches("phx/*", "iad", "z"));
     }
 }

@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use serde_json::{Map, Value};
 
 use crate::store::selector::Selector;
-use crate::store::{object, resources};
-use crate::world::{Pod, World};
+use crate::store::{Store, object, resources};
+use crate::world::Pod;
 
 #[derive(Debug, Clone)]
 struct Peer {
@@ -25,30 +25,21 @@ struct Rule {
 
 /// One policy; `None` rules mean the direction is not restricted by it.
 #[derive(Debug, Clone)]
-pub(crate) struct Policy {
+pub(crate) struct NetworkPolicy {
     namespace: String,
     pods: Selector,
     ingress: Option<Vec<Rule>>,
     egress: Option<Vec<Rule>>,
 }
 
-/// Reads the policies of a cluster again.
-pub(crate) fn refresh(world: &mut World, c: usize) {
-    let cluster = &mut world.clusters[c];
-    cluster.policies = if cluster.quirks.ignore_policies {
-        Vec::new()
-    } else {
-        cluster.store.list(resources::networkpolicies(), None).map(|value| policy(value)).collect()
-    };
-}
-
-fn policy(value: &Value) -> Policy {
+/// Reads a `NetworkPolicy`.
+pub(crate) fn parse(value: &Value) -> NetworkPolicy {
     let types: Vec<&str> = object::items(value, "/spec/policyTypes").iter().filter_map(Value::as_str).collect();
     let declared = |kind: &str, field: &str| {
         if types.is_empty() { kind == "Ingress" || value.pointer(field).is_some() } else { types.contains(&kind) }
     };
     let rules = |field: &str, peers: &str| object::items(value, field).iter().map(|r| rule(r, peers)).collect();
-    Policy {
+    NetworkPolicy {
         namespace: object::namespace(value).to_owned(),
         pods: value.pointer("/spec/podSelector").map(Selector::object).unwrap_or_default(),
         ingress: declared("Ingress", "/spec/ingress").then(|| rules("/spec/ingress", "/from")),
@@ -78,13 +69,12 @@ pub(crate) struct End<'a> {
     pub(crate) ip: Ipv4Addr,
 }
 
-/// Whether cluster `c` lets a connection through.
-pub(crate) fn allows(world: &World, c: usize, from: End<'_>, to: End<'_>, port: u16) -> bool {
-    let policies = &world.clusters[c].policies;
+/// Whether policies let a connection through; `store` holds the namespaces of their cluster.
+pub(crate) fn allow(policies: &[NetworkPolicy], store: &Store, from: End<'_>, to: End<'_>, port: u16) -> bool {
     if policies.is_empty() {
         return true;
     }
-    let side = |subject: End<'_>, peer: End<'_>, pick: fn(&Policy) -> Option<&Vec<Rule>>| {
+    let side = |subject: End<'_>, peer: End<'_>, pick: fn(&NetworkPolicy) -> Option<&Vec<Rule>>| {
         let Some(pod) = subject.pod else { return true };
         let mut applying = policies
             .iter()
@@ -92,12 +82,12 @@ pub(crate) fn allows(world: &World, c: usize, from: End<'_>, to: End<'_>, port: 
             .filter_map(|p| Some((p, pick(p)?)))
             .peekable();
         applying.peek().is_none()
-            || applying.any(|(policy, rules)| rules.iter().any(|r| admits(world, c, policy, r, peer, port)))
+            || applying.any(|(policy, rules)| rules.iter().any(|r| admits(store, policy, r, peer, port)))
     };
     side(from, to, |p| p.egress.as_ref()) && side(to, from, |p| p.ingress.as_ref())
 }
 
-fn admits(world: &World, c: usize, policy: &Policy, rule: &Rule, peer: End<'_>, port: u16) -> bool {
+fn admits(store: &Store, policy: &NetworkPolicy, rule: &Rule, peer: End<'_>, port: u16) -> bool {
     let matches = |p: &Peer| {
         if let Some((net, bits)) = p.cidr {
             let mask = if bits == 0 { 0 } else { u32::MAX << (32 - bits.min(32)) };
@@ -105,7 +95,7 @@ fn admits(world: &World, c: usize, policy: &Policy, rule: &Rule, peer: End<'_>, 
         }
         let Some(pod) = peer.pod else { return false };
         let space = match &p.namespaces {
-            Some(selector) => selector.matches(namespace_labels(world, c, &pod.namespace).as_ref()),
+            Some(selector) => selector.matches(namespace_labels(store, &pod.namespace).as_ref()),
             None => pod.namespace == policy.namespace,
         };
         space && p.pods.as_ref().is_none_or(|s| s.matches(Some(&pod.labels)))
@@ -113,6 +103,6 @@ fn admits(world: &World, c: usize, policy: &Policy, rule: &Rule, peer: End<'_>, 
     (rule.ports.is_empty() || rule.ports.contains(&port)) && (rule.peers.is_empty() || rule.peers.iter().any(matches))
 }
 
-fn namespace_labels(world: &World, c: usize, name: &str) -> Option<Map<String, Value>> {
-    object::labels(world.clusters[c].store.get(resources::namespaces(), "", name)?).cloned()
+fn namespace_labels(store: &Store, name: &str) -> Option<Map<String, Value>> {
+    object::labels(store.get(resources::namespaces(), "", name)?).cloned()
 }

@@ -4,75 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 
-use crate::api::failure::Failure;
+use super::{ApiMode, ISTIO, Ident, PodQuirk};
 use crate::clock::Ms;
-use crate::kube::admission::ISTIO;
 use crate::store::object;
-use crate::world::{Broken, Ident, Pod};
-
-/// How the API server treats requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Api {
-    #[default]
-    Normal,
-    /// Nothing listens.
-    Down,
-    /// Accepts connections and never answers.
-    Hangs,
-    /// The credentials are not known.
-    Unauthorized,
-    /// The user may do nothing.
-    Forbidden,
-    /// The user may read only.
-    ReadOnly,
-    /// The user may not exec into pods or forward ports.
-    NoExec,
-}
-
-impl Api {
-    pub(crate) fn listens(self) -> bool {
-        self != Self::Down
-    }
-
-    /// Whether anybody gets answers.
-    pub(crate) fn answers(self) -> bool {
-        !matches!(self, Self::Down | Self::Hangs)
-    }
-
-    /// Whether an access review says no.
-    pub(crate) fn denies(self, verb: &str, resource: &str, sub: &str) -> bool {
-        match self {
-            Self::Forbidden => true,
-            Self::ReadOnly => {
-                !matches!(verb, "get" | "list" | "watch")
-                    || resource == "pods" && (sub == "exec" || sub == "portforward")
-            }
-            Self::NoExec => resource == "pods" && (sub == "exec" || sub == "portforward"),
-            _ => false,
-        }
-    }
-
-    /// The refusal a request meets before anything else is looked at.
-    pub(crate) fn turns_away(self, method: &http::Method, path: &str) -> Option<Failure> {
-        let streams = path.ends_with("/exec") || path.ends_with("/portforward");
-        let reviews = path.starts_with("/apis/authorization.k8s.io") || path.starts_with("/apis/authentication.k8s.io");
-        let forbidden = match self {
-            Self::Unauthorized => return Some(Failure::new(401, "Unauthorized", "Unauthorized")),
-            Self::Forbidden => path.starts_with("/api") && path.contains("/v1/") && !reviews,
-            Self::ReadOnly => !reviews && (streams || method != http::Method::GET && method != http::Method::HEAD),
-            Self::NoExec => streams,
-            _ => false,
-        };
-        forbidden.then(|| {
-            let what = path.rsplit('/').find(|p| !p.is_empty()).unwrap_or("");
-            let text = format!(
-                "{what} is forbidden: User \"lab-user\" cannot {} resource \"{what}\"",
-                method.as_str().to_lowercase()
-            );
-            Failure::new(403, "Forbidden", text)
-        })
-    }
-}
 
 /// What the hub federates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,31 +34,11 @@ pub(crate) enum Discovery {
     Nothing,
 }
 
-/// Which pods do not become ready as they should.
-#[derive(Debug, Clone)]
-pub(crate) struct PodQuirk {
-    pub(crate) app: &'static str,
-    /// Empty for every version.
-    pub(crate) version: &'static str,
-    /// Also the pods that are there from the start.
-    pub(crate) from_start: bool,
-    pub(crate) broken: Option<Broken>,
-    pub(crate) slow_ms: Ms,
-}
-
-impl PodQuirk {
-    pub(crate) fn applies(&self, pod: &Pod, booting: bool) -> bool {
-        (self.from_start || !booting)
-            && (pod.label("app") == self.app || pod.label("app.kubernetes.io/name") == self.app)
-            && (self.version.is_empty() || pod.version == self.version)
-    }
-}
-
 /// Everything that is not as it should be in one cluster.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a defect of its own, and any may come together")]
 pub(crate) struct Quirks {
-    pub(crate) api: Api,
+    pub(crate) api: ApiMode,
     /// The API address leads to this cluster instead.
     pub(crate) api_alias: Option<usize>,
     /// How far the API server's clock is ahead.
@@ -205,7 +119,7 @@ pub(crate) const ONCALL: &str = "http://oncall.istio-system:8080/alerts";
 impl Default for Quirks {
     fn default() -> Self {
         Self {
-            api: Api::Normal,
+            api: ApiMode::Normal,
             api_away: None,
             api_alias: None,
             skew: 0,
@@ -272,8 +186,8 @@ impl Quirks {
     }
 
     /// How the API server treats requests at an instant.
-    pub(crate) fn api_at(&self, now: Ms) -> Api {
-        if self.api_away.is_some_and(|(from, until)| (from..until).contains(&now)) { Api::Down } else { self.api }
+    pub(crate) fn api_at(&self, now: Ms) -> ApiMode {
+        if self.api_away.is_some_and(|(from, until)| (from..until).contains(&now)) { ApiMode::Down } else { self.api }
     }
 
     /// What the cluster's Prometheus adds to the series it hands on.

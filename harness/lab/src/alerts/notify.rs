@@ -1,0 +1,138 @@
+//! Alertmanager at work: groups alerts by name, waits, and notifies the receivers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::alertmanager::{Alert, PostedAlert};
+use super::config::{BYSTANDER, FACILITIES, receiver};
+use crate::clock::Ms;
+use crate::prom::labels::Labels;
+use crate::world::{Event, ONCALL, Role, World};
+
+const GROUP_WAIT: Ms = 1_000;
+const GROUP_INTERVAL: Ms = 5_000;
+const REPEAT: Ms = 3_600_000;
+/// How long an alert lives without being sent again.
+const EXPIRY: Ms = 240_000;
+
+/// The other team's alert comes, or goes.
+pub(crate) fn bystander(world: &mut World, c: usize) {
+    let labels = Labels::new([("alertname", BYSTANDER), ("team", FACILITIES)]);
+    let there = world.clusters[c].alertmanager.alerts.contains_key(&labels);
+    let now = world.now;
+    let sent = PostedAlert {
+        labels,
+        summary: "A disk is almost full",
+        query: "disk_free < 1".into(),
+        starts: now,
+        resolved: there.then_some(now),
+    };
+    receive(world, c, vec![sent]);
+    world.after(2 * GROUP_INTERVAL, Event::Bystander(c));
+}
+
+/// Prometheus sends alerts.
+pub(crate) fn receive(world: &mut World, c: usize, sent: Vec<PostedAlert>) {
+    if world.clusters[c].ready(Role::Alertmanager).is_none() {
+        return;
+    }
+    let now = world.now;
+    let alertmanager = &mut world.clusters[c].alertmanager;
+    for one in sent {
+        let ends = one.resolved.unwrap_or(now + EXPIRY);
+        let alert = Alert {
+            labels: one.labels.clone(),
+            summary: one.summary,
+            query: one.query,
+            starts: one.starts,
+            updated: now,
+            ends,
+            resolved: one.resolved.is_some(),
+        };
+        alertmanager.alerts.insert(one.labels, alert);
+    }
+    schedule(world, c, GROUP_WAIT);
+}
+
+fn schedule(world: &mut World, c: usize, delay: Ms) {
+    if !world.clusters[c].alertmanager.scheduled {
+        world.clusters[c].alertmanager.scheduled = true;
+        world.after(delay, Event::Notify(c));
+    }
+}
+
+/// Notifies for every group with news.
+pub(crate) fn flush(world: &mut World, c: usize) {
+    world.clusters[c].alertmanager.scheduled = false;
+    if world.clusters[c].ready(Role::Alertmanager).is_none() {
+        return;
+    }
+    let now = world.now;
+    let mut notifications = Vec::new();
+    let alertmanager = &mut world.clusters[c].alertmanager;
+    alertmanager.alerts.values_mut().for_each(|a| a.resolved |= a.ends <= now);
+    let mut by_name: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
+    for alert in alertmanager.alerts.values() {
+        if !alertmanager.silences.iter().any(|s| s.active(now) && s.covers(&alert.labels)) {
+            by_name.entry(alert.labels.get("alertname").to_owned()).or_default().push(alert.clone());
+        }
+    }
+    for (name, alerts) in by_name {
+        let group = alertmanager.groups.entry(name).or_default();
+        let state: Vec<(Labels, bool)> = alerts.iter().map(|a| (a.labels.clone(), a.resolved)).collect();
+        let firing = state.iter().any(|(_, resolved)| !resolved);
+        let news = match &group.notified {
+            None => firing,
+            Some((at, before)) => *before != state || firing && now - at >= REPEAT,
+        };
+        if news {
+            group.notified = Some((now, state));
+            notifications.push(alerts);
+        }
+    }
+    let resolved: Vec<Labels> = alertmanager.alerts.values().filter(|a| a.resolved).map(|a| a.labels.clone()).collect();
+    for labels in resolved {
+        alertmanager.alerts.remove(&labels);
+        if !alertmanager.alerts.values().any(|a| a.labels.get("alertname") == labels.get("alertname")) {
+            alertmanager.groups.remove(labels.get("alertname"));
+        }
+    }
+    let more = !alertmanager.alerts.is_empty();
+    for alerts in notifications {
+        notify(world, c, &alerts);
+    }
+    if more {
+        schedule(world, c, GROUP_INTERVAL);
+    }
+}
+
+/// Sends one notification by every webhook; only the on-call receiver takes any, when it is there.
+fn notify(world: &mut World, c: usize, alerts: &[Alert]) {
+    if alerts.iter().all(|a| receiver(&a.labels) == FACILITIES) {
+        world.clusters[c].alertmanager.sent += 1;
+        return;
+    }
+    let oncall = world.clusters[c].pods.values().any(|p| p.label("app") == "oncall" && p.ready);
+    let webhooks = world.clusters[c].quirks.webhooks.clone();
+    let taken = webhooks.iter().filter(|url| oncall && **url == ONCALL).count();
+    let alertmanager = &mut world.clusters[c].alertmanager;
+    alertmanager.sent += webhooks.len() as u64;
+    alertmanager.failed += (webhooks.len() - taken) as u64;
+    if taken == 0 {
+        return;
+    }
+    let list: Vec<Value> = alerts
+        .iter()
+        .map(|a| {
+            let ends = if a.resolved { world.dates.millis(a.ends) } else { "0001-01-01T00:00:00Z".into() };
+            json!({"status": if a.resolved { "resolved" } else { "firing" }, "labels": a.labels.json(),
+                "annotations": {"summary": a.summary}, "startsAt": world.dates.millis(a.starts), "endsAt": ends})
+        })
+        .collect();
+    let firing = alerts.iter().any(|a| !a.resolved);
+    let name = alerts.first().map_or("", |a| a.labels.get("alertname")).to_owned();
+    let body = json!({"receiver": "oncall", "status": if firing { "firing" } else { "resolved" }, "alerts": list, "groupLabels": {"alertname": name},
+        "version": "4", "receivedAt": world.dates.millis(world.now)});
+    world.clusters[c].oncall.push(body);
+}

@@ -1,0 +1,35 @@
+//! What a list, a watch or a deletion of a collection is narrowed to.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::request::Request;
+use crate::store::object;
+use crate::store::selector::{Fields, Selector};
+
+/// What a list or watch is narrowed to.
+pub(crate) struct Filter {
+    namespace: String,
+    name: String,
+    labels: Selector,
+    fields: Fields,
+}
+
+impl Filter {
+    pub(crate) fn of(request: &Request) -> Result<Self, Failure> {
+        let text = |key: &str| request.query.get(key).unwrap_or("");
+        Ok(Self {
+            namespace: request.target.namespace.clone(),
+            name: request.target.name.clone(),
+            labels: Selector::parse(text("labelSelector")).map_err(Failure::bad_request)?,
+            fields: Fields::parse(text("fieldSelector")).map_err(Failure::bad_request)?,
+        })
+    }
+
+    pub(crate) fn matches(&self, value: &Value) -> bool {
+        (self.namespace.is_empty() || object::namespace(value) == self.namespace)
+            && (self.name.is_empty() || object::name(value) == self.name)
+            && self.labels.matches(object::labels(value))
+            && self.fields.matches(value)
+    }
+}

@@ -1,0 +1,36 @@
+//! One request, as its handler gets it.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::path::Target;
+use super::protobuf;
+use super::query::Query;
+
+/// What a handler of one request gets.
+pub(crate) struct Request {
+    pub(crate) method: http::Method,
+    pub(crate) target: Target,
+    pub(crate) query: Query,
+    pub(crate) accept: String,
+    pub(crate) content_type: String,
+    pub(crate) body: bytes::Bytes,
+}
+
+impl Request {
+    pub(crate) fn json(&self) -> Result<Value, Failure> {
+        if self.content_type.contains("protobuf") {
+            return protobuf::decode(&self.body).ok_or_else(|| {
+                let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+                Failure::new(415, "UnsupportedMediaType", text)
+            });
+        }
+        serde_json::from_slice(&self.body).map_err(|e| {
+            Failure::bad_request(format!("the object provided is unrecognized: couldn't parse the body as JSON: {e}"))
+        })
+    }
+
+    pub(crate) fn dry_run(&self) -> bool {
+        self.query.get("dryRun") == Some("All")
+    }
+}

@@ -1,0 +1,80 @@
+//! `DestinationRules`, read from their JSON into what a proxy needs.
+
+use serde_json::Value;
+
+use crate::clock::{Ms, duration};
+use crate::store::object;
+
+/// Outlier detection of a `DestinationRule`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlier {
+    pub(crate) consecutive: u32,
+    pub(crate) interval: Ms,
+    pub(crate) base: Ms,
+    pub(crate) max_percent: u32,
+}
+
+/// Circuit breaker limits as `/clusters` prints them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connections: u32,
+    pub(crate) pending: u32,
+    pub(crate) requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: u32::MAX, pending: u32::MAX, requests: u32::MAX }
+    }
+}
+
+/// What a `DestinationRule` says about a host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrafficPolicy {
+    pub(crate) outlier: Option<Outlier>,
+    pub(crate) limits: Limits,
+    /// From-locality and its distribution.
+    pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
+    pub(crate) subsets: Vec<(String, Value)>,
+    pub(crate) rule: String,
+    /// The TLS mode, if one is set.
+    pub(crate) tls: Option<String>,
+}
+
+/// Reads a `DestinationRule`.
+pub(crate) fn parse(value: &Value) -> TrafficPolicy {
+    let traffic = value.pointer("/spec/trafficPolicy").cloned().unwrap_or_default();
+    let number = |pointer: &str| object::int(&traffic, pointer).and_then(|n| u32::try_from(n).ok());
+    let outlier = traffic.get("outlierDetection").map(|o| Outlier {
+        consecutive: object::int(o, "/consecutive5xxErrors").and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
+        interval: duration(object::text(o, "/interval")).unwrap_or(10_000).max(1),
+        base: duration(object::text(o, "/baseEjectionTime")).unwrap_or(30_000),
+        max_percent: object::int(o, "/maxEjectionPercent").and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
+    });
+    let enabled = traffic.pointer("/loadBalancer/localityLbSetting/enabled").and_then(Value::as_bool).unwrap_or(true);
+    let distribute = object::items(&traffic, "/loadBalancer/localityLbSetting/distribute")
+        .iter()
+        .filter(|_| enabled)
+        .map(|d| {
+            let to = d.get("to").and_then(Value::as_object).into_iter().flatten();
+            let to =
+                to.map(|(k, v)| (k.clone(), v.as_u64().and_then(|w| u32::try_from(w).ok()).unwrap_or(0))).collect();
+            (object::text(d, "/from").to_owned(), to)
+        })
+        .collect();
+    TrafficPolicy {
+        outlier,
+        limits: Limits {
+            connections: number("/connectionPool/tcp/maxConnections").unwrap_or(u32::MAX),
+            pending: number("/connectionPool/http/http1MaxPendingRequests").unwrap_or(u32::MAX),
+            requests: number("/connectionPool/http/http2MaxRequests").unwrap_or(u32::MAX),
+        },
+        distribute,
+        tls: traffic.pointer("/tls/mode").and_then(Value::as_str).map(str::to_owned),
+        subsets: object::items(value, "/spec/subsets")
+            .iter()
+            .map(|s| (object::text(s, "/name").to_owned(), s.get("labels").cloned().unwrap_or_default()))
+            .collect(),
+        rule: format!("{}/{}", object::namespace(value), object::name(value)),
+    }
+}

@@ -1,0 +1,98 @@
+//! The programs in pods, by what listens on a port: what each answers to a request.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::call::{Answer, Call, JSON};
+use super::listen::{Kind, Place};
+use super::stream::LabStream;
+use super::{apps, connection, forward};
+use crate::api::body::Body;
+use crate::engine::Engine;
+use crate::{alerts, envoy, prom};
+
+/// Opens a connection to a program in a pod.
+pub(crate) fn open(engine: &Engine, place: Place) -> LabStream {
+    connection::open(engine, place, handle)
+}
+
+async fn handle(engine: Engine, place: Place, request: http::Request<Incoming>) -> http::Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = if parts.method == http::Method::GET {
+        bytes::Bytes::new()
+    } else {
+        body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
+    };
+    let call = Call {
+        path: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned()),
+        headers: parts
+            .headers
+            .iter()
+            .filter_map(|(k, v)| Some((k.as_str().to_owned(), v.to_str().ok()?.to_owned())))
+            .collect(),
+        method: parts.method,
+        body,
+    };
+    let head = call.method == http::Method::HEAD;
+    let begun = Instant::now();
+    match answer(&engine, &place, &call, 0.2).await {
+        Some(answer) => response(&engine, &place, answer, head, begun.elapsed()),
+        // The pod went away with the request in its hands; the connection ends with it.
+        None => std::future::pending().await,
+    }
+}
+
+/// What the program at a place answers, `None` when it went away meanwhile.
+pub(crate) async fn answer(engine: &Engine, place: &Place, call: &Call, noise: f64) -> Option<Answer> {
+    let c = place.c;
+    let uid = place.uid.as_ref()?;
+    let answer = match place.kind {
+        Kind::Api => Answer::new(403, JSON, "{}"),
+        Kind::Gateway(number) => forward::gateway(engine, c, uid, number, call).await,
+        Kind::App => return apps::deliver(engine, (c, uid), place.port, call, false, noise).await,
+        Kind::AppMetrics => {
+            let text = engine.with(|world| {
+                let cluster = &world.clusters[c];
+                cluster.pods.get(uid).map(|pod| pod.metrics.text(&cluster.ident.istio)).unwrap_or_default()
+            });
+            Answer::new(200, "text/plain; charset=utf-8", text)
+        }
+        Kind::EnvoyAdmin | Kind::Agent | Kind::Health | Kind::EnvoyMetrics => {
+            engine.with(|world| envoy::answer(world, c, uid, place.kind, call))
+        }
+        // Debug pages answer only the loopback; others get a connection and no answer.
+        Kind::Istiod(inside) if !inside && call.path.starts_with("/debug") => return None,
+        Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, c, call)),
+        Kind::Prometheus => engine.with(|world| prom::api::answer(world, c, call)),
+        Kind::Alertmanager => engine.with(|world| alerts::api::answer(world, c, call)),
+        Kind::Opaque => return None,
+    };
+    Some(answer)
+}
+
+fn response(engine: &Engine, place: &Place, answer: Answer, head: bool, took: Duration) -> http::Response<Body> {
+    let date = engine.with(|world| world.dates.http(world.now));
+    let mut builder = http::Response::builder().status(answer.status).header("date", date);
+    if matches!(place.kind, Kind::Gateway(_)) {
+        builder = builder.header("server", "istio-envoy");
+        if answer.status != 404 {
+            builder = builder.header("x-envoy-upstream-service-time", took.as_millis().to_string());
+        }
+    } else if place.kind == Kind::EnvoyAdmin {
+        builder = builder
+            .header("server", "envoy")
+            .header("cache-control", "no-cache, max-age=0")
+            .header("x-content-type-options", "nosniff");
+    }
+    if !answer.body.is_empty() {
+        builder = builder.header("content-type", answer.kind);
+    }
+    if answer.close {
+        builder = builder.header("connection", "close");
+    }
+    let body = if head { Body::empty() } else { Body::from(answer.body) };
+    builder.body(body).unwrap_or_else(|_| http::Response::new(Body::empty()))
+}

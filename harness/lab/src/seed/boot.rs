@@ -1,0 +1,66 @@
+//! Fills an empty world, with an hour of history.
+
+use super::{apps, cluster, istio, observability, pki};
+use crate::config::LabConfig;
+use crate::defects::Plan;
+use crate::engine::settle;
+use crate::error::LabError;
+use crate::kube::controllers::endpoints;
+use crate::kube::kube_proxy;
+use crate::mesh::push;
+use crate::prom::{history, scrape};
+use crate::store::{object, resources};
+use crate::world::{Cluster, World};
+
+/// How long the mesh has been up.
+const UP: i64 = 3_600_000;
+
+/// Fills an empty world.
+pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError> {
+    world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
+    let defects = Plan::new(world, &config.defects)?;
+    world.now = -UP;
+    world.booting = true;
+    defects.before_objects(world);
+    let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
+    for (c, files) in pki.iter().enumerate() {
+        cluster::seed(world, c);
+        istio::seed(world, c, files);
+        apps::seed(world, c);
+        observability::seed(world, c);
+    }
+    settle(world);
+    defects.in_objects(world);
+    settle(world);
+    for c in 0..world.clusters.len() {
+        let spaces: Vec<String> =
+            world.clusters[c].store.list(resources::namespaces(), None).map(|n| object::name(n).to_owned()).collect();
+        for space in spaces {
+            endpoints::write(world, c, &space);
+        }
+        kube_proxy::sync(world, c);
+    }
+    push::connect_all(world);
+    world.clear_queue();
+    defects.in_proxies(world);
+    settle(world);
+    history::rehearse(world);
+    world.booting = false;
+    world.now = 0;
+    defects.at_start(world);
+    settle(world);
+    for c in 0..world.clusters.len() {
+        world.clusters[c].grants.strict = config.least_privilege;
+        scrape::begin(world, c);
+    }
+    Ok(())
+}
+
+/// The clusters alone, as they are named and pinned.
+pub(crate) fn outline(world: &mut World, config: &LabConfig) {
+    world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
+    (world.now, world.booting) = (-UP, true);
+    for c in 0..world.clusters.len() {
+        cluster::seed(world, c);
+    }
+}

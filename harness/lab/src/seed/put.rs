@@ -1,0 +1,16 @@
+//! Creates objects while the mesh is set up.
+
+use serde_json::Value;
+
+use crate::engine::settle;
+use crate::kube::admission;
+use crate::store::Resource;
+use crate::world::World;
+
+/// Creates an object as the API server would, admission included.
+pub(crate) fn put(world: &mut World, c: usize, resource: &'static Resource, mut value: Value) {
+    if admission::admit(world, c, resource, &mut value).is_ok() {
+        world.create(c, resource, value);
+        settle(world);
+    }
+}

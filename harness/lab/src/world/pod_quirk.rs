@@ -1,0 +1,24 @@
+//! Pods that do not become ready as they should.
+
+use super::{Broken, Pod};
+use crate::clock::Ms;
+
+/// Which pods do not become ready as they should.
+#[derive(Debug, Clone)]
+pub(crate) struct PodQuirk {
+    pub(crate) app: &'static str,
+    /// Empty for every version.
+    pub(crate) version: &'static str,
+    /// Also the pods that are there from the start.
+    pub(crate) from_start: bool,
+    pub(crate) broken: Option<Broken>,
+    pub(crate) slow_ms: Ms,
+}
+
+impl PodQuirk {
+    pub(crate) fn applies(&self, pod: &Pod, booting: bool) -> bool {
+        (self.from_start || !booting)
+            && (pod.label("app") == self.app || pod.label("app.kubernetes.io/name") == self.app)
+            && (self.version.is_empty() || pod.version == self.version)
+    }
+}
