@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::forward::WorkloadKind;
-use super::{AccessError, Cluster, ForwardTarget};
+use super::{AccessError, Cluster, ForwardTarget, WorkloadKind};
 
 /// A place that answers HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]

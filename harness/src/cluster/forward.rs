@@ -9,19 +9,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::pods::selector_of;
-use super::{AccessError, Cluster, Permission, PodRef, ready_pods};
+use super::{AccessError, Cluster, Permission, PodRef, WorkloadKind, ready_pods};
 use crate::net::{ByteStream, Dial, NoAccess, Opened, Phases};
-
-/// What a forward is named by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkloadKind {
-    /// Any ready pod of a Deployment.
-    Deployment,
-    /// One pod by name.
-    Pod,
-    /// Any ready pod behind a Service; the port is the Service's.
-    Service,
-}
 
 /// `CLUSTER/NS/(deployment|pod|service)/NAME:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,13 @@ mod discover;
 mod error;
 mod exec;
 mod forward;
+mod object_name;
 mod objects;
 mod permission;
 mod plugin;
 mod pods;
+mod review;
+mod workload;
 mod world;
 
 pub use access::Cluster;
@@ -22,11 +25,12 @@ pub use discover::{
 pub(crate) use discover::{RUNNER_ADDRESS, advertised_port, east_west_services, ingress_services};
 pub use error::AccessError;
 pub use exec::ExecOutput;
-pub use forward::{ForwardTarget, Forwarder, WorkloadKind};
-pub use objects::ObjectName;
+pub use forward::{ForwardTarget, Forwarder};
+pub use object_name::ObjectName;
 pub(crate) use objects::VIRTUAL_SERVICES;
 pub use permission::Permission;
 pub(crate) use plugin::run_bounded;
 pub use pods::{PodRef, owner_name, ready_pods, select_pods};
 pub(crate) use pods::{is_ready, is_serving, label_selector, pod_addresses, selector_of};
+pub use workload::WorkloadKind;
 pub use world::World;

@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{AccessError, Cluster, ObjectName};
+use super::ObjectName;
 use crate::spec::{ClusterSpec, MeshSpec};
 
 /// How long what was permitted is not asked about again: about as long as all runs of a suite of validations need to begin.
@@ -82,48 +81,13 @@ impl Granted {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn lately(&self, permission: &Permission) -> bool {
+    pub(super) fn lately(&self, permission: &Permission) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(permission).is_some_and(|at| at.elapsed() < FRESH)
     }
 
-    fn note(&self, permission: &Permission) {
+    pub(super) fn note(&self, permission: &Permission) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(permission.clone(), Instant::now());
-    }
-}
-
-impl Cluster {
-    /// Says which of several permissions the credentials in use lack.
-    pub async fn must_permit(&self, permissions: &[Permission]) -> Result<(), AccessError> {
-        for permission in permissions {
-            if !self.permits(permission).await? {
-                return Err(self.other(format!("the credentials do not permit: {permission}; grant it, or use others")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the credentials in use permit it.
-    pub async fn permits(&self, permission: &Permission) -> Result<bool, AccessError> {
-        if self.granted.lately(permission) {
-            return Ok(true);
-        }
-        let (resource, subresource) = permission.resource.split_once('/').unwrap_or((&permission.resource, ""));
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": { "resourceAttributes": {
-                "namespace": permission.namespace, "verb": permission.verb, "group": permission.group,
-                "resource": resource, "subresource": subresource
-            } }
-        });
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer: Value = self.send(http::Method::POST, path, "application/json", &review).await?;
-        let allowed = answer["status"]["allowed"] == true;
-        if allowed {
-            self.granted.note(permission);
-        }
-        Ok(allowed)
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use meshdrill_checks::record::Class;
 
-use super::Phases;
-use super::tls::HandshakeError;
+use super::exchange::Phases;
 
 /// Too many open files in the whole machine, and in this process.
 const ENFILE: i32 = 23;
@@ -31,6 +30,11 @@ pub struct HttpFailure {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NoAccess(pub String);
+
+/// A TLS handshake that failed, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct HandshakeError(pub String);
 
 /// A name that does not resolve.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,8 @@ use std::io;
 
 use rustls::CertificateError;
 
+use crate::net::failure::HandshakeError;
+
 /// What went wrong in a handshake, in words, with what to do about it.
 pub(super) fn explained(error: io::Error) -> io::Error {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
@@ -12,11 +14,6 @@ pub(super) fn explained(error: io::Error) -> io::Error {
         None => error,
     }
 }
-
-/// A failed handshake.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(in crate::net) struct HandshakeError(String);
 
 fn words(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(certificate) = error else {

@@ -5,5 +5,4 @@ mod error;
 mod trust;
 
 pub(super) use dial::TlsDial;
-pub(super) use error::HandshakeError;
 pub use trust::Tls;

@@ -1,0 +1,64 @@
+//! Where a run finds its clusters: those of a kubeconfig, or an embedded mesh.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use indexmap::IndexMap;
+use meshdrill_lab::Lab;
+
+use super::Clock;
+use crate::cluster::{AccessError, Kubeconfigs, World, connect};
+use crate::net::Net;
+use crate::plan::Plan;
+use crate::spec::MeshFile;
+
+/// Where clusters and probes lead to.
+#[derive(Clone)]
+pub struct WorldSource {
+    /// The mesh file; none where no cluster is needed.
+    pub mesh: Option<Arc<MeshFile>>,
+    /// Where contexts come from.
+    pub kubeconfigs: Kubeconfigs,
+    /// The network of the probes.
+    pub net: Net,
+    /// Whether it is the embedded mesh.
+    pub lab: bool,
+}
+
+impl WorldSource {
+    /// Real clusters, by a kubeconfig.
+    pub fn of_clusters(mesh: Option<Arc<MeshFile>>, kubeconfig: Option<PathBuf>) -> Self {
+        Self { mesh, kubeconfigs: Kubeconfigs::file(kubeconfig), net: Net::Machine, lab: false }
+    }
+
+    /// An embedded mesh.
+    pub fn of_lab(mesh: Option<Arc<MeshFile>>, lab: Lab) -> Self {
+        Self { mesh, kubeconfigs: Kubeconfigs::lab(lab.clone()), net: Net::Lab(lab), lab: true }
+    }
+
+    /// Connects to the clusters that a plan has to do with.
+    pub async fn connect_for(&self, plan: &Plan) -> Result<World, AccessError> {
+        let all = self.mesh.as_ref().filter(|_| plan.needs_all_clusters()).map(|mesh| mesh.spec.keys());
+        let keys = all.unwrap_or_else(|| plan.clusters.iter().cloned().collect());
+        self.connect(keys.iter().map(String::as_str)).await
+    }
+
+    /// Connects to some clusters of the mesh.
+    pub async fn connect(&self, keys: impl IntoIterator<Item = &str>) -> Result<World, AccessError> {
+        let Some(mesh) = &self.mesh else { return Ok(World::without_clusters(self.net.clone())) };
+        let wanted: Vec<&str> = keys.into_iter().collect();
+        let connecting =
+            mesh.spec.clusters.iter().filter(|(key, _)| wanted.contains(&key.as_str())).map(|(key, spec)| async move {
+                connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
+            });
+        let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
+        Ok(World {
+            mesh: Some(Arc::clone(mesh)),
+            clusters,
+            net: self.net.clone(),
+            clock: Clock::start(&self.net),
+            contexts: Some(self.kubeconfigs.clone()),
+        })
+    }
+}
