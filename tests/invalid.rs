@@ -116,8 +116,23 @@ fn unreadable() -> Result<(), Failed> {
     let path = scratch("invalid").join("unreadable.yaml");
     std::fs::write(&path, "kind: Scenario\n")?;
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000))?;
-    // Root may read everything.
-    if std::fs::File::open(&path).is_ok() { Ok(()) } else { refused(&path, "cannot be read") }
+    if std::fs::File::open(&path).is_err() {
+        return refused(&path, "cannot be read");
+    }
+    // Root may read everything, so somebody else is asked to; a copy of the binary is where everybody may run it.
+    let folder = std::env::temp_dir().join(format!("meshdrill-unreadable-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    std::fs::copy(meshdrill().get_program(), folder.join("meshdrill"))?;
+    std::fs::copy(&path, folder.join("unreadable.yaml"))?;
+    for (name, mode) in [(".", 0o755), ("meshdrill", 0o755), ("unreadable.yaml", 0o000)] {
+        std::fs::set_permissions(folder.join(name), std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    }
+    let mut command = std::process::Command::new(folder.join("meshdrill"));
+    std::os::unix::process::CommandExt::uid(&mut command, 65_534);
+    let ran = run(command.current_dir(&folder).args(["check", "unreadable.yaml"]));
+    std::fs::remove_dir_all(&folder)?;
+    ran.expect_code(2)?;
+    if ran.stderr.contains("cannot be read: Permission denied") { Ok(()) } else { Err(ran.said().into()) }
 }
 
 fn scenario_as_mesh() -> Result<(), Failed> {
