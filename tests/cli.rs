@@ -123,7 +123,12 @@ fn unwritable_junit() -> Result<(), Failed> {
         .arg(&runs)
         .arg("week3/ingress-access");
     let ran = run(&mut command);
-    ran.expect_code(1)?;
+    ran.expect_code(2)?;
+    let says =
+        "/no/such/folder/junit.xml: cannot be written: No such file or directory (os error 2); make its folder first";
+    if !ran.stderr.contains(says) {
+        return Err(ran.said().into());
+    }
     if run_dirs(&runs).is_empty() { Ok(()) } else { Err("a run was begun whose report could not be written".into()) }
 }
 

@@ -47,6 +47,42 @@ pub enum Format {
     Text,
 }
 
+/// A text that names no kind of report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a report format")]
+pub struct UnknownFormat(String);
+
+impl Format {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Json, Self::Junit, Self::Text];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Junit => "junit",
+            Self::Text => "text",
+        }
+    }
+
+    /// What it is.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Json => "the scorecard, for scripts",
+            Self::Junit => "JUnit XML, for CI",
+            Self::Text => "the final screen, for a ticket",
+        }
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| UnknownFormat(text.to_owned()))
+    }
+}
+
 impl Report for Format {
     fn render(&self, run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
         match self {

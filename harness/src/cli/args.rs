@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use meshdrill_reports::Format;
 
 use crate::run::ChangeWindow;
 
@@ -303,21 +305,17 @@ pub(super) struct ReportArgs {
     /// The run directory
     pub run: PathBuf,
     /// Which report
-    #[arg(long, value_enum)]
-    pub format: ReportFormat,
+    #[arg(long, value_parser = format_parser())]
+    pub format: Format,
     /// Where to write it; stdout without it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ReportFormat {
-    /// `JUnit` XML
-    Junit,
-    /// The scorecard
-    Json,
-    /// The final screen
-    Text,
+/// The formats that the reports have, with what each is.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let values = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.describe()));
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Format>())
 }
 
 #[derive(Debug, Clone, Args)]

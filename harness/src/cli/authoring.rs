@@ -2,21 +2,18 @@
 
 use clap::CommandFactory as _;
 
-use super::Failure;
 use super::args::{Cli, CompletionsArgs, ExplainArgs, NewArgs, NewKind, SchemaArgs, SchemaKind};
+use super::error::{CliError, UsageError};
 use crate::spec;
 
 const DRILL: &str = include_str!("scaffold/drill.yaml");
 const VALIDATION: &str = include_str!("scaffold/validation.yaml");
 
 /// Prints a scaffold.
-pub(super) fn new(args: &NewArgs) -> Result<u8, Failure> {
+pub(super) fn new(args: &NewArgs) -> Result<u8, CliError> {
     let well_formed = args.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if args.name.is_empty() || !well_formed {
-        return Err(Failure::Usage(format!(
-            "`{}` cannot be a scenario's name; use lower-case letters, digits and dashes",
-            args.name
-        )));
+        return Err(UsageError::Name(args.name.clone()).into());
     }
     let scaffold = match args.kind {
         NewKind::Drill => DRILL,
@@ -27,7 +24,7 @@ pub(super) fn new(args: &NewArgs) -> Result<u8, Failure> {
 }
 
 /// Explains a kind, a section, or a part of one.
-pub(super) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<u8, CliError> {
     let known = spec::kinds();
     let Some(path) = &args.path else {
         let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
@@ -51,20 +48,22 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     while let Some(wrong) = parts.pop().filter(|_| !parts.is_empty()) {
         let whole = parts.join(".");
         if let Some(text) = spec::explain(&whole, false) {
-            return Err(Failure::Usage(format!("`{whole}` has no `{wrong}`\n\n{}", text.trim_end())));
+            let (key, help) = (wrong.to_owned(), text.trim_end().to_owned());
+            return Err(UsageError::NoSuchKey { section: whole, key, help }.into());
         }
     }
-    let names = known.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-    Err(Failure::Usage(format!("`{path}` is not a kind or section; known: {names}")))
+    let known = known.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    Err(UsageError::NotExplained { path: path.clone(), known }.into())
 }
 
 /// Prints a schema.
-pub(super) fn schema(args: &SchemaArgs) -> Result<u8, Failure> {
+pub(super) fn schema(args: &SchemaArgs) -> Result<u8, CliError> {
     let schema = match args.file {
         SchemaKind::Scenario => spec::scenario_schema(),
         SchemaKind::Mesh => spec::mesh_schema(),
     };
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Internal(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|error| CliError::Unwritable { what: "the schema", source: error.into() })?;
     super::say!("{text}");
     Ok(0)
 }

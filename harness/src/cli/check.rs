@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 
 use meshdrill_lab::{Lab, LabConfig};
 
+use super::USAGE;
 use super::args::CheckArgs;
+use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use super::plans::{find_mesh, plans_of};
-use super::{Failure, USAGE};
 use crate::catalogue::{Catalogue, valid_files};
 use crate::document::{Node, Problems, read_file};
 use crate::spec::{MeshFile, ScenarioSource, load_mesh};
 
 /// Checks every file; 0 if all are valid, 2 if not. Without paths: `./scenarios`, or the built-in catalogue where there is
 /// none, and the mesh file.
-pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
+pub(super) fn check(args: &CheckArgs) -> Result<u8, CliError> {
     let mesh = if args.lab {
-        let outline = Lab::outline(&LabConfig::default());
-        Some(lab_mesh(outline.map_err(|error| Failure::Internal(error.to_string()))?))
+        Some(lab_mesh(Lab::outline(&LabConfig::default())?))
     } else {
         // Files that were named are checked against a mesh file that was named, not against one that lies there.
         let named = args.mesh.is_some() || args.paths.is_empty();
@@ -45,13 +45,13 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
     Ok(if invalid == 0 { 0 } else { USAGE })
 }
 
-fn files(paths: &[String]) -> Result<Vec<PathBuf>, Failure> {
+fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths.iter().map(Path::new) {
         if path.is_dir() { files.extend(valid_files(path)) } else { files.push(path.to_owned()) }
     }
     if files.is_empty() {
-        return Err(Failure::Usage(format!("no YAML file in {}", paths.join(", "))));
+        return Err(UsageError::NoFiles(paths.join(", ")).into());
     }
     Ok(files)
 }

@@ -1,14 +1,12 @@
 //! `meshdrill lab`: the embedded mesh on real sockets, and the mesh file that describes it.
 
-use std::fmt::Write as _;
-
 use indexmap::IndexMap;
 use meshdrill_lab::{Defect, Lab, LabCluster, LabConfig, Served};
 
 use serde_json::json;
 
-use super::Failure;
 use super::args::LabArgs;
+use super::error::{CliError, FileError, UsageError};
 use crate::cluster::{AccessError, Kubeconfigs, RUNNER_ADDRESS, connect};
 use crate::spec::{
     API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
@@ -16,7 +14,7 @@ use crate::spec::{
 };
 
 /// Serves until interrupted.
-pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
+pub(super) fn lab(args: &LabArgs) -> Result<u8, CliError> {
     if args.list_defects {
         for defect in Defect::all() {
             let scope = if defect.scoped { format!(" (@{})", defect.default_cluster) } else { String::new() };
@@ -25,18 +23,17 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let defects = args.defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
-    let defects =
-        defects.map_err(|error| Failure::Usage(format!("{error}; `meshdrill lab --list-defects` lists them")))?;
+    let defects = defects.map_err(UsageError::from)?;
     super::runtime()?.block_on(async {
         let config = LabConfig { clusters: args.clusters, seed: args.seed, defects, ..LabConfig::default() };
-        let lab = Lab::start(config).map_err(|error| Failure::Usage(error.to_string()))?;
+        let lab = Lab::start(config)?;
         let served = lab.serve().await?;
-        annotate_services(&lab, &served).await.map_err(|error| Failure::Internal(error.to_string()))?;
+        annotate_services(&lab, &served).await?;
         if let Some(path) = &args.kubeconfig {
-            std::fs::write(path, &served.kubeconfig)?;
+            std::fs::write(path, &served.kubeconfig).map_err(|error| FileError::unwritable(path, error))?;
         }
         if let Some(path) = &args.mesh {
-            std::fs::write(path, mesh_yaml(&lab, &served)?)?;
+            std::fs::write(path, mesh_yaml(&lab, &served)?).map_err(|error| FileError::unwritable(path, error))?;
         }
         for address in &served.addresses {
             super::say!("{:<10} {:<40} {}", address.cluster, address.what, address.url());
@@ -73,7 +70,7 @@ async fn annotate_services(lab: &Lab, served: &Served) -> Result<(), AccessError
     Ok(())
 }
 
-async fn wait_for_signal() -> Result<(), Failure> {
+async fn wait_for_signal() -> Result<(), CliError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -146,7 +143,7 @@ fn waiver(reason: &str) -> Waiver {
 }
 
 /// The mesh file of a served mesh: its gateways and monitoring are loopback ports.
-fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, Failure> {
+fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, CliError> {
     let mut mesh = lab_mesh(lab.clusters());
     let reason = "pods of the embedded mesh are reached through its own ports only";
     mesh.spec.without.insert("routablePods".to_owned(), waiver(reason));
@@ -164,9 +161,6 @@ fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, Failure> {
 }
 
 /// A mesh file as text.
-pub(super) fn mesh_to_yaml(mesh: &MeshFile) -> Result<String, Failure> {
-    let mut text = String::new();
-    let body = serde_saphyr::to_string(mesh).map_err(|error| Failure::Internal(error.to_string()))?;
-    let _ = write!(text, "{body}");
-    Ok(text)
+pub(super) fn mesh_to_yaml(mesh: &MeshFile) -> Result<String, CliError> {
+    serde_saphyr::to_string(mesh).map_err(|error| CliError::Unwritable { what: "the mesh file", source: error.into() })
 }

@@ -19,6 +19,7 @@ use {say, say_part};
 mod args;
 mod authoring;
 mod check;
+mod error;
 mod lab;
 mod lanes;
 mod mesh_init;
@@ -33,41 +34,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Cli, Command};
+use error::CliError;
 
 /// Exit code for wrong usage and invalid files.
 const USAGE: u8 = 2;
 /// Exit code for a bug of ours, or a machine that does not let us work.
 const INTERNAL: u8 = 1;
-
-/// Why a command ends without having done its work.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// Wrong usage or an invalid file: nothing was contacted.
-    #[error("{0}")]
-    Usage(String),
-    /// The environment does not allow it.
-    #[error("{0}")]
-    Environment(String),
-    /// This machine does not allow it.
-    #[error("{0}")]
-    Internal(String),
-}
-
-impl Failure {
-    const fn code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => USAGE,
-            Self::Environment(_) => 3,
-            Self::Internal(_) => INTERNAL,
-        }
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Internal(error.to_string())
-    }
-}
 
 /// Parses the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
@@ -100,28 +72,28 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            eprintln!("meshdrill: {failure}");
-            ExitCode::from(failure.code())
+        Err(error) => {
+            eprintln!("meshdrill: {error}");
+            ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn credential_plugin(argv: &[String]) -> Result<u8, Failure> {
-    let said = crate::cluster::run_bounded(argv).map_err(Failure::Environment)?;
+fn credential_plugin(argv: &[String]) -> Result<u8, CliError> {
+    let said = crate::cluster::run_bounded(argv).map_err(CliError::Plugin)?;
     print!("{said}");
     Ok(0)
 }
 
 /// A runtime for one thread of work: a probe's timing does not profit from more.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     // Timers are looked at more often than by default, so that a schedule keeps its time under load.
-    tokio::runtime::Builder::new_current_thread().event_interval(8).enable_all().build().map_err(Failure::from)
+    tokio::runtime::Builder::new_current_thread().event_interval(8).enable_all().build().map_err(CliError::from)
 }
 
 /// A runtime whose clock is virtual: waiting costs nothing.
-fn virtual_runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().map_err(Failure::from)
+fn virtual_runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().map_err(CliError::from)
 }
 
 /// Whether stderr takes colour.

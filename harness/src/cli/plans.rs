@@ -7,8 +7,8 @@ use std::sync::Arc;
 use meshdrill_checks::score::merge_exit_codes;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 
-use super::Failure;
 use super::args::{ListArgs, PlanArgs, SelectArgs};
+use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use crate::catalogue::{Catalogue, NotFound};
 use crate::document::{Problem, Problems};
@@ -24,18 +24,18 @@ pub(super) struct Selected {
 }
 
 /// Selects scenarios and builds their plans. All problems of all files are shown at once.
-pub(super) fn select(args: &SelectArgs) -> Result<Selected, Failure> {
+pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
     let defects = args.lab_defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
-    let defects = defects.map_err(|error| Failure::Usage(error.to_string()))?;
+    let defects = defects.map_err(UsageError::from)?;
     let mesh =
         if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
     let set = assignments(&args.set)?;
     let sources = Catalogue::choose(args.scenarios.as_deref()).select(&args.select).map_err(|error| match error {
         NotFound::Unreadable(problems) => {
             eprint!("{}", problems.render(super::colour()));
-            Failure::Usage("the scenario is not valid; nothing was contacted".to_owned())
+            UsageError::InvalidScenarios { invalid: 1, all: 1 }
         }
-        NotFound::Nothing(_) => Failure::Usage(error.to_string()),
+        NotFound::Nothing(_) => UsageError::NotFound(error),
     })?;
     let mut plans = Vec::new();
     let mut invalid = 0;
@@ -49,18 +49,12 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, Failure> {
         }
     }
     if invalid > 0 {
-        return Err(Failure::Usage(format!(
-            "{invalid} of {} scenario files are not valid; nothing was contacted",
-            sources.len()
-        )));
+        return Err(UsageError::InvalidScenarios { invalid, all: sources.len() }.into());
     }
     if mesh.is_none()
         && let Some(plan) = plans.iter().find(|plan| !plan.clusters.is_empty())
     {
-        return Err(Failure::Usage(format!(
-            "{} names clusters, and there is no mesh file: give --mesh FILE, write mesh.yaml with `meshdrill mesh init`, or try it with --lab",
-            plan.name
-        )));
+        return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
     Ok(Selected { mesh, plans, defects })
 }
@@ -95,7 +89,7 @@ fn unique(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// The mesh file that was named, else `mesh.yaml` if there is one.
-pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, Failure> {
+pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliError> {
     let default = Path::new("mesh.yaml");
     let path = match named {
         Some(path) => path,
@@ -104,18 +98,18 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, Failur
     };
     load_mesh(path).map(Some).map_err(|problems| {
         eprint!("{}", problems.render(super::colour()));
-        Failure::Usage("the mesh file is not valid; nothing was contacted".to_owned())
+        UsageError::InvalidMesh.into()
     })
 }
 
 /// The mesh file of an embedded mesh like the one that will be started.
-fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, Failure> {
-    Lab::outline(&lab_config(args, &[])).map(lab_mesh).map_err(|error| Failure::Usage(error.to_string()))
+fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, CliError> {
+    Ok(lab_mesh(Lab::outline(&lab_config(args, &[]))?))
 }
 
 /// An embedded mesh, as the command line asks for it.
-pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Failure> {
-    Lab::start(lab_config(args, defects)).map_err(|error| Failure::Usage(error.to_string()))
+pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, CliError> {
+    Ok(Lab::start(lab_config(args, defects))?)
 }
 
 fn lab_config(args: &SelectArgs, defects: &[Defect]) -> LabConfig {
@@ -128,16 +122,16 @@ fn lab_config(args: &SelectArgs, defects: &[Defect]) -> LabConfig {
     }
 }
 
-fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     let pair = |text: &String| {
         let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty())?;
         Some((name.to_owned(), value.to_owned()))
     };
-    set.iter().map(|text| pair(text).ok_or_else(|| Failure::Usage(format!("--set {text}: write NAME=VALUE")))).collect()
+    set.iter().map(|text| pair(text).ok_or_else(|| UsageError::Assignment(text.clone()).into())).collect()
 }
 
 /// `meshdrill plan`: what is written, what the clusters have of it now, and the exit code that a run would have.
-pub(super) fn plan(args: &PlanArgs) -> Result<u8, Failure> {
+pub(super) fn plan(args: &PlanArgs) -> Result<u8, CliError> {
     show_plans(&args.select, &select(&args.select)?, args.kubeconfig.clone(), args.offline)
 }
 
@@ -147,7 +141,7 @@ pub(super) fn show_plans(
     selected: &Selected,
     kubeconfig: Option<PathBuf>,
     offline: bool,
-) -> Result<u8, Failure> {
+) -> Result<u8, CliError> {
     if offline {
         for plan in &selected.plans {
             super::say!("{}", to_text(plan));
@@ -163,7 +157,7 @@ pub(super) fn show_plans(
             // As in a run, every plan has an embedded mesh and a virtual clock of its own.
             None => super::virtual_runtime()?.block_on(async {
                 let lab = start_lab(args, &selected.defects)?;
-                Ok::<_, Failure>(look(plan, &WorldSource::of_lab(selected.mesh.clone(), lab)).await)
+                Ok::<_, CliError>(look(plan, &WorldSource::of_lab(selected.mesh.clone(), lab)).await)
             })?,
         };
         super::say!("{}{}", to_text(plan), preflight_text(&found));
@@ -196,7 +190,7 @@ pub(super) fn suite_exit_code(runs: impl IntoIterator<Item = (u8, bool)>) -> u8 
 }
 
 /// `meshdrill list`: without a mesh file, scenarios are listed as they would be for two clusters.
-pub(super) fn list(args: &ListArgs) -> Result<u8, Failure> {
+pub(super) fn list(args: &ListArgs) -> Result<u8, CliError> {
     let mut select_args = args.select.clone();
     if !select_args.lab && select_args.mesh.is_none() && !PathBuf::from("mesh.yaml").is_file() {
         select_args.lab = true;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Failure;
 use super::args::{ClustersArgs, RecoverArgs};
+use super::error::{CliError, UsageError};
 use super::plans::find_mesh;
 use crate::cluster::{AccessError, World};
 use crate::net::Net;
@@ -13,16 +13,10 @@ use crate::run::{self, Leftover, WorldSource};
 /// Exit code when damage may remain.
 const DAMAGE: u8 = 12;
 
-fn environment(error: impl std::fmt::Display) -> Failure {
-    Failure::Environment(error.to_string())
-}
-
 /// Where the mesh file leads.
-fn source(args: &ClustersArgs) -> Result<WorldSource, Failure> {
+fn source(args: &ClustersArgs) -> Result<WorldSource, CliError> {
     let mesh = find_mesh(args.mesh.as_deref())?;
-    let mesh = mesh.ok_or_else(|| {
-        Failure::Usage("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`".to_owned())
-    })?;
+    let mesh = mesh.ok_or(UsageError::NoMesh)?;
     Ok(WorldSource::of_clusters(Some(Arc::new(mesh)), args.kubeconfig.clone()))
 }
 
@@ -46,12 +40,12 @@ fn namespace(world: &World) -> String {
 }
 
 /// Who holds what, and what is left over.
-pub(super) fn status(args: &ClustersArgs) -> Result<u8, Failure> {
+pub(super) fn status(args: &ClustersArgs) -> Result<u8, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {
         let (world, away) = reachable(&source).await;
         for cluster in world.clusters.values() {
-            for line in run::status(cluster, &namespace(&world)).await.map_err(environment)? {
+            for line in run::status(cluster, &namespace(&world)).await? {
                 super::say!("{}: {line}", cluster.key);
             }
         }
@@ -63,16 +57,16 @@ pub(super) fn status(args: &ClustersArgs) -> Result<u8, Failure> {
 }
 
 /// Undoes everything that is recorded; exit 0 means that nothing is left.
-pub(super) fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
+pub(super) fn recover(args: &RecoverArgs) -> Result<u8, CliError> {
     let local = run::local_leftovers(&args.runs);
     let source = match source(&args.clusters) {
         Ok(source) => Some(source),
         // Without a mesh file there may still be something to undo on this machine.
-        Err(Failure::Usage(why)) if !local.is_empty() && args.clusters.mesh.is_none() => {
+        Err(CliError::Usage(why)) if !local.is_empty() && args.clusters.mesh.is_none() => {
             eprintln!("{why}; only what runs broke on this machine is undone");
             None
         }
-        Err(failure) => return Err(failure),
+        Err(error) => return Err(error),
     };
     super::runtime()?.block_on(async {
         let mut all = recover_local(args, local).await?;
@@ -84,7 +78,7 @@ pub(super) fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
 }
 
 /// What runs broke outside of clusters.
-async fn recover_local(args: &RecoverArgs, local: Vec<(PathBuf, Leftover)>) -> Result<bool, Failure> {
+async fn recover_local(args: &RecoverArgs, local: Vec<(PathBuf, Leftover)>) -> Result<bool, CliError> {
     let world = World::without_clusters(Net::Machine);
     let mut all = true;
     for (journal, leftover) in local {
@@ -99,13 +93,13 @@ async fn recover_local(args: &RecoverArgs, local: Vec<(PathBuf, Leftover)>) -> R
     Ok(all)
 }
 
-async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bool, Failure> {
+async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bool, CliError> {
     let (world, away) = reachable(source).await;
     let namespace = namespace(&world);
     let mut all = true;
     for cluster in world.clusters.values() {
         if args.list {
-            for leftover in run::leftovers(cluster, &namespace).await.map_err(environment)? {
+            for leftover in run::leftovers(cluster, &namespace).await? {
                 super::say!("{}: {} (run {}, {})", cluster.key, leftover.undo, leftover.run, leftover.scenario);
             }
             continue;
@@ -133,13 +127,13 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
 }
 
 /// Stops and blocks all runs.
-pub(super) fn halt(args: &ClustersArgs) -> Result<u8, Failure> {
+pub(super) fn halt(args: &ClustersArgs) -> Result<u8, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {
         let (world, away) = reachable(&source).await;
         let by = format!("{}@{}", std::env::var("USER").unwrap_or_else(|_| "someone".to_owned()), run::hostname());
         for cluster in world.clusters.values() {
-            run::halt(cluster, &namespace(&world), &by).await.map_err(environment)?;
+            run::halt(cluster, &namespace(&world), &by).await?;
             super::say!("{}: halted; runs on it stop within seconds", cluster.key);
         }
         Ok(finish(&away))
@@ -147,12 +141,12 @@ pub(super) fn halt(args: &ClustersArgs) -> Result<u8, Failure> {
 }
 
 /// Lifts the halt.
-pub(super) fn resume(args: &ClustersArgs) -> Result<u8, Failure> {
+pub(super) fn resume(args: &ClustersArgs) -> Result<u8, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {
         let (world, away) = reachable(&source).await;
         for cluster in world.clusters.values() {
-            run::resume(cluster, &namespace(&world)).await.map_err(environment)?;
+            run::resume(cluster, &namespace(&world)).await?;
             super::say!("{}: free", cluster.key);
         }
         Ok(finish(&away))

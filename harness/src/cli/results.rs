@@ -4,22 +4,21 @@ use std::path::Path;
 
 use meshdrill_checks::record::Record;
 use meshdrill_checks::score;
-use meshdrill_reports::{Format, Report as _, Run, headline};
+use meshdrill_reports::{Report as _, Run, headline};
 
-use super::Failure;
-use super::args::{ReportArgs, ReportFormat, RunDirArgs};
+use super::args::{ReportArgs, RunDirArgs};
+use super::error::{CliError, FileError, UsageError};
 use crate::run::write_atomically;
 
 /// Reads the record of a run directory.
-fn record(run: &Path) -> Result<Record, Failure> {
+fn record(run: &Path) -> Result<Record, CliError> {
     let path = if run.is_dir() { run.join("run.jsonl") } else { run.to_owned() };
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-    Record::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    let text = std::fs::read_to_string(&path).map_err(|error| FileError::unreadable(&path, error))?;
+    Record::parse(&text).map_err(|source| UsageError::Record { path, source }.into())
 }
 
 /// Judges a run again.
-pub(super) fn score(args: &RunDirArgs) -> Result<u8, Failure> {
+pub(super) fn score(args: &RunDirArgs) -> Result<u8, CliError> {
     let record = record(&args.run)?;
     let scorecard = score::score(&record);
     let run = Run { record: &record, scorecard: &scorecard };
@@ -29,20 +28,13 @@ pub(super) fn score(args: &RunDirArgs) -> Result<u8, Failure> {
 }
 
 /// Renders a report.
-pub(super) fn report(args: &ReportArgs) -> Result<u8, Failure> {
+pub(super) fn report(args: &ReportArgs) -> Result<u8, CliError> {
     let record = record(&args.run)?;
     let scorecard = score::score(&record);
-    let format = match args.format {
-        ReportFormat::Junit => Format::Junit,
-        ReportFormat::Json => Format::Json,
-        ReportFormat::Text => Format::Text,
-    };
-    let bytes = format
-        .render(&Run { record: &record, scorecard: &scorecard })
-        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let bytes = args.format.render(&Run { record: &record, scorecard: &scorecard })?;
     match &args.out {
         Some(path) => {
-            write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?
+            write_atomically(path, &bytes).map_err(|error| FileError::unwritable(path, error))?;
         }
         None => {
             use std::io::Write as _;

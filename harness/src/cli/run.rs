@@ -9,8 +9,8 @@ use meshdrill_checks::record::Change;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{Run, headline, junit_of_all, screen};
 
-use super::Failure;
 use super::args::RunArgs;
+use super::error::{CliError, FileError, UsageError};
 use super::lanes::{Lanes, Lines};
 use super::plans::{Selected, select, show_plans, start_lab, suite_exit_code};
 use super::signals::listen;
@@ -25,11 +25,9 @@ const MOST_SPARE: Duration = Duration::from_secs(30);
 const SPREAD: f64 = 0.9;
 
 /// Runs everything that was selected and gives the exit code of all of it.
-pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+pub(super) fn run(args: &RunArgs) -> Result<u8, CliError> {
     if args.select.select.is_empty() {
-        return Err(Failure::Usage(
-            "run what? Name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them".to_owned(),
-        ));
+        return Err(UsageError::NothingSelected.into());
     }
     let mut selected = select(&args.select)?;
     if args.conclusive {
@@ -38,18 +36,14 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     if args.dry_run {
         return show_plans(&args.select, &selected, args.kubeconfig.clone(), false);
     }
-    std::fs::create_dir_all(&args.runs)
-        .map_err(|error| Failure::Internal(format!("{}: {error}", args.runs.display())))?;
+    // A path that cannot be written fails now, not after the drill.
+    std::fs::create_dir_all(&args.runs).map_err(|error| FileError::unwritable(&args.runs, error))?;
     if let Some(path) = &args.junit {
-        // A path that cannot be written fails now, not after the drill.
-        std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+        let opened = std::fs::File::options().create(true).append(true).open(path);
+        opened.map_err(|error| FileError::unwritable(path, error))?;
     }
     if !confirmed(args, &selected.plans)? {
-        return Err(Failure::Usage("not confirmed; nothing was done".to_owned()));
+        return Err(UsageError::NotConfirmed.into());
     }
     if args.verbose {
         selected.plans.iter().for_each(|plan| eprintln!("{}", to_text(plan)));
@@ -62,7 +56,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
 }
 
 /// Breaking something needs a yes, where someone is there to give it.
-fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, Failure> {
+fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, CliError> {
     let drills: Vec<&Plan> = plans.iter().filter(|plan| !plan.broken.is_empty()).collect();
     let unattended =
         std::env::var_os("CI").is_some() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal();
@@ -82,7 +76,7 @@ fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, Failure> {
 }
 
 /// Every run has an embedded mesh and a virtual clock of its own.
-fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Failure> {
+fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, CliError> {
     let mut finished = Vec::new();
     for plan in &selected.plans {
         let runtime = super::virtual_runtime()?;
@@ -92,7 +86,7 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
             let lab = start_lab(&args.select, &selected.defects)?;
             let source = WorldSource::of_lab(selected.mesh.clone(), lab);
             let options = options(args, progress(args, plan, false), interrupts);
-            execute(plan, &source, options).await.map_err(Failure::from)
+            execute(plan, &source, options).await.map_err(CliError::from)
         })?;
         if keep(args, &mut finished, one) {
             break;
@@ -102,7 +96,7 @@ fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Fail
 }
 
 /// Validations run side by side; drills one after the other.
-fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, Failure> {
+fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, CliError> {
     super::runtime()?.block_on(async {
         let interrupts = Interrupts::default();
         listen(&interrupts)?;
@@ -155,19 +149,17 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
 }
 
 /// Undoes what earlier runs left in the clusters that are to be broken.
-async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), Failure> {
-    let environment = |error: &dyn std::fmt::Display| Failure::Environment(error.to_string());
+async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
     let keys: std::collections::BTreeSet<&str> =
         plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
-    let world = source.connect(keys).await.map_err(|error| environment(&error))?;
+    let world = source.connect(keys).await?;
     let namespace = world.state_namespace().to_owned();
     for cluster in world.clusters.values() {
         let holder = format!("clean@{}", crate::run::hostname());
-        let (lines, good) =
-            crate::run::recover(&world, cluster, &namespace, &holder).await.map_err(|error| environment(&error))?;
+        let (lines, good) = crate::run::recover(&world, cluster, &namespace, &holder).await?;
         lines.iter().for_each(|line| eprintln!("{}: {line}", cluster.key));
         if !good {
-            return Err(Failure::Environment(format!("leftovers of cluster `{}` could not be undone", cluster.key)));
+            return Err(CliError::Leftovers(cluster.key.clone()));
         }
     }
     Ok(())
@@ -208,12 +200,11 @@ fn show(args: &RunArgs, one: &Finished) {
 }
 
 /// The reports of all runs together, the last line, and the exit code.
-fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, Failure> {
+fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, CliError> {
     if let Some(path) = &args.junit {
         let runs: Vec<Run<'_>> =
             finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
-        let bytes = junit_of_all(&runs).map_err(|error| Failure::Internal(error.to_string()))?;
-        write_atomically(path, &bytes).map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+        write_atomically(path, &junit_of_all(&runs)?).map_err(|error| FileError::not_written(path, error))?;
     }
     if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == 12) {
         let scenario = &one.scorecard.run.scenario;

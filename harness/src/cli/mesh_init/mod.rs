@@ -15,8 +15,8 @@ use indexmap::IndexMap;
 use jiff::civil::Date;
 
 use self::survey::Survey;
-use super::Failure;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
+use super::error::{CliError, FileError, UsageError};
 use super::lab::mesh_to_yaml;
 use crate::cluster::{Kubeconfigs, connect};
 use crate::document::{self, Source};
@@ -32,18 +32,17 @@ const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
 const DETECTED: &str = "# detected; confirm";
 
 /// Runs the command.
-pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
+pub(super) fn mesh(args: &MeshArgs) -> Result<u8, CliError> {
     let MeshCommand::Init(init) = &args.command;
     if let Some(path) = init.out.as_deref().filter(|path| path.exists()) {
-        return Err(Failure::Usage(format!("{} exists already; remove it or name another --out", path.display())));
+        return Err(UsageError::Exists(path.to_owned()).into());
     }
     let surveys = super::runtime()?.block_on(survey_clusters(init))?;
     let text = mesh_file_text(init, &surveys)?;
     match &init.out {
         None => super::say_part!("{text}"),
         Some(path) => {
-            write_atomically(path, text.as_bytes())
-                .map_err(|error| Failure::Internal(format!("{}: {error}", path.display())))?;
+            write_atomically(path, text.as_bytes()).map_err(|error| FileError::unwritable(path, error))?;
             eprintln!("wrote {}; confirm the lines marked `{DETECTED}`", path.display());
         }
     }
@@ -51,7 +50,7 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<u8, Failure> {
 }
 
 /// Connects to every context and looks at its cluster.
-async fn survey_clusters(args: &MeshInitArgs) -> Result<Vec<Survey>, Failure> {
+async fn survey_clusters(args: &MeshInitArgs) -> Result<Vec<Survey>, CliError> {
     let kubeconfigs = Kubeconfigs::file(args.kubeconfig.clone());
     let surveyed = args.context.iter().enumerate().map(|(index, argument)| {
         let kubeconfigs = &kubeconfigs;
@@ -61,7 +60,7 @@ async fn survey_clusters(args: &MeshInitArgs) -> Result<Vec<Survey>, Failure> {
             Survey::of(&cluster).await
         }
     });
-    try_join_all(surveyed).await.map_err(|error| Failure::Environment(error.to_string()))
+    Ok(try_join_all(surveyed).await?)
 }
 
 fn key_and_context(index: usize, argument: &str) -> (String, &str) {
@@ -72,23 +71,19 @@ fn key_and_context(index: usize, argument: &str) -> (String, &str) {
 }
 
 /// The text of the mesh file: serialised, marked, and proven to read back as the same.
-fn mesh_file_text(args: &MeshInitArgs, surveys: &[Survey]) -> Result<String, Failure> {
+fn mesh_file_text(args: &MeshInitArgs, surveys: &[Survey]) -> Result<String, CliError> {
     let today = jiff::Zoned::now().date();
     let file = mesh_file(args, surveys, today);
     let text = annotate::annotate(&mesh_to_yaml(&file)?, &detected_paths(&file), DETECTED)
-        .map_err(|problems| Failure::Internal(unreadable(&problems.render(false))))?;
+        .map_err(|problems| CliError::Unreadable(problems.render(false)))?;
     let path = args.out.as_deref().unwrap_or(Path::new("mesh.yaml"));
     let read = parse_mesh(Source::new(path, text.clone()))
-        .map_err(|problems| Failure::Usage(format!("the mesh file would not be valid:\n{}", problems.render(false))))?;
+        .map_err(|problems| UsageError::WouldBeInvalid(Box::new(problems)))?;
     if serde_json::to_value(&read).ok() == serde_json::to_value(&file).ok() {
         Ok(text)
     } else {
-        Err(Failure::Internal(unreadable(&text)))
+        Err(CliError::Unreadable(text))
     }
-}
-
-fn unreadable(text: &str) -> String {
-    format!("the mesh file does not read back as what was detected; this is a bug of meshdrill:\n{text}")
 }
 
 fn mesh_file(args: &MeshInitArgs, surveys: &[Survey], today: Date) -> MeshFile {
@@ -248,7 +243,7 @@ mod tests {
     #[test]
     fn a_key_that_no_mesh_file_may_have_is_refused() {
         let refused = mesh_file_text(&args(), &[survey("All of it")]).unwrap_err();
-        assert!(matches!(&refused, Failure::Usage(text) if text.contains("cannot be a cluster's key")), "{refused}");
+        assert!(refused.exit_code() == 2 && refused.to_string().contains("cannot be a cluster's key"), "{refused}");
     }
 
     #[test]

@@ -1,0 +1,188 @@
+//! Why a command ends without having done its work, and the exit code that follows.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use meshdrill_checks::record::RecordError;
+use meshdrill_lab::{DefectError, LabError};
+use meshdrill_reports::ReportError;
+
+use crate::catalogue::NotFound;
+use crate::cluster::AccessError;
+use crate::document::Problems;
+use crate::probe::CannotAsk;
+
+/// Why a command ends without having done its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// Wrong usage or an invalid file: nothing was contacted.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// A file that cannot be written or read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A cluster that cannot be asked.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A question that cannot be asked.
+    #[error(transparent)]
+    Probe(#[from] CannotAsk),
+    /// A credential plugin that gives no credentials.
+    #[error("{0}")]
+    Plugin(String),
+    /// Damage of an earlier run that `--clean` could not undo.
+    #[error("leftovers of cluster `{0}` could not be undone; nothing was injected")]
+    Leftovers(String),
+    /// A report that cannot be rendered.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The embedded mesh does not start.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// This machine does not allow it.
+    #[error("this machine does not allow it: {0}")]
+    System(#[from] io::Error),
+    /// A value of ours that cannot be written; a bug.
+    #[error("{what} cannot be written: {source}; this is a bug of meshdrill")]
+    Unwritable {
+        /// What was to be written.
+        what: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file of ours that does not read back as it was made; a bug.
+    #[error("the mesh file does not read back as what was detected; this is a bug of meshdrill:\n{0}")]
+    Unreadable(String),
+}
+
+/// Wrong usage, or a file that is not valid.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UsageError {
+    /// `run` without a selection.
+    #[error(
+        "run what? Name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them"
+    )]
+    NothingSelected,
+    /// The answer to the question was no.
+    #[error("not confirmed; nothing was changed")]
+    NotConfirmed,
+    /// Nothing is selected by a word.
+    #[error(transparent)]
+    NotFound(NotFound),
+    /// A defect that the embedded mesh does not have.
+    #[error("{0}; `meshdrill lab --list-defects` lists them")]
+    Defect(#[from] DefectError),
+    /// Files that are not valid; what is wrong with them was printed.
+    #[error("{invalid} of {all} scenario files are not valid; nothing was contacted")]
+    InvalidScenarios {
+        /// How many.
+        invalid: usize,
+        /// Of how many.
+        all: usize,
+    },
+    /// A mesh file that is not valid; what is wrong with it was printed.
+    #[error("the mesh file is not valid; nothing was contacted")]
+    InvalidMesh,
+    /// A mesh file that would not be valid.
+    #[error("the mesh file would not be valid:\n{}", .0.render(false))]
+    WouldBeInvalid(Box<Problems>),
+    /// A scenario that names clusters, and no mesh file.
+    #[error(
+        "{0} names clusters, and there is no mesh file: give --mesh FILE, write mesh.yaml with `meshdrill mesh init`, or try it with --lab"
+    )]
+    ClustersWithoutMesh(String),
+    /// A command about clusters, and no mesh file.
+    #[error("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`")]
+    NoMesh,
+    /// `--set` without a name and a value.
+    #[error("--set {0}: write NAME=VALUE")]
+    Assignment(String),
+    /// Folders without a file to check.
+    #[error("no YAML file in {0}")]
+    NoFiles(String),
+    /// A file that would be overwritten.
+    #[error("{} exists already; remove it or name another --out", .0.display())]
+    Exists(PathBuf),
+    /// A name that no scenario may have.
+    #[error("`{0}` cannot be a scenario's name; use lower-case letters, digits and dashes")]
+    Name(String),
+    /// A key that a section does not have.
+    #[error("`{section}` has no `{key}`\n\n{help}")]
+    NoSuchKey {
+        /// The section.
+        section: String,
+        /// The key.
+        key: String,
+        /// What the section has.
+        help: String,
+    },
+    /// A word that `explain` does not know.
+    #[error("`{path}` is not a kind or section; known: {known}")]
+    NotExplained {
+        /// The word.
+        path: String,
+        /// What could be written.
+        known: String,
+    },
+    /// A file that is not a record.
+    #[error("{}: {source}", .path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+}
+
+/// A file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}: {source}{}", .path.display(), remedy(source))]
+pub(super) struct FileError {
+    path: PathBuf,
+    what: &'static str,
+    /// Whether something ran already.
+    after: bool,
+    source: io::Error,
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; make its folder first, or name another path",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; name a path that you may write",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space, or name another disk",
+        io::ErrorKind::IsADirectory => "; name a file",
+        _ => "",
+    }
+}
+
+impl FileError {
+    /// A file that cannot be read, before anything ran.
+    pub fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), what: "cannot be read", after: false, source }
+    }
+
+    /// A path that cannot be written, noticed before anything ran.
+    pub fn unwritable(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), what: "cannot be written", after: false, source }
+    }
+
+    /// A report that could not be written after everything ran.
+    pub fn not_written(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), what: "was not written", after: true, source }
+    }
+}
+
+impl CliError {
+    /// The exit code of the command.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::File(FileError { after: false, .. }) | Self::Lab(_) => super::USAGE,
+            Self::Access(_) | Self::Probe(_) | Self::Plugin(_) | Self::Leftovers(_) => 3,
+            Self::File(FileError { after: true, .. })
+            | Self::Report(_)
+            | Self::System(_)
+            | Self::Unwritable { .. }
+            | Self::Unreadable(_) => super::INTERNAL,
+        }
+    }
+}
