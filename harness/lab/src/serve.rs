@@ -54,7 +54,7 @@ impl Drop for Served {
 
 /// What a loopback socket leads to.
 #[derive(Debug, Clone)]
-enum To {
+enum Destination {
     /// An address, as the runner would dial it.
     Dial(String, u16),
     /// A ready pod of a role, whichever it is when the connection comes, on a port only its own loopback has.
@@ -63,47 +63,49 @@ enum To {
     Service(usize, &'static str, u16),
 }
 
-struct Entry {
+struct ServedSocket {
     cluster: String,
     what: String,
     lab: String,
-    to: To,
+    destination: Destination,
 }
 
 /// Binds and serves everything.
 pub(crate) async fn serve(engine: &Engine, clusters: &[LabCluster]) -> std::io::Result<Served> {
-    let entries = engine.with(|world| entries(world));
+    let sockets = engine.with(|world| sockets(world));
     let mut addresses = Vec::new();
     let mut tasks = Vec::new();
-    for entry in entries {
+    for socket in sockets {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let local = listener.local_addr()?;
-        addresses.push(ServedAddress { cluster: entry.cluster, what: entry.what, local, lab: entry.lab });
-        tasks.push(tokio::spawn(accept(engine.clone(), listener, entry.to)));
+        addresses.push(ServedAddress { cluster: socket.cluster, what: socket.what, local, lab: socket.lab });
+        tasks.push(tokio::spawn(accept(engine.clone(), listener, socket.destination)));
     }
     let contexts: Vec<(String, String)> = clusters
         .iter()
-        .filter_map(|c| {
-            let api = addresses.iter().find(|a| a.cluster == c.key && a.what == "api")?;
-            Some((c.context.clone(), api.url()))
+        .filter_map(|cluster| {
+            let api = addresses.iter().find(|a| a.cluster == cluster.key && a.what == "api")?;
+            Some((cluster.context.clone(), api.url()))
         })
         .collect();
     Ok(Served { addresses, kubeconfig: kubeconfig(&contexts), tasks })
 }
 
-fn entries(world: &World) -> Vec<Entry> {
+fn sockets(world: &World) -> Vec<ServedSocket> {
     let mut list = Vec::new();
-    for (c, cluster) in world.clusters.iter().enumerate() {
-        let key = cluster.ident.key.to_owned();
-        let mut add = |what: String, lab: String, to: To| list.push(Entry { cluster: key.clone(), what, lab, to });
-        let host = cluster.ident.api_host();
-        add("api".into(), format!("{host}:6443"), To::Dial(host, 6443));
-        for service in cluster.store.list(resources::services(), None) {
+    for (cluster, here) in world.clusters.iter().enumerate() {
+        let key = here.ident.key.to_owned();
+        let mut add = |what: String, lab: String, destination: Destination| {
+            list.push(ServedSocket { cluster: key.clone(), what, lab, destination })
+        };
+        let host = here.ident.api_host();
+        add("api".into(), format!("{host}:6443"), Destination::Dial(host, 6443));
+        for service in here.store.list(resources::services(), None) {
             for ip in object::items(service, "/status/loadBalancer/ingress").iter().map(|i| object::text(i, "/ip")) {
                 for port in object::items(service, "/spec/ports") {
                     let number = object::int(port, "/port").and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
                     let what = format!("{} {}", object::name(service), object::text(port, "/name"));
-                    add(what, format!("{ip}:{number}"), To::Dial(ip.to_owned(), number));
+                    add(what, format!("{ip}:{number}"), Destination::Dial(ip.to_owned(), number));
                 }
             }
         }
@@ -115,31 +117,31 @@ fn entries(world: &World) -> Vec<Entry> {
             ("tracing", 80),
             ("oncall", 8080),
         ] {
-            add(name.into(), format!("{name}.istio-system:{port}"), To::Service(c, name, port));
+            add(name.into(), format!("{name}.istio-system:{port}"), Destination::Service(cluster, name, port));
         }
         for (name, role) in [
             ("productpage", Role::Productpage),
             ("istio-ingressgateway", Role::IngressGateway),
             ("istio-eastwestgateway", Role::EastWestGateway),
         ] {
-            add(format!("{name} envoy admin"), format!("{name}:15000"), To::Admin(c, role));
+            add(format!("{name} envoy admin"), format!("{name}:15000"), Destination::Admin(cluster, role));
         }
     }
     list
 }
 
-async fn accept(engine: Engine, listener: TcpListener, to: To) {
+async fn accept(engine: Engine, listener: TcpListener, destination: Destination) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(carry(engine.clone(), stream, to.clone()));
+        tokio::spawn(carry(engine.clone(), stream, destination.clone()));
     }
 }
 
-async fn carry(engine: Engine, mut outside: TcpStream, to: To) {
-    let inside = match &to {
-        To::Dial(host, port) => dial(&engine, host, *port).await.ok(),
-        To::Admin(c, role) => admin(&engine, *c, *role),
-        To::Service(c, name, port) => match engine.with(|world| {
-            let service = world.clusters[*c].store.get(resources::services(), "istio-system", name)?;
+async fn carry(engine: Engine, mut outside: TcpStream, destination: Destination) {
+    let inside = match &destination {
+        Destination::Dial(host, port) => dial(&engine, host, *port).await.ok(),
+        Destination::Admin(cluster, role) => admin(&engine, *cluster, *role),
+        Destination::Service(cluster, name, port) => match engine.with(|world| {
+            let service = world.clusters[*cluster].store.get(resources::services(), "istio-system", name)?;
             Some(object::text(service, "/spec/clusterIP").to_owned())
         }) {
             Some(ip) => dial(&engine, &ip, *port).await.ok(),
@@ -151,9 +153,9 @@ async fn carry(engine: Engine, mut outside: TcpStream, to: To) {
     }
 }
 
-fn admin(engine: &Engine, c: usize, role: Role) -> Option<LabStream> {
-    let uid = engine.with(|world| world.clusters[c].ready(role).map(|pod| pod.uid.clone()))?;
-    Some(open(engine, Place { c, uid: Some(uid), kind: Kind::EnvoyAdmin, port: 15000 }))
+fn admin(engine: &Engine, cluster: usize, role: Role) -> Option<LabStream> {
+    let uid = engine.with(|world| world.clusters[cluster].ready(role).map(|pod| pod.uid.clone()))?;
+    Some(open(engine, Place { cluster, uid: Some(uid), kind: Kind::EnvoyAdmin, port: 15000 }))
 }
 
 fn kubeconfig(contexts: &[(String, String)]) -> String {

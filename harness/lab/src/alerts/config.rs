@@ -4,8 +4,8 @@ use crate::prom::labels::Labels;
 use crate::world::World;
 
 /// The configuration file.
-pub(crate) fn config_text(world: &World, c: usize) -> String {
-    let quirks = &world.clusters[c].quirks;
+pub(crate) fn config_text(world: &World, cluster: usize) -> String {
+    let quirks = &world.clusters[cluster].quirks;
     let shown = |url: &&'static str| if quirks.webhooks_hidden { "<secret>" } else { *url };
     let webhooks = quirks.webhooks.iter().map(|url| format!("  - send_resolved: true\n    url: {}\n", shown(url)));
     let (route, other) = if quirks.bystander {

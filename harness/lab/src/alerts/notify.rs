@@ -17,9 +17,9 @@ const REPEAT: Ms = 3_600_000;
 const EXPIRY: Ms = 240_000;
 
 /// The other team's alert comes, or goes.
-pub(crate) fn bystander(world: &mut World, c: usize) {
+pub(crate) fn bystander(world: &mut World, cluster: usize) {
     let labels = Labels::new([("alertname", BYSTANDER), ("team", FACILITIES)]);
-    let there = world.clusters[c].alertmanager.alerts.contains_key(&labels);
+    let there = world.clusters[cluster].alertmanager.alerts.contains_key(&labels);
     let now = world.now;
     let sent = PostedAlert {
         labels,
@@ -28,17 +28,17 @@ pub(crate) fn bystander(world: &mut World, c: usize) {
         starts: now,
         resolved: there.then_some(now),
     };
-    receive(world, c, vec![sent]);
-    world.after(2 * GROUP_INTERVAL, Event::Bystander(c));
+    receive(world, cluster, vec![sent]);
+    world.after(2 * GROUP_INTERVAL, Event::Bystander(cluster));
 }
 
 /// Prometheus sends alerts.
-pub(crate) fn receive(world: &mut World, c: usize, sent: Vec<PostedAlert>) {
-    if world.clusters[c].ready(Role::Alertmanager).is_none() {
+pub(crate) fn receive(world: &mut World, cluster: usize, sent: Vec<PostedAlert>) {
+    if world.clusters[cluster].ready(Role::Alertmanager).is_none() {
         return;
     }
     let now = world.now;
-    let alertmanager = &mut world.clusters[c].alertmanager;
+    let alertmanager = &mut world.clusters[cluster].alertmanager;
     for one in sent {
         let ends = one.resolved.unwrap_or(now + EXPIRY);
         let alert = Alert {
@@ -52,25 +52,25 @@ pub(crate) fn receive(world: &mut World, c: usize, sent: Vec<PostedAlert>) {
         };
         alertmanager.alerts.insert(one.labels, alert);
     }
-    schedule(world, c, GROUP_WAIT);
+    schedule(world, cluster, GROUP_WAIT);
 }
 
-fn schedule(world: &mut World, c: usize, delay: Ms) {
-    if !world.clusters[c].alertmanager.scheduled {
-        world.clusters[c].alertmanager.scheduled = true;
-        world.after(delay, Event::Notify(c));
+fn schedule(world: &mut World, cluster: usize, delay: Ms) {
+    if !world.clusters[cluster].alertmanager.scheduled {
+        world.clusters[cluster].alertmanager.scheduled = true;
+        world.after(delay, Event::Notify(cluster));
     }
 }
 
 /// Notifies for every group with news.
-pub(crate) fn flush(world: &mut World, c: usize) {
-    world.clusters[c].alertmanager.scheduled = false;
-    if world.clusters[c].ready(Role::Alertmanager).is_none() {
+pub(crate) fn flush(world: &mut World, cluster: usize) {
+    world.clusters[cluster].alertmanager.scheduled = false;
+    if world.clusters[cluster].ready(Role::Alertmanager).is_none() {
         return;
     }
     let now = world.now;
     let mut notifications = Vec::new();
-    let alertmanager = &mut world.clusters[c].alertmanager;
+    let alertmanager = &mut world.clusters[cluster].alertmanager;
     alertmanager.alerts.values_mut().for_each(|a| a.resolved |= a.ends <= now);
     let mut by_name: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
     for alert in alertmanager.alerts.values() {
@@ -100,23 +100,23 @@ pub(crate) fn flush(world: &mut World, c: usize) {
     }
     let more = !alertmanager.alerts.is_empty();
     for alerts in notifications {
-        notify(world, c, &alerts);
+        notify(world, cluster, &alerts);
     }
     if more {
-        schedule(world, c, GROUP_INTERVAL);
+        schedule(world, cluster, GROUP_INTERVAL);
     }
 }
 
 /// Sends one notification by every webhook; only the on-call receiver takes any, when it is there.
-fn notify(world: &mut World, c: usize, alerts: &[Alert]) {
+fn notify(world: &mut World, cluster: usize, alerts: &[Alert]) {
     if alerts.iter().all(|a| receiver(&a.labels) == FACILITIES) {
-        world.clusters[c].alertmanager.sent += 1;
+        world.clusters[cluster].alertmanager.sent += 1;
         return;
     }
-    let oncall = world.clusters[c].pods.values().any(|p| p.label("app") == "oncall" && p.ready);
-    let webhooks = world.clusters[c].quirks.webhooks.clone();
+    let oncall = world.clusters[cluster].pods.values().any(|p| p.label("app") == "oncall" && p.ready);
+    let webhooks = world.clusters[cluster].quirks.webhooks.clone();
     let taken = webhooks.iter().filter(|url| oncall && **url == ONCALL).count();
-    let alertmanager = &mut world.clusters[c].alertmanager;
+    let alertmanager = &mut world.clusters[cluster].alertmanager;
     alertmanager.sent += webhooks.len() as u64;
     alertmanager.failed += (webhooks.len() - taken) as u64;
     if taken == 0 {
@@ -134,5 +134,5 @@ fn notify(world: &mut World, c: usize, alerts: &[Alert]) {
     let name = alerts.first().map_or("", |a| a.labels.get("alertname")).to_owned();
     let body = json!({"receiver": "oncall", "status": if firing { "firing" } else { "resolved" }, "alerts": list, "groupLabels": {"alertname": name},
         "version": "4", "receivedAt": world.dates.millis(world.now)});
-    world.clusters[c].oncall.push(body);
+    world.clusters[cluster].oncall.push(body);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::body::{Body, json as json_response};
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::filter::Filter;
 use super::form::shown;
 use super::request::Request;
@@ -14,7 +14,7 @@ use crate::kube::{admission, deletion};
 use crate::store::{Resource, object};
 use crate::world::World;
 
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     let options: Value = if request.body.is_empty() { json!({}) } else { request.json()? };
     let dry = request.dry_run() || object::items(&options, "/dryRun").iter().any(|d| d == "All");
     let grace =
@@ -22,14 +22,15 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
     let target = &request.target;
     engine.with(|world| {
         if target.name.is_empty() {
-            return collection(world, c, request, grace, dry);
+            return collection(world, cluster, request, grace, dry);
         }
-        let Some(old) = world.clusters[c].store.get(target.resource, &target.namespace, &target.name).cloned() else {
-            return Err(Failure::not_found(target.resource, &target.name));
+        let Some(old) = world.clusters[cluster].store.get(target.resource, &target.namespace, &target.name).cloned()
+        else {
+            return Err(ApiFailure::not_found(target.resource, &target.name));
         };
         preconditions(target.resource, &old, &options)?;
         if target.resource.custom {
-            admission::validate(world, c).map_err(Failure::internal)?;
+            admission::validate(world, cluster).map_err(ApiFailure::internal)?;
         }
         let orphan = object::text(&options, "/propagationPolicy") == "Orphan"
             || request.query.get("propagationPolicy") == Some("Orphan");
@@ -37,9 +38,9 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
             return Ok(json_response(200, &shown(&old, target)));
         }
         if orphan {
-            deletion::orphan(world, c, &old);
+            deletion::orphan(world, cluster, &old);
         }
-        let left = deletion::delete(world, c, target.resource, &old, grace);
+        let left = deletion::delete(world, cluster, target.resource, &old, grace);
         settle(world);
         Ok(match left {
             Some(value) => json_response(200, &shown(&value, target)),
@@ -56,7 +57,7 @@ fn success(resource: &Resource, gone: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
-fn preconditions(resource: &Resource, old: &Value, options: &Value) -> Result<(), Failure> {
+fn preconditions(resource: &Resource, old: &Value, options: &Value) -> Result<(), ApiFailure> {
     let checks = [
         ("uid", "UID", object::uid(old)),
         ("resourceVersion", "ResourceVersion", object::text(old, "/metadata/resourceVersion")),
@@ -64,7 +65,7 @@ fn preconditions(resource: &Resource, old: &Value, options: &Value) -> Result<()
     for (field, word, found) in checks {
         let wanted = object::text(options, &format!("/preconditions/{field}"));
         if !wanted.is_empty() && wanted != found {
-            return Err(Failure::precondition(resource, object::name(old), word, wanted, found));
+            return Err(ApiFailure::precondition(resource, object::name(old), word, wanted, found));
         }
     }
     Ok(())
@@ -72,24 +73,24 @@ fn preconditions(resource: &Resource, old: &Value, options: &Value) -> Result<()
 
 fn collection(
     world: &mut World,
-    c: usize,
+    cluster: usize,
     request: &Request,
     grace: Option<i64>,
     dry: bool,
-) -> Result<http::Response<Body>, Failure> {
+) -> Result<http::Response<Body>, ApiFailure> {
     let target = &request.target;
     let filter = Filter::of(request)?;
     let namespace = Some(target.namespace.as_str()).filter(|n| !n.is_empty());
     let found: Vec<Arc<Value>> =
-        world.clusters[c].store.list(target.resource, namespace).filter(|v| filter.matches(v)).cloned().collect();
+        world.clusters[cluster].store.list(target.resource, namespace).filter(|v| filter.matches(v)).cloned().collect();
     let items: Vec<Value> = found.iter().map(|v| shown(v, target)).collect();
     if !dry {
         for old in found {
-            deletion::delete(world, c, target.resource, &old, grace);
+            deletion::delete(world, cluster, target.resource, &old, grace);
         }
         settle(world);
     }
-    let version = world.clusters[c].store.version().to_string();
+    let version = world.clusters[cluster].store.version().to_string();
     Ok(json_response(
         200,
         &json!({"kind": format!("{}List", target.resource.kind), "apiVersion": target.api_version(),

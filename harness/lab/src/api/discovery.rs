@@ -9,10 +9,10 @@ use crate::store::resources::RESOURCES;
 use crate::world::KUBERNETES;
 
 /// Answers the paths that are not about objects.
-pub(crate) fn answer(engine: &Engine, c: usize, path: &str, accept: &str) -> Option<http::Response<Body>> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, path: &str, accept: &str) -> Option<http::Response<Body>> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     let value = match parts.as_slice() {
-        ["version"] => version(engine, c),
+        ["version"] => version(engine, cluster),
         ["healthz" | "readyz" | "livez", ..] => return Some(with_type(200, "text/plain; charset=utf-8", "ok".into())),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
         ["apis"] => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups()}),
@@ -33,9 +33,10 @@ pub(crate) fn answer(engine: &Engine, c: usize, path: &str, accept: &str) -> Opt
     Some(json_response(200, &value))
 }
 
-fn version(engine: &Engine, c: usize) -> Value {
-    let version =
-        engine.with(|world| world.clusters[c].quirks.kubernetes_version.clone()).unwrap_or_else(|| KUBERNETES.into());
+fn version(engine: &Engine, cluster: usize) -> Value {
+    let version = engine
+        .with(|world| world.clusters[cluster].quirks.kubernetes_version.clone())
+        .unwrap_or_else(|| KUBERNETES.into());
     let minor = version.split('.').nth(1).unwrap_or("34").to_owned();
     json!({"major": "1", "minor": minor, "emulationMajor": "1", "emulationMinor": minor, "minCompatibilityMajor": "1",
         "minCompatibilityMinor": "33", "gitVersion": version, "gitCommit": "93248f9ae092f571eb870b7664c534bfc7d00f03",

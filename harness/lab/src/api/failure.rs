@@ -7,14 +7,14 @@ use crate::store::Resource;
 
 /// A request that failed.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure {
+pub(crate) struct ApiFailure {
     code: u16,
     reason: &'static str,
     message: String,
     details: Option<Value>,
 }
 
-impl Failure {
+impl ApiFailure {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: None }
     }

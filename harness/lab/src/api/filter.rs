@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::request::Request;
 use crate::store::object;
 use crate::store::selector::{Fields, Selector};
@@ -16,13 +16,13 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn of(request: &Request) -> Result<Self, Failure> {
+    pub(crate) fn of(request: &Request) -> Result<Self, ApiFailure> {
         let text = |key: &str| request.query.get(key).unwrap_or("");
         Ok(Self {
             namespace: request.target.namespace.clone(),
             name: request.target.name.clone(),
-            labels: Selector::parse(text("labelSelector")).map_err(Failure::bad_request)?,
-            fields: Fields::parse(text("fieldSelector")).map_err(Failure::bad_request)?,
+            labels: Selector::parse(text("labelSelector")).map_err(ApiFailure::bad_request)?,
+            fields: Fields::parse(text("fieldSelector")).map_err(ApiFailure::bad_request)?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::path::Target;
 use super::query::Query;
 use crate::store::object;
@@ -30,7 +30,7 @@ impl Grants {
     }
 
     /// The refusal of a request that was not asked about. Reading which cluster this is needs no permission here.
-    pub(crate) fn refuses(&self, method: &http::Method, target: &Target, query: &Query) -> Option<Failure> {
+    pub(crate) fn refuses(&self, method: &http::Method, target: &Target, query: &Query) -> Option<ApiFailure> {
         let group = &target.resource.group;
         let identity = target.resource.plural == "namespaces" && target.name == "kube-system";
         if !self.strict || target.sub == "review" || identity {
@@ -62,7 +62,7 @@ impl Grants {
             "{resource} \"{}\" is forbidden: User \"lab-user\" cannot {missing} resource \"{resource}\" in API group \"{group}\" {place}",
             target.name
         );
-        Some(Failure::new(403, "Forbidden", text))
+        Some(ApiFailure::new(403, "Forbidden", text))
     }
 }
 

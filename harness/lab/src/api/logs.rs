@@ -1,16 +1,16 @@
 //! `pods/log`: one honest line per container.
 
 use super::body::{Body, with_type};
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::request::Request;
 use crate::engine::Engine;
 use crate::store::{object, resources};
 
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     let target = &request.target;
     engine.with(|world| {
-        let Some(value) = world.clusters[c].store.get(resources::pods(), &target.namespace, &target.name) else {
-            return Err(Failure::not_found(resources::pods(), &target.name));
+        let Some(value) = world.clusters[cluster].store.get(resources::pods(), &target.namespace, &target.name) else {
+            return Err(ApiFailure::not_found(resources::pods(), &target.name));
         };
         let container =
             request.query.get("container").unwrap_or_else(|| object::text(value, "/spec/containers/0/name"));
@@ -18,9 +18,9 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
             .iter()
             .any(|list| object::items(value, list).iter().any(|x| object::text(x, "/name") == container));
         if !known {
-            return Err(Failure::bad_request(format!("container {container} is not valid for pod {}", target.name)));
+            return Err(ApiFailure::bad_request(format!("container {container} is not valid for pod {}", target.name)));
         }
-        let started = world.clusters[c].pods.get(object::uid(value)).map_or(0, |pod| pod.started);
+        let started = world.clusters[cluster].pods.get(object::uid(value)).map_or(0, |pod| pod.started);
         let stamp =
             if request.query.flag("timestamps") { format!("{} ", world.dates.micros(started)) } else { String::new() };
         let line = format!("{stamp}{} {container} of {} started\n", world.dates.seconds(started), target.name);

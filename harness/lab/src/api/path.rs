@@ -1,6 +1,6 @@
 //! Paths of the API: which resource, where, which object, which subresource.
 
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::query::decode;
 use crate::store::Resource;
 use crate::store::resources::{self, RESOURCES};
@@ -27,13 +27,13 @@ impl Target {
 const REVIEWS: [&str; 2] = ["authorization.k8s.io", "authentication.k8s.io"];
 
 /// Parses `/api/v1/...` or `/apis/GROUP/VERSION/...`.
-pub(crate) fn parse(path: &str) -> Result<Target, Failure> {
+pub(crate) fn parse(path: &str) -> Result<Target, ApiFailure> {
     let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(decode).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let (group, version, rest) = match parts.as_slice() {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
-        _ => return Err(Failure::unknown_path()),
+        _ => return Err(ApiFailure::unknown_path()),
     };
     let (namespace, rest) = match rest {
         ["namespaces", namespace, plural, more @ ..]
@@ -47,7 +47,7 @@ pub(crate) fn parse(path: &str) -> Result<Target, Failure> {
         [plural] => (*plural, "", ""),
         [plural, name] => (*plural, *name, ""),
         [plural, name, sub, ..] => (*plural, *name, *sub),
-        [] => return Err(Failure::unknown_path()),
+        [] => return Err(ApiFailure::unknown_path()),
     };
     let owned = |resource| Target {
         resource,
@@ -60,8 +60,9 @@ pub(crate) fn parse(path: &str) -> Result<Target, Failure> {
         // Named by the review handler itself.
         return Ok(Target { name: plural.to_owned(), sub: "review".into(), ..owned(&RESOURCES[0]) });
     }
-    let resource =
-        resources::find(group, plural).filter(|r| r.versions.contains(&version)).ok_or_else(Failure::unknown_path)?;
+    let resource = resources::find(group, plural)
+        .filter(|r| r.versions.contains(&version))
+        .ok_or_else(ApiFailure::unknown_path)?;
     Ok(owned(resource))
 }
 

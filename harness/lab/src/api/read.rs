@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::body::{Body, json as json_response};
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::filter::Filter;
 use super::form::{Form, form, metadata_only, shown};
 use super::request::Request;
@@ -11,16 +11,16 @@ use super::table;
 use crate::engine::Engine;
 use crate::store::{Resource, object};
 
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     let target = &request.target;
     let form = form(&request.accept);
     engine.with(|world| {
         let now = world.now;
         let dates = world.dates;
-        let store = &world.clusters[c].store;
+        let store = &world.clusters[cluster].store;
         if !target.name.is_empty() {
             let found = store.get(target.resource, &target.namespace, &target.name);
-            let found = found.ok_or_else(|| Failure::not_found(target.resource, &target.name))?;
+            let found = found.ok_or_else(|| ApiFailure::not_found(target.resource, &target.name))?;
             let value = shown(found, target);
             return Ok(json_response(
                 200,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::path::Target;
 use super::protobuf;
 use super::query::Query;
@@ -18,15 +18,17 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn json(&self) -> Result<Value, Failure> {
+    pub(crate) fn json(&self) -> Result<Value, ApiFailure> {
         if self.content_type.contains("protobuf") {
             return protobuf::decode(&self.body).ok_or_else(|| {
                 let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
-                Failure::new(415, "UnsupportedMediaType", text)
+                ApiFailure::new(415, "UnsupportedMediaType", text)
             });
         }
         serde_json::from_slice(&self.body).map_err(|e| {
-            Failure::bad_request(format!("the object provided is unrecognized: couldn't parse the body as JSON: {e}"))
+            ApiFailure::bad_request(format!(
+                "the object provided is unrecognized: couldn't parse the body as JSON: {e}"
+            ))
         })
     }
 

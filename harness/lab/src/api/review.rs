@@ -4,22 +4,26 @@
 use serde_json::{Value, json};
 
 use super::body::{Body, json as json_response};
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::request::Request;
 use crate::engine::Engine;
 use crate::store::object;
 
 /// Answers a review; `None` when the request is about something else.
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<Option<http::Response<Body>>, Failure> {
+pub(crate) fn answer(
+    engine: &Engine,
+    cluster: usize,
+    request: &Request,
+) -> Result<Option<http::Response<Body>>, ApiFailure> {
     if request.target.sub != "review" {
         return Ok(None);
     }
     if request.method != http::Method::POST {
-        return Err(Failure::method_not_allowed());
+        return Err(ApiFailure::method_not_allowed());
     }
     let mut value = request.json()?;
     let forbidden = engine.with(|world| {
-        let cluster = &mut world.clusters[c];
+        let cluster = &mut world.clusters[cluster];
         let spec = value.pointer("/spec/resourceAttributes").cloned().unwrap_or_default();
         let text = |path: &str| object::text(&spec, path);
         let denied = cluster.quirks.api.denies(text("/verb"), text("/resource"), text("/subresource"));
@@ -42,7 +46,7 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<Opt
         "selfsubjectaccessreviews" | "subjectaccessreviews" => {
             json!({"allowed": true, "reason": "RBAC: allowed by ClusterRoleBinding \"lab-admin\""})
         }
-        _ => return Err(Failure::unknown_path()),
+        _ => return Err(ApiFailure::unknown_path()),
     };
     object::set(&mut value, "/status", status);
     object::default(&mut value, "/metadata", json!({"creationTimestamp": null}));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::body::{Body, json as json_response};
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::form::shown;
 use super::request::Request;
 use super::write::{changed, check_current};
@@ -15,22 +15,23 @@ use crate::kube::deletion::pod_gracefully;
 use crate::store::{object, resources};
 use crate::world::World;
 
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     let target = &request.target;
     if !target.resource.subresources.contains(&target.sub.as_str()) {
-        return Err(Failure::unknown_path());
+        return Err(ApiFailure::unknown_path());
     }
     engine.with(|world| {
-        let Some(old) = world.clusters[c].store.get(target.resource, &target.namespace, &target.name).cloned() else {
-            return Err(Failure::not_found(target.resource, &target.name));
+        let Some(old) = world.clusters[cluster].store.get(target.resource, &target.namespace, &target.name).cloned()
+        else {
+            return Err(ApiFailure::not_found(target.resource, &target.name));
         };
         let value = match (target.sub.as_str(), request.method.as_str()) {
             ("scale", "GET") => scale_of(&old),
-            ("scale", _) => return scale(world, c, request, &old),
-            ("eviction", "POST") => return evict(world, c, request, &old),
+            ("scale", _) => return scale(world, cluster, request, &old),
+            ("eviction", "POST") => return evict(world, cluster, request, &old),
             ("status" | "ephemeralcontainers", "GET") | ("finalize", _) => shown(&old, target),
-            ("status", _) => shown(&status(world, c, request, &old)?, target),
-            _ => return Err(Failure::method_not_allowed()),
+            ("status", _) => shown(&status(world, cluster, request, &old)?, target),
+            _ => return Err(ApiFailure::method_not_allowed()),
         };
         Ok(json_response(200, &value))
     })
@@ -48,7 +49,12 @@ fn scale_of(value: &Value) -> Value {
         "status": {"replicas": object::int(value, "/status/replicas").unwrap_or(0), "selector": selector.join(",")}})
 }
 
-fn scale(world: &mut World, c: usize, request: &Request, old: &Value) -> Result<http::Response<Body>, Failure> {
+fn scale(
+    world: &mut World,
+    cluster: usize,
+    request: &Request,
+    old: &Value,
+) -> Result<http::Response<Body>, ApiFailure> {
     let resource = request.target.resource;
     let body = request.json()?;
     check_current(resource, old, &body)?;
@@ -59,30 +65,30 @@ fn scale(world: &mut World, c: usize, request: &Request, old: &Value) -> Result<
     };
     let replicas = object::int(&wanted, "/spec/replicas").unwrap_or(0);
     if replicas < 0 {
-        return Err(Failure::invalid(
+        return Err(ApiFailure::invalid(
             resource,
             object::name(old),
             "spec.replicas",
             "Invalid value: must be greater than or equal to 0",
         ));
     }
-    if world.clusters[c].quirks.scale_up_blocked(old, replicas) {
+    if world.clusters[cluster].quirks.scale_up_blocked(old, replicas) {
         let message =
             format!("admission webhook \"quota.lab\" denied the request: {} may not be scaled up", object::name(old));
-        return Err(Failure::new(403, "Forbidden", message));
+        return Err(ApiFailure::new(403, "Forbidden", message));
     }
     let mut value = old.clone();
     object::set(&mut value, "/spec/replicas", json!(replicas));
-    if request.dry_run() || world.clusters[c].quirks.inert {
+    if request.dry_run() || world.clusters[cluster].quirks.inert {
         return Ok(json_response(200, &scale_of(&value)));
     }
-    let stored = world.clusters[c].store.replace(resource, value);
+    let stored = world.clusters[cluster].store.replace(resource, value);
     let answer = scale_of(&stored);
     settle(world);
     Ok(json_response(200, &answer))
 }
 
-fn status(world: &mut World, c: usize, request: &Request, old: &Value) -> Result<Arc<Value>, Failure> {
+fn status(world: &mut World, cluster: usize, request: &Request, old: &Value) -> Result<Arc<Value>, ApiFailure> {
     let resource = request.target.resource;
     let body = request.json()?;
     check_current(resource, old, &body)?;
@@ -99,24 +105,29 @@ fn status(world: &mut World, c: usize, request: &Request, old: &Value) -> Result
     if request.dry_run() {
         return Ok(Arc::new(value));
     }
-    let stored = world.clusters[c].store.replace(resource, value);
+    let stored = world.clusters[cluster].store.replace(resource, value);
     settle(world);
     Ok(stored)
 }
 
-fn evict(world: &mut World, c: usize, request: &Request, pod: &Value) -> Result<http::Response<Body>, Failure> {
+fn evict(
+    world: &mut World,
+    cluster: usize,
+    request: &Request,
+    pod: &Value,
+) -> Result<http::Response<Body>, ApiFailure> {
     let body: Value = if request.body.is_empty() { json!({}) } else { request.json()? };
     let wanted = object::text(&body, "/deleteOptions/preconditions/uid");
     if !wanted.is_empty() && wanted != object::uid(pod) {
-        return Err(Failure::precondition(resources::pods(), object::name(pod), "UID", wanted, object::uid(pod)));
+        return Err(ApiFailure::precondition(resources::pods(), object::name(pod), "UID", wanted, object::uid(pod)));
     }
-    if let Some((budget, status)) = pdb::forbids(world, c, pod) {
+    if let Some((budget, status)) = pdb::forbids(world, cluster, pod) {
         let (needs, has) = (
             object::int(&status, "/desiredHealthy").unwrap_or(0),
             object::int(&status, "/currentHealthy").unwrap_or(0),
         );
         let text = format!("The disruption budget {budget} needs {needs} healthy pods and has {has} currently");
-        return Err(Failure::new(
+        return Err(ApiFailure::new(
             429,
             "TooManyRequests",
             "Cannot evict pod as it would violate the pod's disruption budget.",
@@ -124,9 +135,9 @@ fn evict(world: &mut World, c: usize, request: &Request, pod: &Value) -> Result<
         .with_details(json!({"causes": [{"reason": "DisruptionBudget", "message": text}]})));
     }
     let dry = request.dry_run() || object::items(&body, "/deleteOptions/dryRun").iter().any(|d| d == "All");
-    if !dry && !world.clusters[c].quirks.inert {
+    if !dry && !world.clusters[cluster].quirks.inert {
         let grace = object::int(&body, "/deleteOptions/gracePeriodSeconds");
-        pod_gracefully(world, c, pod, grace);
+        pod_gracefully(world, cluster, pod, grace);
         settle(world);
     }
     Ok(json_response(

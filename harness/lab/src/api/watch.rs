@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::body::Body;
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::filter::Filter;
 use super::form::{Form, form, metadata_only, shown};
 use super::request::Request;
@@ -24,14 +24,18 @@ struct Follow {
     target: super::path::Target,
 }
 
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     let filter = Filter::of(request)?;
     let since = request.query.get("resourceVersion").and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
     let (oldest, version, mut news) = engine.with(|world| {
-        (world.clusters[c].store.oldest(), world.clusters[c].store.version(), world.clusters[c].store.announcements())
+        (
+            world.clusters[cluster].store.oldest(),
+            world.clusters[cluster].store.version(),
+            world.clusters[cluster].store.announcements(),
+        )
     });
     if since != 0 && since < oldest {
-        return Err(Failure::new(410, "Expired", format!("too old resource version: {since} ({oldest})")));
+        return Err(ApiFailure::new(410, "Expired", format!("too old resource version: {since} ({oldest})")));
     }
     let seconds = request.query.get("timeoutSeconds").and_then(|v| v.parse().ok()).unwrap_or(DEFAULT);
     let bookmarks = request.query.flag("allowWatchBookmarks");
@@ -42,7 +46,7 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
     tokio::spawn(async move {
         let end = Instant::now() + Duration::from_secs(seconds);
         if since == 0 || initial {
-            let first = existing(&engine, c, &mut follow, version);
+            let first = existing(&engine, cluster, &mut follow, version);
             if !send_all(&send, first).await {
                 return;
             }
@@ -52,7 +56,7 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
         }
         loop {
             news.mark_unchanged();
-            let lines = changes(&engine, c, &mut follow);
+            let lines = changes(&engine, cluster, &mut follow);
             if !send_all(&send, lines).await {
                 return;
             }
@@ -70,7 +74,7 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
         .status(200)
         .header("content-type", "application/json")
         .body(Body::Pieces(receive))
-        .map_err(|e| Failure::internal(e.to_string()))
+        .map_err(|e| ApiFailure::internal(e.to_string()))
 }
 
 async fn send_all(send: &mpsc::Sender<Bytes>, lines: Vec<Bytes>) -> bool {
@@ -98,11 +102,11 @@ fn bookmark(follow: &Follow, initial: bool) -> Bytes {
 }
 
 /// What there is when the watch begins.
-fn existing(engine: &Engine, c: usize, follow: &mut Follow, version: u64) -> Vec<Bytes> {
+fn existing(engine: &Engine, cluster: usize, follow: &mut Follow, version: u64) -> Vec<Bytes> {
     follow.at = version;
     engine.with(|world| {
         let (now, dates) = (world.now, world.dates);
-        let store = &world.clusters[c].store;
+        let store = &world.clusters[cluster].store;
         follow.at = store.version();
         let found = store.list(follow.target.resource, None).filter(|v| follow.filter.matches(v));
         found.map(|v| line("ADDED", &dress(follow, v, store.version(), now, dates))).collect()
@@ -110,10 +114,10 @@ fn existing(engine: &Engine, c: usize, follow: &mut Follow, version: u64) -> Vec
 }
 
 /// What has changed since the watch last looked.
-fn changes(engine: &Engine, c: usize, follow: &mut Follow) -> Vec<Bytes> {
+fn changes(engine: &Engine, cluster: usize, follow: &mut Follow) -> Vec<Bytes> {
     engine.with(|world| {
         let (now, dates) = (world.now, world.dates);
-        let store = &world.clusters[c].store;
+        let store = &world.clusters[cluster].store;
         let mut lines = Vec::new();
         for change in store.since(follow.at).filter(|change| *change.resource == *follow.target.resource) {
             let was = change.previous.as_deref().is_some_and(|old| follow.filter.matches(old));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::body::{Body, json as json_response};
-use super::failure::Failure;
+use super::failure::ApiFailure;
 use super::form::{Form, form, metadata_only, shown};
 use super::request::Request;
 use super::table;
@@ -14,17 +14,17 @@ use crate::kube::admission;
 use crate::store::{Resource, object, patch, resources, strategic};
 use crate::world::World;
 
-pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<http::Response<Body>, Failure> {
+pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     engine.with(|world| {
         let (status, value) = match request.method.as_str() {
-            "POST" => (201, create(world, c, request)?),
-            "PUT" => (200, update(world, c, request)?),
-            _ => patched(world, c, request)?,
+            "POST" => (201, create(world, cluster, request)?),
+            "PUT" => (200, update(world, cluster, request)?),
+            _ => patched(world, cluster, request)?,
         };
         let value = shown(&value, &request.target);
         Ok(match form(&request.accept) {
             Form::Table => {
-                let version = world.clusters[c].store.version();
+                let version = world.clusters[cluster].store.version();
                 let table = table::table(request.target.resource, &[value], version, world.now, world.dates);
                 json_response(status, &table)
             }
@@ -34,24 +34,24 @@ pub(crate) fn answer(engine: &Engine, c: usize, request: &Request) -> Result<htt
     })
 }
 
-fn create(world: &mut World, c: usize, request: &Request) -> Result<Arc<Value>, Failure> {
+fn create(world: &mut World, cluster: usize, request: &Request) -> Result<Arc<Value>, ApiFailure> {
     let target = &request.target;
     if !target.name.is_empty() {
-        return Err(Failure::method_not_allowed());
+        return Err(ApiFailure::method_not_allowed());
     }
     let value = request.json()?;
-    new(world, c, request, value)
+    new(world, cluster, request, value)
 }
 
-fn new(world: &mut World, c: usize, request: &Request, mut value: Value) -> Result<Arc<Value>, Failure> {
+fn new(world: &mut World, cluster: usize, request: &Request, mut value: Value) -> Result<Arc<Value>, ApiFailure> {
     let (target, resource) = (&request.target, request.target.resource);
     if !value.is_object() {
-        return Err(Failure::bad_request("the object provided is not a JSON object"));
+        return Err(ApiFailure::bad_request("the object provided is not a JSON object"));
     }
     let kind = object::text(&value, "/kind").to_owned();
     if !kind.is_empty() && kind != resource.kind {
         let expected = format!("{}, Kind={}", target.api_version(), resource.kind);
-        return Err(Failure::bad_request(format!(
+        return Err(ApiFailure::bad_request(format!(
             "{kind} in version \"{}\" cannot be handled as a {}: expected {expected}",
             target.version, resource.kind
         )));
@@ -59,7 +59,7 @@ fn new(world: &mut World, c: usize, request: &Request, mut value: Value) -> Resu
     if object::name(&value).is_empty() {
         let prefix = object::text(&value, "/metadata/generateName").to_owned();
         if prefix.is_empty() {
-            return Err(Failure::invalid(
+            return Err(ApiFailure::invalid(
                 resource,
                 "",
                 "metadata.name",
@@ -71,10 +71,10 @@ fn new(world: &mut World, c: usize, request: &Request, mut value: Value) -> Resu
     }
     let name = object::name(&value).to_owned();
     check_name(resource, &name)?;
-    place(world, c, request, &mut value)?;
+    place(world, cluster, request, &mut value)?;
     let namespace = object::namespace(&value).to_owned();
-    if world.clusters[c].store.get(resource, &namespace, &name).is_some() {
-        return Err(Failure::exists(resource, &name));
+    if world.clusters[cluster].store.get(resource, &namespace, &name).is_some() {
+        return Err(ApiFailure::exists(resource, &name));
     }
     for server in ["uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp", "selfLink"] {
         object::unset(&mut value, &format!("/metadata/{server}"));
@@ -84,7 +84,7 @@ fn new(world: &mut World, c: usize, request: &Request, mut value: Value) -> Resu
     }
     encode_string_data(resource, &mut value);
     validate(resource, &name, &value)?;
-    admission::admit(world, c, resource, &mut value).map_err(Failure::internal)?;
+    admission::admit(world, cluster, resource, &mut value).map_err(ApiFailure::internal)?;
     manage(world, request, &mut value);
     if request.dry_run() {
         let date = world.date();
@@ -93,12 +93,12 @@ fn new(world: &mut World, c: usize, request: &Request, mut value: Value) -> Resu
         object::set(&mut value, "/metadata/uid", json!(uid));
         return Ok(Arc::new(value));
     }
-    let created = world.create(c, resource, value);
+    let created = world.create(cluster, resource, value);
     settle(world);
-    Ok(world.clusters[c].store.get(resource, &namespace, &name).cloned().unwrap_or(created))
+    Ok(world.clusters[cluster].store.get(resource, &namespace, &name).cloned().unwrap_or(created))
 }
 
-fn place(world: &World, c: usize, request: &Request, value: &mut Value) -> Result<(), Failure> {
+fn place(world: &World, cluster: usize, request: &Request, value: &mut Value) -> Result<(), ApiFailure> {
     let target = &request.target;
     if !target.resource.namespaced {
         object::unset(value, "/metadata/namespace");
@@ -106,18 +106,18 @@ fn place(world: &World, c: usize, request: &Request, value: &mut Value) -> Resul
     }
     let own = object::namespace(value).to_owned();
     if !own.is_empty() && own != target.namespace {
-        return Err(Failure::bad_request(
+        return Err(ApiFailure::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
-    if world.clusters[c].store.get(resources::namespaces(), "", &target.namespace).is_none() {
-        return Err(Failure::not_found(resources::namespaces(), &target.namespace));
+    if world.clusters[cluster].store.get(resources::namespaces(), "", &target.namespace).is_none() {
+        return Err(ApiFailure::not_found(resources::namespaces(), &target.namespace));
     }
     object::set(value, "/metadata/namespace", json!(target.namespace));
     Ok(())
 }
 
-fn check_name(resource: &Resource, name: &str) -> Result<(), Failure> {
+fn check_name(resource: &Resource, name: &str) -> Result<(), ApiFailure> {
     let ok = name.len() <= 253
         && name.bytes().all(|b| {
             b.is_ascii_lowercase()
@@ -135,13 +135,13 @@ fn check_name(resource: &Resource, name: &str) -> Result<(), Failure> {
         "Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
          start and end with an alphanumeric character"
     );
-    Err(Failure::invalid(resource, name, "metadata.name", &why))
+    Err(ApiFailure::invalid(resource, name, "metadata.name", &why))
 }
 
-fn validate(resource: &Resource, name: &str, value: &Value) -> Result<(), Failure> {
+fn validate(resource: &Resource, name: &str, value: &Value) -> Result<(), ApiFailure> {
     let required = |pointer: &str, field: &str| {
         if value.pointer(pointer).is_none_or(|v| v.is_null() || v.as_array().is_some_and(Vec::is_empty)) {
-            return Err(Failure::invalid(resource, name, field, "Required value"));
+            return Err(ApiFailure::invalid(resource, name, field, "Required value"));
         }
         Ok(())
     };
@@ -151,7 +151,7 @@ fn validate(resource: &Resource, name: &str, value: &Value) -> Result<(), Failur
             required("/spec/selector", "spec.selector")?;
             required("/spec/template/spec/containers", "spec.template.spec.containers")?;
             if object::int(value, "/spec/replicas").is_some_and(|n| n < 0) {
-                return Err(Failure::invalid(
+                return Err(ApiFailure::invalid(
                     resource,
                     name,
                     "spec.replicas",
@@ -192,65 +192,70 @@ fn manage(world: &World, request: &Request, value: &mut Value) {
 }
 
 /// Checks what a write says about the version and identity of the object it changes.
-pub(crate) fn check_current(resource: &Resource, old: &Value, new: &Value) -> Result<(), Failure> {
+pub(crate) fn check_current(resource: &Resource, old: &Value, new: &Value) -> Result<(), ApiFailure> {
     let name = object::name(old);
     let version = object::text(new, "/metadata/resourceVersion");
     if !version.is_empty() && version != object::text(old, "/metadata/resourceVersion") {
-        return Err(Failure::conflict(resource, name));
+        return Err(ApiFailure::conflict(resource, name));
     }
     let uid = object::uid(new);
     if !uid.is_empty() && uid != object::uid(old) {
-        return Err(Failure::precondition(resource, name, "UID", uid, object::uid(old)));
+        return Err(ApiFailure::precondition(resource, name, "UID", uid, object::uid(old)));
     }
     Ok(())
 }
 
-fn update(world: &mut World, c: usize, request: &Request) -> Result<Arc<Value>, Failure> {
+fn update(world: &mut World, cluster: usize, request: &Request) -> Result<Arc<Value>, ApiFailure> {
     let (target, resource) = (&request.target, request.target.resource);
     let mut value = request.json()?;
     if object::name(&value) != target.name {
-        return Err(Failure::bad_request("the name of the object does not match the name on the URL"));
+        return Err(ApiFailure::bad_request("the name of the object does not match the name on the URL"));
     }
-    place(world, c, request, &mut value)?;
-    let Some(old) = world.clusters[c].store.get(resource, &target.namespace, &target.name).cloned() else {
-        return Err(Failure::not_found(resource, &target.name));
+    place(world, cluster, request, &mut value)?;
+    let Some(old) = world.clusters[cluster].store.get(resource, &target.namespace, &target.name).cloned() else {
+        return Err(ApiFailure::not_found(resource, &target.name));
     };
     check_current(resource, &old, &value)?;
     if object::text(&value, "/metadata/resourceVersion").is_empty() && (resource.custom || resource.plural == "leases")
     {
         let why = "Invalid value: 0: must be specified for an update";
-        return Err(Failure::invalid(resource, &target.name, "metadata.resourceVersion", why));
+        return Err(ApiFailure::invalid(resource, &target.name, "metadata.resourceVersion", why));
     }
-    store(world, c, request, &old, value)
+    store(world, cluster, request, &old, value)
 }
 
-fn patched(world: &mut World, c: usize, request: &Request) -> Result<(u16, Arc<Value>), Failure> {
+fn patched(world: &mut World, cluster: usize, request: &Request) -> Result<(u16, Arc<Value>), ApiFailure> {
     let (target, resource) = (&request.target, request.target.resource);
     let apply = request.content_type.contains("apply-patch");
     let change = request.json()?;
-    let Some(old) = world.clusters[c].store.get(resource, &target.namespace, &target.name).cloned() else {
+    let Some(old) = world.clusters[cluster].store.get(resource, &target.namespace, &target.name).cloned() else {
         if apply {
             let mut value = change;
             object::set(&mut value, "/metadata/name", json!(target.name));
-            return new(world, c, request, value).map(|v| (201, v));
+            return new(world, cluster, request, value).map(|v| (201, v));
         }
-        return Err(Failure::not_found(resource, &target.name));
+        return Err(ApiFailure::not_found(resource, &target.name));
     };
     check_current(resource, &old, &change)?;
     let value = changed(&old, &change, &request.content_type, resource)?;
-    store(world, c, request, &old, value).map(|v| (200, v))
+    store(world, cluster, request, &old, value).map(|v| (200, v))
 }
 
 /// The object with a patch of some type applied.
-pub(crate) fn changed(old: &Value, change: &Value, content_type: &str, resource: &Resource) -> Result<Value, Failure> {
+pub(crate) fn changed(
+    old: &Value,
+    change: &Value,
+    content_type: &str,
+    resource: &Resource,
+) -> Result<Value, ApiFailure> {
     let mut value = old.clone();
     let kind = content_type.split(';').next().unwrap_or("").trim();
     match kind {
         "application/json-patch+json" => patch::json_patch(&mut value, change)
-            .map_err(|why| Failure::invalid(resource, object::name(old), "patch", &why))?,
+            .map_err(|why| ApiFailure::invalid(resource, object::name(old), "patch", &why))?,
         "application/merge-patch+json" => patch::merge(&mut value, change),
         "application/strategic-merge-patch+json" if resource.custom => {
-            return Err(Failure::new(
+            return Err(ApiFailure::new(
                 415,
                 "UnsupportedMediaType",
                 "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
@@ -266,14 +271,20 @@ pub(crate) fn changed(old: &Value, change: &Value, content_type: &str, resource:
         }
         other => {
             let text = format!("the body of the request was in an unknown format ({other})");
-            return Err(Failure::new(415, "UnsupportedMediaType", text));
+            return Err(ApiFailure::new(415, "UnsupportedMediaType", text));
         }
     }
     Ok(value)
 }
 
 /// Writes a new state of an object, with what the API server keeps from the old one.
-fn store(world: &mut World, c: usize, request: &Request, old: &Value, mut value: Value) -> Result<Arc<Value>, Failure> {
+fn store(
+    world: &mut World,
+    cluster: usize,
+    request: &Request,
+    old: &Value,
+    mut value: Value,
+) -> Result<Arc<Value>, ApiFailure> {
     let resource = request.target.resource;
     for field in ["name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         match old.pointer(&format!("/metadata/{field}")) {
@@ -290,7 +301,7 @@ fn store(world: &mut World, c: usize, request: &Request, old: &Value, mut value:
     encode_string_data(resource, &mut value);
     validate(resource, object::name(old), &value)?;
     if resource.plural == "configmaps" && object::flag(old, "/immutable") && old.get("data") != value.get("data") {
-        return Err(Failure::invalid(
+        return Err(ApiFailure::invalid(
             resource,
             object::name(old),
             "data",
@@ -298,22 +309,22 @@ fn store(world: &mut World, c: usize, request: &Request, old: &Value, mut value:
         ));
     }
     if resource.custom {
-        admission::validate(world, c).map_err(Failure::internal)?;
+        admission::validate(world, cluster).map_err(ApiFailure::internal)?;
     }
     manage(world, request, &mut value);
     if request.dry_run() {
         return Ok(Arc::new(value));
     }
-    let stored = world.clusters[c].store.replace(resource, value);
+    let stored = world.clusters[cluster].store.replace(resource, value);
     if object::deleting(&stored)
         && object::items(&stored, "/metadata/finalizers").is_empty()
         && resource.plural != "pods"
     {
         let (namespace, name) = (object::namespace(&stored), object::name(&stored));
-        world.clusters[c].store.remove(resource, namespace, name);
+        world.clusters[cluster].store.remove(resource, namespace, name);
     }
     settle(world);
-    Ok(world.clusters[c]
+    Ok(world.clusters[cluster]
         .store
         .get(resource, object::namespace(&stored), object::name(&stored))
         .cloned()

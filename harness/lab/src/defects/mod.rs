@@ -20,4 +20,4 @@ mod workloads;
 
 pub use defect::{Defect, DefectError};
 pub use info::DefectInfo;
-pub(crate) use plant::Plan;
+pub(crate) use plant::DefectPlan;

@@ -12,9 +12,9 @@ struct Placed {
 }
 
 /// The defects of one lab, each with its cluster.
-pub(crate) struct Plan(Vec<Placed>);
+pub(crate) struct DefectPlan(Vec<Placed>);
 
-impl Plan {
+impl DefectPlan {
     /// Finds the clusters of the defects.
     pub(crate) fn new(world: &World, defects: &[Defect]) -> Result<Self, LabError> {
         let mut placed = Vec::new();

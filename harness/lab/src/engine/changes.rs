@@ -15,10 +15,10 @@ const ROUNDS: usize = 200;
 pub(crate) fn settle(world: &mut World) {
     for _ in 0..ROUNDS {
         let mut quiet = true;
-        for c in 0..world.clusters.len() {
-            for change in world.clusters[c].store.take_unseen() {
+        for cluster in 0..world.clusters.len() {
+            for change in world.clusters[cluster].store.take_unseen() {
                 quiet = false;
-                react(world, c, &change);
+                react(world, cluster, &change);
             }
         }
         if quiet {
@@ -28,89 +28,89 @@ pub(crate) fn settle(world: &mut World) {
 }
 
 /// Shows one change to every controller.
-fn react(world: &mut World, c: usize, change: &Change) {
+fn react(world: &mut World, cluster: usize, change: &Change) {
     let value = &*change.object;
     let (namespace, name) = (object::namespace(value), object::name(value));
     let deleted = change.kind == ChangeKind::Deleted;
     if deleted {
-        garbage::collect(world, c, value);
+        garbage::collect(world, cluster, value);
     }
     match (change.resource.group, change.resource.plural) {
-        ("", "pods") => pod(world, c, change),
+        ("", "pods") => pod(world, cluster, change),
         ("apps", "deployments") => {
             if !deleted {
-                deployment::reconcile(world, c, namespace, name);
+                deployment::reconcile(world, cluster, namespace, name);
             }
-            hpa::refresh(world, c, namespace);
+            hpa::refresh(world, cluster, namespace);
         }
         ("apps", "replicasets" | "statefulsets") => {
             if !deleted {
-                replicaset::reconcile_any(world, c, change.resource, namespace, name);
+                replicaset::reconcile_any(world, cluster, change.resource, namespace, name);
             }
             if let Some(("Deployment", _)) = object::controller(value) {
-                deployment::reconcile_owner(world, c, value);
+                deployment::reconcile_owner(world, cluster, value);
             }
         }
         ("", "services") => {
             if change.kind == ChangeKind::Added {
-                service::added(world, c, value);
+                service::added(world, cluster, value);
             }
-            endpoints::sync(world, c, namespace);
-            kube_proxy::schedule(world, c);
+            endpoints::sync(world, cluster, namespace);
+            kube_proxy::schedule(world, cluster);
             push::schedule_everywhere(world);
         }
         ("discovery.k8s.io", "endpointslices") => {
-            kube_proxy::schedule(world, c);
+            kube_proxy::schedule(world, cluster);
             push::schedule_everywhere(world);
         }
-        ("networking.istio.io" | "security.istio.io", _) => push::schedule(world, c),
-        ("networking.k8s.io", "networkpolicies") => world.clusters[c].read_network_policies(),
+        ("networking.istio.io" | "security.istio.io", _) => push::schedule(world, cluster),
+        ("networking.k8s.io", "networkpolicies") => world.clusters[cluster].read_network_policies(),
         ("", "secrets") if name.starts_with("istio-remote-secret-") || name == "cacerts" => {
-            push::schedule(world, c);
+            push::schedule(world, cluster);
         }
-        ("", "nodes") => scheduler::retry(world, c),
-        ("", "namespaces") if object::deleting(value) && !deleted => garbage::empty_namespace(world, c, name),
-        ("batch", "jobs") if change.kind == ChangeKind::Added => job::start(world, c, value),
-        ("autoscaling", _) if change.kind == ChangeKind::Added => hpa::refresh(world, c, namespace),
-        ("policy", _) if !deleted => pdb::refresh(world, c, namespace),
+        ("", "nodes") => scheduler::retry(world, cluster),
+        ("", "namespaces") if object::deleting(value) && !deleted => garbage::empty_namespace(world, cluster, name),
+        ("batch", "jobs") if change.kind == ChangeKind::Added => job::start(world, cluster, value),
+        ("autoscaling", _) if change.kind == ChangeKind::Added => hpa::refresh(world, cluster, namespace),
+        ("policy", _) if !deleted => pdb::refresh(world, cluster, namespace),
         _ => {}
     }
 }
 
-fn pod(world: &mut World, c: usize, change: &Change) {
+fn pod(world: &mut World, cluster: usize, change: &Change) {
     let value = &*change.object;
     let uid = object::uid(value);
     match change.kind {
         ChangeKind::Added => {
-            let uid = kubelet::register(world, c, value);
-            scheduler::enqueue(world, c, &uid);
+            let uid = kubelet::register(world, cluster, value);
+            scheduler::enqueue(world, cluster, &uid);
         }
-        ChangeKind::Modified => modified(world, c, change.previous.as_deref(), value),
-        ChangeKind::Deleted => kubelet::vanish(world, c, uid),
+        ChangeKind::Modified => modified(world, cluster, change.previous.as_deref(), value),
+        ChangeKind::Deleted => kubelet::vanish(world, cluster, uid),
     }
     match object::controller(value) {
         Some(("ReplicaSet", owner)) => {
-            replicaset::reconcile_owner(world, c, "replicasets", object::namespace(value), owner);
+            replicaset::reconcile_owner(world, cluster, "replicasets", object::namespace(value), owner);
         }
         Some(("StatefulSet", owner)) => {
-            replicaset::reconcile_owner(world, c, "statefulsets", object::namespace(value), owner);
+            replicaset::reconcile_owner(world, cluster, "statefulsets", object::namespace(value), owner);
         }
-        Some(("Job", owner)) => job::refresh(world, c, object::namespace(value), owner),
+        Some(("Job", owner)) => job::refresh(world, cluster, object::namespace(value), owner),
         _ => {}
     }
-    endpoints::sync(world, c, object::namespace(value));
-    pdb::refresh(world, c, object::namespace(value));
+    endpoints::sync(world, cluster, object::namespace(value));
+    pdb::refresh(world, cluster, object::namespace(value));
 }
 
-fn modified(world: &mut World, c: usize, previous: Option<&Value>, value: &Value) {
+fn modified(world: &mut World, cluster: usize, previous: Option<&Value>, value: &Value) {
     let uid: Uid = object::uid(value).into();
-    if let Some(pod) = world.clusters[c].pods.get_mut(&uid)
+    if let Some(pod) = world.clusters[cluster].pods.get_mut(&uid)
         && object::labels(value) != Some(&pod.labels)
     {
         pod.labels = object::labels(value).cloned().unwrap_or_default();
     }
     if object::deleting(value) && !previous.is_some_and(object::deleting) {
         let grace = object::int(value, "/metadata/deletionGracePeriodSeconds").unwrap_or(30);
-        kubelet::terminate(world, c, &uid, grace);
+        kubelet::terminate(world, cluster, &uid, grace);
     }
 }

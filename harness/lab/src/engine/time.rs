@@ -19,19 +19,19 @@ pub(super) fn advance(world: &mut World, now: Ms) {
 
 fn happen(world: &mut World, event: Event) {
     match event {
-        Event::Bind(c, uid) => scheduler::bind(world, c, &uid),
-        Event::Start(c, uid) => kubelet::start(world, c, &uid),
-        Event::Probe(c, uid) => kubelet::probe(world, c, &uid),
-        Event::Exit(c, uid) => kubelet::exit(world, c, &uid),
-        Event::Remove(c, uid) => kubelet::remove(world, c, &uid),
-        Event::Replicas(c, namespace, name) => replicaset::reconcile(world, c, &namespace, &name),
-        Event::Rollout(c, namespace, name) => deployment::reconcile(world, c, &namespace, &name),
-        Event::Complete(c, uid) => kubelet::complete(world, c, &uid),
-        Event::KubeProxy(c) => kube_proxy::sync(world, c),
-        Event::Address(c, namespace, name) => service::address(world, c, &namespace, &name),
-        Event::Push(c) => push::push(world, c),
-        Event::Scrape(c) => scrape::tick(world, c),
-        Event::Notify(c) => notify::flush(world, c),
-        Event::Bystander(c) => notify::bystander(world, c),
+        Event::Bind(cluster, uid) => scheduler::bind(world, cluster, &uid),
+        Event::Start(cluster, uid) => kubelet::start(world, cluster, &uid),
+        Event::Probe(cluster, uid) => kubelet::probe(world, cluster, &uid),
+        Event::Exit(cluster, uid) => kubelet::exit(world, cluster, &uid),
+        Event::Remove(cluster, uid) => kubelet::remove(world, cluster, &uid),
+        Event::Replicas(cluster, namespace, name) => replicaset::reconcile(world, cluster, &namespace, &name),
+        Event::Rollout(cluster, namespace, name) => deployment::reconcile(world, cluster, &namespace, &name),
+        Event::Complete(cluster, uid) => kubelet::complete(world, cluster, &uid),
+        Event::KubeProxy(cluster) => kube_proxy::sync(world, cluster),
+        Event::Address(cluster, namespace, name) => service::address(world, cluster, &namespace, &name),
+        Event::Push(cluster) => push::push(world, cluster),
+        Event::Scrape(cluster) => scrape::tick(world, cluster),
+        Event::Notify(cluster) => notify::flush(world, cluster),
+        Event::Bystander(cluster) => notify::bystander(world, cluster),
     }
 }

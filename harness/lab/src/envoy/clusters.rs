@@ -7,57 +7,57 @@ use serde_json::{Value, json};
 
 use super::format::{JSON, TEXT, pretty};
 use crate::clock::Ms;
-use crate::mesh::balance::Host;
+use crate::mesh::balance::HostStats;
 use crate::mesh::snapshot::{Endpoint, Upstream};
-use crate::plane::call::Answer;
+use crate::plane::call::HttpAnswer;
 use crate::world::{Pod, Role, World};
 
 /// One cluster as this proxy has it: an east-west gateway knows services under other names, and only its own cluster's pods.
-pub(super) struct Shown {
+pub(super) struct ShownCluster {
     pub(super) name: String,
     pub(super) upstream: Arc<Upstream>,
     pub(super) endpoints: Vec<Endpoint>,
 }
 
 /// The clusters of a proxy that pass a filter.
-pub(super) fn shown(c: usize, pod: &Pod, filter: Option<&regex::Regex>) -> Vec<Shown> {
+pub(super) fn shown(cluster: usize, pod: &Pod, filter: Option<&regex::Regex>) -> Vec<ShownCluster> {
     let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return Vec::new() };
     let east_west = pod.role == Role::EastWestGateway;
     let mut list = Vec::new();
     for upstream in snapshot.upstreams.values() {
-        let local = |e: &&Endpoint| !east_west || e.owner == c;
+        let local = |endpoint: &&Endpoint| !east_west || endpoint.owner == cluster;
         let name = if east_west {
             format!("outbound_.{}_.{}_.{}", upstream.port, upstream.subset, upstream.host)
         } else {
             upstream.name.to_string()
         };
-        if filter.is_none_or(|f| f.is_match(&name)) {
+        if filter.is_none_or(|regex| regex.is_match(&name)) {
             let endpoints = upstream.endpoints.iter().filter(local).cloned().collect();
-            list.push(Shown { name, upstream: upstream.clone(), endpoints });
+            list.push(ShownCluster { name, upstream: upstream.clone(), endpoints });
         }
     }
     list
 }
 
-pub(super) fn answer(world: &World, c: usize, pod: &Pod, filter: Option<&str>, json: bool) -> Answer {
+pub(super) fn answer(world: &World, cluster: usize, pod: &Pod, filter: Option<&str>, json: bool) -> HttpAnswer {
     let filter = match filter.map(regex::Regex::new) {
         Some(Ok(regex)) => Some(regex),
-        Some(Err(_)) => return Answer::new(400, TEXT, "Invalid re2 regex"),
+        Some(Err(_)) => return HttpAnswer::new(400, TEXT, "Invalid re2 regex"),
         None => None,
     };
-    let shown = shown(c, pod, filter.as_ref());
+    let shown = shown(cluster, pod, filter.as_ref());
     let fixed = filter.as_ref().is_none_or(|f| f.is_match("xds-grpc"));
     if json {
-        return Answer::new(200, JSON, as_json(world.now, pod, &shown, fixed));
+        return HttpAnswer::new(200, JSON, as_json(world.now, pod, &shown, fixed));
     }
-    Answer::new(200, TEXT, as_text(world.now, pod, &shown, fixed))
+    HttpAnswer::new(200, TEXT, as_text(world.now, pod, &shown, fixed))
 }
 
-fn host<'a>(pod: &'a Pod, upstream: &Upstream, endpoint: &Endpoint) -> Option<&'a Host> {
+fn host<'a>(pod: &'a Pod, upstream: &Upstream, endpoint: &Endpoint) -> Option<&'a HostStats> {
     pod.proxy.as_ref()?.balancers.get(&upstream.name)?.hosts.get(&(endpoint.ip, endpoint.port))
 }
 
-fn counters(found: Option<&Host>) -> [(&'static str, bool, u64); 9] {
+fn counters(found: Option<&HostStats>) -> [(&'static str, bool, u64); 9] {
     let h = found.cloned().unwrap_or_default();
     [
         ("cx_active", true, u64::from(h.connected)),
@@ -72,9 +72,9 @@ fn counters(found: Option<&Host>) -> [(&'static str, bool, u64); 9] {
     ]
 }
 
-fn as_text(now: Ms, pod: &Pod, shown: &[Shown], fixed: bool) -> String {
+fn as_text(now: Ms, pod: &Pod, shown: &[ShownCluster], fixed: bool) -> String {
     let mut out = String::new();
-    for Shown { name, upstream, endpoints } in shown {
+    for ShownCluster { name, upstream, endpoints } in shown {
         let mut line = |key: &str, value: &str| {
             let _ = writeln!(out, "{name}::{key}::{value}");
         };
@@ -105,23 +105,23 @@ fn as_text(now: Ms, pod: &Pod, shown: &[Shown], fixed: bool) -> String {
         }
         line("added_via_api", "true");
         line("eds_service_name", name);
-        for e in endpoints {
-            let address = format!("{}:{}", e.ip, e.port);
-            let found = host(pod, upstream, e);
+        for endpoint in endpoints {
+            let address = format!("{}:{}", endpoint.ip, endpoint.port);
+            let found = host(pod, upstream, endpoint);
             for (key, _, value) in counters(found) {
                 line(&format!("{address}::{key}"), &value.to_string());
             }
-            let flags = if found.is_some_and(|h| h.ejected(now)) { "/failed_outlier_check" } else { "healthy" };
-            let weight = e.weight.to_string();
+            let flags = if found.is_some_and(|host| host.ejected(now)) { "/failed_outlier_check" } else { "healthy" };
+            let weight = endpoint.weight.to_string();
             for (key, value) in [
                 ("hostname", ""),
                 ("health_flags", flags),
                 ("weight", &weight),
-                ("region", e.region),
-                ("zone", &e.zone),
+                ("region", endpoint.region),
+                ("zone", &endpoint.zone),
                 ("sub_zone", ""),
                 ("canary", "false"),
-                ("priority", &e.priority.to_string()),
+                ("priority", &endpoint.priority.to_string()),
                 ("success_rate", "-1"),
                 ("local_origin_success_rate", "-1"),
             ] {
@@ -142,7 +142,7 @@ fn as_text(now: Ms, pod: &Pod, shown: &[Shown], fixed: bool) -> String {
     out
 }
 
-fn as_json(now: Ms, pod: &Pod, shown: &[Shown], fixed: bool) -> String {
+fn as_json(now: Ms, pod: &Pod, shown: &[ShownCluster], fixed: bool) -> String {
     let mut list: Vec<Value> = shown.iter().map(|s| status(now, pod, s)).collect();
     if fixed {
         list.push(json!({"name": "xds-grpc", "host_statuses": [{"address": {"pipe": {"path": "./etc/istio/proxy/XDS"}},
@@ -151,7 +151,7 @@ fn as_json(now: Ms, pod: &Pod, shown: &[Shown], fixed: bool) -> String {
     if list.is_empty() { "{}\n".into() } else { pretty(&json!({"cluster_statuses": list})) }
 }
 
-fn status(now: Ms, pod: &Pod, Shown { name, upstream, endpoints }: &Shown) -> Value {
+fn status(now: Ms, pod: &Pod, ShownCluster { name, upstream, endpoints }: &ShownCluster) -> Value {
     let hosts: Vec<Value> = endpoints
         .iter()
         .map(|e| {

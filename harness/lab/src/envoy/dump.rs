@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::clusters::shown;
+use super::clusters::{ShownCluster, shown};
 use super::format::pretty;
 use crate::api::query::Query;
 use crate::mesh::snapshot::upstream_name;
@@ -12,12 +12,12 @@ use crate::world::{Pod, World};
 
 const VERSION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23/1.36.3/Clean/RELEASE/BoringSSL";
 
-fn node(world: &World, c: usize, pod: &Pod) -> Value {
-    let ident = &world.clusters[c].ident;
+fn node(world: &World, cluster: usize, pod: &Pod) -> Value {
+    let ident = &world.clusters[cluster].ident;
     let kind = if pod.gateway() { "router" } else { "sidecar" };
     let ip = pod.ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let mut metadata = json!({"ISTIO_VERSION": world.clusters[c].quirks.istio(), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
-    for one in world.clusters[c].quirks.identity(ident) {
+    let mut metadata = json!({"ISTIO_VERSION": world.clusters[cluster].quirks.istio(), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
+    for one in world.clusters[cluster].quirks.identity(ident) {
         let name = object::text(&one, "/name").trim_start_matches("ISTIO_META_").to_owned();
         metadata[name] = one["value"].clone();
     }
@@ -28,7 +28,7 @@ fn node(world: &World, c: usize, pod: &Pod) -> Value {
 }
 
 /// `/server_info`.
-pub(super) fn server_info(world: &World, c: usize, pod: &Pod) -> Value {
+pub(super) fn server_info(world: &World, cluster: usize, pod: &Pod) -> Value {
     let up = (world.now - pod.started) / 1000;
     let state = if pod.terminating() {
         "DRAINING"
@@ -38,7 +38,7 @@ pub(super) fn server_info(world: &World, c: usize, pod: &Pod) -> Value {
         "PRE_INITIALIZING"
     };
     json!({"version": VERSION, "state": state, "uptime_current_epoch": format!("{up}s"), "uptime_all_epochs": format!("{up}s"),
-        "hot_restart_version": "11.104", "command_line_options": {"concurrency": 2, "config_path": "etc/istio/proxy/envoy-rev.json"}, "node": node(world, c, pod)})
+        "hot_restart_version": "11.104", "command_line_options": {"concurrency": 2, "config_path": "etc/istio/proxy/envoy-rev.json"}, "node": node(world, cluster, pod)})
 }
 
 /// `/listeners`.
@@ -66,9 +66,9 @@ pub(super) fn listeners(pod: &Pod) -> Value {
 }
 
 /// `/certs`.
-pub(super) fn certs(world: &World, c: usize) -> Value {
+pub(super) fn certs(world: &World, cluster: usize) -> Value {
     let valid = json!({"valid_from": world.dates.seconds(-3_600_000), "expiration_time": world.dates.seconds(82_800_000), "days_until_expiration": "0"});
-    let root = world.clusters[c]
+    let root = world.clusters[cluster]
         .store
         .get(resources::secrets(), "istio-system", "cacerts")
         .map(|s| crate::rng::hash_name(object::text(s, "/data/root-cert.pem"), 32));
@@ -76,30 +76,30 @@ pub(super) fn certs(world: &World, c: usize) -> Value {
 }
 
 /// `/config_dump`, narrowed by `resource` and with endpoints where `include_eds` is given.
-pub(super) fn config(world: &World, c: usize, pod: &Pod, query: &Query) -> String {
+pub(super) fn config(world: &World, cluster: usize, pod: &Pod, query: &Query) -> String {
     let resource = query.get("resource").unwrap_or("");
     let eds = query.get("include_eds").is_some();
-    let dynamic = shown(c, pod, None);
+    let dynamic = shown(cluster, pod, None);
     let clusters: Vec<Value> = dynamic
         .iter()
         .map(|s| {
-            let mut cluster = json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": s.name, "type": "EDS",
+            let mut here = json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": s.name, "type": "EDS",
                 "eds_cluster_config": {"eds_config": {"ads": {}}, "service_name": s.name}, "connect_timeout": "10s", "lb_policy": "LEAST_REQUEST"});
             if let Some(o) = s.upstream.policy.outlier {
-                cluster["outlier_detection"] = json!({"consecutive_5xx": o.consecutive, "interval": format!("{}s", o.interval / 1000),
+                here["outlier_detection"] = json!({"consecutive_5xx": o.consecutive, "interval": format!("{}s", o.interval / 1000),
                     "base_ejection_time": format!("{}s", o.base / 1000), "max_ejection_percent": o.max_percent});
             }
             if !s.upstream.policy.rule.is_empty() {
                 let (namespace, name) = s.upstream.policy.rule.split_once('/').unwrap_or_default();
-                cluster["metadata"] = json!({"filter_metadata": {"istio": {"config": format!("/apis/networking.istio.io/v1/namespaces/{namespace}/destination-rule/{name}")}}});
+                here["metadata"] = json!({"filter_metadata": {"istio": {"config": format!("/apis/networking.istio.io/v1/namespaces/{namespace}/destination-rule/{name}")}}});
             }
-            json!({"version_info": version(pod), "cluster": cluster})
+            json!({"version_info": version(pod), "cluster": here})
         })
         .collect();
     let endpoints: Vec<Value> = dynamic.iter().map(assignment).collect();
     let routes = routes(pod);
     let admin = |what: &str| format!("type.googleapis.com/envoy.admin.v3.{what}");
-    let bootstrap = json!({"@type": admin("BootstrapConfigDump"), "bootstrap": {"node": node(world, c, pod)}});
+    let bootstrap = json!({"@type": admin("BootstrapConfigDump"), "bootstrap": {"node": node(world, cluster, pod)}});
     // A named resource is dumped entry by entry, everything else in one dump per kind.
     let each = |kind: &str, list: Vec<Value>| -> Vec<Value> {
         let typed = |mut entry: Value| {
@@ -143,7 +143,7 @@ fn version(pod: &Pod) -> String {
 /// Region, zone, weight, priority and endpoints of one locality.
 type Group<'a> = (&'a str, &'a str, Option<u32>, u32, Vec<Value>);
 
-fn assignment(s: &super::clusters::Shown) -> Value {
+fn assignment(s: &ShownCluster) -> Value {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for e in &s.endpoints {
         let lb = json!({"endpoint": {"address": {"socket_address": {"address": e.ip.to_string(), "port_value": e.port}}, "health_check_config": {}},

@@ -6,33 +6,35 @@ use serde_json::{Value, json};
 
 use super::format::{TEXT, pretty};
 use crate::mesh::istiod::RemoteSync;
-use crate::plane::call::{Answer, Call, JSON};
+use crate::plane::call::{HttpAnswer, HttpCall, JSON};
 use crate::world::{Pod, World};
 
 /// Answers one request to istiod's HTTP port.
-pub(crate) fn answer(world: &World, c: usize, call: &Call) -> Answer {
-    let version = world.clusters[c].quirks.istio().to_owned();
+pub(crate) fn answer(world: &World, cluster: usize, call: &HttpCall) -> HttpAnswer {
+    let version = world.clusters[cluster].quirks.istio().to_owned();
     match call.bare_path() {
-        "/debug/clusterz" => Answer::new(200, JSON, clusterz(world, c).to_string()),
-        "/debug/syncz" => Answer::new(200, JSON, pretty(&syncz(world, c, &version)).trim_end().to_owned()),
-        "/debug/registryz" => Answer::new(200, JSON, registryz(world, c).to_string()),
-        "/debug" | "/debug/" => Answer::new(
+        "/debug/clusterz" => HttpAnswer::new(200, JSON, clusterz(world, cluster).to_string()),
+        "/debug/syncz" => HttpAnswer::new(200, JSON, pretty(&syncz(world, cluster, &version)).trim_end().to_owned()),
+        "/debug/registryz" => HttpAnswer::new(200, JSON, registryz(world, cluster).to_string()),
+        "/debug" | "/debug/" => HttpAnswer::new(
             200,
             "text/html; charset=utf-8",
             "<html><body>/debug/clusterz /debug/registryz /debug/syncz</body></html>\n",
         ),
-        "/version" => Answer::new(200, TEXT, format!("{version}-93248f9ae092f571eb870b7664c534bfc7d00f03-Clean")),
-        "/ready" | "/healthz/ready" => Answer::new(200, TEXT, ""),
-        "/metrics" => Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics(world, c, &version)),
-        _ => Answer::new(404, TEXT, "404 page not found\n"),
+        "/version" => HttpAnswer::new(200, TEXT, format!("{version}-93248f9ae092f571eb870b7664c534bfc7d00f03-Clean")),
+        "/ready" | "/healthz/ready" => HttpAnswer::new(200, TEXT, ""),
+        "/metrics" => {
+            HttpAnswer::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics(world, cluster, &version))
+        }
+        _ => HttpAnswer::new(404, TEXT, "404 page not found\n"),
     }
 }
 
-fn clusterz(world: &World, c: usize) -> Value {
-    let cluster = &world.clusters[c];
-    let mut list = vec![json!({"id": cluster.ident.istio, "secretName": "", "syncStatus": "synced"})];
-    for (d, state) in cluster.istiod.sync.iter().enumerate().filter(|(d, _)| *d != c) {
-        let id = &world.clusters[d].ident.istio;
+fn clusterz(world: &World, cluster: usize) -> Value {
+    let here = &world.clusters[cluster];
+    let mut list = vec![json!({"id": here.ident.istio, "secretName": "", "syncStatus": "synced"})];
+    for (other, state) in here.istiod.sync.iter().enumerate().filter(|(other, _)| *other != cluster) {
+        let id = &world.clusters[other].ident.istio;
         let status = match state {
             RemoteSync::Unknown => continue,
             RemoteSync::Synced => "synced",
@@ -45,17 +47,20 @@ fn clusterz(world: &World, c: usize) -> Value {
     json!(list)
 }
 
-fn proxies(world: &World, c: usize) -> impl Iterator<Item = &Pod> {
-    world.clusters[c].pods.values().filter(|p| p.proxy.as_ref().is_some_and(|x| x.snapshot.is_some()) && p.network)
+fn proxies(world: &World, cluster: usize) -> impl Iterator<Item = &Pod> {
+    world.clusters[cluster]
+        .pods
+        .values()
+        .filter(|p| p.proxy.as_ref().is_some_and(|x| x.snapshot.is_some()) && p.network)
 }
 
-fn syncz(world: &World, c: usize, version: &str) -> Value {
-    let cluster = &world.clusters[c];
-    let latest = cluster.istiod.snapshot.as_ref().map_or((0, 0), |s| (s.version, s.at));
-    let mut list: Vec<(String, Value)> = proxies(world, c)
+fn syncz(world: &World, cluster: usize, version: &str) -> Value {
+    let here = &world.clusters[cluster];
+    let latest = here.istiod.snapshot.as_ref().map_or((0, 0), |s| (s.version, s.at));
+    let mut list: Vec<(String, Value)> = proxies(world, cluster)
         .map(|pod| {
             let acked = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()).map_or((0, 0), |s| (s.version, s.at));
-            let mut entry = json!({"cluster_id": cluster.ident.istio, "proxy": format!("{}.{}", pod.name, pod.namespace),
+            let mut entry = json!({"cluster_id": here.ident.istio, "proxy": format!("{}.{}", pod.name, pod.namespace),
                 "proxy_type": if pod.gateway() { "router" } else { "sidecar" }, "istio_version": version});
             let mut resources = serde_json::Map::new();
             for (short, url) in [
@@ -71,7 +76,10 @@ fn syncz(world: &World, c: usize, version: &str) -> Value {
                 entry[format!("{short}_sent")] = json!(nonce(latest));
                 entry[format!("{short}_acked")] = json!(nonce(acked));
                 let at = world.dates.millis(latest.1);
-                resources.insert(format!("type.googleapis.com/{url}"), json!({"sent": nonce(latest), "acked": nonce(acked), "sentTime": at}));
+                resources.insert(
+                    format!("type.googleapis.com/{url}"),
+                    json!({"sent": nonce(latest), "acked": nonce(acked), "sentTime": at}),
+                );
             }
             entry["resources"] = Value::Object(resources);
             (pod.name.clone(), entry)
@@ -81,8 +89,8 @@ fn syncz(world: &World, c: usize, version: &str) -> Value {
     json!(list.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>())
 }
 
-fn registryz(world: &World, c: usize) -> Value {
-    let snapshot = world.clusters[c].istiod.snapshot.as_ref();
+fn registryz(world: &World, cluster: usize) -> Value {
+    let snapshot = world.clusters[cluster].istiod.snapshot.as_ref();
     let mut hosts: Vec<&String> = snapshot.map(|s| s.hosts.keys().collect()).unwrap_or_default();
     hosts.sort();
     json!(
@@ -93,14 +101,15 @@ fn registryz(world: &World, c: usize) -> Value {
     )
 }
 
-fn metrics(world: &World, c: usize, version: &str) -> String {
+fn metrics(world: &World, cluster: usize, version: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# TYPE istio_build gauge\nistio_build{{component=\"pilot\",tag=\"{version}\"}} 1");
     let _ = writeln!(out, "# TYPE pilot_info gauge\npilot_info{{version=\"{version}\"}} 1");
-    let _ = writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, c).count());
-    let pushes = world.clusters[c].istiod.snapshot.as_ref().map_or(0, |s| s.version);
+    let _ =
+        writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, cluster).count());
+    let pushes = world.clusters[cluster].istiod.snapshot.as_ref().map_or(0, |s| s.version);
     let _ = writeln!(out, "# TYPE pilot_xds_pushes counter\npilot_xds_pushes{{type=\"eds\"}} {pushes}");
-    let synced = world.clusters[c].istiod.sync.iter().filter(|s| **s == RemoteSync::Synced).count();
+    let synced = world.clusters[cluster].istiod.sync.iter().filter(|s| **s == RemoteSync::Synced).count();
     let _ = writeln!(
         out,
         "# TYPE istiod_managed_clusters gauge\nistiod_managed_clusters{{cluster_type=\"remote\"}} {}",

@@ -5,46 +5,46 @@ use serde_json::json;
 use super::format::{JSON, TEXT, pretty};
 use super::{clusters, dump, stats};
 use crate::api::query::Query;
-use crate::plane::call::{Answer, Call};
+use crate::plane::call::{HttpAnswer, HttpCall};
 use crate::plane::listen::Kind;
 use crate::world::{Pod, Uid, World};
 
 /// Answers a request to one of a proxy's own ports.
-pub(crate) fn answer(world: &World, c: usize, uid: &Uid, kind: Kind, call: &Call) -> Answer {
-    let Some(pod) = world.clusters[c].pods.get(uid) else { return Answer::local(503, "") };
+pub(crate) fn answer(world: &World, cluster: usize, uid: &Uid, kind: Kind, call: &HttpCall) -> HttpAnswer {
+    let Some(pod) = world.clusters[cluster].pods.get(uid) else { return HttpAnswer::local(503, "") };
     let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
     let query = Query::parse(query);
     let ready = pod.ready || pod.proxy.as_ref().is_some_and(|p| p.snapshot.is_some()) && pod.network;
     match (kind, path) {
-        (Kind::Health | Kind::Agent, "/healthz/ready") => Answer::new(if ready { 200 } else { 503 }, TEXT, ""),
+        (Kind::Health | Kind::Agent, "/healthz/ready") => HttpAnswer::new(if ready { 200 } else { 503 }, TEXT, ""),
         (Kind::EnvoyMetrics | Kind::Agent, "/stats/prometheus" | "/metrics") => {
-            Answer::new(200, TEXT, stats::prometheus(world, c, pod, ""))
+            HttpAnswer::new(200, TEXT, stats::prometheus(world, cluster, pod, ""))
         }
-        (Kind::EnvoyAdmin, _) => admin(world, c, pod, path, &query, call.method.as_str()),
-        _ => Answer::new(404, TEXT, ""),
+        (Kind::EnvoyAdmin, _) => admin(world, cluster, pod, path, &query, call.method.as_str()),
+        _ => HttpAnswer::new(404, TEXT, ""),
     }
 }
 
 /// The admin interface.
-fn admin(world: &World, c: usize, pod: &Pod, path: &str, query: &Query, method: &str) -> Answer {
+fn admin(world: &World, cluster: usize, pod: &Pod, path: &str, query: &Query, method: &str) -> HttpAnswer {
     let json = query.get("format") == Some("json");
     match path {
-        "/clusters" => clusters::answer(world, c, pod, query.get("filter"), json),
-        "/config_dump" => Answer::new(200, JSON, dump::config(world, c, pod, query)),
-        "/server_info" => Answer::new(200, JSON, pretty(&dump::server_info(world, c, pod))),
-        "/ready" if pod.terminating() => Answer::new(503, TEXT, "DRAINING\n"),
+        "/clusters" => clusters::answer(world, cluster, pod, query.get("filter"), json),
+        "/config_dump" => HttpAnswer::new(200, JSON, dump::config(world, cluster, pod, query)),
+        "/server_info" => HttpAnswer::new(200, JSON, pretty(&dump::server_info(world, cluster, pod))),
+        "/ready" if pod.terminating() => HttpAnswer::new(503, TEXT, "DRAINING\n"),
         "/ready" if pod.proxy.as_ref().is_some_and(|p| p.snapshot.is_none()) => {
-            Answer::new(503, TEXT, "PRE_INITIALIZING\n")
+            HttpAnswer::new(503, TEXT, "PRE_INITIALIZING\n")
         }
-        "/ready" => Answer::new(200, TEXT, "LIVE\n"),
+        "/ready" => HttpAnswer::new(200, TEXT, "LIVE\n"),
         "/stats/prometheus" => {
-            Answer::new(200, TEXT, stats::prometheus(world, c, pod, query.get("filter").unwrap_or("")))
+            HttpAnswer::new(200, TEXT, stats::prometheus(world, cluster, pod, query.get("filter").unwrap_or("")))
         }
         "/stats" if query.get("format") == Some("prometheus") => {
-            Answer::new(200, TEXT, stats::prometheus(world, c, pod, query.get("filter").unwrap_or("")))
+            HttpAnswer::new(200, TEXT, stats::prometheus(world, cluster, pod, query.get("filter").unwrap_or("")))
         }
-        "/stats" => Answer::new(200, TEXT, stats::plain(world, c, pod, query.get("filter").unwrap_or(""))),
-        "/listeners" if json => Answer::new(200, JSON, pretty(&dump::listeners(pod))),
+        "/stats" => HttpAnswer::new(200, TEXT, stats::plain(world, cluster, pod, query.get("filter").unwrap_or(""))),
+        "/listeners" if json => HttpAnswer::new(200, JSON, pretty(&dump::listeners(pod))),
         "/listeners" => {
             let list = dump::listeners(pod);
             let lines = list["listener_statuses"].as_array().into_iter().flatten().map(|l| {
@@ -56,20 +56,22 @@ fn admin(world: &World, c: usize, pod: &Pod, path: &str, query: &Query, method: 
                     at["port_value"]
                 )
             });
-            Answer::new(200, TEXT, lines.collect::<String>())
+            HttpAnswer::new(200, TEXT, lines.collect::<String>())
         }
-        "/certs" => Answer::new(200, JSON, pretty(&dump::certs(world, c))),
-        "/memory" => Answer::new(200, JSON, pretty(&json!({"allocated": "11370064", "heap_size": "25165824"}))),
-        "/help" | "/" => {
-            Answer::new(200, TEXT, "admin commands are:\n  /: Admin home page\n  /clusters: upstream cluster status\n")
-        }
+        "/certs" => HttpAnswer::new(200, JSON, pretty(&dump::certs(world, cluster))),
+        "/memory" => HttpAnswer::new(200, JSON, pretty(&json!({"allocated": "11370064", "heap_size": "25165824"}))),
+        "/help" | "/" => HttpAnswer::new(
+            200,
+            TEXT,
+            "admin commands are:\n  /: Admin home page\n  /clusters: upstream cluster status\n",
+        ),
         "/quitquitquit" | "/healthcheck/fail" | "/drain_listeners" | "/reset_counters" | "/logging"
             if method != "POST" =>
         {
-            Answer::new(405, TEXT, format!("Method {method} not allowed, POST required."))
+            HttpAnswer::new(405, TEXT, format!("Method {method} not allowed, POST required."))
         }
-        "/logging" | "/reset_counters" => Answer::new(200, TEXT, "OK\n"),
-        _ => Answer::new(
+        "/logging" | "/reset_counters" => HttpAnswer::new(200, TEXT, "OK\n"),
+        _ => HttpAnswer::new(
             404,
             TEXT,
             "invalid path. admin commands are:\n  /: Admin home page\n  /clusters: upstream cluster status\n",

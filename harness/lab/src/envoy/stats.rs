@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::world::{Pod, World};
 
-fn list(world: &World, c: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
-    let cluster = &world.clusters[c];
+fn list(world: &World, cluster: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
+    let cluster = &world.clusters[cluster];
     let version = cluster.quirks.istio().to_owned();
     let up = (world.now - pod.started) as f64 / 1000.0;
     let proxy = pod.proxy.as_ref();
@@ -33,25 +33,25 @@ fn list(world: &World, c: usize, pod: &Pod) -> Vec<(String, &'static str, String
 }
 
 /// The Prometheus text; a productpage's own metrics come along, as the agent merges them.
-pub(super) fn prometheus(world: &World, c: usize, pod: &Pod, filter: &str) -> String {
+pub(super) fn prometheus(world: &World, cluster: usize, pod: &Pod, filter: &str) -> String {
     let keep = regex::Regex::new(filter).ok();
     let mut out = String::new();
-    for (name, kind, labels, value) in list(world, c, pod) {
+    for (name, kind, labels, value) in list(world, cluster, pod) {
         if filter.is_empty() || keep.as_ref().is_some_and(|f| f.is_match(&name)) {
             let _ = writeln!(out, "# TYPE {name} {kind}\n{name}{labels} {value}");
         }
     }
     if pod.role == crate::world::Role::Productpage && filter.is_empty() {
-        out.push_str(&pod.metrics.text(&world.clusters[c].ident.istio));
+        out.push_str(&pod.metrics.text(&world.clusters[cluster].ident.istio));
     }
     out
 }
 
 /// The plain text of `/stats`.
-pub(super) fn plain(world: &World, c: usize, pod: &Pod, filter: &str) -> String {
+pub(super) fn plain(world: &World, cluster: usize, pod: &Pod, filter: &str) -> String {
     let keep = regex::Regex::new(filter).ok();
     let mut out = String::new();
-    for (name, _, _, value) in list(world, c, pod) {
+    for (name, _, _, value) in list(world, cluster, pod) {
         let name = name.replacen("envoy_", "", 1).replace('_', ".");
         if filter.is_empty() || keep.as_ref().is_some_and(|f| f.is_match(&name)) {
             let _ = writeln!(out, "{name}: {value}");

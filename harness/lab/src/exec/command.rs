@@ -45,7 +45,7 @@ pub(super) async fn run(cx: &Context, words: &[String], output: &Output) -> Exit
         }
         "hostname" => {
             let name = cx.engine.with(|world| {
-                world.clusters[cx.c].pods.get(&cx.container.uid).map(|p| p.name.clone()).unwrap_or_default()
+                world.clusters[cx.cluster].pods.get(&cx.container.uid).map(|p| p.name.clone()).unwrap_or_default()
             });
             output.out(format!("{name}\n")).await;
             Exit::Code(0)
@@ -108,9 +108,9 @@ async fn shell(cx: &Context, args: &[String], output: &Output) -> Exit {
         }
     };
     let Some(script) = script else { return Exit::Code(2) };
-    let host = cx
-        .engine
-        .with(|world| world.clusters[cx.c].pods.get(&cx.container.uid).map(|p| p.name.clone()).unwrap_or_default());
+    let host = cx.engine.with(|world| {
+        world.clusters[cx.cluster].pods.get(&cx.container.uid).map(|p| p.name.clone()).unwrap_or_default()
+    });
     let mut code = 0;
     for (join, words) in parse(script) {
         let skip = match join {

@@ -19,7 +19,7 @@ pub(super) struct Container {
 /// What a command knows of its surroundings.
 pub(super) struct Context {
     pub(super) engine: Engine,
-    pub(super) c: usize,
+    pub(super) cluster: usize,
     pub(super) container: Container,
     pub(super) stdin: Mutex<mpsc::Receiver<Bytes>>,
 }

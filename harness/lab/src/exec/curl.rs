@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::channels::{Exit, Output};
 use super::context::Context;
 use crate::plane::apps;
-use crate::plane::call::{Answer, Call};
+use crate::plane::call::{HttpAnswer, HttpCall};
 use crate::plane::resolve;
 
 #[derive(Default)]
@@ -106,33 +106,33 @@ pub(super) fn split(url: &str) -> (String, u16, String) {
     (host.to_owned(), port, path.to_owned())
 }
 
-pub(super) enum Got {
-    Answer(Answer),
+pub(super) enum Fetched {
+    Answered(HttpAnswer),
     Unresolved,
     NoConnection,
     TimedOut,
 }
 
-pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &Call, limit: Option<f64>) -> Got {
+pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &HttpCall, limit: Option<f64>) -> Fetched {
     let known = cx.engine.with(|world| {
-        let namespace = world.clusters[cx.c].pods.get(&cx.container.uid)?.namespace.clone();
-        resolve::pod(world, cx.c, &namespace, host)
+        let namespace = world.clusters[cx.cluster].pods.get(&cx.container.uid)?.namespace.clone();
+        resolve::pod(world, cx.cluster, &namespace, host)
     });
     if known.is_none() {
-        return Got::Unresolved;
+        return Fetched::Unresolved;
     }
     let asking = async {
         if cx.container.proxy {
-            apps::direct(&cx.engine, cx.c, &cx.container.uid, host, port, call, 0.3).await
+            apps::direct(&cx.engine, cx.cluster, &cx.container.uid, host, port, call, 0.3).await
         } else {
-            apps::request(&cx.engine, cx.c, &cx.container.uid, host, port, call).await
+            apps::request(&cx.engine, cx.cluster, &cx.container.uid, host, port, call).await
         }
     };
     let limit = Duration::from_secs_f64(limit.unwrap_or(1e6).clamp(0.0, 1e9));
     match timeout(limit, asking).await {
-        Ok(Some(answer)) => Got::Answer(answer),
-        Ok(None) => Got::NoConnection,
-        Err(_) => Got::TimedOut,
+        Ok(Some(answer)) => Fetched::Answered(answer),
+        Ok(None) => Fetched::NoConnection,
+        Err(_) => Fetched::TimedOut,
     }
 }
 
@@ -177,7 +177,7 @@ async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
     } else {
         "POST"
     };
-    let mut call = Call::get(&path);
+    let mut call = HttpCall::get(&path);
     call.method = o.method.as_deref().unwrap_or(method).parse().unwrap_or(http::Method::GET);
     call.headers.clone_from(&o.headers);
     call.body = o.body.clone().into();
@@ -185,7 +185,7 @@ async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
     let got = fetch(cx, &host, port, &call, o.limit).await;
     let took = begun.elapsed();
     let (code, status, why) = match got {
-        Got::Answer(answer) => {
+        Fetched::Answered(answer) => {
             let failed = o.fail && answer.status >= 400;
             if o.head || o.include {
                 output
@@ -203,8 +203,8 @@ async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
             let text = format!("curl: (22) The requested URL returned error: {}\n", answer.status);
             (if failed { 22 } else { 0 }, answer.status, text)
         }
-        Got::Unresolved => (6, 0, format!("curl: (6) Could not resolve host: {host}\n")),
-        Got::NoConnection => (
+        Fetched::Unresolved => (6, 0, format!("curl: (6) Could not resolve host: {host}\n")),
+        Fetched::NoConnection => (
             7,
             0,
             format!(
@@ -212,7 +212,9 @@ async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
                 took.as_millis()
             ),
         ),
-        Got::TimedOut => (28, 0, format!("curl: (28) Connection timed out after {} milliseconds\n", took.as_millis())),
+        Fetched::TimedOut => {
+            (28, 0, format!("curl: (28) Connection timed out after {} milliseconds\n", took.as_millis()))
+        }
     };
     if code != 0 && (!o.silent || o.show_errors) {
         output.err(why).await;
@@ -248,26 +250,26 @@ pub(super) async fn wget(cx: &Context, args: &[String], output: &Output) -> Exit
         }
     }
     let (host, port, path) = split(&url);
-    match fetch(cx, &host, port, &Call::get(&path), limit).await {
-        Got::Answer(answer) if answer.status >= 400 => {
+    match fetch(cx, &host, port, &HttpCall::get(&path), limit).await {
+        Fetched::Answered(answer) if answer.status >= 400 => {
             output.err(format!("wget: server returned error: HTTP/1.1 {}\n", answer.status)).await;
             Exit::Code(1)
         }
-        Got::Answer(answer) => {
+        Fetched::Answered(answer) => {
             if !discard {
                 output.out(answer.body).await;
             }
             Exit::Code(0)
         }
-        Got::Unresolved => {
+        Fetched::Unresolved => {
             output.err(format!("wget: bad address '{host}'\n")).await;
             Exit::Code(1)
         }
-        Got::NoConnection => {
+        Fetched::NoConnection => {
             output.err(format!("wget: can't connect to remote host ({host}): Connection refused\n")).await;
             Exit::Code(1)
         }
-        Got::TimedOut => {
+        Fetched::TimedOut => {
             output.err("wget: download timed out\n").await;
             Exit::Code(1)
         }

@@ -7,12 +7,12 @@ use crate::store::object;
 
 pub(super) async fn environment(cx: &Context, wanted: &str, output: &Output) -> Exit {
     let pairs = cx.engine.with(|world| {
-        let name = world.clusters[cx.c].pods.get(&cx.container.uid).map(|p| p.name.clone()).unwrap_or_default();
+        let name = world.clusters[cx.cluster].pods.get(&cx.container.uid).map(|p| p.name.clone()).unwrap_or_default();
         let mut pairs = vec![
             ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
             ("HOSTNAME".to_owned(), name),
         ];
-        if let Some(value) = world.pod_object(cx.c, &cx.container.uid) {
+        if let Some(value) = world.pod_object(cx.cluster, &cx.container.uid) {
             let containers =
                 ["/spec/containers", "/spec/initContainers"].into_iter().flat_map(|l| object::items(value, l));
             for one in containers
@@ -43,7 +43,7 @@ pub(super) async fn cat(cx: &Context, args: &[String], output: &Output) -> Exit 
         return Exit::Code(0);
     };
     let found = cx.engine.with(|world| {
-        let pod = world.clusters[cx.c].pods.get(&cx.container.uid)?;
+        let pod = world.clusters[cx.cluster].pods.get(&cx.container.uid)?;
         Some(match path.as_str() {
             "/etc/hostname" => format!("{}\n", pod.name),
             "/var/run/secrets/kubernetes.io/serviceaccount/namespace" => pod.namespace.clone(),
@@ -62,8 +62,8 @@ pub(super) async fn cat(cx: &Context, args: &[String], output: &Output) -> Exit 
 
 pub(super) async fn lookup(cx: &Context, host: &str, output: &Output) -> Exit {
     let found = cx.engine.with(|world| {
-        let namespace = world.clusters[cx.c].pods.get(&cx.container.uid)?.namespace.clone();
-        resolve::pod(world, cx.c, &namespace, host).map(|(ip, _)| ip)
+        let namespace = world.clusters[cx.cluster].pods.get(&cx.container.uid)?.namespace.clone();
+        resolve::pod(world, cx.cluster, &namespace, host).map(|(ip, _)| ip)
     });
     if let Some(ip) = found {
         output.out(format!("Server:\t\tkube-dns\n\nName:\t{host}\nAddress: {ip}\n")).await;

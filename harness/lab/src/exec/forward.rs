@@ -16,7 +16,7 @@ use crate::plane::stream::LabStream;
 use crate::world::Uid;
 
 /// Carries connections until the client or every port is done.
-pub(super) async fn run(engine: Engine, c: usize, uid: Uid, query: &Query, mut socket: Socket) {
+pub(super) async fn run(engine: Engine, cluster: usize, uid: Uid, query: &Query, mut socket: Socket) {
     let ports: Vec<u16> =
         query.all("ports").flat_map(|p| p.split(',')).filter_map(|p| p.parse().ok()).take(60).collect();
     let (to, mut from_pod) = mpsc::channel::<(u8, Vec<u8>)>(64);
@@ -28,10 +28,11 @@ pub(super) async fn run(engine: Engine, c: usize, uid: Uid, query: &Query, mut s
                 return;
             }
         }
-        let place = engine.with(|world| match reach(world, &Caller::Pod(c, uid.clone()), Ipv4Addr::LOCALHOST, *port) {
-            Reach::To(place) => Ok(place),
-            _ => Err(world.clusters[c].pods.get(&uid).map(|p| p.name.clone()).unwrap_or_default()),
-        });
+        let place =
+            engine.with(|world| match reach(world, &Caller::Pod(cluster, uid.clone()), Ipv4Addr::LOCALHOST, *port) {
+                Reach::To(place) => Ok(place),
+                _ => Err(world.clusters[cluster].pods.get(&uid).map(|p| p.name.clone()).unwrap_or_default()),
+            });
         match place {
             Ok(place) => {
                 let (read, write) = tokio::io::split(open(&engine, place));

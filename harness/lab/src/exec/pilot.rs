@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep};
 
 use super::channels::{Exit, Output};
 use super::context::Context;
-use super::curl::{Got, fetch, split};
+use super::curl::{Fetched, fetch, split};
 use crate::plane::apps;
-use crate::plane::call::Call;
+use crate::plane::call::HttpCall;
 use crate::world::ISTIO;
 
 /// Runs either program; only `request`, `version` and the agent's `wait` are known.
@@ -41,9 +41,9 @@ pub(super) async fn run(cx: &Context, program: &str, args: &[String], output: &O
         output.err("Error: requires at least 2 arg(s)\n").await;
         return Exit::Code(1);
     };
-    let mut call = Call::get(&format!("/{}", path.trim_start_matches('/')));
+    let mut call = HttpCall::get(&format!("/{}", path.trim_start_matches('/')));
     call.method = method.parse().unwrap_or(http::Method::GET);
-    match apps::direct(&cx.engine, cx.c, &cx.container.uid, "localhost", port, &call, 0.2).await {
+    match apps::direct(&cx.engine, cx.cluster, &cx.container.uid, "localhost", port, &call, 0.2).await {
         Some(answer) if answer.status > 399 && answer.status != 404 => {
             output
                 .err(format!(
@@ -95,18 +95,20 @@ async fn wait(cx: &Context, args: &[String], output: &Output) -> Exit {
             break;
         }
         let limit = Duration::from_millis(each).as_secs_f64();
-        let why = match fetch(cx, &host, port, &Call::get(&path), Some(limit)).await {
-            Got::Answer(answer) if answer.status == 200 => {
+        let why = match fetch(cx, &host, port, &HttpCall::get(&path), Some(limit)).await {
+            Fetched::Answered(answer) if answer.status == 200 => {
                 output.out("info\tEnvoy is ready!\n").await;
                 return Exit::Code(0);
             }
-            Got::Answer(answer) => {
+            Fetched::Answered(answer) => {
                 last = format!("HTTP status code {}", answer.status);
                 continue;
             }
-            Got::Unresolved => format!("dial tcp: lookup {host} on 10.96.0.10:53: no such host"),
-            Got::NoConnection => format!("dial tcp {host}:{port}: connect: connection refused"),
-            Got::TimedOut => "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned(),
+            Fetched::Unresolved => format!("dial tcp: lookup {host} on 10.96.0.10:53: no such host"),
+            Fetched::NoConnection => format!("dial tcp {host}:{port}: connect: connection refused"),
+            Fetched::TimedOut => {
+                "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned()
+            }
         };
         last = format!("Get \"{url}\": {why}");
     }

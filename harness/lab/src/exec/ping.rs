@@ -77,8 +77,8 @@ pub(super) async fn run(cx: &Context, args: &[String], output: &Output) -> Exit 
         return Exit::Code(2);
     }
     let found = cx.engine.with(|world| {
-        let namespace = world.clusters[cx.c].pods.get(&cx.container.uid)?.namespace.clone();
-        resolve::pod(world, cx.c, &namespace, &o.host).map(|(ip, _)| ip)
+        let namespace = world.clusters[cx.cluster].pods.get(&cx.container.uid)?.namespace.clone();
+        resolve::pod(world, cx.cluster, &namespace, &o.host).map(|(ip, _)| ip)
     });
     let Some(ip) = found else {
         output.err(format!("ping: {}: Name or service not known\n", o.host)).await;
@@ -89,10 +89,10 @@ pub(super) async fn run(cx: &Context, args: &[String], output: &Output) -> Exit 
 
 async fn echoes(cx: &Context, o: &Options, ip: Ipv4Addr, output: &Output) -> Exit {
     output.out(format!("PING {} ({ip}) {}({}) bytes of data.\n", o.host, o.size, o.size + 28)).await;
-    let caller = Caller::Pod(cx.c, cx.container.uid.clone());
+    let caller = Caller::Pod(cx.cluster, cx.container.uid.clone());
     let begun = Instant::now();
     let end = o.deadline.map(|s| begun + seconds(s));
-    let far = !cx.engine.with(|world| world.clusters[cx.c].ips.contains_key(&ip));
+    let far = !cx.engine.with(|world| world.clusters[cx.cluster].ips.contains_key(&ip));
     let ttl = if far { 61 } else { 63 };
     let (mut sent, mut times) = (0_u32, Vec::new());
     let mut pending: VecDeque<(Instant, String)> = VecDeque::new();

@@ -18,7 +18,7 @@ const START: Duration = Duration::from_millis(20);
 /// Runs a session to its end.
 pub(super) async fn run(
     engine: Engine,
-    c: usize,
+    cluster: usize,
     container: Container,
     argv: Vec<String>,
     stdin: bool,
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let (feed, stdin_end) = mpsc::channel(64);
     let mut feed = stdin.then_some(feed);
     let output = Output { to, quiet_out: false, quiet_err: false, joined: false };
-    let cx = Context { engine, c, container, stdin: Mutex::new(stdin_end) };
+    let cx = Context { engine, cluster, container, stdin: Mutex::new(stdin_end) };
     let mut running = Box::pin(async move {
         sleep(START).await;
         let exit = command::run(&cx, &argv, &output).await;

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::Role as Side;
 use super::context::Container;
 use super::{forward, session};
 use crate::api::body::Body;
-use crate::api::failure::Failure;
+use crate::api::failure::ApiFailure;
 use crate::api::path::Target;
 use crate::api::query::Query;
 use crate::engine::Engine;
@@ -19,21 +19,21 @@ use crate::world::Stage;
 /// Switches a request to a WebSocket and hands that to the subresource.
 pub(crate) fn upgrade(
     engine: &Engine,
-    c: usize,
+    cluster: usize,
     target: &Target,
     query: &Query,
     request: &mut http::Request<Incoming>,
-) -> Result<http::Response<Body>, Failure> {
+) -> Result<http::Response<Body>, ApiFailure> {
     let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let place = find(engine, c, target, query.get("container"))?;
+    let place = find(engine, cluster, target, query.get("container"))?;
     let wanted = header("upgrade").to_ascii_lowercase();
     if wanted.contains("spdy") {
-        return Err(Failure::bad_request(
+        return Err(ApiFailure::bad_request(
             "SPDY is not spoken here: use WebSockets (v5.channel.k8s.io, v4.channel.k8s.io)",
         ));
     }
     if wanted != "websocket" {
-        return Err(Failure::bad_request("Upgrade request required"));
+        return Err(ApiFailure::bad_request("Upgrade request required"));
     }
     let offered: Vec<String> = request
         .headers()
@@ -50,7 +50,7 @@ pub(crate) fn upgrade(
     };
     let protocol = spoken.iter().find(|p| offered.iter().any(|o| o == *p)).copied();
     if protocol.is_none() && !offered.is_empty() {
-        return Err(Failure::bad_request(format!(
+        return Err(ApiFailure::bad_request(format!(
             "unable to upgrade: none of the offered subprotocols is spoken: {}",
             offered.join(", ")
         )));
@@ -64,10 +64,10 @@ pub(crate) fn upgrade(
         let Ok(upgraded) = upgraded.await else { return };
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Side::Server, None).await;
         if forward {
-            forward::run(engine, c, place.uid, &query, socket).await;
+            forward::run(engine, cluster, place.uid, &query, socket).await;
         } else {
             let argv: Vec<String> = query.all("command").map(str::to_owned).collect();
-            session::run(engine, c, place, argv, query.flag("stdin"), socket).await;
+            session::run(engine, cluster, place, argv, query.flag("stdin"), socket).await;
         }
     });
     let mut response = http::Response::builder()
@@ -78,14 +78,14 @@ pub(crate) fn upgrade(
     if let Some(protocol) = protocol {
         response = response.header("sec-websocket-protocol", protocol);
     }
-    response.body(Body::empty()).map_err(|e| Failure::internal(e.to_string()))
+    response.body(Body::empty()).map_err(|e| ApiFailure::internal(e.to_string()))
 }
 
-fn find(engine: &Engine, c: usize, target: &Target, container: Option<&str>) -> Result<Container, Failure> {
+fn find(engine: &Engine, cluster: usize, target: &Target, container: Option<&str>) -> Result<Container, ApiFailure> {
     engine.with(|world| {
-        let cluster = &world.clusters[c];
+        let cluster = &world.clusters[cluster];
         let Some(value) = cluster.store.get(resources::pods(), &target.namespace, &target.name) else {
-            return Err(Failure::not_found(resources::pods(), &target.name));
+            return Err(ApiFailure::not_found(resources::pods(), &target.name));
         };
         let container = container.unwrap_or_else(|| object::text(value, "/spec/containers/0/name"));
         let spec = ["/spec/containers", "/spec/initContainers"]
@@ -93,11 +93,11 @@ fn find(engine: &Engine, c: usize, target: &Target, container: Option<&str>) -> 
             .flat_map(|list| object::items(value, list))
             .find(|x| object::text(x, "/name") == container);
         let Some(spec) = spec else {
-            return Err(Failure::bad_request(format!("container {container} is not valid for pod {}", target.name)));
+            return Err(ApiFailure::bad_request(format!("container {container} is not valid for pod {}", target.name)));
         };
         let running = cluster.pods.get(object::uid(value)).is_some_and(|p| p.network && p.stage != Stage::Done);
         if !running {
-            return Err(Failure::internal(format!(
+            return Err(ApiFailure::internal(format!(
                 "unable to upgrade connection: container not found (\"{container}\")"
             )));
         }

@@ -6,15 +6,20 @@ use crate::store::{Resource, object, resources};
 use crate::world::World;
 
 /// Why admission turned an object away: an internal error of the API server, as a failing webhook gives.
-pub(crate) type Refused = String;
+pub(crate) type AdmissionError = String;
 
 /// Fills defaults and calls the webhooks that apply to a new object.
-pub(crate) fn admit(world: &mut World, c: usize, resource: &Resource, value: &mut Value) -> Result<(), Refused> {
+pub(crate) fn admit(
+    world: &mut World,
+    cluster: usize,
+    resource: &Resource,
+    value: &mut Value,
+) -> Result<(), AdmissionError> {
     match (resource.group, resource.plural) {
         ("", "pods") => {
             pod_defaults(value, "/spec");
             object::default(value, "/status/phase", json!("Pending"));
-            inject(world, c, value)?;
+            inject(world, cluster, value)?;
         }
         ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") => {
             if resource.plural != "daemonsets" {
@@ -26,22 +31,22 @@ pub(crate) fn admit(world: &mut World, c: usize, resource: &Resource, value: &mu
             pod_defaults(value, "/spec/template/spec");
         }
         ("batch", "jobs") => pod_defaults(value, "/spec/template/spec"),
-        ("", "services") => service_defaults(world, c, value),
+        ("", "services") => service_defaults(world, cluster, value),
         ("", "namespaces") => {
             object::default(value, "/spec/finalizers", json!(["kubernetes"]));
             object::default(value, "/status/phase", json!("Active"));
             let name = object::name(value).to_owned();
             object::set(value, "/metadata/labels/kubernetes.io~1metadata.name", json!(name));
         }
-        ("networking.istio.io" | "security.istio.io" | "telemetry.istio.io", _) => validate(world, c)?,
+        ("networking.istio.io" | "security.istio.io" | "telemetry.istio.io", _) => validate(world, cluster)?,
         _ => {}
     }
     Ok(())
 }
 
 /// istiod validates Istio configuration, and fails closed.
-pub(crate) fn validate(world: &World, c: usize) -> Result<(), Refused> {
-    if world.booting || world.clusters[c].istiod_serving() {
+pub(crate) fn validate(world: &World, cluster: usize) -> Result<(), AdmissionError> {
+    if world.booting || world.clusters[cluster].istiod_serving() {
         return Ok(());
     }
     Err("Internal error occurred: failed calling webhook \"rev.validation.istio.io\": failed to call webhook: Post \
@@ -50,8 +55,8 @@ pub(crate) fn validate(world: &World, c: usize) -> Result<(), Refused> {
 }
 
 /// Adds the sidecar where the namespace or the pod asks for it; without a running istiod no such pod is created.
-fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
-    let cluster = &world.clusters[c];
+fn inject(world: &mut World, cluster: usize, pod: &mut Value) -> Result<(), AdmissionError> {
+    let cluster = &world.clusters[cluster];
     let space = cluster.store.get(resources::namespaces(), "", object::namespace(pod)).cloned();
     let enabled = space.as_deref().and_then(|n| object::label(n, "istio-injection")) == Some("enabled");
     let asked =
@@ -112,7 +117,7 @@ fn inject(world: &mut World, c: usize, pod: &mut Value) -> Result<(), Refused> {
 fn has(pod: &Value, container: &str) -> bool {
     ["/spec/containers", "/spec/initContainers"]
         .iter()
-        .any(|list| object::items(pod, list).iter().any(|c| object::text(c, "/name") == container))
+        .any(|list| object::items(pod, list).iter().any(|one| object::text(one, "/name") == container))
 }
 
 fn pod_defaults(value: &mut Value, spec: &str) {
@@ -150,14 +155,14 @@ fn deployment_defaults(value: &mut Value) {
     object::default(value, "/spec/revisionHistoryLimit", json!(10));
 }
 
-fn service_defaults(world: &mut World, c: usize, value: &mut Value) {
+fn service_defaults(world: &mut World, cluster: usize, value: &mut Value) {
     object::default(value, "/spec/type", json!("ClusterIP"));
     object::default(value, "/spec/sessionAffinity", json!("None"));
     object::default(value, "/spec/internalTrafficPolicy", json!("Cluster"));
     object::default(value, "/spec/ipFamilies", json!(["IPv4"]));
     object::default(value, "/spec/ipFamilyPolicy", json!("SingleStack"));
     object::default(value, "/status", json!({"loadBalancer": {}}));
-    let cluster = &mut world.clusters[c];
+    let cluster = &mut world.clusters[cluster];
     if object::text(value, "/spec/clusterIP").is_empty() && object::text(value, "/spec/type") != "ExternalName" {
         cluster.next_service = cluster.next_service.wrapping_add(1);
         let ip = cluster.ident.service_ip(cluster.next_service).to_string();

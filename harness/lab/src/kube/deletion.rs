@@ -10,77 +10,83 @@ use crate::world::World;
 /// Deletes an object; what is left of it, if anything is.
 pub(crate) fn delete(
     world: &mut World,
-    c: usize,
+    cluster: usize,
     resource: &'static Resource,
     old: &Value,
     grace: Option<i64>,
 ) -> Option<Arc<Value>> {
-    if world.clusters[c].quirks.inert && matches!(resource.plural, "pods" | "deployments") {
+    if world.clusters[cluster].quirks.inert && matches!(resource.plural, "pods" | "deployments") {
         // The request is accepted and nothing comes of it.
         return Some(Arc::new(old.clone()));
     }
     let (namespace, name) = (object::namespace(old), object::name(old));
     if resource.plural == "pods" && grace != Some(0) {
-        return pod_gracefully(world, c, old, grace);
+        return pod_gracefully(world, cluster, old, grace);
     }
     if resource.plural == "namespaces" {
         let date = world.date();
         return world
-            .edit(c, resource, namespace, name, |v| object::set(v, "/metadata/deletionTimestamp", json!(date)));
+            .edit(cluster, resource, namespace, name, |v| object::set(v, "/metadata/deletionTimestamp", json!(date)));
     }
     if !object::items(old, "/metadata/finalizers").is_empty() {
         if object::deleting(old) {
             return Some(Arc::new(old.clone()));
         }
         let date = world.date();
-        return world.edit(c, resource, namespace, name, |v| {
+        return world.edit(cluster, resource, namespace, name, |v| {
             object::set(v, "/metadata/deletionTimestamp", json!(date));
             object::set(v, "/metadata/deletionGracePeriodSeconds", json!(0));
         });
     }
-    world.clusters[c].store.remove(resource, namespace, name);
+    world.clusters[cluster].store.remove(resource, namespace, name);
     None
 }
 
 /// Marks a pod for deletion; the kubelet does the rest. One that has no node, or no grace, goes at once.
-pub(crate) fn pod_gracefully(world: &mut World, c: usize, pod: &Value, grace: Option<i64>) -> Option<Arc<Value>> {
+pub(crate) fn pod_gracefully(world: &mut World, cluster: usize, pod: &Value, grace: Option<i64>) -> Option<Arc<Value>> {
     let (namespace, name) = (object::namespace(pod).to_owned(), object::name(pod).to_owned());
     let own = object::int(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
     let grace = grace.unwrap_or(own);
     let unbound = object::text(pod, "/spec/nodeName").is_empty();
     if grace == 0 || unbound || world.booting {
-        world.clusters[c].store.remove(resources::pods(), &namespace, &name);
+        world.clusters[cluster].store.remove(resources::pods(), &namespace, &name);
         return None;
     }
     if object::deleting(pod) {
-        return world.clusters[c].store.get(resources::pods(), &namespace, &name).cloned();
+        return world.clusters[cluster].store.get(resources::pods(), &namespace, &name).cloned();
     }
     let date = world.dates.seconds(world.now + grace * 1000);
-    world.edit(c, resources::pods(), &namespace, &name, |v| {
+    world.edit(cluster, resources::pods(), &namespace, &name, |v| {
         object::set(v, "/metadata/deletionTimestamp", json!(date));
         object::set(v, "/metadata/deletionGracePeriodSeconds", json!(grace));
     })
 }
 
 /// What garbage collection does with a dependent.
-pub(crate) fn now_or_gracefully(world: &mut World, c: usize, resource: &'static Resource, namespace: &str, name: &str) {
-    if let Some(old) = world.clusters[c].store.get(resource, namespace, name).cloned() {
-        delete(world, c, resource, &old, None);
+pub(crate) fn now_or_gracefully(
+    world: &mut World,
+    cluster: usize,
+    resource: &'static Resource,
+    namespace: &str,
+    name: &str,
+) {
+    if let Some(old) = world.clusters[cluster].store.get(resource, namespace, name).cloned() {
+        delete(world, cluster, resource, &old, None);
     }
 }
 
 /// Removes an owner from the `ownerReferences` of its dependents.
-pub(crate) fn orphan(world: &mut World, c: usize, owner: &Value) {
+pub(crate) fn orphan(world: &mut World, cluster: usize, owner: &Value) {
     let uid = object::uid(owner).to_owned();
     for resource in resources::RESOURCES {
-        let dependents: Vec<(String, String)> = world.clusters[c]
+        let dependents: Vec<(String, String)> = world.clusters[cluster]
             .store
             .list(resource, None)
             .filter(|v| object::items(v, "/metadata/ownerReferences").iter().any(|o| object::text(o, "/uid") == uid))
             .map(|v| (object::namespace(v).to_owned(), object::name(v).to_owned()))
             .collect();
         for (namespace, name) in dependents {
-            world.edit(c, resource, &namespace, &name, |v| {
+            world.edit(cluster, resource, &namespace, &name, |v| {
                 let kept: Vec<Value> = object::items(v, "/metadata/ownerReferences")
                     .iter()
                     .filter(|o| object::text(o, "/uid") != uid)

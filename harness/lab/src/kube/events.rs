@@ -8,7 +8,7 @@ use crate::world::World;
 /// Records an event about an object; a repetition counts up.
 pub(crate) fn record(
     world: &mut World,
-    c: usize,
+    cluster: usize,
     about: &Value,
     kind: &str,
     warning: bool,
@@ -22,8 +22,8 @@ pub(crate) fn record(
     let tail = crate::rng::hash_name(&format!("{}{reason}{message}", object::uid(about)), 16);
     let name = format!("{}.{tail}", object::name(about));
     let date = world.date();
-    if world.clusters[c].store.get(resources::events(), namespace, &name).is_some() {
-        world.edit(c, resources::events(), namespace, &name, |event| {
+    if world.clusters[cluster].store.get(resources::events(), namespace, &name).is_some() {
+        world.edit(cluster, resources::events(), namespace, &name, |event| {
             let count = object::int(event, "/count").unwrap_or(1) + 1;
             object::set(event, "/count", json!(count));
             object::set(event, "/lastTimestamp", json!(date));
@@ -39,5 +39,5 @@ pub(crate) fn record(
         "firstTimestamp": date, "lastTimestamp": date, "count": 1, "eventTime": null,
         "source": {"component": "lab"}, "reportingComponent": "lab", "reportingInstance": "",
     });
-    world.create(c, resources::events(), value);
+    world.create(cluster, resources::events(), value);
 }

@@ -13,10 +13,10 @@ use crate::world::{Broken, Event, Life, Pod, PodQuirk, Role, Stage, Uid, World};
 const DRAIN: Ms = 5_000;
 
 /// Registers a new pod.
-pub(crate) fn register(world: &mut World, c: usize, value: &Value) -> Uid {
+pub(crate) fn register(world: &mut World, cluster: usize, value: &Value) -> Uid {
     let mut pod = Pod::new(value, world.now);
     let quirks: Vec<PodQuirk> =
-        world.clusters[c].quirks.pods.iter().filter(|q| q.applies(&pod, world.booting)).cloned().collect();
+        world.clusters[cluster].quirks.pods.iter().filter(|q| q.applies(&pod, world.booting)).cloned().collect();
     for quirk in quirks {
         pod.broken = quirk.broken.or(pod.broken);
         pod.slow = pod.slow.max(quirk.slow_ms);
@@ -25,7 +25,7 @@ pub(crate) fn register(world: &mut World, c: usize, value: &Value) -> Uid {
         pod.broken = Some(Broken::Image);
     }
     let uid = pod.uid.clone();
-    world.clusters[c].pods.insert(uid.clone(), pod);
+    world.clusters[cluster].pods.insert(uid.clone(), pod);
     uid
 }
 
@@ -38,17 +38,17 @@ fn pullable(image: &str) -> bool {
 }
 
 /// The containers run: the pod has an address and its processes begin.
-pub(crate) fn start(world: &mut World, c: usize, uid: &Uid) {
+pub(crate) fn start(world: &mut World, cluster: usize, uid: &Uid) {
     let (now, booting) = (world.now, world.booting);
-    let cluster = &mut world.clusters[c];
-    let Some(pod) = cluster.pods.get_mut(uid) else { return };
+    let here = &mut world.clusters[cluster];
+    let Some(pod) = here.pods.get_mut(uid) else { return };
     if pod.stage != Stage::Starting {
         return;
     }
     let node = pod.node.unwrap_or(1);
-    let counter = &mut cluster.next_pod[node.min(15)];
+    let counter = &mut here.next_pod[node.min(15)];
     *counter += 1;
-    let ip = cluster.quirks.pod_ip(&cluster.ident, node, *counter);
+    let ip = here.quirks.pod_ip(&here.ident, node, *counter);
     pod.ip = Some(ip);
     pod.network = true;
     pod.stage = Stage::Running;
@@ -57,14 +57,14 @@ pub(crate) fn start(world: &mut World, c: usize, uid: &Uid) {
         proxy.started = now;
     }
     let (role, slow) = (pod.role, pod.slow);
-    cluster.ips.insert(ip, uid.clone());
+    here.ips.insert(ip, uid.clone());
     if booting {
-        probe(world, c, uid);
+        probe(world, cluster, uid);
         return;
     }
-    pod_status::write(world, c, uid);
-    if let Some(value) = world.pod_object(c, uid).cloned() {
-        events::record(world, c, &value, "Pod", false, "Started", "Started container");
+    pod_status::write(world, cluster, uid);
+    if let Some(value) = world.pod_object(cluster, uid).cloned() {
+        events::record(world, cluster, &value, "Pod", false, "Started", "Started container");
     }
     let delay = match role {
         Role::IngressGateway | Role::EastWestGateway => world.rng.between(1500, 2100),
@@ -72,14 +72,14 @@ pub(crate) fn start(world: &mut World, c: usize, uid: &Uid) {
         Role::Prometheus => world.rng.between(1500, 2200),
         _ => world.rng.between(1100, 1700),
     };
-    world.after(delay + slow, Event::Probe(c, uid.clone()));
+    world.after(delay + slow, Event::Probe(cluster, uid.clone()));
 }
 
 /// The readiness probe: proxies are ready once istiod has configured them, the rest once it serves.
-pub(crate) fn probe(world: &mut World, c: usize, uid: &Uid) {
-    let istiod = world.booting || world.clusters[c].istiod_serving();
+pub(crate) fn probe(world: &mut World, cluster: usize, uid: &Uid) {
+    let istiod = world.booting || world.clusters[cluster].istiod_serving();
     let now = world.now;
-    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+    let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     if pod.stage != Stage::Running || pod.ready {
         return;
     }
@@ -94,12 +94,12 @@ pub(crate) fn probe(world: &mut World, c: usize, uid: &Uid) {
             pod.restarts += 1;
         }
         let again = if waits { 1000 } else { 10_000 };
-        pod_status::write(world, c, uid);
-        if let Some(value) = world.pod_object(c, uid).cloned() {
-            events::record(world, c, &value, "Pod", true, "Unhealthy", message);
+        pod_status::write(world, cluster, uid);
+        if let Some(value) = world.pod_object(cluster, uid).cloned() {
+            events::record(world, cluster, &value, "Pod", true, "Unhealthy", message);
         }
         if !world.booting {
-            world.after(again, Event::Probe(c, uid.clone()));
+            world.after(again, Event::Probe(cluster, uid.clone()));
         }
         return;
     }
@@ -108,17 +108,17 @@ pub(crate) fn probe(world: &mut World, c: usize, uid: &Uid) {
     pod.ready_since = now;
     let role = pod.role;
     if pod.proxy.is_some() {
-        push::connect(world, c, uid);
+        push::connect(world, cluster, uid);
     }
-    pod_status::write(world, c, uid);
+    pod_status::write(world, cluster, uid);
     if role == Role::Istiod {
-        push::schedule(world, c);
+        push::schedule(world, cluster);
     }
 }
 
 /// Someone asked for the pod to end: its object has a deletion date.
-pub(crate) fn terminate(world: &mut World, c: usize, uid: &Uid, grace: i64) {
-    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+pub(crate) fn terminate(world: &mut World, cluster: usize, uid: &Uid, grace: i64) {
+    let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     if pod.terminating() {
         return;
     }
@@ -129,8 +129,8 @@ pub(crate) fn terminate(world: &mut World, c: usize, uid: &Uid, grace: i64) {
     if pod.gateway() {
         pod.life.send_replace(Life::Draining);
     }
-    if let Some(value) = world.pod_object(c, uid).cloned() {
-        events::record(world, c, &value, "Pod", false, "Killing", "Stopping container");
+    if let Some(value) = world.pod_object(cluster, uid).cloned() {
+        events::record(world, cluster, &value, "Pod", false, "Killing", "Stopping container");
     }
     let wait = match role {
         _ if !started => 0,
@@ -139,13 +139,13 @@ pub(crate) fn terminate(world: &mut World, c: usize, uid: &Uid, grace: i64) {
         Role::Prometheus | Role::Alertmanager => grace.min(400),
         _ => grace.min(world.rng.between(30, 90)),
     };
-    pod_status::write(world, c, uid);
-    world.after(wait, Event::Exit(c, uid.clone()));
+    pod_status::write(world, cluster, uid);
+    world.after(wait, Event::Exit(cluster, uid.clone()));
 }
 
 /// The processes are gone; a sidecar may outlive the application for the rest of the grace period.
-pub(crate) fn exit(world: &mut World, c: usize, uid: &Uid) {
-    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+pub(crate) fn exit(world: &mut World, cluster: usize, uid: &Uid) {
+    let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     pod.serving = false;
     pod.ready = false;
     let lingers = pod.proxy.is_some() && !pod.gateway();
@@ -153,33 +153,33 @@ pub(crate) fn exit(world: &mut World, c: usize, uid: &Uid) {
         pod.life.send_replace(Life::Closed);
     }
     let rest = if lingers { (pod.grace * 1000).min(DRAIN) } else { 0 };
-    pod_status::write(world, c, uid);
+    pod_status::write(world, cluster, uid);
     let wait = rest + world.rng.between(120, 380);
-    world.after(wait, Event::Remove(c, uid.clone()));
+    world.after(wait, Event::Remove(cluster, uid.clone()));
 }
 
 /// The kubelet confirms the end to the API server.
-pub(crate) fn remove(world: &mut World, c: usize, uid: &Uid) {
-    let Some(pod) = world.clusters[c].pods.get(uid) else { return };
+pub(crate) fn remove(world: &mut World, cluster: usize, uid: &Uid) {
+    let Some(pod) = world.clusters[cluster].pods.get(uid) else { return };
     pod.life.send_replace(Life::Closed);
     let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
-    let held = world.pod_object(c, uid).is_some_and(|v| !object::items(v, "/metadata/finalizers").is_empty());
+    let held = world.pod_object(cluster, uid).is_some_and(|v| !object::items(v, "/metadata/finalizers").is_empty());
     if held {
-        world.edit(c, resources::pods(), &namespace, &name, |pod| {
+        world.edit(cluster, resources::pods(), &namespace, &name, |pod| {
             object::set(pod, "/metadata/deletionGracePeriodSeconds", json!(0));
         });
         return;
     }
-    if world.pod_object(c, uid).is_some() {
-        world.clusters[c].store.remove(resources::pods(), &namespace, &name);
+    if world.pod_object(cluster, uid).is_some() {
+        world.clusters[cluster].store.remove(resources::pods(), &namespace, &name);
     } else {
-        vanish(world, c, uid);
+        vanish(world, cluster, uid);
     }
 }
 
 /// The object is gone: without an orderly end, connections break and packets are lost from now on.
-pub(crate) fn vanish(world: &mut World, c: usize, uid: &str) {
-    let cluster = &mut world.clusters[c];
+pub(crate) fn vanish(world: &mut World, cluster: usize, uid: &str) {
+    let cluster = &mut world.clusters[cluster];
     let Some(pod) = cluster.pods.remove(uid) else { return };
     if pod.serving {
         pod.life.send_replace(Life::Reset);
@@ -192,12 +192,12 @@ pub(crate) fn vanish(world: &mut World, c: usize, uid: &str) {
 }
 
 /// The work of a Job's pod is done.
-pub(crate) fn complete(world: &mut World, c: usize, uid: &Uid) {
-    let Some(pod) = world.clusters[c].pods.get_mut(uid) else { return };
+pub(crate) fn complete(world: &mut World, cluster: usize, uid: &Uid) {
+    let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     if pod.stage == Stage::Running {
         pod.stage = Stage::Done;
         pod.ready = false;
         pod.serving = false;
-        pod_status::write(world, c, uid);
+        pod_status::write(world, cluster, uid);
     }
 }

@@ -6,18 +6,18 @@ use crate::store::{object, resources};
 use crate::world::{Broken, Pod, Stage, World};
 
 /// Brings the object up to date.
-pub(crate) fn write(world: &mut World, c: usize, uid: &str) {
-    let Some(value) = world.pod_object(c, uid).cloned() else { return };
-    let cluster = &world.clusters[c];
-    let Some(pod) = cluster.pods.get(uid) else { return };
+pub(crate) fn write(world: &mut World, cluster: usize, uid: &str) {
+    let Some(value) = world.pod_object(cluster, uid).cloned() else { return };
+    let here = &world.clusters[cluster];
+    let Some(pod) = here.pods.get(uid) else { return };
     let dates = world.dates;
-    let host = pod.node.map(|n| cluster.ident.node_ip(n).to_string());
+    let host = pod.node.map(|n| here.ident.node_ip(n).to_string());
     let mut status = json!({
         "phase": phase(pod), "qosClass": "Burstable", "startTime": dates.seconds(pod.created),
         "conditions": conditions(pod, &dates.seconds(pod.created), &dates.seconds(pod.ready_since)),
     });
     if let (Some(ip), Some(host)) = (pod.ip, host) {
-        let all: Vec<Value> = cluster.quirks.pod_ips(ip).iter().map(|ip| json!({"ip": ip.to_string()})).collect();
+        let all: Vec<Value> = here.quirks.pod_ips(ip).iter().map(|ip| json!({"ip": ip.to_string()})).collect();
         let ip = ip.to_string();
         for (key, value) in
             [("podIP", json!(ip)), ("podIPs", json!(all)), ("hostIP", json!(host)), ("hostIPs", json!([{"ip": host}]))]
@@ -35,7 +35,7 @@ pub(crate) fn write(world: &mut World, c: usize, uid: &str) {
     }
     status["containerStatuses"] = json!(list("/spec/containers", false));
     let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
-    world.edit(c, resources::pods(), &namespace, &name, |object| object::set(object, "/status", status));
+    world.edit(cluster, resources::pods(), &namespace, &name, |object| object::set(object, "/status", status));
 }
 
 fn phase(pod: &Pod) -> &'static str {

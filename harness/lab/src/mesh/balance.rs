@@ -13,7 +13,7 @@ pub(crate) type Address = (Ipv4Addr, u16);
 
 /// Counters and health of one endpoint, as `/clusters` shows them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Host {
+pub(crate) struct HostStats {
     pub(crate) connects: u64,
     pub(crate) connect_fails: u64,
     pub(crate) requests: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Host {
     ejected_until: Option<Ms>,
 }
 
-impl Host {
+impl HostStats {
     pub(crate) fn ejected(&self, now: Ms) -> bool {
         self.ejected_until.is_some_and(|until| now < until)
     }
@@ -62,7 +62,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct Balancer {
     credit: BTreeMap<&'static str, f64>,
-    pub(crate) hosts: BTreeMap<Address, Host>,
+    pub(crate) hosts: BTreeMap<Address, HostStats>,
 }
 
 impl Balancer {
@@ -86,12 +86,13 @@ impl Balancer {
 
     /// Picks an endpoint. Localities with weights are taken in near-exact proportion, retries at random.
     fn pick_any<'a>(&mut self, upstream: &'a Upstream, now: Ms, retry: bool, rng: &mut Rng) -> Option<&'a Endpoint> {
-        let usable = |e: &&Endpoint| !self.hosts.get(&(e.ip, e.port)).is_some_and(|h| h.ejected(now));
+        let usable =
+            |endpoint: &&Endpoint| !self.hosts.get(&(endpoint.ip, endpoint.port)).is_some_and(|host| host.ejected(now));
         let healthy: Vec<&Endpoint> = upstream.endpoints.iter().filter(usable).collect();
-        let priority = healthy.iter().map(|e| e.priority).min()?;
-        let healthy: Vec<&Endpoint> = healthy.into_iter().filter(|e| e.priority == priority).collect();
-        if healthy.iter().all(|e| e.share.is_none()) {
-            return weighted(&healthy, |e| f64::from(e.weight), rng);
+        let priority = healthy.iter().map(|endpoint| endpoint.priority).min()?;
+        let healthy: Vec<&Endpoint> = healthy.into_iter().filter(|endpoint| endpoint.priority == priority).collect();
+        if healthy.iter().all(|endpoint| endpoint.share.is_none()) {
+            return weighted(&healthy, |endpoint| f64::from(endpoint.weight), rng);
         }
         let mut regions: BTreeMap<&'static str, (f64, f64)> = BTreeMap::new();
         for endpoint in &upstream.endpoints {
@@ -102,12 +103,17 @@ impl Balancer {
             regions.entry(endpoint.region).or_default().1 += 1.0;
         }
         let weight = |region: &str| {
-            let share = upstream.endpoints.iter().find(|e| e.region == region).and_then(|e| e.share).unwrap_or(0);
+            let share = upstream
+                .endpoints
+                .iter()
+                .find(|endpoint| endpoint.region == region)
+                .and_then(|endpoint| endpoint.share)
+                .unwrap_or(0);
             let (all, well) = regions.get(region).copied().unwrap_or((1.0, 0.0));
             f64::from(share) * (1.4 * well / all).min(1.0)
         };
         let candidates: Vec<(&'static str, f64)> =
-            regions.keys().map(|r| (*r, weight(r))).filter(|(_, w)| *w > 0.0).collect();
+            regions.keys().map(|region| (*region, weight(region))).filter(|(_, weight)| *weight > 0.0).collect();
         let region = if retry {
             weighted(&candidates, |x| x.1, rng).map(|x| x.0)?
         } else {
@@ -119,8 +125,8 @@ impl Balancer {
             *self.credit.entry(best).or_default() -= 1.0;
             best
         };
-        let there: Vec<&Endpoint> = healthy.into_iter().filter(|e| e.region == region).collect();
-        weighted(&there, |e| f64::from(e.weight), rng)
+        let there: Vec<&Endpoint> = healthy.into_iter().filter(|endpoint| endpoint.region == region).collect();
+        weighted(&there, |endpoint| f64::from(endpoint.weight), rng)
     }
 
     /// Notes that an attempt begins.
@@ -131,7 +137,7 @@ impl Balancer {
     /// Notes how an attempt ended and ejects where outlier detection says so. Sweeps run every interval from `since`.
     pub(crate) fn report(&mut self, upstream: &Upstream, address: Address, outcome: Outcome, now: Ms, since: Ms) {
         let total = u32::try_from(upstream.endpoints.len()).unwrap_or(u32::MAX).max(1);
-        let ejected = self.hosts.values().filter(|h| h.ejected(now)).count();
+        let ejected = self.hosts.values().filter(|host| host.ejected(now)).count();
         let host = self.hosts.entry(address).or_default();
         host.active = host.active.saturating_sub(1);
         if outcome == Outcome::ConnectFail {

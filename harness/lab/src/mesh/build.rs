@@ -16,8 +16,8 @@ use crate::store::{object, resources};
 use crate::world::{Ident, World};
 
 /// Computes what istiod of cluster `c` would push now, given what it knows of every cluster.
-pub(super) fn build(world: &World, c: usize, views: &[Option<Arc<ClusterView>>], version: u64) -> Snapshot {
-    let store = &world.clusters[c].store;
+pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterView>>], version: u64) -> Snapshot {
+    let store = &world.clusters[cluster].store;
     let mut policies: HashMap<String, Arc<TrafficPolicy>> = HashMap::new();
     for rule in store.list(resources::destinationrules(), None) {
         let host = full_host(object::text(rule, "/spec/host"), object::namespace(rule));
@@ -28,8 +28,8 @@ pub(super) fn build(world: &World, c: usize, views: &[Option<Arc<ClusterView>>],
     let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
     let mut opaque = HashMap::new();
     // A Service is known from any of the clusters that are watched; its ports are told by its own before all others.
-    let near = std::iter::once(c).chain((0..views.len()).filter(|d| *d != c));
-    let known = near.filter_map(|d| views.get(d)?.as_ref());
+    let near = std::iter::once(cluster).chain((0..views.len()).filter(|other| *other != cluster));
+    let known = near.filter_map(|other| views.get(other)?.as_ref());
     let mut services = BTreeMap::new();
     for (id, entry) in known.flat_map(|view| &view.services) {
         services.entry(id).or_insert(entry);
@@ -43,7 +43,7 @@ pub(super) fn build(world: &World, c: usize, views: &[Option<Arc<ClusterView>>],
             let all = std::iter::once((String::new(), Selector::default()));
             let subsets = policy.subsets.iter().map(|(name, labels)| (name.clone(), Selector::map(Some(labels))));
             for (subset, selector) in all.chain(subsets) {
-                let endpoints = endpoints(world, c, views, namespace, name, called, &selector, policy);
+                let endpoints = endpoints(world, cluster, views, namespace, name, called, &selector, policy);
                 let id = upstream_name(*number, &subset, &host);
                 let upstream = Upstream {
                     name: id.as_str().into(),
@@ -57,14 +57,14 @@ pub(super) fn build(world: &World, c: usize, views: &[Option<Arc<ClusterView>>],
             }
         }
     }
-    let (routes, servers) = routing(world, c);
+    let (routes, servers) = routing(world, cluster);
     Snapshot { version, at: world.now, upstreams, routes, servers, hosts, opaque }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
 fn endpoints(
     world: &World,
-    c: usize,
+    cluster: usize,
     views: &[Option<Arc<ClusterView>>],
     namespace: &str,
     name: &str,
@@ -72,10 +72,10 @@ fn endpoints(
     selector: &Selector,
     policy: &TrafficPolicy,
 ) -> Vec<Endpoint> {
-    let (here, store) = (&world.clusters[c].ident, &world.clusters[c].store);
+    let (here, store) = (&world.clusters[cluster].ident, &world.clusters[cluster].store);
     let distribution = policy.distribute.iter().find(|(from, _)| locality_matches(from, here.region, &here.zone));
     let mut found = Vec::new();
-    for (d, view) in views.iter().enumerate() {
+    for (owner, view) in views.iter().enumerate() {
         let Some(view) = view else { continue };
         let Some(entry) = view.services.get(&(namespace.to_owned(), name.to_owned())) else { continue };
         // What another cluster serves counts where its Service has a port of the same name.
@@ -84,7 +84,7 @@ fn endpoints(
         if members.is_empty() {
             continue;
         }
-        let there = &world.clusters[d].ident;
+        let there = &world.clusters[owner].ident;
         let share = match distribution {
             Some((_, to)) => {
                 match to.iter().find(|(pattern, _)| locality_matches(pattern, there.region, &there.zone)) {
@@ -94,12 +94,12 @@ fn endpoints(
             }
             None => None,
         };
-        let priority = u32::from(distribution.is_none() && policy.outlier.is_some() && d != c);
+        let priority = u32::from(distribution.is_none() && policy.outlier.is_some() && owner != cluster);
         let one = |ip, port, weight, gateway, workload| Endpoint {
             ip,
             port,
             weight,
-            owner: d,
+            owner,
             region: there.region,
             zone: there.zone.clone(),
             gateway,
@@ -107,7 +107,7 @@ fn endpoints(
             workload,
             share,
         };
-        if d == c || view.gateways.is_empty() {
+        if owner == cluster || view.gateways.is_empty() {
             found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
         } else if mutual_tls::is_used(store, namespace, policy) {
             let weight = u32::try_from(members.len()).unwrap_or(1);
@@ -125,8 +125,8 @@ fn workload(member: &Member, namespace: &str, there: &Ident) -> String {
     format!("{deployment};{namespace};{};{};{}", label("app"), label("version"), there.istio)
 }
 
-fn routing(world: &World, c: usize) -> (HashMap<String, Vec<HostRoutes>>, Vec<Server>) {
-    let store = &world.clusters[c].store;
+fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, Vec<Server>) {
+    let store = &world.clusters[cluster].store;
     let mut routes: HashMap<String, Vec<HostRoutes>> = HashMap::new();
     let mut bound: Vec<(String, Vec<Arc<Route>>)> = Vec::new();
     let mut services: Vec<_> = store.list(resources::virtualservices(), None).collect();

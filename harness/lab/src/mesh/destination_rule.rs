@@ -44,22 +44,29 @@ pub(crate) struct TrafficPolicy {
 /// Reads a `DestinationRule`.
 pub(crate) fn parse(value: &Value) -> TrafficPolicy {
     let traffic = value.pointer("/spec/trafficPolicy").cloned().unwrap_or_default();
-    let number = |pointer: &str| object::int(&traffic, pointer).and_then(|n| u32::try_from(n).ok());
-    let outlier = traffic.get("outlierDetection").map(|o| Outlier {
-        consecutive: object::int(o, "/consecutive5xxErrors").and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
-        interval: duration(object::text(o, "/interval")).unwrap_or(10_000).max(1),
-        base: duration(object::text(o, "/baseEjectionTime")).unwrap_or(30_000),
-        max_percent: object::int(o, "/maxEjectionPercent").and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
+    let number = |pointer: &str| object::int(&traffic, pointer).and_then(|number| u32::try_from(number).ok());
+    let outlier = traffic.get("outlierDetection").map(|outlier| Outlier {
+        consecutive: object::int(outlier, "/consecutive5xxErrors")
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(5),
+        interval: duration(object::text(outlier, "/interval")).unwrap_or(10_000).max(1),
+        base: duration(object::text(outlier, "/baseEjectionTime")).unwrap_or(30_000),
+        max_percent: object::int(outlier, "/maxEjectionPercent")
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(10),
     });
     let enabled = traffic.pointer("/loadBalancer/localityLbSetting/enabled").and_then(Value::as_bool).unwrap_or(true);
     let distribute = object::items(&traffic, "/loadBalancer/localityLbSetting/distribute")
         .iter()
         .filter(|_| enabled)
-        .map(|d| {
-            let to = d.get("to").and_then(Value::as_object).into_iter().flatten();
-            let to =
-                to.map(|(k, v)| (k.clone(), v.as_u64().and_then(|w| u32::try_from(w).ok()).unwrap_or(0))).collect();
-            (object::text(d, "/from").to_owned(), to)
+        .map(|rule| {
+            let to = rule.get("to").and_then(Value::as_object).into_iter().flatten();
+            let to = to
+                .map(|(locality, weight)| {
+                    (locality.clone(), weight.as_u64().and_then(|share| u32::try_from(share).ok()).unwrap_or(0))
+                })
+                .collect();
+            (object::text(rule, "/from").to_owned(), to)
         })
         .collect();
     TrafficPolicy {
@@ -73,7 +80,7 @@ pub(crate) fn parse(value: &Value) -> TrafficPolicy {
         tls: traffic.pointer("/tls/mode").and_then(Value::as_str).map(str::to_owned),
         subsets: object::items(value, "/spec/subsets")
             .iter()
-            .map(|s| (object::text(s, "/name").to_owned(), s.get("labels").cloned().unwrap_or_default()))
+            .map(|subset| (object::text(subset, "/name").to_owned(), subset.get("labels").cloned().unwrap_or_default()))
             .collect(),
         rule: format!("{}/{}", object::namespace(value), object::name(value)),
     }

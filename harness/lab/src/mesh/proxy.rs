@@ -33,7 +33,9 @@ impl Proxy {
         self.snapshot = Some(snapshot.clone());
         self.balancers.retain(|name, balancer| {
             let Some(upstream) = snapshot.upstreams.get(&**name) else { return false };
-            balancer.hosts.retain(|address, _| upstream.endpoints.iter().any(|e| (e.ip, e.port) == *address));
+            balancer.hosts.retain(|address, _| {
+                upstream.endpoints.iter().any(|endpoint| (endpoint.ip, endpoint.port) == *address)
+            });
             true
         });
     }

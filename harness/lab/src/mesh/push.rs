@@ -13,28 +13,28 @@ use crate::world::{Event, Role, Uid, World};
 
 /// Schedules a push everywhere: every istiod watches every cluster.
 pub(crate) fn schedule_everywhere(world: &mut World) {
-    for c in 0..world.clusters.len() {
-        schedule(world, c);
+    for cluster in 0..world.clusters.len() {
+        schedule(world, cluster);
     }
 }
 
 /// Schedules a push in one cluster, after the time endpoint controllers and istiod's debouncing take.
-pub(crate) fn schedule(world: &mut World, c: usize) {
-    if !world.booting && !world.clusters[c].istiod.scheduled {
-        world.clusters[c].istiod.scheduled = true;
+pub(crate) fn schedule(world: &mut World, cluster: usize) {
+    if !world.booting && !world.clusters[cluster].istiod.scheduled {
+        world.clusters[cluster].istiod.scheduled = true;
         let delay = world.rng.between(550, 900);
-        world.after(delay, Event::Push(c));
+        world.after(delay, Event::Push(cluster));
     }
 }
 
 /// Whether istiod of `c` could talk to cluster `d` now.
-fn remote(world: &World, c: usize, d: usize) -> RemoteSync {
-    let there = &world.clusters[d];
+fn remote(world: &World, cluster: usize, other: usize) -> RemoteSync {
+    let there = &world.clusters[other];
     let name = format!("istio-remote-secret-{}", there.ident.istio);
-    let Some(secret) = world.clusters[c].store.get(resources::secrets(), "istio-system", &name) else {
+    let Some(secret) = world.clusters[cluster].store.get(resources::secrets(), "istio-system", &name) else {
         return RemoteSync::Unknown;
     };
-    let data = secret.get("data").and_then(|d| d.as_object()).into_iter().flatten();
+    let data = secret.get("data").and_then(|other| other.as_object()).into_iter().flatten();
     let text: String = data
         .filter_map(|(_, v)| base64::engine::general_purpose::STANDARD.decode(v.as_str()?).ok())
         .filter_map(|bytes| String::from_utf8(bytes).ok())
@@ -43,38 +43,40 @@ fn remote(world: &World, c: usize, d: usize) -> RemoteSync {
 }
 
 /// Pushes to every proxy of the cluster.
-pub(crate) fn push(world: &mut World, c: usize) {
-    world.clusters[c].istiod.scheduled = false;
-    let Some(instance) = world.clusters[c].ready(Role::Istiod).map(|pod| pod.uid.clone()) else { return };
+pub(crate) fn push(world: &mut World, cluster: usize) {
+    world.clusters[cluster].istiod.scheduled = false;
+    let Some(instance) = world.clusters[cluster].ready(Role::Istiod).map(|pod| pod.uid.clone()) else { return };
     let count = world.clusters.len();
-    let fresh = world.clusters[c].istiod.instance.as_ref() != Some(&instance);
-    let mut views = std::mem::take(&mut world.clusters[c].istiod.views);
+    let fresh = world.clusters[cluster].istiod.instance.as_ref() != Some(&instance);
+    let mut views = std::mem::take(&mut world.clusters[cluster].istiod.views);
     views.resize(count, None);
-    let mut sync = std::mem::take(&mut world.clusters[c].istiod.sync);
+    let mut sync = std::mem::take(&mut world.clusters[cluster].istiod.sync);
     sync.resize(count, RemoteSync::Unknown);
     if fresh && !world.booting {
         // A new process knows nothing of what the old one had read.
         views.fill(None);
-        world.clusters[c].istiod.root = root_of(world, c);
+        world.clusters[cluster].istiod.root = root_of(world, cluster);
     }
-    for d in 0..count {
-        let state = if d == c { RemoteSync::Synced } else { remote(world, c, d) };
+    for other in 0..count {
+        let state = if other == cluster { RemoteSync::Synced } else { remote(world, cluster, other) };
         match state {
-            RemoteSync::Synced => views[d] = Some(Arc::new(registry::read(&world.clusters[d]))),
-            RemoteSync::Unknown => views[d] = None,
+            RemoteSync::Synced => views[other] = Some(Arc::new(registry::read(&world.clusters[other]))),
+            RemoteSync::Unknown => views[other] = None,
             // What was read before stays in use until the cluster answers again.
             RemoteSync::Syncing => {}
         }
-        sync[d] = state;
+        sync[other] = state;
     }
-    let version = world.clusters[c].istiod.version + 1;
-    let mut snapshot = build::build(world, c, &views, version);
-    if let Some(old) = world.clusters[c].istiod.snapshot.as_ref().filter(|_| world.clusters[c].quirks.sticky_faults) {
+    let version = world.clusters[cluster].istiod.version + 1;
+    let mut snapshot = build::build(world, cluster, &views, version);
+    if let Some(old) =
+        world.clusters[cluster].istiod.snapshot.as_ref().filter(|_| world.clusters[cluster].quirks.sticky_faults)
+    {
         snapshot.keep_faults(old);
     }
     let snapshot = Arc::new(snapshot);
     let now = world.now;
-    let cluster = &mut world.clusters[c];
+    let cluster = &mut world.clusters[cluster];
     let istiod = &mut cluster.istiod;
     istiod.views = views;
     istiod.sync = sync;
@@ -90,11 +92,11 @@ pub(crate) fn push(world: &mut World, c: usize) {
 }
 
 /// A proxy starts and asks for its configuration.
-pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid) {
-    if world.clusters[c].istiod.snapshot.is_none() && !world.booting {
-        push(world, c);
+pub(crate) fn connect(world: &mut World, cluster: usize, uid: &Uid) {
+    if world.clusters[cluster].istiod.snapshot.is_none() && !world.booting {
+        push(world, cluster);
     }
-    let cluster = &mut world.clusters[c];
+    let cluster = &mut world.clusters[cluster];
     let (Some(snapshot), Some(pod)) = (cluster.istiod.snapshot.clone(), cluster.pods.get_mut(uid)) else { return };
     if let Some(proxy) = pod.proxy.as_mut() {
         proxy.accept(&snapshot);
@@ -103,19 +105,23 @@ pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid) {
 
 /// Gives every proxy its first configuration; used when the boot is over.
 pub(crate) fn connect_all(world: &mut World) {
-    for c in 0..world.clusters.len() {
-        world.clusters[c].istiod.root = root_of(world, c);
-        push(world, c);
-        let uids: Vec<Uid> =
-            world.clusters[c].pods.values().filter(|p| p.proxy.is_some() && p.ready).map(|p| p.uid.clone()).collect();
+    for cluster in 0..world.clusters.len() {
+        world.clusters[cluster].istiod.root = root_of(world, cluster);
+        push(world, cluster);
+        let uids: Vec<Uid> = world.clusters[cluster]
+            .pods
+            .values()
+            .filter(|p| p.proxy.is_some() && p.ready)
+            .map(|p| p.uid.clone())
+            .collect();
         for uid in uids {
-            connect(world, c, &uid);
+            connect(world, cluster, &uid);
         }
     }
 }
 
 /// The root certificate in `cacerts`.
-fn root_of(world: &World, c: usize) -> String {
-    let secret = world.clusters[c].store.get(resources::secrets(), "istio-system", "cacerts");
+fn root_of(world: &World, cluster: usize) -> String {
+    let secret = world.clusters[cluster].store.get(resources::secrets(), "istio-system", "cacerts");
     secret.map(|s| object::text(s, "/data/root-cert.pem").to_owned()).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::call::{Answer, Call, JSON, TEXT};
+use super::call::{HttpAnswer, HttpCall, JSON, TEXT};
 use crate::world::Role;
 
 /// What bookinfo shows in place of reviews that it cannot get.
@@ -32,26 +32,26 @@ pub(super) trait Services: Sync {
 
 impl Application {
     /// The answer to a request; none when nothing listens on the port.
-    pub(super) async fn answer(&self, port: u16, call: &Call, services: &dyn Services) -> Option<Answer> {
+    pub(super) async fn answer(&self, port: u16, call: &HttpCall, services: &dyn Services) -> Option<HttpAnswer> {
         Some(match (self.role, call.bare_path()) {
             (Role::Helloworld, "/hello") => {
-                Answer::new(200, TEXT, format!("Hello version: {}, instance: {}\n", self.version, self.pod))
+                HttpAnswer::new(200, TEXT, format!("Hello version: {}, instance: {}\n", self.version, self.pod))
             }
-            (Role::Ratings, "/ratings/0") => Answer::new(200, JSON, "{\"stars\":5}\n"),
+            (Role::Ratings, "/ratings/0") => HttpAnswer::new(200, JSON, "{\"stars\":5}\n"),
             (Role::Details, "/details/0") => {
-                Answer::new(200, JSON, "{\"id\":0,\"pages\":200,\"type\":\"paperback\"}\n")
+                HttpAnswer::new(200, JSON, "{\"id\":0,\"pages\":200,\"type\":\"paperback\"}\n")
             }
             (Role::Reviews, "/reviews/0") => self.reviews(services).await,
             (Role::Productpage, path) if path == "/productpage" || path.starts_with("/api/v1/products") => {
                 return self.product_page(path, port, services).await;
             }
-            (Role::Stub(_), _) => Answer::new(200, TEXT, format!("stub {} ok\n", self.pod)),
+            (Role::Stub(_), _) => HttpAnswer::new(200, TEXT, format!("stub {} ok\n", self.pod)),
             _ => return self.default_answer(port),
         })
     }
 
     /// The answer to an unknown path.
-    fn default_answer(&self, port: u16) -> Option<Answer> {
+    fn default_answer(&self, port: u16) -> Option<HttpAnswer> {
         let listens = matches!(
             (self.role, port),
             (Role::Productpage | Role::Reviews | Role::Ratings | Role::Details, 9080)
@@ -59,14 +59,14 @@ impl Application {
                 | (Role::Prometheus, 9533)
         );
         let role = format!("{:?}", self.role).to_lowercase();
-        listens.then(|| Answer::new(200, TEXT, format!("{role} {} ok\n", self.pod)))
+        listens.then(|| HttpAnswer::new(200, TEXT, format!("{role} {} ok\n", self.pod)))
     }
 
-    async fn product_page(&self, path: &str, port: u16, services: &dyn Services) -> Option<Answer> {
+    async fn product_page(&self, path: &str, port: u16, services: &dyn Services) -> Option<HttpAnswer> {
         let (status, body) = match path {
             "/productpage" => return Some(self.page(services).await),
             "/api/v1/products" => {
-                return Some(Answer::new(
+                return Some(HttpAnswer::new(
                     200,
                     JSON,
                     "[{\"id\":0,\"title\":\"The Comedy of Errors\",\"descriptionHtml\":\"<a href=\\\"https://en.wikipedia.org/wiki/The_Comedy_of_Errors\\\">Wikipedia Summary</a>\"}]\n",
@@ -77,10 +77,10 @@ impl Application {
             "/api/v1/products/0/ratings" => services.get("ratings", "/ratings/0").await,
             _ => return self.default_answer(port),
         };
-        Some(Answer::new(status, JSON, body))
+        Some(HttpAnswer::new(status, JSON, body))
     }
 
-    async fn page(&self, services: &dyn Services) -> Answer {
+    async fn page(&self, services: &dyn Services) -> HttpAnswer {
         let (status, body) = self.request_reviews(services).await;
         let (detail, _) = services.get("details", "/details/0").await;
         let mut text = if status == 200 {
@@ -93,10 +93,10 @@ impl Application {
         }
         let title = &self.title;
         let page = format!("<!DOCTYPE html><html><head><title>{title}</title></head><body>{text}</body></html>\n");
-        Answer::new(200, "text/html", page)
+        HttpAnswer::new(200, "text/html", page)
     }
 
-    async fn reviews(&self, services: &dyn Services) -> Answer {
+    async fn reviews(&self, services: &dyn Services) -> HttpAnswer {
         let rating = if self.version == "v1" {
             String::new()
         } else {
@@ -113,7 +113,7 @@ impl Application {
             self.pod,
             list.join(",")
         );
-        Answer::new(200, JSON, body)
+        HttpAnswer::new(200, JSON, body)
     }
 
     /// productpage requests reviews and counts the result.

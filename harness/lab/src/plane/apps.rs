@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::time::{sleep, timeout};
 
 use super::application::{Application, SORRY, Services};
-use super::call::{Answer, Call, JSON};
+use super::call::{HttpAnswer, HttpCall, JSON};
 use super::listen::listener;
 use super::reach::{Caller, Reach, reach};
 use super::{forward, latency, programs, resolve};
@@ -25,7 +25,7 @@ const CUT: f64 = 0.5;
 const TRACING: [&str; 6] = ["x-request-id", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "traceparent", "end-user"];
 
 /// The state of an application when a request arrives.
-enum State {
+enum AppState {
     /// The pod has no network.
     Gone,
     /// The sidecar runs, the application does not.
@@ -37,28 +37,28 @@ enum State {
 /// Hands a request to the application in a pod, `None` when the connection broke. A remote caller is a round trip away.
 pub(crate) fn deliver<'a>(
     engine: &'a Engine,
-    (c, uid): (usize, &'a Uid),
+    (cluster, uid): (usize, &'a Uid),
     port: u16,
-    call: &'a Call,
+    call: &'a HttpCall,
     remote: bool,
     noise: f64,
-) -> BoxFuture<'a, Option<Answer>> {
+) -> BoxFuture<'a, Option<HttpAnswer>> {
     Box::pin(async move {
-        let (application, work, far) = match state(engine, c, uid, port, remote) {
-            State::Gone => return None,
+        let (application, work, far) = match state(engine, cluster, uid, port, remote) {
+            AppState::Gone => return None,
             // No answer had begun. The sidecar reports that; a route that retries on it tries another pod.
-            State::Closed => return Some(refused()),
-            State::Open(application, work, far) => (application, work, far),
+            AppState::Closed => return Some(refused()),
+            AppState::Open(application, work, far) => (application, work, far),
         };
         sleep(latency::wait(noise + far / 2.0 + work)).await;
-        let answer = match state(engine, c, uid, port, remote) {
-            State::Gone => return None,
-            State::Closed => return Some(closed(engine)),
-            State::Open(..) if application.role == Role::Stub(8080) && call.bare_path() == "/alerts" => {
-                engine.with(|world| oncall::respond(world, c, call))
+        let answer = match state(engine, cluster, uid, port, remote) {
+            AppState::Gone => return None,
+            AppState::Closed => return Some(closed(engine)),
+            AppState::Open(..) if application.role == Role::Stub(8080) && call.bare_path() == "/alerts" => {
+                engine.with(|world| oncall::respond(world, cluster, call))
             }
-            State::Open(..) => {
-                let services = Sidecar { engine, c, uid, call };
+            AppState::Open(..) => {
+                let services = Sidecar { engine, cluster, uid, call };
                 // A sidecar passes connections on to ports that nothing listens on.
                 application.answer(port, call, &services).await.unwrap_or_else(refused)
             }
@@ -66,19 +66,19 @@ pub(crate) fn deliver<'a>(
         if remote {
             sleep(latency::wait(far / 2.0)).await;
         }
-        engine.with(|world| world.clusters[c].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
+        engine.with(|world| world.clusters[cluster].pods.get(uid).is_some_and(|pod| pod.network)).then_some(answer)
     })
 }
 
-fn state(engine: &Engine, c: usize, uid: &Uid, port: u16, remote: bool) -> State {
+fn state(engine: &Engine, cluster: usize, uid: &Uid, port: u16, remote: bool) -> AppState {
     engine.with(|world| {
-        let work = latency::work(&mut world.rng) + world.clusters[c].quirks.slow_apps;
+        let work = latency::work(&mut world.rng) + world.clusters[cluster].quirks.slow_apps;
         let far = if remote { world.rtt_ms } else { 0.0 };
-        let cluster = &world.clusters[c];
+        let cluster = &world.clusters[cluster];
         match cluster.pods.get(uid).filter(|pod| pod.network) {
-            None => State::Gone,
+            None => AppState::Gone,
             // As its sidecar sees it, which accepts connections to every port.
-            Some(pod) if !pod.serving || listener(pod, port, true).is_none() => State::Closed,
+            Some(pod) if !pod.serving || listener(pod, port, true).is_none() => AppState::Closed,
             Some(pod) => {
                 let application = Application {
                     role: pod.role,
@@ -87,23 +87,23 @@ fn state(engine: &Engine, c: usize, uid: &Uid, port: u16, remote: bool) -> State
                     version: pod.version.clone(),
                     title: cluster.quirks.title.clone(),
                 };
-                State::Open(application, work, far)
+                AppState::Open(application, work, far)
             }
         }
     })
 }
 
 /// What a caller gets from a pod whose application ended while it worked on the request.
-fn closed(engine: &Engine) -> Answer {
+fn closed(engine: &Engine) -> HttpAnswer {
     if engine.with(|world| world.rng.chance(CUT)) {
-        Answer { cut: true, ..Answer::new(500, JSON, SORRY) }
+        HttpAnswer { cut: true, ..HttpAnswer::new(500, JSON, SORRY) }
     } else {
         refused()
     }
 }
 
-fn refused() -> Answer {
-    Answer::local(
+fn refused() -> HttpAnswer {
+    HttpAnswer::local(
         503,
         "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure \
          reason: delayed connect error: Connection refused",
@@ -113,18 +113,18 @@ fn refused() -> Answer {
 /// The other services, through the sidecar of a pod, for one request that it got.
 struct Sidecar<'a> {
     engine: &'a Engine,
-    c: usize,
+    cluster: usize,
     uid: &'a Uid,
-    call: &'a Call,
+    call: &'a HttpCall,
 }
 
 impl Services for Sidecar<'_> {
     fn get<'a>(&'a self, service: &'a str, path: &'a str) -> BoxFuture<'a, (u16, Bytes)> {
         Box::pin(async move {
-            let mut call = Call::get(path);
+            let mut call = HttpCall::get(path);
             let headers = self.call.headers.iter().filter(|(name, _)| TRACING.contains(&name.as_str()));
             call.headers = headers.cloned().collect();
-            match timeout(TIMEOUT, request(self.engine, self.c, self.uid, service, 9080, &call)).await {
+            match timeout(TIMEOUT, request(self.engine, self.cluster, self.uid, service, 9080, &call)).await {
                 Ok(Some(answer)) => (answer.status, answer.body),
                 Ok(None) | Err(_) => (500, Bytes::from_static(SORRY.as_bytes())),
             }
@@ -133,7 +133,7 @@ impl Services for Sidecar<'_> {
 
     fn count_reviews_request(&self, destination: &str, status: u16, ms: f64) {
         self.engine.with(|world| {
-            let cluster = &mut world.clusters[self.c];
+            let cluster = &mut world.clusters[self.cluster];
             if cluster.quirks.silent_cross_metrics && destination != cluster.ident.istio {
                 return;
             }
@@ -148,41 +148,41 @@ impl Services for Sidecar<'_> {
 /// `None` when there is no connection.
 pub(crate) async fn request(
     engine: &Engine,
-    c: usize,
+    cluster: usize,
     uid: &Uid,
     host: &str,
     port: u16,
-    call: &Call,
-) -> Option<Answer> {
+    call: &HttpCall,
+) -> Option<HttpAnswer> {
     let planned = engine.with(|world| {
-        let pod = world.clusters[c].pods.get(uid)?;
+        let pod = world.clusters[cluster].pods.get(uid)?;
         // The proxy has hosts that only another cluster has; but the name is resolved in the own cluster.
-        resolve::pod(world, c, &pod.namespace, host)?;
+        resolve::pod(world, cluster, &pod.namespace, host)?;
         let full = crate::mesh::hosts::full_host(host, &pod.namespace);
         let noise = world.rng.unit() * 0.4;
-        Some((forward::plan(world, c, uid, &full, port, call), noise))
+        Some((forward::plan(world, cluster, uid, &full, port, call), noise))
     })?;
     match planned {
-        (Some(plan), noise) => Some(forward::carry(engine, c, uid, plan, call, noise).await),
-        (None, noise) => direct(engine, c, uid, host, port, call, noise).await,
+        (Some(plan), noise) => Some(forward::carry(engine, cluster, uid, plan, call, noise).await),
+        (None, noise) => direct(engine, cluster, uid, host, port, call, noise).await,
     }
 }
 
 /// Past the mesh: kube-proxy's path to a pod of the same cluster.
 pub(crate) async fn direct(
     engine: &Engine,
-    c: usize,
+    cluster: usize,
     uid: &Uid,
     host: &str,
     port: u16,
-    call: &Call,
+    call: &HttpCall,
     noise: f64,
-) -> Option<Answer> {
+) -> Option<HttpAnswer> {
     let ip = engine.with(|world| {
-        let namespace = world.clusters[c].pods.get(uid)?.namespace.clone();
-        Some(resolve::pod(world, c, &namespace, host)?.0)
+        let namespace = world.clusters[cluster].pods.get(uid)?.namespace.clone();
+        Some(resolve::pod(world, cluster, &namespace, host)?.0)
     })?;
-    let caller = Caller::Pod(c, uid.clone());
+    let caller = Caller::Pod(cluster, uid.clone());
     let mut waits = latency::RETRANSMIT.iter();
     loop {
         match engine.with(|world| reach(world, &caller, ip, port)) {

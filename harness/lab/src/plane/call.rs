@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 /// A request.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
+pub(crate) struct HttpCall {
     pub(crate) method: http::Method,
     /// Path and query.
     pub(crate) path: String,
@@ -13,7 +13,7 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
 }
 
-impl Call {
+impl HttpCall {
     pub(crate) fn get(path: &str) -> Self {
         Self { method: http::Method::GET, path: path.into(), headers: Vec::new(), body: Bytes::new() }
     }
@@ -30,7 +30,7 @@ impl Call {
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) kind: &'static str,
     pub(crate) body: Bytes,
@@ -43,7 +43,7 @@ pub(crate) struct Answer {
 pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const JSON: &str = "application/json";
 
-impl Answer {
+impl HttpAnswer {
     pub(crate) fn new(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Self {
         Self { status, kind, body: body.into(), close: false, cut: false }
     }

@@ -18,7 +18,7 @@ const UNANSWERED: f64 = 0.15;
 pub(crate) enum Connected {
     /// To the pod's port; `remote` when another cluster's.
     Pod {
-        c: usize,
+        cluster: usize,
         uid: Uid,
         port: u16,
         remote: bool,
@@ -28,51 +28,64 @@ pub(crate) enum Connected {
 }
 
 /// Connects once from a pod's proxy.
-pub(crate) fn connect(world: &mut World, c: usize, uid: &Uid, upstream: &Upstream, endpoint: &Endpoint) -> Connected {
-    let Some(own) = world.clusters[c].pods.get(uid) else { return Connected::Refused };
+pub(crate) fn connect(
+    world: &mut World,
+    cluster: usize,
+    uid: &Uid,
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+) -> Connected {
+    let Some(own) = world.clusters[cluster].pods.get(uid) else { return Connected::Refused };
     let own_ip = own.ip.unwrap_or(Ipv4Addr::UNSPECIFIED);
     let there = endpoint.owner;
     // Going out is judged by the policies of the caller's cluster, coming in by those of the callee's.
     let leaving = End { pod: Some(own), ip: own_ip };
-    if there != c && !world.clusters[c].allows(leaving, End { pod: None, ip: endpoint.ip }, endpoint.port) {
+    if there != cluster && !world.clusters[cluster].allows(leaving, End { pod: None, ip: endpoint.ip }, endpoint.port) {
         return Connected::Dropped;
     }
     if endpoint.gateway {
         let patient = own.gateway();
-        return through_gateway(world, c, upstream, endpoint, patient);
+        return through_gateway(world, cluster, upstream, endpoint, patient);
     }
-    let from = End { pod: (there == c).then_some(own), ip: own_ip };
-    arrive(world, there, from, endpoint.ip, endpoint.port, there != c)
+    let from = End { pod: (there == cluster).then_some(own), ip: own_ip };
+    arrive(world, there, from, endpoint.ip, endpoint.port, there != cluster)
 }
 
-fn arrive(world: &World, c: usize, from: End<'_>, ip: Ipv4Addr, port: u16, remote: bool) -> Connected {
-    let Some(target) = world.clusters[c].pod_at(ip).filter(|pod| pod.network) else { return Connected::Dropped };
-    if !world.clusters[c].allows(from, End { pod: Some(target), ip }, port) {
+fn arrive(world: &World, cluster: usize, from: End<'_>, ip: Ipv4Addr, port: u16, remote: bool) -> Connected {
+    let Some(target) = world.clusters[cluster].pod_at(ip).filter(|pod| pod.network) else { return Connected::Dropped };
+    if !world.clusters[cluster].allows(from, End { pod: Some(target), ip }, port) {
         return Connected::Dropped;
     }
-    Connected::Pod { c, uid: target.uid.clone(), port, remote }
+    Connected::Pod { cluster, uid: target.uid.clone(), port, remote }
 }
 
-fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &Endpoint, patient: bool) -> Connected {
-    let d = endpoint.owner;
-    let Some(backends) = world.clusters[d].rules.service_at(endpoint.ip) else { return Connected::Dropped };
+fn through_gateway(
+    world: &mut World,
+    cluster: usize,
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+    patient: bool,
+) -> Connected {
+    let remote = endpoint.owner;
+    let Some(backends) = world.clusters[remote].rules.service_at(endpoint.ip) else { return Connected::Dropped };
     let (usable, target) = (backends.usable().to_vec(), backends.target(PASSTHROUGH));
     let (Some(port), false) = (target, usable.is_empty()) else {
         return if patient || world.rng.chance(UNANSWERED) { Connected::Dropped } else { Connected::Refused };
     };
     let chosen = usable[world.rng.index(usable.len())];
-    let trusted = world.clusters[c].istiod.root == world.clusters[d].istiod.root;
-    let cluster = &world.clusters[d];
-    let Some(gateway) = cluster.pod_at(chosen).filter(|pod| pod.network) else { return Connected::Dropped };
+    let trusted = world.clusters[cluster].istiod.root == world.clusters[remote].istiod.root;
+    let remote_cluster = &world.clusters[remote];
+    let Some(gateway) = remote_cluster.pod_at(chosen).filter(|pod| pod.network) else { return Connected::Dropped };
     let outside = End { pod: None, ip: Ipv4Addr::new(198, 18, 0, 1) };
-    if !world.clusters[d].allows(outside, End { pod: Some(gateway), ip: chosen }, port) {
+    if !world.clusters[remote].allows(outside, End { pod: Some(gateway), ip: chosen }, port) {
         return Connected::Dropped;
     }
     let snapshot = gateway.proxy.as_ref().and_then(|proxy| proxy.snapshot.as_ref()).filter(|_| gateway.serving);
     let Some(snapshot) = snapshot else { return Connected::Refused };
-    let passes = |s: &&Server| s.passthrough && s.port == port && s.selector.matches(Some(&gateway.labels));
-    let deaf = cluster.quirks.deaf_gateways && gateway.created >= 0;
-    if deaf || !trusted || !snapshot.servers.iter().any(|s| passes(&s)) {
+    let passes =
+        |server: &&Server| server.passthrough && server.port == port && server.selector.matches(Some(&gateway.labels));
+    let deaf = remote_cluster.quirks.deaf_gateways && gateway.created >= 0;
+    if deaf || !trusted || !snapshot.servers.iter().any(|server| passes(&server)) {
         return Connected::Refused;
     }
     let Some(there) = snapshot
@@ -83,7 +96,7 @@ fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &
         return Connected::Refused;
     };
     // The requested network view: a gateway hands on to its own cluster only.
-    let local: Vec<&Endpoint> = there.endpoints.iter().filter(|e| e.owner == d).collect();
+    let local: Vec<&Endpoint> = there.endpoints.iter().filter(|endpoint| endpoint.owner == remote).collect();
     if local.is_empty() {
         return Connected::Refused;
     }
@@ -93,9 +106,9 @@ fn through_gateway(world: &mut World, c: usize, upstream: &Upstream, endpoint: &
     };
     // What the gateway hands on is mutual TLS.
     let namespace = upstream.host.split('.').nth(1).unwrap_or_default();
-    if mutual_tls::is_off(&world.clusters[d].store, namespace) {
+    if mutual_tls::is_off(&world.clusters[remote].store, namespace) {
         return Connected::Refused;
     }
     let from = End { pod: Some(gateway), ip: chosen };
-    arrive(world, d, from, ip, port, true)
+    arrive(world, remote, from, ip, port, true)
 }

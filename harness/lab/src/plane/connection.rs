@@ -27,7 +27,7 @@ where
     let reset = Arc::new(AtomicBool::new(false));
     let life = engine.with(|world| {
         let uid = place.uid.as_ref()?;
-        Some(world.clusters[place.c].pods.get(uid)?.life.subscribe())
+        Some(world.clusters[place.cluster].pods.get(uid)?.life.subscribe())
     });
     tokio::spawn(serve(engine.clone(), place, far, life, reset.clone(), handle));
     LabStream::new(inner, reset)

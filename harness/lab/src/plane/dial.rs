@@ -23,7 +23,9 @@ pub(crate) async fn dial(engine: &Engine, host: &str, port: u16) -> io::Result<L
         match engine.with(|world| reach(world, &Caller::Runner, ip, port)) {
             Reach::To(place) => {
                 let stream = if place.kind == Kind::Api {
-                    connection::open(engine, place, |engine, place, request| api::handle(engine, place.c, request))
+                    connection::open(engine, place, |engine, place, request| {
+                        api::handle(engine, place.cluster, request)
+                    })
                 } else {
                     sleep(Duration::from_millis(latency::RUNNER_CONNECT.unsigned_abs())).await;
                     programs::open(engine, place)

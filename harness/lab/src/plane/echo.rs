@@ -41,11 +41,11 @@ pub(crate) fn round_trip(world: &mut World, caller: &Caller, to: Ipv4Addr) -> Op
 
 /// The cluster whose pod, node or load balancer has the address and answers to echoes.
 fn owner(world: &World, ip: Ipv4Addr) -> Option<usize> {
-    (0..world.clusters.len()).find(|c| {
-        let cluster = &world.clusters[*c];
-        let pod = cluster.pod_at(ip).is_some_and(|pod| pod.network);
-        pod || (1..=3).any(|n| cluster.ident.node_ip(n) == ip)
-            || ip.octets()[2] == cluster.ident.number && cluster.rules.service_at(ip).is_some()
+    (0..world.clusters.len()).find(|cluster| {
+        let here = &world.clusters[*cluster];
+        let pod = here.pod_at(ip).is_some_and(|pod| pod.network);
+        pod || (1..=3).any(|n| here.ident.node_ip(n) == ip)
+            || ip.octets()[2] == here.ident.number && here.rules.service_at(ip).is_some()
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::apps;
-use super::call::{Answer, Call};
+use super::call::{HttpAnswer, HttpCall};
 use super::connect::{Connected, connect};
 use super::latency;
 use crate::engine::Engine;
@@ -24,52 +24,59 @@ const UNAVAILABLE: &str = "upstream connect error or disconnect/reset before hea
 const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
 
 /// What the proxy of a pod will do with a request.
-pub(crate) struct Plan {
+pub(crate) struct ForwardPlan {
     route: Option<Arc<Route>>,
     upstream: Option<Arc<Upstream>>,
 }
 
 /// Plans for a request to a mesh service from the sidecar of a pod; `None` when the proxy does not know the host.
-pub(crate) fn plan(world: &mut World, c: usize, uid: &Uid, host: &str, port: u16, call: &Call) -> Option<Plan> {
-    let pod = world.clusters[c].pods.get(uid)?;
+pub(crate) fn plan(
+    world: &mut World,
+    cluster: usize,
+    uid: &Uid,
+    host: &str,
+    port: u16,
+    call: &HttpCall,
+) -> Option<ForwardPlan> {
+    let pod = world.clusters[cluster].pods.get(uid)?;
     let snapshot = pod.proxy.as_ref()?.snapshot.clone()?;
     snapshot.hosts.get(host).filter(|ports| ports.contains(&port))?;
     let route = match snapshot.routes_at(host, port, &pod.namespace) {
         // A host with routes of which none matches answers 404.
         Some(routes) => match routes.iter().find(|r| matches(r, call)) {
             Some(found) => Some(found.clone()),
-            None => return Some(Plan { route: None, upstream: None }),
+            None => return Some(ForwardPlan { route: None, upstream: None }),
         },
         None => None,
     };
     Some(choose(world, &snapshot, route, host, port))
 }
 
-fn matches(route: &Route, call: &Call) -> bool {
+fn matches(route: &Route, call: &HttpCall) -> bool {
     route.matches(&call.path) && route.headers.iter().all(|(k, v)| call.header(k) == Some(v))
 }
 
-fn choose(world: &mut World, snapshot: &Snapshot, route: Option<Arc<Route>>, host: &str, port: u16) -> Plan {
-    let name = match route.as_ref().map(|r| &r.destinations).filter(|d| !d.is_empty()) {
+fn choose(world: &mut World, snapshot: &Snapshot, route: Option<Arc<Route>>, host: &str, port: u16) -> ForwardPlan {
+    let name = match route.as_ref().map(|route| &route.destinations).filter(|destination| !destination.is_empty()) {
         Some(destinations) => {
-            let total: u32 = destinations.iter().map(|d| d.weight).sum();
+            let total: u32 = destinations.iter().map(|destination| destination.weight).sum();
             let mut at = (world.rng.unit() * f64::from(total)) as u32;
             let chosen = destinations
                 .iter()
-                .find(|d| {
-                    let hit = at < d.weight;
-                    at = at.saturating_sub(d.weight);
+                .find(|destination| {
+                    let hit = at < destination.weight;
+                    at = at.saturating_sub(destination.weight);
                     hit
                 })
                 .unwrap_or(&destinations[0]);
-            let port = chosen
-                .port
-                .or_else(|| snapshot.hosts.get(&chosen.host).map(|p| if p.contains(&port) { port } else { p[0] }));
+            let port = chosen.port.or_else(|| {
+                snapshot.hosts.get(&chosen.host).map(|ports| if ports.contains(&port) { port } else { ports[0] })
+            });
             upstream_name(port.unwrap_or(port_of(port)), &chosen.subset, &chosen.host)
         }
         None => upstream_name(port, "", host),
     };
-    Plan { upstream: snapshot.upstreams.get(&name).cloned(), route }
+    ForwardPlan { upstream: snapshot.upstreams.get(&name).cloned(), route }
 }
 
 fn port_of(port: Option<u16>) -> u16 {
@@ -77,9 +84,9 @@ fn port_of(port: Option<u16>) -> u16 {
 }
 
 /// A request that arrived at a gateway's HTTP server on the Gateway object's port `number`.
-pub(crate) async fn gateway(engine: &Engine, c: usize, uid: &Uid, number: u16, call: &Call) -> Answer {
+pub(crate) async fn gateway(engine: &Engine, cluster: usize, uid: &Uid, number: u16, call: &HttpCall) -> HttpAnswer {
     let plan = engine.with(|world| {
-        let pod = world.clusters[c].pods.get_mut(uid)?;
+        let pod = world.clusters[cluster].pods.get_mut(uid)?;
         let draining = pod.terminating();
         let (labels, namespace) = (&pod.labels, &pod.namespace);
         let proxy = pod.proxy.as_mut()?;
@@ -94,29 +101,36 @@ pub(crate) async fn gateway(engine: &Engine, c: usize, uid: &Uid, number: u16, c
         let noise = latency::gateway(&mut world.rng);
         Some((route.map(|r| choose(world, &snapshot, Some(r), "", number)), draining, noise))
     });
-    let Some((plan, draining, noise)) = plan else { return Answer::local(503, RESET) };
+    let Some((plan, draining, noise)) = plan else { return HttpAnswer::local(503, RESET) };
     let mut answer = match plan {
-        Some(plan) => carry(engine, c, uid, plan, call, noise).await,
-        None => Answer { body: bytes::Bytes::new(), ..Answer::local(404, "") },
+        Some(plan) => carry(engine, cluster, uid, plan, call, noise).await,
+        None => HttpAnswer { body: bytes::Bytes::new(), ..HttpAnswer::local(404, "") },
     };
     let quirk = engine.with(|world| {
-        let cluster = &world.clusters[c];
+        let cluster = &world.clusters[cluster];
         let lost = cluster.quirks.needs_istiod && !cluster.istiod_serving();
         let rate = cluster.quirks.gateway_errors;
         lost || world.rng.chance(rate)
     });
     if quirk {
-        answer = Answer::local(503, "no healthy upstream");
+        answer = HttpAnswer::local(503, "no healthy upstream");
     }
     answer.close = draining;
     answer
 }
 
 /// Carries out a plan: faults, timeout, attempts.
-pub(crate) async fn carry(engine: &Engine, c: usize, uid: &Uid, plan: Plan, call: &Call, noise: f64) -> Answer {
+pub(crate) async fn carry(
+    engine: &Engine,
+    cluster: usize,
+    uid: &Uid,
+    plan: ForwardPlan,
+    call: &HttpCall,
+    noise: f64,
+) -> HttpAnswer {
     let Some(upstream) = plan.upstream else {
         let status = if plan.route.is_some() { 503 } else { 404 };
-        return Answer { body: bytes::Bytes::new(), ..Answer::local(status, "") };
+        return HttpAnswer { body: bytes::Bytes::new(), ..HttpAnswer::local(status, "") };
     };
     let fault = plan.route.as_ref().map(|r| r.fault.clone()).unwrap_or_default();
     if let Some((delay, share)) = fault.delay
@@ -127,30 +141,30 @@ pub(crate) async fn carry(engine: &Engine, c: usize, uid: &Uid, plan: Plan, call
     if let Some((status, share)) = fault.abort
         && engine.with(|world| world.rng.chance(share))
     {
-        return Answer::local(status, "fault filter abort");
+        return HttpAnswer::local(status, "fault filter abort");
     }
     let retries = plan.route.as_ref().map(|r| r.retries.clone()).unwrap_or_default();
-    let attempts = attempts(engine, c, uid, &upstream, &retries, call, noise);
+    let attempts = attempts(engine, cluster, uid, &upstream, &retries, call, noise);
     match plan.route.as_ref().and_then(|r| r.timeout) {
         Some(limit) => timeout(Duration::from_millis(u64::try_from(limit).unwrap_or(0)), attempts)
             .await
-            .unwrap_or_else(|_| Answer::local(504, "upstream request timeout")),
+            .unwrap_or_else(|_| HttpAnswer::local(504, "upstream request timeout")),
         None => attempts.await,
     }
 }
 
 async fn attempts(
     engine: &Engine,
-    c: usize,
+    cluster: usize,
     uid: &Uid,
     upstream: &Arc<Upstream>,
     retries: &Retries,
-    call: &Call,
+    call: &HttpCall,
     noise: f64,
-) -> Answer {
+) -> HttpAnswer {
     let mut tried = Vec::new();
     loop {
-        let (answer, outcome) = attempt(engine, c, uid, upstream, retries, call, &mut tried, noise).await;
+        let (answer, outcome) = attempt(engine, cluster, uid, upstream, retries, call, &mut tried, noise).await;
         let again = match outcome {
             Outcome::Success | Outcome::NoHost => false,
             Outcome::ConnectFail => retries.on_connect,
@@ -168,27 +182,27 @@ async fn attempts(
 #[expect(clippy::too_many_arguments, reason = "the parts of one attempt")]
 async fn attempt(
     engine: &Engine,
-    c: usize,
+    cluster: usize,
     uid: &Uid,
     upstream: &Arc<Upstream>,
     retries: &Retries,
-    call: &Call,
+    call: &HttpCall,
     tried: &mut Vec<Address>,
     noise: f64,
-) -> (Answer, Outcome) {
+) -> (HttpAnswer, Outcome) {
     let picked = engine.with(|world| {
         let now = world.now;
         let World { clusters, rng, .. } = world;
-        let proxy = clusters[c].pods.get_mut(uid)?.proxy.as_mut()?;
+        let proxy = clusters[cluster].pods.get_mut(uid)?.proxy.as_mut()?;
         proxy.pick(upstream, now, tried, rng).cloned()
     });
-    let Some(endpoint) = picked else { return (Answer::local(503, "no healthy upstream"), Outcome::NoHost) };
+    let Some(endpoint) = picked else { return (HttpAnswer::local(503, "no healthy upstream"), Outcome::NoHost) };
     tried.push((endpoint.ip, endpoint.port));
     let limit = retries.per_try.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
     let connecting = async {
         let mut waits = latency::RETRANSMIT.iter();
         loop {
-            match engine.with(|world| connect(world, c, uid, upstream, &endpoint)) {
+            match engine.with(|world| connect(world, cluster, uid, upstream, &endpoint)) {
                 Connected::Dropped => match waits.next() {
                     Some(ms) => sleep(Duration::from_millis(*ms)).await,
                     None => return Connected::Refused,
@@ -200,26 +214,26 @@ async fn attempt(
     let whole = async {
         let reached = timeout(CONNECT, connecting).await.unwrap_or(Connected::Refused);
         match reached {
-            Connected::Pod { c: there, uid: target, port, remote } => {
+            Connected::Pod { cluster: there, uid: target, port, remote } => {
                 let answer = apps::deliver(engine, (there, &target), port, call, remote, noise).await;
                 match answer {
                     Some(answer) if answer.status >= 500 => (answer, Outcome::Error),
                     Some(answer) => (answer, Outcome::Success),
-                    None => (Answer::local(503, RESET), Outcome::Reset),
+                    None => (HttpAnswer::local(503, RESET), Outcome::Reset),
                 }
             }
-            Connected::Refused | Connected::Dropped => (Answer::local(503, UNAVAILABLE), Outcome::ConnectFail),
+            Connected::Refused | Connected::Dropped => (HttpAnswer::local(503, UNAVAILABLE), Outcome::ConnectFail),
         }
     };
     let (answer, outcome) = match limit {
         Some(limit) => timeout(limit, whole)
             .await
-            .unwrap_or_else(|_| (Answer::local(504, "upstream request timeout"), Outcome::Timeout)),
+            .unwrap_or_else(|_| (HttpAnswer::local(504, "upstream request timeout"), Outcome::Timeout)),
         None => whole.await,
     };
     engine.with(|world| {
         let now = world.now;
-        if let Some(proxy) = world.clusters[c].pods.get_mut(uid).and_then(|pod| pod.proxy.as_mut()) {
+        if let Some(proxy) = world.clusters[cluster].pods.get_mut(uid).and_then(|pod| pod.proxy.as_mut()) {
             proxy.report(upstream, (endpoint.ip, endpoint.port), outcome, now);
         }
     });

@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 /// Where a connection ended up.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    pub(crate) c: usize,
+    pub(crate) cluster: usize,
     /// None for the API server.
     pub(crate) uid: Option<Uid>,
     pub(crate) kind: Kind,

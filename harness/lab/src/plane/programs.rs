@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::call::{Answer, Call, JSON};
+use super::call::{HttpAnswer, HttpCall, JSON};
 use super::listen::{Kind, Place};
 use super::stream::LabStream;
 use super::{apps, connection, forward};
@@ -26,7 +26,7 @@ async fn handle(engine: Engine, place: Place, request: http::Request<Incoming>) 
     } else {
         body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
     };
-    let call = Call {
+    let call = HttpCall {
         path: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned()),
         headers: parts
             .headers
@@ -46,34 +46,34 @@ async fn handle(engine: Engine, place: Place, request: http::Request<Incoming>) 
 }
 
 /// What the program at a place answers, `None` when it went away meanwhile.
-pub(crate) async fn answer(engine: &Engine, place: &Place, call: &Call, noise: f64) -> Option<Answer> {
-    let c = place.c;
+pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, noise: f64) -> Option<HttpAnswer> {
+    let cluster = place.cluster;
     let uid = place.uid.as_ref()?;
     let answer = match place.kind {
-        Kind::Api => Answer::new(403, JSON, "{}"),
-        Kind::Gateway(number) => forward::gateway(engine, c, uid, number, call).await,
-        Kind::App => return apps::deliver(engine, (c, uid), place.port, call, false, noise).await,
+        Kind::Api => HttpAnswer::new(403, JSON, "{}"),
+        Kind::Gateway(number) => forward::gateway(engine, cluster, uid, number, call).await,
+        Kind::App => return apps::deliver(engine, (cluster, uid), place.port, call, false, noise).await,
         Kind::AppMetrics => {
             let text = engine.with(|world| {
-                let cluster = &world.clusters[c];
-                cluster.pods.get(uid).map(|pod| pod.metrics.text(&cluster.ident.istio)).unwrap_or_default()
+                let here = &world.clusters[cluster];
+                here.pods.get(uid).map(|pod| pod.metrics.text(&here.ident.istio)).unwrap_or_default()
             });
-            Answer::new(200, "text/plain; charset=utf-8", text)
+            HttpAnswer::new(200, "text/plain; charset=utf-8", text)
         }
         Kind::EnvoyAdmin | Kind::Agent | Kind::Health | Kind::EnvoyMetrics => {
-            engine.with(|world| envoy::answer(world, c, uid, place.kind, call))
+            engine.with(|world| envoy::answer(world, cluster, uid, place.kind, call))
         }
         // Debug pages answer only the loopback; others get a connection and no answer.
         Kind::Istiod(inside) if !inside && call.path.starts_with("/debug") => return None,
-        Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, c, call)),
-        Kind::Prometheus => engine.with(|world| prom::api::answer(world, c, call)),
-        Kind::Alertmanager => engine.with(|world| alerts::api::answer(world, c, call)),
+        Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, cluster, call)),
+        Kind::Prometheus => engine.with(|world| prom::api::answer(world, cluster, call)),
+        Kind::Alertmanager => engine.with(|world| alerts::api::answer(world, cluster, call)),
         Kind::Opaque => return None,
     };
     Some(answer)
 }
 
-fn response(engine: &Engine, place: &Place, answer: Answer, head: bool, took: Duration) -> http::Response<Body> {
+fn response(engine: &Engine, place: &Place, answer: HttpAnswer, head: bool, took: Duration) -> http::Response<Body> {
     let date = engine.with(|world| world.dates.http(world.now));
     let mut builder = http::Response::builder().status(answer.status).header("date", date);
     if matches!(place.kind, Kind::Gateway(_)) {

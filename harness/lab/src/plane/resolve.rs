@@ -12,13 +12,13 @@ pub(crate) fn runner(world: &World, host: &str) -> Option<Ipv4Addr> {
     if let Ok(IpAddr::V4(ip)) = host.parse() {
         return Some(ip);
     }
-    world.clusters.iter().find(|c| c.ident.api_host() == host).map(|c| c.ident.node_ip(1))
+    world.clusters.iter().find(|cluster| cluster.ident.api_host() == host).map(|cluster| cluster.ident.node_ip(1))
 }
 
 /// What a pod in `namespace` of cluster `c` resolves: the address, and namespace and name of the Service if it is one.
 pub(crate) fn pod(
     world: &World,
-    c: usize,
+    cluster: usize,
     namespace: &str,
     host: &str,
 ) -> Option<(Ipv4Addr, Option<(String, String)>)> {
@@ -31,7 +31,7 @@ pub(crate) fn pod(
     let full = full_host(host, namespace);
     let mut parts = full.strip_suffix(".svc.cluster.local")?.splitn(2, '.');
     let (name, space) = (parts.next()?, parts.next()?);
-    let service = world.clusters[c].store.get(resources::services(), space, name)?;
+    let service = world.clusters[cluster].store.get(resources::services(), space, name)?;
     let ip = object::text(service, "/spec/clusterIP").parse().ok()?;
     Some((ip, Some((space.to_owned(), name.to_owned()))))
 }

@@ -5,13 +5,13 @@ use serde_json::json;
 use super::response::success;
 use super::{config, federate, query_api, rules_api};
 use crate::api::query::Query;
-use crate::plane::call::{Answer, Call, TEXT};
+use crate::plane::call::{HttpAnswer, HttpCall, TEXT};
 use crate::world::World;
 
 /// Answers one request.
-pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {
-    if world.clusters[c].quirks.prometheus_html {
-        return Answer::new(
+pub(crate) fn answer(world: &mut World, cluster: usize, call: &HttpCall) -> HttpAnswer {
+    if world.clusters[cluster].quirks.prometheus_html {
+        return HttpAnswer::new(
             200,
             "text/html",
             "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n",
@@ -24,16 +24,16 @@ pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {
     let read = matches!(call.method, http::Method::GET | http::Method::HEAD);
     let ask = read || call.method == http::Method::POST;
     match path {
-        "/api/v1/query" if ask => query_api::instant(world, c, &query),
-        "/api/v1/query_range" if ask => query_api::range(world, c, &query),
-        "/api/v1/series" if ask => query_api::series(world, c, &query),
-        "/api/v1/labels" if ask => query_api::labels(world, c),
-        "/api/v1/targets" if read => rules_api::targets(world, c, &query),
-        "/api/v1/scrape_pools" if read => success(&json!({"scrapePools": config::jobs(world, c)})),
-        "/api/v1/rules" if read => rules_api::rules(world, c, query.get("type")),
-        "/api/v1/alerts" if read => rules_api::alerts(world, c),
-        "/api/v1/alertmanagers" if read => alertmanagers(world, c),
-        "/api/v1/status/config" if read => success(&json!({"yaml": config::text(world, c)})),
+        "/api/v1/query" if ask => query_api::instant(world, cluster, &query),
+        "/api/v1/query_range" if ask => query_api::range(world, cluster, &query),
+        "/api/v1/series" if ask => query_api::series(world, cluster, &query),
+        "/api/v1/labels" if ask => query_api::labels(world, cluster),
+        "/api/v1/targets" if read => rules_api::targets(world, cluster, &query),
+        "/api/v1/scrape_pools" if read => success(&json!({"scrapePools": config::jobs(world, cluster)})),
+        "/api/v1/rules" if read => rules_api::rules(world, cluster, query.get("type")),
+        "/api/v1/alerts" if read => rules_api::alerts(world, cluster),
+        "/api/v1/alertmanagers" if read => alertmanagers(world, cluster),
+        "/api/v1/status/config" if read => success(&json!({"yaml": config::text(world, cluster)})),
         "/api/v1/status/buildinfo" if read => {
             success(&json!({"version": "3.5.0", "revision": "8be3a9560fbdd18a94dedec4b747c35178177202",
             "branch": "HEAD", "buildUser": "", "buildDate": "", "goVersion": "go1.24.4"}))
@@ -44,21 +44,21 @@ pub(crate) fn answer(world: &mut World, c: usize, call: &Call) -> Answer {
         }
         "/federate" if read => {
             let selectors: Vec<&str> = query.all("match[]").collect();
-            federate::answer(world, c, &selectors)
+            federate::answer(world, cluster, &selectors)
         }
-        "/-/ready" if read => Answer::new(200, "text/plain; charset=utf-8", "Prometheus Server is Ready.\n"),
-        "/-/healthy" if read => Answer::new(200, "text/plain; charset=utf-8", "Prometheus Server is Healthy.\n"),
-        "/" | "/graph" | "/query" if read => Answer::new(
+        "/-/ready" if read => HttpAnswer::new(200, "text/plain; charset=utf-8", "Prometheus Server is Ready.\n"),
+        "/-/healthy" if read => HttpAnswer::new(200, "text/plain; charset=utf-8", "Prometheus Server is Healthy.\n"),
+        "/" | "/graph" | "/query" if read => HttpAnswer::new(
             200,
             "text/html; charset=utf-8",
             "<!DOCTYPE html><html><head><title>Prometheus Time Series Collection and Processing Server</title></head></html>\n",
         ),
         path if path.starts_with("/api/v1/label/") && path.ends_with("/values") && read => {
             let name = path.trim_start_matches("/api/v1/label/").trim_end_matches("/values").to_owned();
-            query_api::values(world, c, &name)
+            query_api::values(world, cluster, &name)
         }
-        _ if !read && known(path) => Answer::new(405, TEXT, "Method Not Allowed\n"),
-        _ => Answer::new(404, TEXT, "404 page not found\n"),
+        _ if !read && known(path) => HttpAnswer::new(405, TEXT, "Method Not Allowed\n"),
+        _ => HttpAnswer::new(404, TEXT, "404 page not found\n"),
     }
 }
 
@@ -66,8 +66,8 @@ fn known(path: &str) -> bool {
     path.starts_with("/api/v1/") || path.starts_with("/-/") || path == "/federate"
 }
 
-fn alertmanagers(world: &World, c: usize) -> Answer {
-    let active = if world.clusters[c].quirks.alertmanager_detached {
+fn alertmanagers(world: &World, cluster: usize) -> HttpAnswer {
+    let active = if world.clusters[cluster].quirks.alertmanager_detached {
         json!([])
     } else {
         json!([{"url": "http://alertmanager.istio-system:9093/api/v2/alerts"}])

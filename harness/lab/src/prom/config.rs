@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use crate::world::{Federation, World};
 
 /// The peers a cluster's Prometheus federates, by number: the first cluster's is the hub of all others.
-pub(crate) fn peers(world: &World, c: usize) -> Vec<usize> {
-    if c == 0 { (1..world.clusters.len()).collect() } else { Vec::new() }
+pub(crate) fn peers(world: &World, cluster: usize) -> Vec<usize> {
+    if cluster == 0 { (1..world.clusters.len()).collect() } else { Vec::new() }
 }
 
 /// The address federation is scraped from.
-pub(crate) fn peer_address(world: &World, c: usize, peer: usize) -> String {
-    match world.clusters[c].quirks.federation {
+pub(crate) fn peer_address(world: &World, cluster: usize, peer: usize) -> String {
+    match world.clusters[cluster].quirks.federation {
         Federation::Peers | Federation::Stopped => format!("{}:9090", world.clusters[peer].ident.lb_ip(20)),
         Federation::Itself => "prometheus.istio-system.svc:9090".into(),
         Federation::Nobody => "prometheus-federation.istio-system.svc:9090".into(),
@@ -19,41 +19,41 @@ pub(crate) fn peer_address(world: &World, c: usize, peer: usize) -> String {
 }
 
 /// The scrape interval as Prometheus writes it.
-pub(crate) fn interval(world: &World, c: usize) -> String {
-    let seconds = world.clusters[c].quirks.scrape_interval / 1000;
+pub(crate) fn interval(world: &World, cluster: usize) -> String {
+    let seconds = world.clusters[cluster].quirks.scrape_interval / 1000;
     if seconds % 60 == 0 { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
 }
 
 /// The scrape jobs, which are the scrape pools too.
-pub(crate) fn jobs(world: &World, c: usize) -> Vec<&'static str> {
-    let federate = (!peers(world, c).is_empty()).then_some("federate-peer");
+pub(crate) fn jobs(world: &World, cluster: usize) -> Vec<&'static str> {
+    let federate = (!peers(world, cluster).is_empty()).then_some("federate-peer");
     federate.into_iter().chain(["kubernetes-pods", "prometheus"]).collect()
 }
 
 /// The configuration file.
-pub(crate) fn text(world: &World, c: usize) -> String {
-    let cluster = &world.clusters[c];
-    let labels = cluster.quirks.external_labels(&cluster.ident);
+pub(crate) fn text(world: &World, cluster: usize) -> String {
+    let here = &world.clusters[cluster];
+    let labels = here.quirks.external_labels(&here.ident);
     let labels = labels.iter().fold(String::new(), |text, (name, value)| text + &format!("    {name}: {value}\n"));
-    let alerting = if cluster.quirks.alertmanager_detached {
+    let alerting = if here.quirks.alertmanager_detached {
         String::new()
     } else {
         "alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:\n      - alertmanager.istio-system:9093\n"
             .into()
     };
-    let every = interval(world, c);
-    let rules = if cluster.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
+    let every = interval(world, cluster);
+    let rules = if here.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
     let mut out = format!(
         "global:\n  scrape_interval: {every}\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n{labels}{alerting}{rules}\
          scrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets:\n    - localhost:9090\n- job_name: kubernetes-pods\n  \
          kubernetes_sd_configs:\n  - role: pod\n"
     );
-    for peer in peers(world, c) {
+    for peer in peers(world, cluster) {
         let _ = write!(
             out,
             "- job_name: federate-peer\n  honor_labels: true\n  honor_timestamps: true\n  metrics_path: /federate\n  params:\n    match[]:\n    - '{{__name__=~\"istio_.*\"}}'\n    \
              - up{{job=\"kubernetes-pods\"}}\n  static_configs:\n  - targets:\n    - {}\n",
-            peer_address(world, c, peer)
+            peer_address(world, cluster, peer)
         );
     }
     out

@@ -12,9 +12,9 @@ use crate::store::{object, resources};
 use crate::world::{Discovery, World};
 
 /// Whether a pod is scraped, of those that service discovery gives.
-fn kept(world: &World, c: usize, pod: &Value) -> bool {
+fn kept(world: &World, cluster: usize, pod: &Value) -> bool {
     let asked = object::annotation(pod, "prometheus.io/scrape") == Some("true");
-    let lately = world.now >= -60_000 && world.clusters[c].quirks.discovery == Discovery::DroppedLately;
+    let lately = world.now >= -60_000 && world.clusters[cluster].quirks.discovery == Discovery::DroppedLately;
     asked
         && !lately
         && object::text(pod, "/status/phase") == "Running"
@@ -22,17 +22,17 @@ fn kept(world: &World, c: usize, pod: &Value) -> bool {
 }
 
 /// The pods that service discovery gives.
-fn pods(world: &World, c: usize) -> impl Iterator<Item = &Arc<Value>> {
-    let any = world.clusters[c].quirks.discovery != Discovery::Nothing;
-    world.clusters[c].store.list(resources::pods(), None).filter(move |_| any)
+fn pods(world: &World, cluster: usize) -> impl Iterator<Item = &Arc<Value>> {
+    let any = world.clusters[cluster].quirks.discovery != Discovery::Nothing;
+    world.clusters[cluster].store.list(resources::pods(), None).filter(move |_| any)
 }
 
 /// How many of the pods found are dropped.
-pub(super) fn dropped(world: &World, c: usize) -> usize {
-    pods(world, c).filter(|pod| !kept(world, c, pod)).count()
+pub(super) fn dropped(world: &World, cluster: usize) -> usize {
+    pods(world, cluster).filter(|pod| !kept(world, cluster, pod)).count()
 }
 
-pub(super) fn discover(world: &World, c: usize) -> Vec<Target> {
+pub(super) fn discover(world: &World, cluster: usize) -> Vec<Target> {
     let target = |job: &'static str, url: String, instance: String, extra: Vec<(&str, String)>, source, foreign| {
         let mut pairs = vec![("job", job.to_owned()), ("instance", instance)];
         pairs.extend(extra);
@@ -56,7 +56,7 @@ pub(super) fn discover(world: &World, c: usize) -> Vec<Target> {
         TargetSource::Itself,
         false,
     )];
-    for pod in pods(world, c).filter(|pod| kept(world, c, pod)) {
+    for pod in pods(world, cluster).filter(|pod| kept(world, cluster, pod)) {
         let annotation = |key: &str| object::annotation(pod, &format!("prometheus.io/{key}"));
         let ip = object::text(pod, "/status/podIP");
         let port = annotation("port").unwrap_or("80");
@@ -76,8 +76,8 @@ pub(super) fn discover(world: &World, c: usize) -> Vec<Target> {
             false,
         ));
     }
-    for peer in config::peers(world, c) {
-        let address = config::peer_address(world, c, peer);
+    for peer in config::peers(world, cluster) {
+        let address = config::peer_address(world, cluster, peer);
         let url = format!(
             "http://{address}/federate?match%5B%5D=%7B__name__%3D~%22istio_.%2A%22%7D&match%5B%5D=up%7Bjob%3D%22kubernetes-pods%22%7D"
         );

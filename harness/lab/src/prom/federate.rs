@@ -7,7 +7,7 @@ use promql_parser::parser::Expr;
 use super::labels::{Labels, NAME};
 use super::promql::{self, number};
 use super::tsdb::Tsdb;
-use crate::plane::call::{Answer, TEXT};
+use crate::plane::call::{HttpAnswer, TEXT};
 use crate::world::{Cluster, World};
 
 /// What a peer's federation job asks for: the mesh's metrics and the pods' `up`. What was federated before is not handed on.
@@ -29,9 +29,9 @@ pub(crate) fn handed_on(labels: &Labels, cluster: &Cluster) -> Labels {
 }
 
 /// Answers a request for the given selectors.
-pub(crate) fn answer(world: &World, c: usize, selectors: &[&str]) -> Answer {
+pub(crate) fn answer(world: &World, cluster: usize, selectors: &[&str]) -> HttpAnswer {
     let now = world.dates.unix_ms(world.now);
-    let cluster = &world.clusters[c];
+    let cluster = &world.clusters[cluster];
     let mut found: Vec<(Labels, i64, f64)> = Vec::new();
     for text in selectors {
         match promql::parse(text) {
@@ -39,8 +39,8 @@ pub(crate) fn answer(world: &World, c: usize, selectors: &[&str]) -> Answer {
                 let series = cluster.prometheus.db.select(selector.name.as_deref(), &selector.matchers);
                 found.extend(series.filter_map(|s| s.at(now).map(|(at, v)| (s.labels.clone(), at, v))));
             }
-            Ok(_) => return Answer::new(400, TEXT, "parse error: unexpected expression, expected a selector\n"),
-            Err(why) => return Answer::new(400, TEXT, format!("{}\n", why.message)),
+            Ok(_) => return HttpAnswer::new(400, TEXT, "parse error: unexpected expression, expected a selector\n"),
+            Err(why) => return HttpAnswer::new(400, TEXT, format!("{}\n", why.message)),
         }
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -56,5 +56,5 @@ pub(crate) fn answer(world: &World, c: usize, selectors: &[&str]) -> Answer {
         let labels = handed_on(&labels, cluster);
         let _ = writeln!(out, "{name}{} {} {at}", labels.braces(), number(value));
     }
-    Answer::new(200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", out)
+    HttpAnswer::new(200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", out)
 }

@@ -20,48 +20,52 @@ pub(crate) fn rehearse(world: &mut World) {
     while at < 0 {
         let step = if at < -FINE { COARSE } else { scrape::INTERVAL };
         world.now = at;
-        for c in 0..world.clusters.len() {
-            traffic(world, c, step, &mut rng);
+        for cluster in 0..world.clusters.len() {
+            traffic(world, cluster, step, &mut rng);
         }
         // The hub goes last, as it copies from the others.
-        for c in (0..world.clusters.len()).rev() {
-            if world.clusters[c].quirks.prometheus_frozen && at >= -FINE {
+        for cluster in (0..world.clusters.len()).rev() {
+            if world.clusters[cluster].quirks.prometheus_frozen && at >= -FINE {
                 continue;
             }
-            world.now = at + 300 * (i64::try_from(world.clusters.len() - c).unwrap_or(0) - 1);
-            scrape::round(world, c, at >= -FINE);
+            world.now = at + 300 * (i64::try_from(world.clusters.len() - cluster).unwrap_or(0) - 1);
+            scrape::round(world, cluster, at >= -FINE);
         }
         at += step;
     }
-    for c in 0..world.clusters.len() {
-        debug_assert!(config::peers(world, c).len() < 5);
-        rules::forget(world, c);
+    for cluster in 0..world.clusters.len() {
+        debug_assert!(config::peers(world, cluster).len() < 5);
+        rules::forget(world, cluster);
     }
 }
 
 /// What the pages served in one interval asked of reviews, as the locality weights share it out.
-fn traffic(world: &mut World, c: usize, span: Ms, rng: &mut Rng) {
-    let ids: Vec<String> = world.clusters.iter().map(|c| c.ident.istio.clone()).collect();
-    let alive: Vec<bool> =
-        world.clusters.iter().map(|d| d.pods.values().any(|p| p.label("app") == "reviews" && p.ready)).collect();
+fn traffic(world: &mut World, cluster: usize, span: Ms, rng: &mut Rng) {
+    let ids: Vec<String> = world.clusters.iter().map(|here| here.ident.istio.clone()).collect();
+    let alive: Vec<bool> = world
+        .clusters
+        .iter()
+        .map(|serving| serving.pods.values().any(|pod| pod.label("app") == "reviews" && pod.ready))
+        .collect();
     let rtt = world.rtt_ms;
-    let silent = world.clusters[c].quirks.silent_cross_metrics;
-    let snapshot = world.clusters[c].istiod.snapshot.clone();
-    let reachable = |d: usize| {
+    let silent = world.clusters[cluster].quirks.silent_cross_metrics;
+    let snapshot = world.clusters[cluster].istiod.snapshot.clone();
+    let reachable = |serving: usize| {
         let name = crate::mesh::snapshot::upstream_name(9080, "", "reviews.bookinfo.svc.cluster.local");
         let found = snapshot.as_ref().and_then(|s| s.upstreams.get(&name).cloned());
-        found.is_some_and(|u| u.endpoints.iter().any(|e| e.owner == d))
+        found.is_some_and(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.owner == serving))
     };
-    let remote: Vec<usize> = (0..ids.len()).filter(|d| *d != c && alive[*d] && reachable(*d)).collect();
+    let remote: Vec<usize> =
+        (0..ids.len()).filter(|serving| *serving != cluster && alive[*serving] && reachable(*serving)).collect();
     for _ in 0..RATE * span / 1000 {
         let far = !remote.is_empty() && rng.chance(0.3);
-        let d = if far { remote[rng.index(remote.len())] } else { c };
+        let serving = if far { remote[rng.index(remote.len())] } else { cluster };
         let ms = 3.0 + rng.exponential(3.0) + if far { rtt } else { 0.0 };
-        let (destination, code) = if alive[d] { (ids[d].as_str(), 200) } else { ("unknown", 503) };
+        let (destination, code) = if alive[serving] { (ids[serving].as_str(), 200) } else { ("unknown", 503) };
         if far && silent {
             continue;
         }
-        for pod in world.clusters[c].pods.values_mut().filter(|p| p.role == Role::Productpage && p.ready) {
+        for pod in world.clusters[cluster].pods.values_mut().filter(|pod| pod.role == Role::Productpage && pod.ready) {
             pod.metrics.record(destination, code, ms);
         }
     }

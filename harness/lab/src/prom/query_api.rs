@@ -6,17 +6,17 @@ use promql_parser::parser::Expr;
 use serde_json::json;
 
 use super::labels::Labels;
-use super::promql::{self, Failed, Value, number};
+use super::promql::{self, QueryError, Value, number};
 use super::response::{error, success};
 use crate::api::query::Query;
-use crate::plane::call::Answer;
+use crate::plane::call::HttpAnswer;
 use crate::world::World;
 
-fn failed(why: &Failed) -> Answer {
+fn failed(why: &QueryError) -> HttpAnswer {
     error(if why.kind == "execution" { 422 } else { 400 }, why.kind, &why.message)
 }
 
-fn invalid(parameter: &str, why: &str) -> Answer {
+fn invalid(parameter: &str, why: &str) -> HttpAnswer {
     error(400, "bad_data", &format!("invalid parameter {parameter:?}: {why}"))
 }
 
@@ -37,7 +37,7 @@ fn duration(text: &str) -> Option<i64> {
         .or_else(|| crate::clock::duration(text))
 }
 
-pub(super) fn instant(world: &World, c: usize, query: &Query) -> Answer {
+pub(super) fn instant(world: &World, cluster: usize, query: &Query) -> HttpAnswer {
     let text = query.get("query").unwrap_or("");
     let at = match query.get("time") {
         Some(given) => match time(world, given) {
@@ -57,13 +57,13 @@ pub(super) fn instant(world: &World, c: usize, query: &Query) -> Answer {
         Ok(expr) => expr,
         Err(why) => return invalid("query", &why.message),
     };
-    match promql::eval(&world.clusters[c].prometheus.db, &expr, at) {
+    match promql::eval(&world.clusters[cluster].prometheus.db, &expr, at) {
         Ok(value) => success(&value.json(at)),
         Err(why) => failed(&why),
     }
 }
 
-pub(super) fn range(world: &World, c: usize, query: &Query) -> Answer {
+pub(super) fn range(world: &World, cluster: usize, query: &Query) -> HttpAnswer {
     let point = |key: &str| query.get(key).and_then(|t| time(world, t));
     let Some(start) = point("start") else { return invalid("start", "cannot parse \"\" to a valid timestamp") };
     let Some(end) = point("end") else { return invalid("end", "cannot parse \"\" to a valid timestamp") };
@@ -94,7 +94,7 @@ pub(super) fn range(world: &World, c: usize, query: &Query) -> Answer {
     let mut at = start;
     while at <= end {
         let pair = |v: f64| json!([at as f64 / 1000.0, number(v)]);
-        match promql::eval(&world.clusters[c].prometheus.db, &expr, at) {
+        match promql::eval(&world.clusters[cluster].prometheus.db, &expr, at) {
             Ok(Value::Scalar(n)) => series.entry(Labels::default()).or_default().push(pair(n)),
             Ok(Value::Vector(list)) => {
                 for sample in list {
@@ -116,7 +116,7 @@ pub(super) fn range(world: &World, c: usize, query: &Query) -> Answer {
     success(&json!({"resultType": "matrix", "result": result}))
 }
 
-pub(super) fn series(world: &World, c: usize, query: &Query) -> Answer {
+pub(super) fn series(world: &World, cluster: usize, query: &Query) -> HttpAnswer {
     let mut found = BTreeSet::new();
     let mut any = false;
     for text in query.all("match[]") {
@@ -124,7 +124,11 @@ pub(super) fn series(world: &World, c: usize, query: &Query) -> Answer {
         match promql::parse(text) {
             Ok(Expr::VectorSelector(s)) => {
                 found.extend(
-                    world.clusters[c].prometheus.db.select(s.name.as_deref(), &s.matchers).map(|s| s.labels.clone()),
+                    world.clusters[cluster]
+                        .prometheus
+                        .db
+                        .select(s.name.as_deref(), &s.matchers)
+                        .map(|s| s.labels.clone()),
                 );
             }
             Ok(_) => return invalid("match[]", "parse error: unexpected expression"),
@@ -137,15 +141,15 @@ pub(super) fn series(world: &World, c: usize, query: &Query) -> Answer {
     success(&json!(found.iter().map(Labels::json).collect::<Vec<_>>()))
 }
 
-pub(super) fn labels(world: &World, c: usize) -> Answer {
-    let all = world.clusters[c].prometheus.db.all();
+pub(super) fn labels(world: &World, cluster: usize) -> HttpAnswer {
+    let all = world.clusters[cluster].prometheus.db.all();
     let names: BTreeSet<String> =
         all.flat_map(|s| s.labels.iter().map(|(k, _)| k.to_owned()).collect::<Vec<_>>()).collect();
     success(&json!(names))
 }
 
-pub(super) fn values(world: &World, c: usize, name: &str) -> Answer {
-    let all = world.clusters[c].prometheus.db.all();
+pub(super) fn values(world: &World, cluster: usize, name: &str) -> HttpAnswer {
+    let all = world.clusters[cluster].prometheus.db.all();
     let found: BTreeSet<String> = all.map(|s| s.labels.get(name).to_owned()).filter(|v| !v.is_empty()).collect();
     success(&json!(found))
 }

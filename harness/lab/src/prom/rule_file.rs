@@ -16,8 +16,8 @@ struct RuleSource {
     summary: &'static str,
 }
 
-fn sources(world: &World, c: usize) -> Vec<RuleSource> {
-    let quirks = &world.clusters[c].quirks;
+fn sources(world: &World, cluster: usize) -> Vec<RuleSource> {
+    let quirks = &world.clusters[cluster].quirks;
     let istiod = if quirks.never_firing_istiod_rule {
         r#"up{job="kubernetes-pods",app="istiod"} == 0"#
     } else {
@@ -78,9 +78,9 @@ fn sources(world: &World, c: usize) -> Vec<RuleSource> {
 }
 
 /// The rule file.
-pub(crate) fn text(world: &World, c: usize) -> String {
+pub(crate) fn text(world: &World, cluster: usize) -> String {
     let mut out = String::from("groups:\n- name: mesh\n  rules:\n");
-    for s in sources(world, c) {
+    for s in sources(world, cluster) {
         let _ = write!(
             out,
             "  - alert: {}\n    expr: {}\n    for: {}m\n    labels: {{severity: {}}}\n    annotations: {{summary: {}}}\n",
@@ -95,8 +95,8 @@ pub(crate) fn text(world: &World, c: usize) -> String {
 }
 
 /// The rules as a starting Prometheus loads them.
-pub(crate) fn load(world: &World, c: usize) -> Vec<Rule> {
-    if world.clusters[c].quirks.rules_unloaded {
+pub(crate) fn load(world: &World, cluster: usize) -> Vec<Rule> {
+    if world.clusters[cluster].quirks.rules_unloaded {
         return Vec::new();
     }
     let rule = |s: RuleSource| Rule {
@@ -110,5 +110,5 @@ pub(crate) fn load(world: &World, c: usize) -> Vec<Rule> {
         evaluated: 0,
         active: BTreeMap::new(),
     };
-    sources(world, c).into_iter().map(rule).collect()
+    sources(world, cluster).into_iter().map(rule).collect()
 }

@@ -16,14 +16,14 @@ const RESOLVED: Ms = 900_000;
 const RESEND: Ms = 60_000;
 
 /// Evaluates every rule now.
-pub(crate) fn evaluate(world: &mut World, c: usize) {
+pub(crate) fn evaluate(world: &mut World, cluster: usize) {
     let (now, at) = (world.now, world.dates.unix_ms(world.now));
-    let mut rules = std::mem::take(&mut world.clusters[c].prometheus.rules);
+    let mut rules = std::mem::take(&mut world.clusters[cluster].prometheus.rules);
     let mut sent = Vec::new();
-    let cluster_label = world.clusters[c].ident.istio.clone();
+    let cluster_label = world.clusters[cluster].ident.istio.clone();
     for rule in &mut rules {
         rule.evaluated = now;
-        let db = &world.clusters[c].prometheus.db;
+        let db = &world.clusters[cluster].prometheus.db;
         let found = match rule.expr.as_ref().map(|e| promql::eval(db, e, at)) {
             Some(Ok(Value::Vector(list))) => list,
             Some(Ok(Value::Scalar(n))) => vec![promql::Sample { labels: Labels::default(), value: n, at }],
@@ -69,17 +69,17 @@ pub(crate) fn evaluate(world: &mut World, c: usize) {
             }
         }
     }
-    write_series(world, c, &rules, at);
-    world.clusters[c].prometheus.rules = rules;
-    world.clusters[c].prometheus.evaluated = now;
-    if !sent.is_empty() && !world.clusters[c].quirks.alertmanager_detached && !world.booting {
-        notify::receive(world, c, sent);
+    write_series(world, cluster, &rules, at);
+    world.clusters[cluster].prometheus.rules = rules;
+    world.clusters[cluster].prometheus.evaluated = now;
+    if !sent.is_empty() && !world.clusters[cluster].quirks.alertmanager_detached && !world.booting {
+        notify::receive(world, cluster, sent);
     }
 }
 
 /// The `ALERTS` series.
-fn write_series(world: &mut World, c: usize, rules: &[Rule], at: i64) {
-    let db = &mut world.clusters[c].prometheus.db;
+fn write_series(world: &mut World, cluster: usize, rules: &[Rule], at: i64) {
+    let db = &mut world.clusters[cluster].prometheus.db;
     for rule in rules {
         for (labels, active) in &rule.active {
             let state = if active.fired.is_some() { "firing" } else { "pending" };
@@ -99,8 +99,8 @@ fn write_series(world: &mut World, c: usize, rules: &[Rule], at: i64) {
 }
 
 /// Forgets alerts; the mesh was well when the lab starts.
-pub(crate) fn forget(world: &mut World, c: usize) {
-    for rule in &mut world.clusters[c].prometheus.rules {
+pub(crate) fn forget(world: &mut World, cluster: usize) {
+    for rule in &mut world.clusters[cluster].prometheus.rules {
         rule.active.retain(|_, active| active.fired.is_none() || active.resolved.is_none());
     }
 }

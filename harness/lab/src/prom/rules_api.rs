@@ -7,7 +7,7 @@ use super::response::success;
 use super::rule::{ActiveAlert, Rule};
 use super::{config, discovery};
 use crate::api::query::Query;
-use crate::plane::call::Answer;
+use crate::plane::call::HttpAnswer;
 use crate::world::World;
 
 /// A value as alerts carry it: `1e+00`.
@@ -31,8 +31,8 @@ fn live<'a>(world: &'a World, rule: &'a Rule) -> impl Iterator<Item = Value> + '
     rule.active.iter().filter(|(_, a)| a.resolved.is_none()).map(move |(labels, a)| alert(world, rule, labels, a))
 }
 
-pub(super) fn rules(world: &World, c: usize, kind: Option<&str>) -> Answer {
-    let prometheus = &world.clusters[c].prometheus;
+pub(super) fn rules(world: &World, cluster: usize, kind: Option<&str>) -> HttpAnswer {
+    let prometheus = &world.clusters[cluster].prometheus;
     let one = |rule: &Rule| {
         let alerts: Vec<Value> = live(world, rule).collect();
         let state = if alerts.iter().any(|a| a["state"] == "firing") {
@@ -61,17 +61,17 @@ pub(super) fn rules(world: &World, c: usize, kind: Option<&str>) -> Answer {
     success(&json!({"groups": groups}))
 }
 
-pub(super) fn alerts(world: &World, c: usize) -> Answer {
-    let list: Vec<Value> = world.clusters[c].prometheus.rules.iter().flat_map(|rule| live(world, rule)).collect();
+pub(super) fn alerts(world: &World, cluster: usize) -> HttpAnswer {
+    let list: Vec<Value> = world.clusters[cluster].prometheus.rules.iter().flat_map(|rule| live(world, rule)).collect();
     success(&json!({"alerts": list}))
 }
 
 /// The targets, of every state or of one, in every pool or in one.
-pub(super) fn targets(world: &World, c: usize, query: &Query) -> Answer {
+pub(super) fn targets(world: &World, cluster: usize, query: &Query) -> HttpAnswer {
     let state = query.get("state").unwrap_or("any");
     let wanted = |pool: &str| query.get("scrapePool").is_none_or(|only| only == pool);
-    let every = config::interval(world, c);
-    let active = world.clusters[c].prometheus.targets.iter().filter(|t| state != "dropped" && wanted(t.job)).map(|t| {
+    let every = config::interval(world, cluster);
+    let active = world.clusters[cluster].prometheus.targets.iter().filter(|t| state != "dropped" && wanted(t.job)).map(|t| {
         json!({"discoveredLabels": {"__address__": t.labels.get("instance"), "__scheme__": "http", "job": t.job}, "labels": t.labels.json(),
             "scrapePool": t.job, "scrapeUrl": t.url, "globalUrl": t.url, "lastError": t.error, "lastScrape": world.dates.millis(t.scraped),
             "lastScrapeDuration": 0.004_1, "health": if t.up { "up" } else { "down" }, "scrapeInterval": every, "scrapeTimeout": "5s"})
@@ -79,9 +79,9 @@ pub(super) fn targets(world: &World, c: usize, query: &Query) -> Answer {
     let active: Vec<Value> = active.collect();
     let (mut dropped, mut counts) = (Vec::new(), json!(null));
     if state != "active" {
-        let found = discovery::dropped(world, c);
+        let found = discovery::dropped(world, cluster);
         let count = |job: &str| if job == "kubernetes-pods" { found } else { 0 };
-        counts = config::jobs(world, c).into_iter().map(|job| (job.to_owned(), json!(count(job)))).collect();
+        counts = config::jobs(world, cluster).into_iter().map(|job| (job.to_owned(), json!(count(job)))).collect();
         if wanted("kubernetes-pods") {
             dropped =
                 vec![json!({"discoveredLabels": {"job": "kubernetes-pods"}, "scrapePool": "kubernetes-pods"}); found];

@@ -11,11 +11,11 @@ use crate::world::{Cluster, Federation, Pod, Role, Uid, World};
 pub(super) type Samples = Vec<(Labels, Option<i64>, f64)>;
 
 /// The samples of a target, or the error of the scrape.
-pub(super) fn expose(world: &World, c: usize, source: &TargetSource, now: i64) -> Result<Samples, String> {
+pub(super) fn expose(world: &World, cluster: usize, source: &TargetSource, now: i64) -> Result<Samples, String> {
     match source {
-        TargetSource::Itself => Ok(own(world, c)),
-        TargetSource::Pod(uid, port) => pod(world, c, uid, *port),
-        TargetSource::Peer(peer) => peer_samples(world, c, *peer, now),
+        TargetSource::Itself => Ok(own(world, cluster)),
+        TargetSource::Pod(uid, port) => pod(world, cluster, uid, *port),
+        TargetSource::Peer(peer) => peer_samples(world, cluster, *peer, now),
     }
 }
 
@@ -24,8 +24,8 @@ fn metric(name: &str, pairs: &[(&str, &str)], value: f64) -> (Labels, Option<i64
     (Labels::new(all), None, value)
 }
 
-fn own(world: &World, c: usize) -> Samples {
-    let prometheus = &world.clusters[c].prometheus;
+fn own(world: &World, cluster: usize) -> Samples {
+    let prometheus = &world.clusters[cluster].prometheus;
     vec![
         metric("prometheus_build_info", &[("version", "3.5.0"), ("goversion", "go1.24.4")], 1.0),
         metric("prometheus_tsdb_head_series", &[], prometheus.db.all().count() as f64),
@@ -34,8 +34,8 @@ fn own(world: &World, c: usize) -> Samples {
     ]
 }
 
-fn pod(world: &World, c: usize, uid: &Uid, port: u16) -> Result<Samples, String> {
-    let cluster = &world.clusters[c];
+fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, String> {
+    let cluster = &world.clusters[cluster];
     let Some(pod) = cluster.pods.get(uid) else { return Err("context deadline exceeded".into()) };
     let address = pod.ip.map(|ip| format!("{ip}:{port}")).unwrap_or_default();
     let agent = pod.proxy.is_some() && !pod.gateway() && pod.network;
@@ -83,9 +83,9 @@ fn application(cluster: &Cluster, pod: &Pod) -> Samples {
     samples
 }
 
-fn peer_samples(world: &World, c: usize, peer: usize, now: i64) -> Result<Samples, String> {
-    let (from, label) = match world.clusters[c].quirks.federation {
-        Federation::Itself => (c, Some(world.clusters[peer].ident.istio.clone())),
+fn peer_samples(world: &World, cluster: usize, peer: usize, now: i64) -> Result<Samples, String> {
+    let (from, label) = match world.clusters[cluster].quirks.federation {
+        Federation::Itself => (cluster, Some(world.clusters[peer].ident.istio.clone())),
         Federation::Nobody => return Err("dial tcp: connect: connection refused".into()),
         Federation::Stopped if world.now > -60_000 => return Err("context deadline exceeded".into()),
         Federation::Peers | Federation::Stopped => (peer, None),

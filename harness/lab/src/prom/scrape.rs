@@ -13,64 +13,64 @@ use crate::world::{Event, Role, World};
 pub(crate) const INTERVAL: Ms = 5_000;
 
 /// Begins scraping, at an instant of the cluster's own.
-pub(crate) fn begin(world: &mut World, c: usize) {
-    let offset = 900 + 1_400 * i64::try_from(c).unwrap_or(0);
-    world.after(offset % INTERVAL, Event::Scrape(c));
+pub(crate) fn begin(world: &mut World, cluster: usize) {
+    let offset = 900 + 1_400 * i64::try_from(cluster).unwrap_or(0);
+    world.after(offset % INTERVAL, Event::Scrape(cluster));
 }
 
 /// One round, and the next one scheduled.
-pub(crate) fn tick(world: &mut World, c: usize) {
-    world.after(INTERVAL, Event::Scrape(c));
-    if !world.clusters[c].quirks.prometheus_frozen {
-        round(world, c, true);
+pub(crate) fn tick(world: &mut World, cluster: usize) {
+    world.after(INTERVAL, Event::Scrape(cluster));
+    if !world.clusters[cluster].quirks.prometheus_frozen {
+        round(world, cluster, true);
     }
 }
 
 /// Scrapes every target when it is time to and, to `judge`, evaluates the rules.
-pub(crate) fn round(world: &mut World, c: usize, judge: bool) {
+pub(crate) fn round(world: &mut World, cluster: usize, judge: bool) {
     let Some(instance) =
-        world.clusters[c].pods.values().find(|p| p.role == Role::Prometheus && p.serving).map(|p| p.uid.clone())
+        world.clusters[cluster].pods.values().find(|p| p.role == Role::Prometheus && p.serving).map(|p| p.uid.clone())
     else {
         return;
     };
-    if world.clusters[c].prometheus.instance.as_ref() != Some(&instance) {
-        let rules = rule_file::load(world, c);
-        let prometheus = &mut world.clusters[c].prometheus;
+    if world.clusters[cluster].prometheus.instance.as_ref() != Some(&instance) {
+        let rules = rule_file::load(world, cluster);
+        let prometheus = &mut world.clusters[cluster].prometheus;
         *prometheus = Prometheus { instance: Some(instance), rules, ..Prometheus::default() };
     }
-    let every = world.clusters[c].quirks.scrape_interval;
-    if world.clusters[c].prometheus.scraped.is_none_or(|last| world.now - last > every - INTERVAL / 2) {
-        scrape_all(world, c);
+    let every = world.clusters[cluster].quirks.scrape_interval;
+    if world.clusters[cluster].prometheus.scraped.is_none_or(|last| world.now - last > every - INTERVAL / 2) {
+        scrape_all(world, cluster);
     }
     if judge {
-        rules::evaluate(world, c);
+        rules::evaluate(world, cluster);
     }
 }
 
-fn scrape_all(world: &mut World, c: usize) {
+fn scrape_all(world: &mut World, cluster: usize) {
     let now = world.dates.unix_ms(world.now);
-    let mut old = std::mem::take(&mut world.clusters[c].prometheus.targets);
-    let mut targets = discovery::discover(world, c);
+    let mut old = std::mem::take(&mut world.clusters[cluster].prometheus.targets);
+    let mut targets = discovery::discover(world, cluster);
     for target in &mut targets {
         if let Some(at) = old.iter().position(|o| o.source == target.source && o.url == target.url) {
             let previous = old.swap_remove(at);
             target.series = previous.series;
         }
-        scrape(world, c, target, now);
+        scrape(world, cluster, target, now);
     }
     // Targets that are gone from discovery end their series.
-    let db = &mut world.clusters[c].prometheus.db;
+    let db = &mut world.clusters[cluster].prometheus.db;
     for gone in old.iter().filter(|t| !t.foreign) {
         gone.series.iter().for_each(|i| db.push(*i, now, stale()));
     }
-    world.clusters[c].prometheus.targets = targets;
-    world.clusters[c].prometheus.scraped = Some(world.now);
-    world.clusters[c].prometheus.scrapes += 1;
+    world.clusters[cluster].prometheus.targets = targets;
+    world.clusters[cluster].prometheus.scraped = Some(world.now);
+    world.clusters[cluster].prometheus.scrapes += 1;
 }
 
-fn scrape(world: &mut World, c: usize, target: &mut Target, now: i64) {
-    let got = samples::expose(world, c, &target.source, now);
-    let db = &mut world.clusters[c].prometheus.db;
+fn scrape(world: &mut World, cluster: usize, target: &mut Target, now: i64) {
+    let got = samples::expose(world, cluster, &target.source, now);
+    let db = &mut world.clusters[cluster].prometheus.db;
     let mut series = BTreeSet::new();
     let count = got.as_ref().map_or(0, Vec::len);
     match got {

@@ -6,22 +6,22 @@ use super::put::put;
 use crate::store::resources;
 use crate::world::World;
 
-pub(crate) fn seed(world: &mut World, c: usize) {
-    let hello = if c == 0 { "v1" } else { "v2" };
+pub(crate) fn seed(world: &mut World, cluster: usize) {
+    let hello = if cluster == 0 { "v1" } else { "v2" };
     let mut service = service("sample", "helloworld", 5000);
     service["metadata"]["labels"] = json!({"app": "helloworld"});
-    put(world, c, resources::services(), service);
-    let both = world.clusters[c].quirks.every_helloworld;
+    put(world, cluster, resources::services(), service);
+    let both = world.clusters[cluster].quirks.every_helloworld;
     for version in ["v1", "v2"].into_iter().filter(|version| both || *version == hello) {
         let container = json!({"name": "helloworld", "image": "registry.local/app:1", "args": ["helloworld", "-port", "5000", "-version", version]});
         let labels = json!({"app": "helloworld", "version": version});
         let name = format!("helloworld-{version}");
-        put(world, c, resources::deployments(), deployment("sample", &name, &labels, container, 2));
+        put(world, cluster, resources::deployments(), deployment("sample", &name, &labels, container, 2));
     }
-    let client = world.clusters[c].quirks.client;
+    let client = world.clusters[cluster].quirks.client;
     let container = json!({"name": client, "image": "registry.local/app:1", "command": ["/bin/sleep", "2147483647"]});
-    put(world, c, resources::deployments(), deployment("sample", client, &json!({"app": client}), container, 0));
-    bookinfo(world, c);
+    put(world, cluster, resources::deployments(), deployment("sample", client, &json!({"app": client}), container, 0));
+    bookinfo(world, cluster);
 }
 
 fn service(namespace: &str, name: &str, port: u16) -> Value {
@@ -36,10 +36,10 @@ fn deployment(namespace: &str, name: &str, labels: &Value, container: Value, gra
             "spec": {"terminationGracePeriodSeconds": grace, "containers": [container]}}}})
 }
 
-fn bookinfo(world: &mut World, c: usize) {
-    let istio = world.clusters[c].ident.istio.clone();
+fn bookinfo(world: &mut World, cluster: usize) {
+    let istio = world.clusters[cluster].ident.istio.clone();
     for name in ["productpage", "details", "ratings", "reviews"] {
-        put(world, c, resources::services(), service("bookinfo", name, 9080));
+        put(world, cluster, resources::services(), service("bookinfo", name, 9080));
     }
     for (app, version) in [
         ("productpage", "v1"),
@@ -50,7 +50,7 @@ fn bookinfo(world: &mut World, c: usize) {
         ("reviews", "v3"),
     ] {
         let name = format!("{app}-{version}");
-        if world.clusters[c].quirks.missing_deployments.contains(&name) {
+        if world.clusters[cluster].quirks.missing_deployments.contains(&name) {
             continue;
         }
         let container = json!({"name": app, "image": "registry.local/app:1", "args": [app, "-version", version],
@@ -66,14 +66,14 @@ fn bookinfo(world: &mut World, c: usize) {
             value["spec"]["template"]["metadata"]["annotations"] =
                 json!({"sidecar.istio.io/proxyImageType": "distroless"});
         }
-        if world.clusters[c].quirks.without_sidecar.contains(&name) {
+        if world.clusters[cluster].quirks.without_sidecar.contains(&name) {
             value["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
         }
-        put(world, c, resources::deployments(), value);
+        put(world, cluster, resources::deployments(), value);
     }
     put(
         world,
-        c,
+        cluster,
         resources::gateways(),
         json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
         "metadata": {"name": "bookinfo-gateway", "namespace": "bookinfo"},
@@ -81,7 +81,7 @@ fn bookinfo(world: &mut World, c: usize) {
     );
     put(
         world,
-        c,
+        cluster,
         resources::virtualservices(),
         json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
         "metadata": {"name": "bookinfo", "namespace": "bookinfo"},
@@ -90,7 +90,7 @@ fn bookinfo(world: &mut World, c: usize) {
     );
     put(
         world,
-        c,
+        cluster,
         resources::destinationrules(),
         json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
         "metadata": {"name": "reviews", "namespace": "bookinfo"},
@@ -102,7 +102,7 @@ fn bookinfo(world: &mut World, c: usize) {
     );
     put(
         world,
-        c,
+        cluster,
         resources::virtualservices(),
         json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
         "metadata": {"name": "reviews-traffic-split", "namespace": "bookinfo"},
@@ -115,7 +115,7 @@ fn bookinfo(world: &mut World, c: usize) {
 
 /// 70 % at home and 30 % shared by the other clusters.
 fn distribution(world: &World) -> Value {
-    let regions: Vec<&str> = world.clusters.iter().map(|c| c.ident.region).collect();
+    let regions: Vec<&str> = world.clusters.iter().map(|cluster| cluster.ident.region).collect();
     let others = i64::try_from(regions.len()).unwrap_or(1) - 1;
     let rules: Vec<Value> = regions
         .iter()

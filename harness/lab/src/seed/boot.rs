@@ -1,8 +1,8 @@
 //! Fills an empty world, with an hour of history.
 
-use super::{apps, cluster, istio, observability, pki};
+use super::{apps, istio, kubernetes, observability, pki};
 use crate::config::LabConfig;
-use crate::defects::Plan;
+use crate::defects::DefectPlan;
 use crate::engine::settle;
 use crate::error::LabError;
 use crate::kube::controllers::endpoints;
@@ -18,27 +18,30 @@ const UP: i64 = 3_600_000;
 /// Fills an empty world.
 pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError> {
     world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
-    let defects = Plan::new(world, &config.defects)?;
+    let defects = DefectPlan::new(world, &config.defects)?;
     world.now = -UP;
     world.booting = true;
     defects.before_objects(world);
     let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
-    for (c, files) in pki.iter().enumerate() {
-        cluster::seed(world, c);
-        istio::seed(world, c, files);
-        apps::seed(world, c);
-        observability::seed(world, c);
+    for (cluster, files) in pki.iter().enumerate() {
+        kubernetes::seed(world, cluster);
+        istio::seed(world, cluster, files);
+        apps::seed(world, cluster);
+        observability::seed(world, cluster);
     }
     settle(world);
     defects.in_objects(world);
     settle(world);
-    for c in 0..world.clusters.len() {
-        let spaces: Vec<String> =
-            world.clusters[c].store.list(resources::namespaces(), None).map(|n| object::name(n).to_owned()).collect();
+    for cluster in 0..world.clusters.len() {
+        let spaces: Vec<String> = world.clusters[cluster]
+            .store
+            .list(resources::namespaces(), None)
+            .map(|n| object::name(n).to_owned())
+            .collect();
         for space in spaces {
-            endpoints::write(world, c, &space);
+            endpoints::write(world, cluster, &space);
         }
-        kube_proxy::sync(world, c);
+        kube_proxy::sync(world, cluster);
     }
     push::connect_all(world);
     world.clear_queue();
@@ -49,9 +52,9 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     world.now = 0;
     defects.at_start(world);
     settle(world);
-    for c in 0..world.clusters.len() {
-        world.clusters[c].grants.strict = config.least_privilege;
-        scrape::begin(world, c);
+    for cluster in 0..world.clusters.len() {
+        world.clusters[cluster].grants.strict = config.least_privilege;
+        scrape::begin(world, cluster);
     }
     Ok(())
 }
@@ -60,7 +63,7 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
 pub(crate) fn outline(world: &mut World, config: &LabConfig) {
     world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
     (world.now, world.booting) = (-UP, true);
-    for c in 0..world.clusters.len() {
-        cluster::seed(world, c);
+    for cluster in 0..world.clusters.len() {
+        kubernetes::seed(world, cluster);
     }
 }

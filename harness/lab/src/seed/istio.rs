@@ -10,47 +10,47 @@ use crate::world::{ISTIO, World};
 
 const SPACE: &str = "istio-system";
 
-pub(crate) fn seed(world: &mut World, c: usize, files: &Files) {
-    secrets(world, c, files);
-    config(world, c);
-    put(world, c, resources::deployments(), istiod(world, c));
+pub(crate) fn seed(world: &mut World, cluster: usize, files: &Files) {
+    secrets(world, cluster, files);
+    config(world, cluster);
+    put(world, cluster, resources::deployments(), istiod(world, cluster));
     let ports = json!([{"name": "grpc-xds", "port": 15010}, {"name": "https-dns", "port": 15012}, {"name": "https-webhook", "port": 443, "targetPort": 15017},
         {"name": "http-monitoring", "port": 15014}]);
     let labels = json!({"app": "istiod", "istio": "pilot", "istio.io/rev": "default"});
     put(
         world,
-        c,
+        cluster,
         resources::services(),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "istiod", "namespace": SPACE, "labels": labels},
         "spec": {"selector": {"app": "istiod", "istio": "pilot"}, "ports": ports}}),
     );
-    autoscaler(world, c, "istiod", 5);
+    autoscaler(world, cluster, "istiod", 5);
 
-    let network = world.clusters[c].ident.network.clone();
+    let network = world.clusters[cluster].ident.network.clone();
     let ingress = json!({"app": "istio-ingressgateway", "istio": "ingressgateway", "istio.io/rev": "default"});
     let ports = json!([{"name": "status-port", "port": 15021}, {"name": "http2", "port": 80, "targetPort": 8080}, {"name": "https", "port": 443, "targetPort": 8443}]);
-    gateway(world, c, "istio-ingressgateway", &ingress, ports);
+    gateway(world, cluster, "istio-ingressgateway", &ingress, ports);
     let mut east_west = json!({"app": "istio-eastwestgateway", "istio": "eastwestgateway", "istio.io/rev": "default"});
     east_west["topology.istio.io/network"] = json!(network);
     let ports = json!([{"name": "status-port", "port": 15021}, {"name": "tls", "port": 15443}, {"name": "tls-istiod", "port": 15012}, {"name": "tls-webhook", "port": 15017}]);
-    gateway(world, c, "istio-eastwestgateway", &east_west, ports);
+    gateway(world, cluster, "istio-eastwestgateway", &east_west, ports);
     let expose = json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "cross-network-gateway", "namespace": SPACE},
         "spec": {"selector": {"istio": "eastwestgateway"}, "servers": [{"port": {"number": 15443, "name": "tls", "protocol": "TLS"},
             "tls": {"mode": "AUTO_PASSTHROUGH"}, "hosts": ["*.local"]}]}});
-    put(world, c, resources::gateways(), expose);
-    webhooks(world, c, files);
+    put(world, cluster, resources::gateways(), expose);
+    webhooks(world, cluster, files);
 }
 
-fn secrets(world: &mut World, c: usize, files: &Files) {
+fn secrets(world: &mut World, cluster: usize, files: &Files) {
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let cacerts = json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": "cacerts", "namespace": SPACE},
         "data": {"ca-cert.pem": encode(&files.ca_cert), "ca-key.pem": encode(&files.ca_key),
             "cert-chain.pem": encode(&files.cert_chain), "root-cert.pem": encode(&files.root_cert)}});
-    put(world, c, resources::secrets(), cacerts);
+    put(world, cluster, resources::secrets(), cacerts);
     let root = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-ca-root-cert", "namespace": SPACE}, "data": {"root-cert.pem": files.root_cert}});
-    put(world, c, resources::configmaps(), root);
-    for d in (0..world.clusters.len()).filter(|d| *d != c) {
-        let there = &world.clusters[d];
+    put(world, cluster, resources::configmaps(), root);
+    for other in (0..world.clusters.len()).filter(|other| *other != cluster) {
+        let there = &world.clusters[other];
         let id = there.ident.istio.clone();
         let kubeconfig = format!(
             "apiVersion: v1\nclusters:\n- cluster:\n    server: http://{}:6443\n  name: {id}\ncontexts:\n- context:\n    cluster: {id}\n    \
@@ -62,27 +62,27 @@ fn secrets(world: &mut World, c: usize, files: &Files) {
             "metadata": {"name": format!("istio-remote-secret-{id}"), "namespace": SPACE, "labels": {"istio/multiCluster": "true"},
                 "annotations": {"networking.istio.io/cluster": id}},
             "data": {id.clone(): encode(&kubeconfig)}});
-        put(world, c, resources::secrets(), secret);
+        put(world, cluster, resources::secrets(), secret);
     }
 }
 
-fn config(world: &mut World, c: usize) {
-    let ident = world.clusters[c].ident.clone();
+fn config(world: &mut World, cluster: usize) {
+    let ident = world.clusters[cluster].ident.clone();
     let mesh = "accessLogFile: \"\"\ndefaultConfig:\n  discoveryAddress: istiod.istio-system.svc:15012\ndefaultProviders:\n  metrics:\n  - prometheus\n\
                 enablePrometheusMerge: true\nrootNamespace: istio-system\ntrustDomain: cluster.local";
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio", "namespace": SPACE, "labels": {"istio.io/rev": "default"}},
         "data": {"mesh": mesh, "meshNetworks": "networks: {}"}});
-    put(world, c, resources::configmaps(), map);
+    put(world, cluster, resources::configmaps(), map);
     let values = json!({"global": {"meshID": "oke-mesh", "network": ident.network, "multiCluster": {"clusterName": ident.istio},
         "hub": "registry.local", "tag": ISTIO, "istioNamespace": SPACE}, "revision": ""});
     let injector = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-sidecar-injector", "namespace": SPACE,
         "labels": {"istio.io/rev": "default"}}, "data": {"values": values.to_string()}});
-    put(world, c, resources::configmaps(), injector);
+    put(world, cluster, resources::configmaps(), injector);
 }
 
-fn istiod(world: &World, c: usize) -> Value {
-    let ident = &world.clusters[c].ident;
-    let quirks = &world.clusters[c].quirks;
+fn istiod(world: &World, cluster: usize) -> Value {
+    let ident = &world.clusters[cluster].ident;
+    let quirks = &world.clusters[cluster].quirks;
     let mut env = vec![json!({"name": "REVISION", "value": "default"})];
     env.extend((!quirks.nameless).then(|| json!({"name": "CLUSTER_ID", "value": ident.istio})));
     let labels =
@@ -100,10 +100,10 @@ fn istiod(world: &World, c: usize) -> Value {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
-fn gateway(world: &mut World, c: usize, name: &str, labels: &Value, ports: Value) {
-    let ident = world.clusters[c].ident.clone();
-    let mut env = world.clusters[c].quirks.identity(&ident);
-    let image = world.clusters[c].quirks.istio_image("proxyv2");
+fn gateway(world: &mut World, cluster: usize, name: &str, labels: &Value, ports: Value) {
+    let ident = world.clusters[cluster].ident.clone();
+    let mut env = world.clusters[cluster].quirks.identity(&ident);
+    let image = world.clusters[cluster].quirks.istio_image("proxyv2");
     if name == "istio-eastwestgateway" {
         env.push(json!({"name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": ident.network}));
     }
@@ -121,21 +121,21 @@ fn gateway(world: &mut World, c: usize, name: &str, labels: &Value, ports: Value
                     "ports": [{"containerPort": 15021}, {"containerPort": 15090, "name": "http-envoy-prom"}],
                     "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021}, "initialDelaySeconds": 1, "periodSeconds": 2, "failureThreshold": 30},
                     "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}}}]}}}});
-    put(world, c, resources::deployments(), deployment);
+    put(world, cluster, resources::deployments(), deployment);
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SPACE, "labels": labels},
         "spec": {"type": "LoadBalancer", "selector": selector, "ports": ports}});
-    put(world, c, resources::services(), service);
-    autoscaler(world, c, name, if name == "istio-ingressgateway" { 1 } else { 5 });
+    put(world, cluster, resources::services(), service);
+    autoscaler(world, cluster, name, if name == "istio-ingressgateway" { 1 } else { 5 });
 }
 
-fn autoscaler(world: &mut World, c: usize, name: &str, maximum: i64) {
+fn autoscaler(world: &mut World, cluster: usize, name: &str, maximum: i64) {
     let value = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name, "namespace": SPACE, "labels": {"app": name}},
         "spec": {"minReplicas": 1, "maxReplicas": maximum, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}]}});
-    put(world, c, resources::hpas(), value);
+    put(world, cluster, resources::hpas(), value);
 }
 
-fn webhooks(world: &mut World, c: usize, files: &Files) {
+fn webhooks(world: &mut World, cluster: usize, files: &Files) {
     let root = base64::engine::general_purpose::STANDARD.encode(&files.root_cert);
     let client = |path: &str| json!({"service": {"name": "istiod", "namespace": SPACE, "path": path, "port": 443}, "caBundle": root});
     let injector = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
@@ -143,10 +143,10 @@ fn webhooks(world: &mut World, c: usize, files: &Files) {
         "webhooks": [{"name": "namespace.sidecar-injector.istio.io", "clientConfig": client("/inject"), "failurePolicy": "Fail", "sideEffects": "None",
             "admissionReviewVersions": ["v1"], "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
             "namespaceSelector": {"matchExpressions": [{"key": "istio-injection", "operator": "In", "values": ["enabled"]}]}}]});
-    put(world, c, resources::mutating_webhooks(), injector);
+    put(world, cluster, resources::mutating_webhooks(), injector);
     let validator = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "istio-validator-istio-system", "labels": {"app": "istiod", "istio.io/rev": "default"}},
         "webhooks": [{"name": "rev.validation.istio.io", "clientConfig": client("/validate"), "failurePolicy": "Fail", "sideEffects": "None",
             "admissionReviewVersions": ["v1"], "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": ["security.istio.io", "networking.istio.io"], "apiVersions": ["*"], "resources": ["*"]}]}]});
-    put(world, c, resources::validating_webhooks(), validator);
+    put(world, cluster, resources::validating_webhooks(), validator);
 }

@@ -2,8 +2,8 @@
 
 mod apps;
 mod boot;
-mod cluster;
 mod istio;
+mod kubernetes;
 mod observability;
 mod pki;
 mod put;

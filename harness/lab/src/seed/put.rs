@@ -8,9 +8,9 @@ use crate::store::Resource;
 use crate::world::World;
 
 /// Creates an object as the API server would, admission included.
-pub(crate) fn put(world: &mut World, c: usize, resource: &'static Resource, mut value: Value) {
-    if admission::admit(world, c, resource, &mut value).is_ok() {
-        world.create(c, resource, value);
+pub(crate) fn put(world: &mut World, cluster: usize, resource: &'static Resource, mut value: Value) {
+    if admission::admit(world, cluster, resource, &mut value).is_ok() {
+        world.create(cluster, resource, value);
         settle(world);
     }
 }

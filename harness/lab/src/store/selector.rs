@@ -64,8 +64,8 @@ impl Selector {
 /// Commas outside parentheses separate requirements.
 fn split(text: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
-    for (at, c) in text.char_indices() {
-        match c {
+    for (at, letter) in text.char_indices() {
+        match letter {
             '(' => depth += 1,
             ')' => depth -= 1,
             ',' if depth == 0 => {

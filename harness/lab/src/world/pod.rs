@@ -146,8 +146,9 @@ fn role(value: &Value) -> Role {
         Some("eastwestgateway") => return Role::EastWestGateway,
         _ => {}
     }
-    let Some(main) =
-        object::items(value, "/spec/containers").iter().find(|c| object::text(c, "/name") != "istio-proxy")
+    let Some(main) = object::items(value, "/spec/containers")
+        .iter()
+        .find(|container| object::text(container, "/name") != "istio-proxy")
     else {
         return Role::Other;
     };
@@ -165,7 +166,10 @@ fn role(value: &Value) -> Role {
         _ if image.contains("/prometheus:") => Role::Prometheus,
         _ if image.contains("/alertmanager:") => Role::Alertmanager,
         _ if image.contains("coredns") => Role::Dns,
-        _ if object::items(main, "/command").iter().any(|c| c.as_str().is_some_and(|c| c.ends_with("sleep"))) => {
+        _ if object::items(main, "/command")
+            .iter()
+            .any(|word| word.as_str().is_some_and(|word| word.ends_with("sleep"))) =>
+        {
             Role::Sleep
         }
         _ => Role::Other,
@@ -173,7 +177,7 @@ fn role(value: &Value) -> Role {
 }
 
 fn has_proxy(value: &Value) -> bool {
-    ["/spec/containers", "/spec/initContainers"]
-        .iter()
-        .any(|list| object::items(value, list).iter().any(|c| object::text(c, "/name") == "istio-proxy"))
+    ["/spec/containers", "/spec/initContainers"].iter().any(|list| {
+        object::items(value, list).iter().any(|container| object::text(container, "/name") == "istio-proxy")
+    })
 }

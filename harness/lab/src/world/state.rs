@@ -78,30 +78,30 @@ impl World {
     }
 
     /// Adds an object to a cluster, dated now.
-    pub(crate) fn create(&mut self, c: usize, resource: &'static Resource, value: Value) -> Arc<Value> {
+    pub(crate) fn create(&mut self, cluster: usize, resource: &'static Resource, value: Value) -> Arc<Value> {
         let date = self.date();
-        self.clusters[c].store.create(resource, value, &date)
+        self.clusters[cluster].store.create(resource, value, &date)
     }
 
     /// Changes an object in place; nothing happens when it is not there.
     pub(crate) fn edit(
         &mut self,
-        c: usize,
+        cluster: usize,
         resource: &'static Resource,
         namespace: &str,
         name: &str,
         change: impl FnOnce(&mut Value),
     ) -> Option<Arc<Value>> {
-        let store = &mut self.clusters[c].store;
+        let store = &mut self.clusters[cluster].store;
         let mut value = (**store.get(resource, namespace, name)?).clone();
         change(&mut value);
         Some(store.replace(resource, value))
     }
 
     /// The pod's object in the API.
-    pub(crate) fn pod_object(&self, c: usize, uid: &str) -> Option<&Arc<Value>> {
-        let pod = self.clusters[c].pods.get(uid)?;
-        let found = self.clusters[c].store.get(crate::store::resources::pods(), &pod.namespace, &pod.name)?;
+    pub(crate) fn pod_object(&self, cluster: usize, uid: &str) -> Option<&Arc<Value>> {
+        let pod = self.clusters[cluster].pods.get(uid)?;
+        let found = self.clusters[cluster].store.get(crate::store::resources::pods(), &pod.namespace, &pod.name)?;
         (object::uid(found) == uid).then_some(found)
     }
 }

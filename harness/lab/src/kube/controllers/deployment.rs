@@ -13,33 +13,36 @@ const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Reconciles the Deployment that owns a `ReplicaSet`.
-pub(crate) fn reconcile_owner(world: &mut World, c: usize, replicaset: &Value) {
+pub(crate) fn reconcile_owner(world: &mut World, cluster: usize, replicaset: &Value) {
     let Some((_, uid)) = object::controller(replicaset) else { return };
     let namespace = object::namespace(replicaset);
-    let found = world.clusters[c].store.list(resources::deployments(), Some(namespace)).find(|d| object::uid(d) == uid);
-    if let Some(name) = found.map(|d| object::name(d).to_owned()) {
-        reconcile(world, c, namespace, &name);
+    let found = world.clusters[cluster]
+        .store
+        .list(resources::deployments(), Some(namespace))
+        .find(|deployment| object::uid(deployment) == uid);
+    if let Some(name) = found.map(|deployment| object::name(deployment).to_owned()) {
+        reconcile(world, cluster, namespace, &name);
     }
 }
 
 /// One step towards the spec.
-pub(crate) fn reconcile(world: &mut World, c: usize, namespace: &str, name: &str) {
-    let Some(deployment) = world.clusters[c].store.get(resources::deployments(), namespace, name).cloned() else {
+pub(crate) fn reconcile(world: &mut World, cluster: usize, namespace: &str, name: &str) {
+    let Some(deployment) = world.clusters[cluster].store.get(resources::deployments(), namespace, name).cloned() else {
         return;
     };
-    if object::deleting(&deployment) || world.clusters[c].quirks.inert {
+    if object::deleting(&deployment) || world.clusters[cluster].quirks.inert {
         return;
     }
-    let current = ensure_current(world, c, &deployment);
+    let current = ensure_current(world, cluster, &deployment);
     if !object::flag(&deployment, "/spec/paused") {
-        roll(world, c, &deployment, &current);
+        roll(world, cluster, &deployment, &current);
     }
-    status(world, c, namespace, name, &current);
+    status(world, cluster, namespace, name, &current);
 }
 
-fn owned(world: &World, c: usize, deployment: &Value) -> Vec<Arc<Value>> {
+fn owned(world: &World, cluster: usize, deployment: &Value) -> Vec<Arc<Value>> {
     let uid = object::uid(deployment);
-    let list = world.clusters[c].store.list(resources::replicasets(), Some(object::namespace(deployment)));
+    let list = world.clusters[cluster].store.list(resources::replicasets(), Some(object::namespace(deployment)));
     list.filter(|rs| object::controller(rs).is_some_and(|(_, owner)| owner == uid)).cloned().collect()
 }
 
@@ -48,10 +51,10 @@ fn template_hash(deployment: &Value) -> String {
 }
 
 /// The name of the `ReplicaSet` for the present template, which exists afterwards.
-fn ensure_current(world: &mut World, c: usize, deployment: &Value) -> String {
+fn ensure_current(world: &mut World, cluster: usize, deployment: &Value) -> String {
     let hash = template_hash(deployment);
     let name = format!("{}-{hash}", object::name(deployment));
-    let existing = owned(world, c, deployment);
+    let existing = owned(world, cluster, deployment);
     let latest =
         existing.iter().filter_map(|rs| object::annotation(rs, REVISION)?.parse::<u64>().ok()).max().unwrap_or(0);
     let namespace = object::namespace(deployment).to_owned();
@@ -60,7 +63,7 @@ fn ensure_current(world: &mut World, c: usize, deployment: &Value) -> String {
         Some(found) if object::annotation(found, REVISION) != Some(&revision) => {
             revision = (latest + 1).to_string();
             let set = revision.clone();
-            world.edit(c, resources::replicasets(), &namespace, &name, |rs| {
+            world.edit(cluster, resources::replicasets(), &namespace, &name, |rs| {
                 object::set(rs, "/metadata/annotations/deployment.kubernetes.io~1revision", json!(set));
             });
         }
@@ -80,11 +83,11 @@ fn ensure_current(world: &mut World, c: usize, deployment: &Value) -> String {
                 "spec": {"replicas": 0, "selector": selector, "template": template},
                 "status": {"replicas": 0},
             });
-            world.create(c, resources::replicasets(), value);
+            world.create(cluster, resources::replicasets(), value);
         }
     }
     if object::annotation(deployment, REVISION) != Some(&revision) {
-        world.edit(c, resources::deployments(), &namespace, object::name(deployment), |d| {
+        world.edit(cluster, resources::deployments(), &namespace, object::name(deployment), |d| {
             object::set(d, "/metadata/annotations/deployment.kubernetes.io~1revision", json!(revision));
         });
     }
@@ -111,19 +114,19 @@ fn share(value: Option<&Value>, of: i64, up: bool) -> i64 {
     }
 }
 
-fn roll(world: &mut World, c: usize, deployment: &Value, current: &str) {
+fn roll(world: &mut World, cluster: usize, deployment: &Value, current: &str) {
     let namespace = object::namespace(deployment).to_owned();
     let desired = replicas(deployment);
-    let sets = owned(world, c, deployment);
+    let sets = owned(world, cluster, deployment);
     let old: Vec<_> = sets.iter().filter(|rs| object::name(rs) != current && replicas(rs) > 0).cloned().collect();
     let Some(new) = sets.iter().find(|rs| object::name(rs) == current).cloned() else { return };
     let total: i64 = sets.iter().map(|rs| replicas(rs)).sum();
     if object::text(deployment, "/spec/strategy/type") == "Recreate" {
         for rs in &old {
-            scale(world, c, rs, 0);
+            scale(world, cluster, rs, 0);
         }
         let gone = old.iter().all(|rs| count(rs, "replicas") == 0);
-        scale(world, c, &new, if gone { desired } else { 0 });
+        scale(world, cluster, &new, if gone { desired } else { 0 });
         return;
     }
     let surge = share(deployment.pointer("/spec/strategy/rollingUpdate/maxSurge"), desired, true);
@@ -133,11 +136,11 @@ fn roll(world: &mut World, c: usize, deployment: &Value, current: &str) {
     }
     let room = (desired + surge - total).max(0);
     let target = if old.is_empty() || replicas(&new) > desired { desired } else { desired.min(replicas(&new) + room) };
-    scale(world, c, &new, target);
+    scale(world, cluster, &new, target);
     if old.is_empty() {
         return;
     }
-    let sets = owned(world, c, deployment);
+    let sets = owned(world, cluster, deployment);
     let available: i64 = sets.iter().map(|rs| count(rs, "availableReplicas")).sum();
     let minimum = desired - unavailable;
     let mut spare = available - minimum;
@@ -147,35 +150,35 @@ fn roll(world: &mut World, c: usize, deployment: &Value, current: &str) {
         let remove = unhealthy + spare.clamp(0, replicas(&rs) - unhealthy);
         spare -= remove - unhealthy;
         if remove > 0 {
-            scale(world, c, &rs, replicas(&rs) - remove);
+            scale(world, cluster, &rs, replicas(&rs) - remove);
         }
     }
     let _ = namespace;
 }
 
-fn scale(world: &mut World, c: usize, replicaset: &Value, to: i64) {
+fn scale(world: &mut World, cluster: usize, replicaset: &Value, to: i64) {
     if replicas(replicaset) == to {
         return;
     }
     let (namespace, name) = (object::namespace(replicaset).to_owned(), object::name(replicaset).to_owned());
     let verb = if to > replicas(replicaset) { "up" } else { "down" };
     let text = format!("Scaled {verb} replica set {name} from {} to {to}", replicas(replicaset));
-    world.edit(c, resources::replicasets(), &namespace, &name, |rs| object::set(rs, "/spec/replicas", json!(to)));
+    world.edit(cluster, resources::replicasets(), &namespace, &name, |rs| object::set(rs, "/spec/replicas", json!(to)));
     let owner =
         object::items(replicaset, "/metadata/ownerReferences").first().map(|o| object::text(o, "/name").to_owned());
     if let Some(owner) =
-        owner.and_then(|o| world.clusters[c].store.get(resources::deployments(), &namespace, &o).cloned())
+        owner.and_then(|o| world.clusters[cluster].store.get(resources::deployments(), &namespace, &o).cloned())
     {
-        super::super::events::record(world, c, &owner, "Deployment", false, "ScalingReplicaSet", &text);
+        super::super::events::record(world, cluster, &owner, "Deployment", false, "ScalingReplicaSet", &text);
     }
-    super::replicaset::reconcile(world, c, &namespace, &name);
+    super::replicaset::reconcile(world, cluster, &namespace, &name);
 }
 
-fn status(world: &mut World, c: usize, namespace: &str, name: &str, current: &str) {
-    let Some(deployment) = world.clusters[c].store.get(resources::deployments(), namespace, name).cloned() else {
+fn status(world: &mut World, cluster: usize, namespace: &str, name: &str, current: &str) {
+    let Some(deployment) = world.clusters[cluster].store.get(resources::deployments(), namespace, name).cloned() else {
         return;
     };
-    let sets = owned(world, c, &deployment);
+    let sets = owned(world, cluster, &deployment);
     let sum = |field: &str| sets.iter().map(|rs| count(rs, field)).sum::<i64>();
     let new = sets.iter().find(|rs| object::name(rs) == current);
     let desired = replicas(&deployment);
@@ -221,7 +224,7 @@ fn status(world: &mut World, c: usize, namespace: &str, name: &str, current: &st
         Some(p) if settled || object::text(p, "/reason") == reason && !moved => p.clone(),
         _ => {
             if !complete && !overdue {
-                world.after(deadline + 1000, Event::Rollout(c, namespace.to_owned(), name.to_owned()));
+                world.after(deadline + 1000, Event::Rollout(cluster, namespace.to_owned(), name.to_owned()));
             }
             condition("Progressing", on, reason, &message, progress, &now)
         }
@@ -241,7 +244,7 @@ fn status(world: &mut World, c: usize, namespace: &str, name: &str, current: &st
         condition("Available", "False", "MinimumReplicasUnavailable", text, old("Available"), &now)
     };
     status["conditions"] = json!([availability, progressing]);
-    world.edit(c, resources::deployments(), namespace, name, |d| object::set(d, "/status", status));
+    world.edit(cluster, resources::deployments(), namespace, name, |d| object::set(d, "/status", status));
 }
 
 fn condition(kind: &str, on: &str, reason: &str, message: &str, old: Option<&Value>, now: &str) -> Value {

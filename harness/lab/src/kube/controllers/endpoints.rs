@@ -9,31 +9,32 @@ use crate::store::{object, resources};
 use crate::world::{Stage, World};
 
 /// Brings the slices of every Service of a namespace up to date.
-pub(crate) fn sync(world: &mut World, c: usize, namespace: &str) {
+pub(crate) fn sync(world: &mut World, cluster: usize, namespace: &str) {
     // While a mesh is set up there is nobody to tell; the boot asks for everything at its end.
     if !world.booting {
-        write(world, c, namespace);
+        write(world, cluster, namespace);
     }
 }
 
 /// Writes the slices of a namespace.
-pub(crate) fn write(world: &mut World, c: usize, namespace: &str) {
-    let services: Vec<_> = world.clusters[c].store.list(resources::services(), Some(namespace)).cloned().collect();
+pub(crate) fn write(world: &mut World, cluster: usize, namespace: &str) {
+    let services: Vec<_> =
+        world.clusters[cluster].store.list(resources::services(), Some(namespace)).cloned().collect();
     for service in services {
         if service.pointer("/spec/selector").is_some_and(|s| !s.is_null()) {
-            one(world, c, &service);
+            one(world, cluster, &service);
         }
     }
 }
 
-fn one(world: &mut World, c: usize, service: &Value) {
+fn one(world: &mut World, cluster: usize, service: &Value) {
     let (namespace, name) = (object::namespace(service), object::name(service));
     let selector = Selector::map(service.pointer("/spec/selector"));
-    let cluster = &world.clusters[c];
+    let here = &world.clusters[cluster];
     let mut endpoints = Vec::new();
     let (mut ready_addresses, mut unready_addresses) = (Vec::new(), Vec::new());
     let mut pods: Vec<_> =
-        cluster.pods.values().filter(|p| p.namespace == namespace && selector.matches(Some(&p.labels))).collect();
+        here.pods.values().filter(|p| p.namespace == namespace && selector.matches(Some(&p.labels))).collect();
     pods.sort_by_key(|p| (p.created, p.name.clone()));
     for pod in pods {
         let (Some(ip), Some(node)) = (pod.ip, pod.node) else { continue };
@@ -42,7 +43,7 @@ fn one(world: &mut World, c: usize, service: &Value) {
         }
         let terminating = pod.terminating();
         let reference = json!({"kind": "Pod", "namespace": namespace, "name": pod.name, "uid": &*pod.uid});
-        let node = cluster.ident.node_name(node);
+        let node = here.ident.node_name(node);
         let address = json!({"ip": ip.to_string(), "nodeName": node, "targetRef": reference});
         if pod.ready && !terminating {
             ready_addresses.push(address);
@@ -50,7 +51,7 @@ fn one(world: &mut World, c: usize, service: &Value) {
             unready_addresses.push(address);
         }
         endpoints.push(json!({
-            "addresses": [ip.to_string()], "nodeName": node, "targetRef": reference, "zone": cluster.ident.zone,
+            "addresses": [ip.to_string()], "nodeName": node, "targetRef": reference, "zone": here.ident.zone,
             "conditions": {"ready": pod.ready && !terminating, "serving": pod.ready, "terminating": terminating},
         }));
     }
@@ -77,10 +78,10 @@ fn one(world: &mut World, c: usize, service: &Value) {
     }
     let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace, "ownerReferences": owner}, "subsets": subsets});
     for (resource, value) in [(resources::endpointslices(), slice), (resources::endpoints(), endpoints)] {
-        if world.clusters[c].store.get(resource, namespace, object::name(&value)).is_some() {
-            world.clusters[c].store.replace(resource, value);
+        if world.clusters[cluster].store.get(resource, namespace, object::name(&value)).is_some() {
+            world.clusters[cluster].store.replace(resource, value);
         } else {
-            world.create(c, resource, value);
+            world.create(cluster, resource, value);
         }
     }
 }

@@ -8,11 +8,11 @@ use crate::store::{Resource, object, resources};
 use crate::world::World;
 
 /// Deletes what the gone object owned.
-pub(crate) fn collect(world: &mut World, c: usize, gone: &Value) {
+pub(crate) fn collect(world: &mut World, cluster: usize, gone: &Value) {
     let uid = object::uid(gone).to_owned();
     let mut dependents: Vec<(&'static Resource, String, String)> = Vec::new();
     for resource in RESOURCES {
-        for value in world.clusters[c].store.list(resource, None) {
+        for value in world.clusters[cluster].store.list(resource, None) {
             let owners = object::items(value, "/metadata/ownerReferences");
             if !owners.is_empty() && owners.iter().all(|o| object::text(o, "/uid") == uid) {
                 dependents.push((resource, object::namespace(value).to_owned(), object::name(value).to_owned()));
@@ -20,19 +20,21 @@ pub(crate) fn collect(world: &mut World, c: usize, gone: &Value) {
         }
     }
     for (resource, namespace, name) in dependents {
-        deletion::now_or_gracefully(world, c, resource, &namespace, &name);
+        deletion::now_or_gracefully(world, cluster, resource, &namespace, &name);
     }
 }
 
 /// Empties a namespace that is being deleted, then lets it go.
-pub(crate) fn empty_namespace(world: &mut World, c: usize, namespace: &str) {
+pub(crate) fn empty_namespace(world: &mut World, cluster: usize, namespace: &str) {
     for resource in RESOURCES.iter().filter(|r| r.namespaced) {
         let names: Vec<String> =
-            world.clusters[c].store.list(resource, Some(namespace)).map(|v| object::name(v).to_owned()).collect();
+            world.clusters[cluster].store.list(resource, Some(namespace)).map(|v| object::name(v).to_owned()).collect();
         for name in names {
-            world.clusters[c].store.remove(resource, namespace, &name);
+            world.clusters[cluster].store.remove(resource, namespace, &name);
         }
     }
-    world.edit(c, resources::namespaces(), "", namespace, |n| object::set(n, "/status/phase", json!("Terminating")));
-    world.clusters[c].store.remove(resources::namespaces(), "", namespace);
+    world.edit(cluster, resources::namespaces(), "", namespace, |n| {
+        object::set(n, "/status/phase", json!("Terminating"))
+    });
+    world.clusters[cluster].store.remove(resources::namespaces(), "", namespace);
 }

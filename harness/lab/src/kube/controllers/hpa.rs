@@ -6,11 +6,12 @@ use crate::store::{object, resources};
 use crate::world::World;
 
 /// Writes the status of every autoscaler of a namespace.
-pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
-    let all: Vec<_> = world.clusters[c].store.list(resources::hpas(), Some(namespace)).cloned().collect();
+pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str) {
+    let all: Vec<_> = world.clusters[cluster].store.list(resources::hpas(), Some(namespace)).cloned().collect();
     for hpa in all {
         let target = object::text(&hpa, "/spec/scaleTargetRef/name");
-        let Some(deployment) = world.clusters[c].store.get(resources::deployments(), namespace, target).cloned() else {
+        let Some(deployment) = world.clusters[cluster].store.get(resources::deployments(), namespace, target).cloned()
+        else {
             continue;
         };
         let replicas = object::int(&deployment, "/spec/replicas").unwrap_or(1);
@@ -32,13 +33,16 @@ pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
         if !same || object::int(&hpa, "/status/currentReplicas") != Some(replicas) {
             let status = json!({"currentReplicas": replicas, "desiredReplicas": 0, "conditions": [
                 {"type": "AbleToScale", "status": "True", "reason": "SucceededGetScale", "message": "the HPA controller was able to get the target's current scale", "lastTransitionTime": date}, active]});
-            world.edit(c, resources::hpas(), namespace, object::name(&hpa), |h| object::set(h, "/status", status));
+            world
+                .edit(cluster, resources::hpas(), namespace, object::name(&hpa), |h| object::set(h, "/status", status));
         }
         // Even without metrics an autoscaler brings any other count than zero back into its bounds.
-        let restless = world.clusters[c].quirks.restless.iter().any(|n| n == object::name(&hpa));
+        let restless = world.clusters[cluster].quirks.restless.iter().any(|n| n == object::name(&hpa));
         if (replicas > 0 || restless) && !(minimum..=maximum).contains(&replicas) && !world.booting {
             let to = replicas.clamp(minimum, maximum);
-            world.edit(c, resources::deployments(), namespace, target, |d| object::set(d, "/spec/replicas", json!(to)));
+            world.edit(cluster, resources::deployments(), namespace, target, |d| {
+                object::set(d, "/spec/replicas", json!(to))
+            });
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::store::{object, resources};
 use crate::world::{Event, World};
 
 /// Creates the pod of a new Job.
-pub(crate) fn start(world: &mut World, c: usize, job: &Value) {
+pub(crate) fn start(world: &mut World, cluster: usize, job: &Value) {
     let mut pod = job.pointer("/spec/template").cloned().unwrap_or_else(|| json!({}));
     let (namespace, name) = (object::namespace(job).to_owned(), object::name(job).to_owned());
     let suffix = world.rng.suffix(5);
@@ -20,19 +20,19 @@ pub(crate) fn start(world: &mut World, c: usize, job: &Value) {
     let owner = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": object::uid(job), "controller": true, "blockOwnerDeletion": true}]);
     object::set(&mut pod, "/metadata/ownerReferences", owner);
     let command = object::text(&pod, "/spec/containers/0/command/0").to_owned();
-    if let Err(why) = admission::admit(world, c, resources::pods(), &mut pod) {
-        events::record(world, c, job, "Job", true, "FailedCreate", &why);
+    if let Err(why) = admission::admit(world, cluster, resources::pods(), &mut pod) {
+        events::record(world, cluster, job, "Job", true, "FailedCreate", &why);
         return;
     }
-    let created = world.create(c, resources::pods(), pod);
+    let created = world.create(cluster, resources::pods(), pod);
     if matches!(command.rsplit('/').next(), Some("true" | "echo" | "date")) {
-        world.after(4_000, Event::Complete(c, object::uid(&created).into()));
+        world.after(4_000, Event::Complete(cluster, object::uid(&created).into()));
     }
 }
 
 /// Writes the Job's status from its pod.
-pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str, uid: &str) {
-    let store = &world.clusters[c].store;
+pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str, uid: &str) {
+    let store = &world.clusters[cluster].store;
     let Some(job) = store.list(resources::jobs(), Some(namespace)).find(|j| object::uid(j) == uid).cloned() else {
         return;
     };
@@ -51,5 +51,5 @@ pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str, uid: &str) {
             json!([{"type": "Complete", "status": "True", "lastTransitionTime": date, "lastProbeTime": date}]);
     }
     let name = object::name(&job).to_owned();
-    world.edit(c, resources::jobs(), namespace, &name, |j| object::set(j, "/status", status));
+    world.edit(cluster, resources::jobs(), namespace, &name, |j| object::set(j, "/status", status));
 }

@@ -8,11 +8,11 @@ use crate::store::{object, resources};
 use crate::world::World;
 
 /// Writes the status of every budget of a namespace.
-pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
-    let budgets: Vec<_> = world.clusters[c].store.list(resources::pdbs(), Some(namespace)).cloned().collect();
+pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str) {
+    let budgets: Vec<_> = world.clusters[cluster].store.list(resources::pdbs(), Some(namespace)).cloned().collect();
     for budget in budgets {
         let selector = budget.pointer("/spec/selector").map(Selector::object).unwrap_or_default();
-        let pods: Vec<_> = world.clusters[c]
+        let pods: Vec<_> = world.clusters[cluster]
             .store
             .list(resources::pods(), Some(namespace))
             .filter(|p| selector.matches(object::labels(p)))
@@ -31,7 +31,7 @@ pub(crate) fn refresh(world: &mut World, c: usize, namespace: &str) {
         let generation = object::int(&budget, "/metadata/generation");
         let status = json!({"currentHealthy": healthy, "desiredHealthy": desired, "expectedPods": expected,
             "disruptionsAllowed": (healthy - desired).max(0), "observedGeneration": generation});
-        world.edit(c, resources::pdbs(), namespace, object::name(&budget), |b| object::set(b, "/status", status));
+        world.edit(cluster, resources::pdbs(), namespace, object::name(&budget), |b| object::set(b, "/status", status));
     }
 }
 
@@ -40,8 +40,8 @@ fn whole(count: usize) -> i64 {
 }
 
 /// The budget that forbids evicting a pod now.
-pub(crate) fn forbids(world: &World, c: usize, pod: &Value) -> Option<(String, Value)> {
-    let budgets = world.clusters[c].store.list(resources::pdbs(), Some(object::namespace(pod)));
+pub(crate) fn forbids(world: &World, cluster: usize, pod: &Value) -> Option<(String, Value)> {
+    let budgets = world.clusters[cluster].store.list(resources::pdbs(), Some(object::namespace(pod)));
     budgets
         .filter(|b| b.pointer("/spec/selector").map(Selector::object).unwrap_or_default().matches(object::labels(pod)))
         .find(|b| object::int(b, "/status/disruptionsAllowed").unwrap_or(0) < 1)

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use promql_parser::parser::{AggregateExpr, LabelModifier};
 
-use super::{Failed, Sample, Value, eval as eval_expr};
+use super::{QueryError, Sample, Value, eval as eval_expr};
 use crate::prom::labels::Labels;
 use crate::prom::tsdb::Tsdb;
 
-pub(super) fn eval(db: &Tsdb, expr: &AggregateExpr, at: i64) -> Result<Value, Failed> {
+pub(super) fn eval(db: &Tsdb, expr: &AggregateExpr, at: i64) -> Result<Value, QueryError> {
     let op = expr.op.to_string();
     let Value::Vector(list) = eval_expr(db, &expr.expr, at)? else {
-        return Err(Failed::bad(format!("expected type instant vector in aggregation expression {op}")));
+        return Err(QueryError::bad(format!("expected type instant vector in aggregation expression {op}")));
     };
     let parameter = match &expr.param {
         Some(param) => match eval_expr(db, param, at)? {
             Value::Scalar(n) => Ok(n),
             Value::Text(s) => Err(s),
-            _ => return Err(Failed::bad(format!("expected type scalar in aggregation parameter of {op}"))),
+            _ => return Err(QueryError::bad(format!("expected type scalar in aggregation parameter of {op}"))),
         },
         None => Ok(0.0),
     };
@@ -62,7 +62,7 @@ pub(super) fn eval(db: &Tsdb, expr: &AggregateExpr, at: i64) -> Result<Value, Fa
     Ok(Value::Vector(out))
 }
 
-fn fold(op: &str, values: &[f64], parameter: f64) -> Result<f64, Failed> {
+fn fold(op: &str, values: &[f64], parameter: f64) -> Result<f64, QueryError> {
     let n = values.len() as f64;
     let sum: f64 = values.iter().sum();
     let variance = || values.iter().map(|v| (v - sum / n).powi(2)).sum::<f64>() / n;
@@ -76,7 +76,7 @@ fn fold(op: &str, values: &[f64], parameter: f64) -> Result<f64, Failed> {
         "stddev" => variance().sqrt(),
         "stdvar" => variance(),
         "quantile" => quantile(parameter, values),
-        other => return Err(Failed::bad(format!("unknown aggregation {other}"))),
+        other => return Err(QueryError::bad(format!("unknown aggregation {other}"))),
     })
 }
 

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use promql_parser::parser::{BinModifier, BinaryExpr, LabelModifier, VectorMatchCardinality};
 
-use super::{Failed, Sample, Value, eval as eval_expr};
+use super::{QueryError, Sample, Value, eval as eval_expr};
 use crate::prom::labels::{Labels, NAME};
 use crate::prom::tsdb::Tsdb;
 
-pub(super) fn eval(db: &Tsdb, expr: &BinaryExpr, at: i64) -> Result<Value, Failed> {
+pub(super) fn eval(db: &Tsdb, expr: &BinaryExpr, at: i64) -> Result<Value, QueryError> {
     let op = expr.op.to_string();
     let modifier = expr.modifier.clone().unwrap_or_default();
     let compare = expr.op.is_comparison_operator();
@@ -29,7 +29,7 @@ pub(super) fn eval(db: &Tsdb, expr: &BinaryExpr, at: i64) -> Result<Value, Faile
         (Value::Vector(left), Value::Vector(right)) => {
             vectors(&op, compare, &modifier, left, right, at).map(Value::Vector)
         }
-        (a, b) => Err(Failed::bad(format!(
+        (a, b) => Err(QueryError::bad(format!(
             "binary expression must contain only scalar and instant vector types, got {} and {}",
             a.kind(),
             b.kind()
@@ -114,7 +114,7 @@ fn vectors(
     left: Vec<Sample>,
     right: Vec<Sample>,
     at: i64,
-) -> Result<Vec<Sample>, Failed> {
+) -> Result<Vec<Sample>, QueryError> {
     // With group_right the right side is the many.
     let swapped = matches!(modifier.card, VectorMatchCardinality::OneToMany(_));
     let (many, one) = if swapped { (right, left) } else { (left, right) };
@@ -125,7 +125,7 @@ fn vectors(
         if let Some(other) = index.get(&key) {
             let (a, b) = (other.labels.braces(), sample.labels.braces());
             let side = if swapped { "left" } else { "right" };
-            return Err(Failed::execution(format!(
+            return Err(QueryError::execution(format!(
                 "found duplicate series for the match group {} on the {side} hand-side of the operation: [{a}, {b}];many-to-many matching not allowed: matching labels must be unique on one side",
                 key.braces()
             )));
@@ -138,7 +138,7 @@ fn vectors(
         let key = signature(&sample.labels, modifier);
         let Some(other) = index.get(&key) else { continue };
         if grouped.is_none() && !seen.insert(key.clone()) {
-            return Err(Failed::execution(
+            return Err(QueryError::execution(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
             ));
         }

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use promql_parser::parser::{Call, Expr};
 
 use super::aggregate::quantile;
-use super::{Failed, Ranged, Sample, Value, absent_labels, eval as eval_expr};
+use super::{QueryError, Ranged, Sample, Value, absent_labels, eval as eval_expr};
 use crate::prom::labels::Labels;
 use crate::prom::tsdb::Tsdb;
 
 #[expect(clippy::too_many_lines, reason = "one arm per function")]
-pub(super) fn eval(db: &Tsdb, call: &Call, at: i64) -> Result<Value, Failed> {
+pub(super) fn eval(db: &Tsdb, call: &Call, at: i64) -> Result<Value, QueryError> {
     let name = call.func.name;
     let args = &call.args.args;
     let seconds = at as f64 / 1000.0;
-    let arg = |i: usize| args.get(i).ok_or_else(|| Failed::bad(format!("expected more arguments in call to {name:?}")));
+    let arg =
+        |i: usize| args.get(i).ok_or_else(|| QueryError::bad(format!("expected more arguments in call to {name:?}")));
     let value = |i: usize| eval_expr(db, arg(i)?, at);
     let scalar = |i: usize| match value(i)? {
         Value::Scalar(n) => Ok(n),
@@ -123,8 +124,8 @@ pub(super) fn eval(db: &Tsdb, call: &Call, at: i64) -> Result<Value, Failed> {
     }
 }
 
-fn wrong(name: &str, wanted: &str, got: &Value) -> Failed {
-    Failed::bad(format!("expected type {wanted} in call to function {name:?}, got {}", got.kind()))
+fn wrong(name: &str, wanted: &str, got: &Value) -> QueryError {
+    QueryError::bad(format!("expected type {wanted} in call to function {name:?}, got {}", got.kind()))
 }
 
 fn values(samples: &[(i64, f64)]) -> Vec<f64> {
@@ -250,9 +251,9 @@ fn label_replace(
     replacement: &str,
     source: &str,
     pattern: &str,
-) -> Result<Vec<Sample>, Failed> {
+) -> Result<Vec<Sample>, QueryError> {
     let regex = regex::Regex::new(&format!("^(?s:{pattern})$"))
-        .map_err(|_| Failed::bad(format!("invalid regular expression in label_replace(): {pattern}")))?;
+        .map_err(|_| QueryError::bad(format!("invalid regular expression in label_replace(): {pattern}")))?;
     let one = |s: Sample| match regex.captures(s.labels.get(source)) {
         Some(found) => {
             let mut value = String::new();

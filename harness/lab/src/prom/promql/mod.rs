@@ -9,18 +9,18 @@ use promql_parser::parser::{self, Expr, Offset, VectorSelector};
 
 use super::labels::{Labels, NAME};
 use super::tsdb::Tsdb;
-pub(crate) use value::{Failed, Ranged, Sample, Value, number};
+pub(crate) use value::{QueryError, Ranged, Sample, Value, number};
 
 /// Parses a query, or fails as Prometheus words it.
-pub(crate) fn parse(text: &str) -> Result<Expr, Failed> {
+pub(crate) fn parse(text: &str) -> Result<Expr, QueryError> {
     if text.trim().is_empty() {
-        return Err(Failed::bad("unknown position: parse error: no expression found in input"));
+        return Err(QueryError::bad("unknown position: parse error: no expression found in input"));
     }
-    parser::parse(text).map_err(|why| Failed::bad(format!("1:1: parse error: {why}")))
+    parser::parse(text).map_err(|why| QueryError::bad(format!("1:1: parse error: {why}")))
 }
 
 /// Evaluates at one instant, Unix milliseconds.
-pub(crate) fn eval(db: &Tsdb, expr: &Expr, at: i64) -> Result<Value, Failed> {
+pub(crate) fn eval(db: &Tsdb, expr: &Expr, at: i64) -> Result<Value, QueryError> {
     match expr {
         Expr::NumberLiteral(n) => Ok(Value::Scalar(n.val)),
         Expr::StringLiteral(s) => Ok(Value::Text(s.val.clone())),
@@ -31,7 +31,7 @@ pub(crate) fn eval(db: &Tsdb, expr: &Expr, at: i64) -> Result<Value, Failed> {
                 list.into_iter().map(|s| Sample { labels: s.labels.without_name(), value: -s.value, ..s }).collect(),
             ),
             other => {
-                return Err(Failed::bad(format!(
+                return Err(QueryError::bad(format!(
                     "unary expression only allowed on expressions of type scalar or instant vector, got {}",
                     other.kind()
                 )));
@@ -48,7 +48,7 @@ pub(crate) fn eval(db: &Tsdb, expr: &Expr, at: i64) -> Result<Value, Failed> {
         Expr::Aggregate(aggregate) => aggregate::eval(db, aggregate, at),
         Expr::Binary(binary) => binary::eval(db, binary, at),
         Expr::Call(call) => functions::eval(db, call, at),
-        Expr::Extension(_) => Err(Failed::bad("unknown expression")),
+        Expr::Extension(_) => Err(QueryError::bad("unknown expression")),
     }
 }
 
@@ -81,7 +81,7 @@ fn ranged(db: &Tsdb, selector: &VectorSelector, range: i64, at: i64) -> Ranged {
     Ranged { series, start: end - range, end }
 }
 
-fn subquery(db: &Tsdb, expr: &Expr, range: i64, step: i64, end: i64) -> Result<Value, Failed> {
+fn subquery(db: &Tsdb, expr: &Expr, range: i64, step: i64, end: i64) -> Result<Value, QueryError> {
     let mut series: std::collections::BTreeMap<Labels, Vec<(i64, f64)>> = std::collections::BTreeMap::new();
     let mut t = (end - range).div_euclid(step) * step + step;
     while t <= end {
@@ -92,7 +92,7 @@ fn subquery(db: &Tsdb, expr: &Expr, range: i64, step: i64, end: i64) -> Result<V
                 }
             }
             Value::Scalar(n) => series.entry(Labels::default()).or_default().push((t, n)),
-            _ => return Err(Failed::bad("subquery is only allowed on instant vector")),
+            _ => return Err(QueryError::bad("subquery is only allowed on instant vector")),
         }
         t += step;
     }

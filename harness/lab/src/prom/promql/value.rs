@@ -75,13 +75,13 @@ pub(crate) fn number(value: f64) -> String {
 
 /// Why a query has no value.
 #[derive(Debug, Clone)]
-pub(crate) struct Failed {
+pub(crate) struct QueryError {
     /// `bad_data` or `execution`.
     pub(crate) kind: &'static str,
     pub(crate) message: String,
 }
 
-impl Failed {
+impl QueryError {
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self { kind: "bad_data", message: message.into() }
     }

@@ -6,11 +6,11 @@ use super::put::put;
 use crate::store::resources::{self, RESOURCES};
 use crate::world::{KUBERNETES, World};
 
-pub(crate) fn seed(world: &mut World, c: usize) {
+pub(crate) fn seed(world: &mut World, cluster: usize) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         put(
             world,
-            c,
+            cluster,
             resources::namespaces(),
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
         );
@@ -20,41 +20,41 @@ pub(crate) fn seed(world: &mut World, c: usize) {
         if let Some(enabled) = label {
             labels["istio-injection"] = json!(enabled);
         } else {
-            labels["topology.istio.io/network"] = json!(world.clusters[c].ident.network);
+            labels["topology.istio.io/network"] = json!(world.clusters[cluster].ident.network);
         }
         put(
             world,
-            c,
+            cluster,
             resources::namespaces(),
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
         );
     }
-    for n in 1..=world.clusters[c].quirks.nodes {
-        put(world, c, resources::nodes(), node(world, c, n));
+    for n in 1..=world.clusters[cluster].quirks.nodes {
+        put(world, cluster, resources::nodes(), node(world, cluster, n));
     }
     for resource in RESOURCES.iter().filter(|r| r.custom) {
-        put(world, c, resources::crds(), definition(resource));
+        put(world, cluster, resources::crds(), definition(resource));
     }
     for namespace in ["default", "kube-system", "istio-system", "sample", "bookinfo"] {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
-        put(world, c, resources::serviceaccounts(), account);
+        put(world, cluster, resources::serviceaccounts(), account);
     }
     let api = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kubernetes", "namespace": "default",
         "labels": {"component": "apiserver", "provider": "kubernetes"}},
-        "spec": {"clusterIP": world.clusters[c].ident.service_ip(1).to_string(), "ports": [{"name": "https", "port": 443, "targetPort": 6443}]}});
-    put(world, c, resources::services(), api);
+        "spec": {"clusterIP": world.clusters[cluster].ident.service_ip(1).to_string(), "ports": [{"name": "https", "port": 443, "targetPort": 6443}]}});
+    put(world, cluster, resources::services(), api);
     let dns = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
-        "spec": {"clusterIP": world.clusters[c].ident.service_ip(10).to_string(), "selector": {"k8s-app": "kube-dns"},
+        "spec": {"clusterIP": world.clusters[cluster].ident.service_ip(10).to_string(), "selector": {"k8s-app": "kube-dns"},
             "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}]}});
-    put(world, c, resources::services(), dns);
+    put(world, cluster, resources::services(), dns);
     let coredns = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coredns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
         "spec": {"replicas": 2, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}, "template": {"metadata": {"labels": {"k8s-app": "kube-dns"}},
             "spec": {"containers": [{"name": "coredns", "image": "registry.local/coredns:1"}]}}}});
-    put(world, c, resources::deployments(), coredns);
+    put(world, cluster, resources::deployments(), coredns);
 }
 
-fn node(world: &World, c: usize, n: usize) -> Value {
-    let cluster = &world.clusters[c];
+fn node(world: &World, cluster: usize, n: usize) -> Value {
+    let cluster = &world.clusters[cluster];
     let ident = &cluster.ident;
     let quirks = &cluster.quirks;
     let version =
