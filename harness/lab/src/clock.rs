@@ -1,6 +1,6 @@
-//! The lab's clock: tokio time for everything that passes, one reading of the wall clock for everything that is dated.
+//! The lab's clock: tokio time for durations, and one reading of the wall clock for dates.
 //!
-//! Nothing else in the lab asks for the time of day, so a paused tokio clock moves the whole mesh.
+//! Nothing else in the lab reads the wall clock, so a paused tokio clock controls the complete mesh.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use jiff::fmt::{rfc2822, temporal};
 use tokio::time::Instant;
 
-/// Milliseconds since the lab started; what happened before the start is negative.
+/// Milliseconds since the lab started; negative before the start.
 pub(crate) type Ms = i64;
 
-/// Start instant and the date it had.
+/// The start instant and its date.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: Instant,
@@ -19,7 +19,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts now; `epoch` is the date of that instant, the machine's own when absent.
+    /// A clock that starts now, at the date `epoch`; at the machine's date if none is given.
     pub(crate) fn start(epoch: Option<SystemTime>) -> Self {
         let epoch = epoch.unwrap_or_else(SystemTime::now);
         let since = epoch.duration_since(UNIX_EPOCH).unwrap_or(Duration::from_secs(1_700_000_000));
@@ -40,7 +40,7 @@ impl Clock {
     }
 }
 
-/// Turns lab times into dates; free of any clock, so the world can hold it.
+/// Converts lab times to dates. It has no clock, so the world can hold it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dates {
     pub(crate) epoch_ms: i64,
@@ -60,7 +60,7 @@ impl Dates {
         temporal::DateTimePrinter::new().precision(Some(digits)).timestamp_to_string(&self.timestamp(at))
     }
 
-    /// `2026-11-23T02:13:42Z`, as `creationTimestamp` has it.
+    /// `2026-11-23T02:13:42Z`, the format of `creationTimestamp`.
     pub(crate) fn seconds(self, at: Ms) -> String {
         self.dated(at, 0)
     }

@@ -22,7 +22,7 @@ pub struct LabCluster {
     pub api_port: u16,
     /// The uid of the namespace `kube-system`.
     pub uid: String,
-    /// The network pods have their addresses from.
+    /// The pod CIDR.
     pub pod_cidr: String,
 }
 

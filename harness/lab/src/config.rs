@@ -1,4 +1,4 @@
-//! What kind of mesh to start.
+//! The configuration of a lab.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,22 +7,22 @@ use crate::defects::Defect;
 use crate::error::LabError;
 use crate::world::World;
 
-/// What kind of mesh to start.
+/// The configuration of a lab.
 #[derive(Debug, Clone)]
 pub struct LabConfig {
     /// How many clusters, 1 to 5.
     pub clusters: usize,
-    /// One seed gives one history.
+    /// The same seed gives the same history.
     pub seed: u64,
     /// What is wrong with the mesh from the start.
     pub defects: Vec<Defect>,
-    /// Round trip between clusters. It is what a ping between pods of different clusters takes, and what one HTTP hop to
+    /// The round trip between clusters: the time of a ping between pods of different clusters, and what one HTTP hop to
     /// another cluster adds.
     pub rtt: Duration,
-    /// Whether the API servers permit only what an access review asked about before: what a client says it needs is then
-    /// all it can do.
+    /// Least privilege: the API servers allow only what an access review allowed before, so that a client can do only what
+    /// it declared.
     pub least_privilege: bool,
-    /// The date at the start; the machine's own when absent. Fix it for identical dates in every run.
+    /// The date at the start; the machine's date if none is set. Set it for identical dates in every run.
     pub epoch: Option<SystemTime>,
 }
 

@@ -1,4 +1,4 @@
-//! The lab as its users hold it.
+//! The lab, as its users see it.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -27,8 +27,8 @@ impl std::fmt::Debug for Lab {
 }
 
 impl Lab {
-    /// Starts a settled mesh that has been up for an hour, with its defects.
-    #[expect(clippy::needless_pass_by_value, reason = "a lab takes its configuration over")]
+    /// Starts a settled mesh that has been up for an hour, with the defects of the configuration.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have no use for the configuration afterwards")]
     pub fn start(config: LabConfig) -> Result<Self, LabError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| LabError::Runtime)?;
         let clock = Clock::start(config.epoch);
@@ -42,7 +42,7 @@ impl Lab {
         self.engine.with(|world| describe(world))
     }
 
-    /// The date it is in its world.
+    /// The present date of the lab.
     pub fn date(&self) -> SystemTime {
         let clock = self.engine.clock();
         let ms = u64::try_from(clock.dates().unix_ms(clock.now())).unwrap_or_default();
@@ -56,17 +56,17 @@ impl Lab {
         Ok(describe(&world))
     }
 
-    /// Opens a byte stream to an address of the lab's world, as the runner's machine would: an API server (`api.KEY.lab`,
+    /// Opens a byte stream to an address of the lab, as the runner's machine does: an API server (`api.KEY.lab`,
     /// port 6443), a load balancer, a pod, a Service or a node port.
     ///
-    /// Fails as a kernel would (`ConnectionRefused`, `HostUnreachable`, `NotFound` for an unknown name). Where packets are
-    /// lost it does not resolve until a retransmission gets through, which may be never: bound it.
+    /// Fails as a kernel does (`ConnectionRefused`, `HostUnreachable`, `NotFound` for an unknown name). Where packets are
+    /// lost it waits until a retransmission arrives, possibly forever: set a timeout.
     pub async fn dial(&self, host: &str, port: u16) -> std::io::Result<LabStream> {
         dial::dial(&self.engine, host, port).await
     }
 
-    /// Sends one ICMP echo from the runner and waits for its reply; a lost one never resolves. `None` for an address that
-    /// is not of the lab's world.
+    /// Sends one ICMP echo request from the runner and waits for its reply, forever if it is lost. `None` for an address
+    /// outside the lab.
     pub async fn echo(&self, to: IpAddr) -> Option<Duration> {
         let ip = self.engine.with(|world| resolve::runner(world, &to.to_string()))?;
         if ip.octets()[..2] != [198, 18] {

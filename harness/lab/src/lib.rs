@@ -2,10 +2,10 @@
 //!
 //! [`Lab::start`] gives a settled, healthy multi-cluster Istio mesh inside the process: Kubernetes API servers, gateways,
 //! proxies, applications, Prometheus and Alertmanager, all on tokio's clock, paused or not. Clients reach it through
-//! [`Lab::dial`], which opens byte streams as the runner's machine would, or on real sockets through [`Lab::serve`].
+//! [`Lab::dial`], which opens byte streams as the runner's machine does, or on real sockets through [`Lab::serve`].
 //!
-//! The lab knows nothing of scenarios, faults or probes: what a deleted pod or a scaled gateway leads to follows from the
-//! model. [`Defect`]s change the model, so that a harness can be shown to notice.
+//! The lab knows nothing of scenarios, faults or probes: the consequences of a deleted pod or a scaled gateway follow from the
+//! model. [`Defect`]s change the model, to prove that a harness detects them.
 //!
 //! What it does not do: TLS on the wire, scheduling by resources, persistent volumes, authorization, ambient mode, and any
 //! traffic of its own once it has started.

@@ -62,7 +62,7 @@ impl Rng {
     }
 }
 
-/// The same text in the alphabet of name suffixes every time, as a `pod-template-hash` is.
+/// A hash in the alphabet of name suffixes, like a `pod-template-hash`.
 pub(crate) fn hash_name(text: &str, len: usize) -> String {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
     Rng::new(hash).suffix(len)

@@ -16,16 +16,16 @@ use crate::plane::stream::LabStream;
 use crate::store::{object, resources};
 use crate::world::{Role, World};
 
-/// One address of the lab's world and the loopback address it is served on.
+/// One address of the lab, and the loopback address on which it is served.
 #[derive(Debug, Clone)]
 pub struct ServedAddress {
     /// Key of the cluster.
     pub cluster: String,
-    /// What it is: `api`, `istio-ingressgateway http2`, `prometheus`, `productpage envoy admin`, ….
+    /// The service: `api`, `istio-ingressgateway http2`, `prometheus`, `productpage envoy admin`, ….
     pub what: String,
     /// The address on this machine.
     pub local: SocketAddr,
-    /// The address in the lab's world: `198.18.1.10:80`.
+    /// The address in the lab: `198.18.1.10:80`.
     pub lab: String,
 }
 
@@ -36,7 +36,7 @@ impl ServedAddress {
     }
 }
 
-/// A lab that is being served; dropping it closes the sockets.
+/// A served lab; dropping it closes the sockets.
 #[derive(Debug)]
 pub struct Served {
     /// Everything that is served.
@@ -55,11 +55,11 @@ impl Drop for Served {
 /// What a loopback socket leads to.
 #[derive(Debug, Clone)]
 enum Destination {
-    /// An address, as the runner would dial it.
+    /// An address, dialled from the runner's machine.
     Dial(String, u16),
-    /// A ready pod of a role, whichever it is when the connection comes, on a port only its own loopback has.
+    /// A loopback port of a ready pod of a role; the pod is chosen per connection.
     Admin(usize, Role),
-    /// A Service, by the rules of its cluster.
+    /// The cluster IP of a Service.
     Service(usize, &'static str, u16),
 }
 

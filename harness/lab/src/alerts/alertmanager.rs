@@ -16,7 +16,7 @@ pub(crate) struct PostedAlert {
     pub(crate) resolved: Option<Ms>,
 }
 
-/// One alert as Alertmanager holds it.
+/// One alert in Alertmanager.
 #[derive(Debug, Clone)]
 pub(crate) struct Alert {
     pub(crate) labels: Labels,
@@ -31,7 +31,7 @@ pub(crate) struct Alert {
 /// The alerts of one name, which are notified together.
 #[derive(Debug, Default)]
 pub(super) struct AlertGroup {
-    /// When it was notified last, and the alerts of that with whether they were resolved.
+    /// When receivers were notified last, and the alerts of that notification with whether each was resolved.
     pub(super) notified: Option<(Ms, Vec<(Labels, bool)>)>,
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn config_text(world: &World, cluster: usize) -> String {
     )
 }
 
-/// The alert of another team, and the receiver it is routed to: a webhook outside that always takes it.
+/// The alert of another team, and its receiver: a webhook outside the mesh that always accepts.
 pub(crate) const BYSTANDER: &str = "DiskAlmostFull";
 pub(super) const FACILITIES: &str = "facilities";
 

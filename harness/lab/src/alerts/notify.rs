@@ -13,10 +13,10 @@ use crate::world::{Event, ONCALL, Role, World};
 const GROUP_WAIT: Ms = 1_000;
 const GROUP_INTERVAL: Ms = 5_000;
 const REPEAT: Ms = 3_600_000;
-/// How long an alert lives without being sent again.
+/// How long an alert lives without an update, milliseconds.
 const EXPIRY: Ms = 240_000;
 
-/// The other team's alert comes, or goes.
+/// Fires or resolves the alert of the other team.
 pub(crate) fn bystander(world: &mut World, cluster: usize) {
     let labels = Labels::new([("alertname", BYSTANDER), ("team", FACILITIES)]);
     let there = world.clusters[cluster].alertmanager.alerts.contains_key(&labels);
@@ -32,7 +32,7 @@ pub(crate) fn bystander(world: &mut World, cluster: usize) {
     world.after(2 * GROUP_INTERVAL, Event::Bystander(cluster));
 }
 
-/// Prometheus sends alerts.
+/// Accepts alerts from Prometheus.
 pub(crate) fn receive(world: &mut World, cluster: usize, sent: Vec<PostedAlert>) {
     if world.clusters[cluster].ready(Role::Alertmanager).is_none() {
         return;
@@ -62,7 +62,7 @@ fn schedule(world: &mut World, cluster: usize, delay: Ms) {
     }
 }
 
-/// Notifies for every group with news.
+/// Notifies receivers of every group that changed.
 pub(crate) fn flush(world: &mut World, cluster: usize) {
     world.clusters[cluster].alertmanager.scheduled = false;
     if world.clusters[cluster].ready(Role::Alertmanager).is_none() {
@@ -107,7 +107,7 @@ pub(crate) fn flush(world: &mut World, cluster: usize) {
     }
 }
 
-/// Sends one notification by every webhook; only the on-call receiver takes any, when it is there.
+/// Sends one notification to every webhook; only the on-call receiver accepts any, when its pod is ready.
 fn notify(world: &mut World, cluster: usize, alerts: &[Alert]) {
     if alerts.iter().all(|a| receiver(&a.labels) == FACILITIES) {
         world.clusters[cluster].alertmanager.sent += 1;

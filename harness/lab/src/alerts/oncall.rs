@@ -1,11 +1,11 @@
-//! The on-call receiver: a webhook that keeps what it gets.
+//! The on-call receiver: a webhook that keeps its notifications.
 
 use serde_json::{Value, json};
 
 use crate::plane::call::{HttpAnswer, HttpCall, TEXT};
 use crate::world::World;
 
-/// The on-call receiver: takes notifications and lists what it got.
+/// Stores notifications (POST) and lists them.
 pub(crate) fn respond(world: &mut World, cluster: usize, call: &HttpCall) -> HttpAnswer {
     if call.method == http::Method::POST {
         if let Ok(value) = serde_json::from_slice::<Value>(&call.body) {

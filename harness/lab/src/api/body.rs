@@ -1,4 +1,4 @@
-//! Response bodies: whole, or a stream of pieces.
+//! Response bodies: complete, or a stream of pieces.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! The columns of each kind's table.
+//! The columns of tables, by resource.
 
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ impl Moment {
     }
 }
 
-/// The columns of a resource; name and age where nothing better is known.
+/// The columns of a resource; name and age for all others.
 #[expect(clippy::too_many_lines, reason = "a table of tables")]
 pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
     match resource.plural {
@@ -210,7 +210,7 @@ fn pairs(value: Option<&Value>) -> String {
     if found.is_empty() { "<none>".into() } else { found.join(",") }
 }
 
-/// Containers and native sidecars that are ready, of all such.
+/// Ready containers and native sidecars, out of all.
 fn ready_containers(v: &Value) -> String {
     let sidecars: Vec<&str> = object::items(v, "/spec/initContainers")
         .iter()

@@ -1,4 +1,4 @@
-//! Deletion: graceful for pods, held by finalizers, with preconditions, and cascading by owner references.
+//! DELETE of one object and of collections, with preconditions.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Errors as the API server words them: a `Status` object with reason, message and details.
+//! Errors of the API server: a `Status` object with reason, message and details.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ impl ApiFailure {
         .about(resource, name)
     }
 
-    /// A precondition that did not hold.
+    /// A precondition that failed.
     pub(crate) fn precondition(resource: &Resource, name: &str, what: &str, wanted: &str, found: &str) -> Self {
         let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
         Self::new(

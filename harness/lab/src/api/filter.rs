@@ -1,4 +1,4 @@
-//! What a list, a watch or a deletion of a collection is narrowed to.
+//! The objects that a list, a watch or a deletion of a collection selects.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::request::Request;
 use crate::store::object;
 use crate::store::selector::{Fields, Selector};
 
-/// What a list or watch is narrowed to.
+/// Selects objects by namespace, name, labels and fields.
 pub(crate) struct Filter {
     namespace: String,
     name: String,

@@ -1,4 +1,4 @@
-//! How objects look in responses: complete, metadata only, or as a table.
+//! The form of objects in responses: complete, metadata only, or as a table.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::path::Target;
 
-/// How the client wants objects to look.
+/// The form of objects that the client accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Whole,
@@ -26,7 +26,7 @@ pub(crate) fn form(accept: &str) -> Form {
     }
 }
 
-/// The object as one API version shows it.
+/// The object in one API version.
 pub(crate) fn shown(value: &Arc<Value>, target: &Target) -> Value {
     let mut out = (**value).clone();
     out["apiVersion"] = json!(target.api_version());
@@ -34,7 +34,7 @@ pub(crate) fn shown(value: &Arc<Value>, target: &Target) -> Value {
     out
 }
 
-/// The object with nothing but its metadata.
+/// The metadata of the object, and nothing else.
 pub(crate) fn metadata_only(value: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value.get("metadata").cloned().unwrap_or_default()})
 }

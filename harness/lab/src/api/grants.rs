@@ -1,5 +1,5 @@
-//! A user who may do what was asked about before, and nothing else: what a client does without having asked for the
-//! permission is refused. Roles and bindings are not modelled.
+//! Least privilege: the user may do only what an access review allowed before. Requests without a review are refused
+//! (403). Roles and bindings are not modelled.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use crate::store::object;
 /// Verb, group, resource with its subresource, namespace.
 type Grant = (String, String, String, String);
 
-/// What a cluster's user may do.
+/// The permissions of a cluster's user.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Grants {
-    /// Whether it may do only what it asked about.
+    /// Whether only reviewed permissions are granted.
     pub(crate) strict: bool,
     granted: BTreeSet<Grant>,
 }
 
 impl Grants {
-    /// Notes that an access review was answered with yes.
+    /// Grants what an access review allowed.
     pub(crate) fn grant(&mut self, attributes: &Value) {
         let text = |path: &str| object::text(attributes, path).to_owned();
         let resource = whole(&text("/resource"), &text("/subresource"));
         self.granted.insert((text("/verb"), text("/group"), resource, text("/namespace")));
     }
 
-    /// The refusal of a request that was not asked about. Reading which cluster this is needs no permission here.
+    /// The refusal of a request without a review. Reading namespace `kube-system`, the cluster's identity, is always allowed.
     pub(crate) fn refuses(&self, method: &http::Method, target: &Target, query: &Query) -> Option<ApiFailure> {
         let group = &target.resource.group;
         let identity = target.resource.plural == "namespaces" && target.name == "kube-system";
@@ -37,7 +37,7 @@ impl Grants {
             return None;
         }
         let resource = whole(target.resource.plural, &target.sub);
-        // Switching to a WebSocket is a `get`; later versions ask for `create` as well.
+        // A WebSocket upgrade is a `get`; newer versions check `create` too.
         let verbs: &[&str] = match (method.as_str(), target.sub.as_str(), target.name.is_empty()) {
             (_, "exec" | "portforward" | "attach", _) => &["get", "create"],
             ("GET", _, true) if query.flag("watch") => &["watch"],

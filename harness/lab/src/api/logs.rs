@@ -1,4 +1,4 @@
-//! `pods/log`: one honest line per container.
+//! `pods/log`: one line per container.
 
 use super::body::{Body, with_type};
 use super::failure::ApiFailure;

@@ -1,4 +1,4 @@
-//! As much `OpenAPI` as kubectl needs to leave validation to the server. No schemas.
+//! The `OpenAPI` that kubectl needs to leave validation to the server. It has no schemas.
 
 use serde_json::{Map, Value, json};
 

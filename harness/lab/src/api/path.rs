@@ -1,11 +1,11 @@
-//! Paths of the API: which resource, where, which object, which subresource.
+//! API paths: resource, namespace, name and subresource.
 
 use super::failure::ApiFailure;
 use super::query::decode;
 use crate::store::Resource;
 use crate::store::resources::{self, RESOURCES};
 
-/// What a path names.
+/// The target of a path.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) resource: &'static Resource,
@@ -23,7 +23,7 @@ impl Target {
     }
 }
 
-/// Groups whose objects are answered without being stored.
+/// Groups whose objects are never stored.
 const REVIEWS: [&str; 2] = ["authorization.k8s.io", "authentication.k8s.io"];
 
 /// Parses `/api/v1/...` or `/apis/GROUP/VERSION/...`.
@@ -57,7 +57,7 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiFailure> {
         sub: sub.into(),
     };
     if REVIEWS.contains(&group) {
-        // Named by the review handler itself.
+        // The review handler uses the name as the kind of review.
         return Ok(Target { name: plural.to_owned(), sub: "review".into(), ..owned(&RESOURCES[0]) });
     }
     let resource = resources::find(group, plural)

@@ -1,6 +1,6 @@
-//! Request bodies in Kubernetes' protobuf encoding, for the few kinds that kubectl's typed commands send so.
+//! Request bodies in Kubernetes' protobuf encoding, for the kinds that kubectl's typed commands send.
 //!
-//! `create configmap|secret|namespace|serviceaccount`, `auth can-i`, evictions and delete options; larger kinds are refused.
+//! `create configmap|secret|namespace|serviceaccount`, `auth can-i`, evictions and delete options. Other kinds are refused.
 
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
@@ -64,7 +64,7 @@ fn shape(kind: &str) -> Option<Shape> {
     })
 }
 
-/// The object in a body, `None` when it is of a kind that is not decoded here, or broken.
+/// The object in a body. `None` when its kind is not decoded here, or when it is malformed.
 pub(super) fn decode(body: &[u8]) -> Option<Value> {
     let envelope = fields(body.strip_prefix(b"k8s\0")?)?;
     let part = |fields: &[(u64, Wire<'_>)], wanted: u64| {
@@ -135,7 +135,7 @@ fn message(bytes: &[u8], shape: Shape) -> Option<Map<String, Value>> {
     for (number, wire) in fields(bytes)? {
         let Some((_, name, field)) = shape.iter().find(|(n, ..)| *n == number) else { continue };
         match field {
-            // Empty text is how an absent field is sent.
+            // Protobuf sends an absent field as empty text.
             Text if wire.text().is_empty() => {}
             Text => drop(out.insert((*name).into(), json!(wire.text()))),
             Integer => drop(out.insert((*name).into(), json!(i64::from_ne_bytes(wire.number().to_ne_bytes())))),

@@ -24,7 +24,7 @@ impl Query {
     }
 }
 
-/// Percent and plus decoding; malformed escapes stay as they are.
+/// Decodes percent and plus; malformed escapes stay unchanged.
 pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut i) = (Vec::with_capacity(bytes.len()), 0);

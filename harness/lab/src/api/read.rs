@@ -56,7 +56,7 @@ fn list(
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
         }
         Form::Whole => {
-            // Items of a typed list carry neither kind nor version; those of custom resources do.
+            // Items of a typed list have no kind and apiVersion; items of custom resources have them.
             let strip = |mut v: Value| {
                 if !resource.custom {
                     object::unset(&mut v, "/kind");

@@ -7,7 +7,7 @@ use super::path::Target;
 use super::protobuf;
 use super::query::Query;
 
-/// What a handler of one request gets.
+/// One request to the API.
 pub(crate) struct Request {
     pub(crate) method: http::Method,
     pub(crate) target: Target,

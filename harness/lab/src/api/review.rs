@@ -1,5 +1,5 @@
-//! Access reviews: everything is allowed unless a defect forbids it. A user who may do only what it asked about gets it
-//! by asking.
+//! Access reviews: everything is allowed unless a defect forbids it. With least privilege, a review also grants what it
+//! allows.
 
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use super::{access, delete, discovery, logs, path, read, review, subresource, wa
 use crate::engine::Engine;
 use crate::exec;
 
-/// Answers one request to the API server of cluster `c`.
+/// Answers one request to the API server of a cluster.
 pub(crate) async fn handle(
     engine: Engine,
     cluster: usize,

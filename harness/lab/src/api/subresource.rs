@@ -96,7 +96,7 @@ fn status(world: &mut World, cluster: usize, request: &Request, old: &Value) -> 
         if request.method == http::Method::PUT { body } else { changed(old, &body, &request.content_type, resource)? };
     let mut value = old.clone();
     object::set(&mut value, "/status", wanted.get("status").cloned().unwrap_or_default());
-    // Conditions are patched together with nothing else; labels and annotations go along.
+    // Labels and annotations are written with the status.
     for part in ["labels", "annotations"] {
         if let Some(given) = wanted.pointer(&format!("/metadata/{part}")) {
             object::set(&mut value, &format!("/metadata/{part}"), given.clone());

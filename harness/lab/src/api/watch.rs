@@ -1,4 +1,4 @@
-//! Watches: the log of changes, replayed and then followed.
+//! Watches: replay the log of changes, then follow it.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::table;
 use crate::engine::Engine;
 use crate::store::ChangeKind;
 
-/// How long a watch lives when the client does not say.
+/// The seconds a watch lasts without `timeoutSeconds`.
 const DEFAULT: u64 = 1800;
 
 struct Follow {
@@ -101,7 +101,7 @@ fn bookmark(follow: &Follow, initial: bool) -> Bytes {
     )
 }
 
-/// What there is when the watch begins.
+/// The objects that exist when the watch begins.
 fn existing(engine: &Engine, cluster: usize, follow: &mut Follow, version: u64) -> Vec<Bytes> {
     follow.at = version;
     engine.with(|world| {
@@ -113,7 +113,7 @@ fn existing(engine: &Engine, cluster: usize, follow: &mut Follow, version: u64) 
     })
 }
 
-/// What has changed since the watch last looked.
+/// The changes since the watch last sent any.
 fn changes(engine: &Engine, cluster: usize, follow: &mut Follow) -> Vec<Bytes> {
     engine.with(|world| {
         let (now, dates) = (world.now, world.dates);

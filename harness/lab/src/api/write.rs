@@ -1,4 +1,4 @@
-//! Create, update and patch of whole objects.
+//! Create, update and patch of objects.
 
 use std::sync::Arc;
 
@@ -178,7 +178,7 @@ fn encode_string_data(resource: &Resource, value: &mut Value) {
     object::default(value, "/type", json!("Opaque"));
 }
 
-/// Notes who wrote the object.
+/// Writes `managedFields`.
 fn manage(world: &World, request: &Request, value: &mut Value) {
     let Some(manager) = request.query.get("fieldManager") else { return };
     let apply = request.content_type.contains("apply-patch");
@@ -191,7 +191,7 @@ fn manage(world: &World, request: &Request, value: &mut Value) {
     object::set(value, "/metadata/managedFields", json!(list));
 }
 
-/// Checks what a write says about the version and identity of the object it changes.
+/// Checks `resourceVersion` and uid of a write against the object.
 pub(crate) fn check_current(resource: &Resource, old: &Value, new: &Value) -> Result<(), ApiFailure> {
     let name = object::name(old);
     let version = object::text(new, "/metadata/resourceVersion");
@@ -277,7 +277,7 @@ pub(crate) fn changed(
     Ok(value)
 }
 
-/// Writes a new state of an object, with what the API server keeps from the old one.
+/// Stores a new state of an object, with the fields that the API server keeps from the old one.
 fn store(
     world: &mut World,
     cluster: usize,

@@ -8,7 +8,7 @@ use crate::mesh::push;
 use crate::store::{Change, ChangeKind, object};
 use crate::world::{Uid, World};
 
-/// The rounds after which controllers that still change objects are cut off.
+/// The most rounds, so that controllers that never agree do not run forever.
 const ROUNDS: usize = 200;
 
 /// Shows every change to the controllers until none of them changes anything more.

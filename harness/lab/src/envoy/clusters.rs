@@ -12,14 +12,14 @@ use crate::mesh::snapshot::{Endpoint, Upstream};
 use crate::plane::call::HttpAnswer;
 use crate::world::{Pod, Role, World};
 
-/// One cluster as this proxy has it: an east-west gateway knows services under other names, and only its own cluster's pods.
+/// One Envoy cluster of this proxy. An east-west gateway has other names, and only endpoints of its own cluster.
 pub(super) struct ShownCluster {
     pub(super) name: String,
     pub(super) upstream: Arc<Upstream>,
     pub(super) endpoints: Vec<Endpoint>,
 }
 
-/// The clusters of a proxy that pass a filter.
+/// The Envoy clusters of a proxy that match a filter.
 pub(super) fn shown(cluster: usize, pod: &Pod, filter: Option<&regex::Regex>) -> Vec<ShownCluster> {
     let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return Vec::new() };
     let east_west = pod.role == Role::EastWestGateway;

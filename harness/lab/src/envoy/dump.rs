@@ -75,7 +75,7 @@ pub(super) fn certs(world: &World, cluster: usize) -> Value {
     json!({"certificates": [{"ca_cert": [{"path": "<inline>", "serial_number": root, "days_until_expiration": "3650"}], "cert_chain": [valid]}]})
 }
 
-/// `/config_dump`, narrowed by `resource` and with endpoints where `include_eds` is given.
+/// `/config_dump`, filtered by `resource`, with endpoints if `include_eds` is set.
 pub(super) fn config(world: &World, cluster: usize, pod: &Pod, query: &Query) -> String {
     let resource = query.get("resource").unwrap_or("");
     let eds = query.get("include_eds").is_some();

@@ -1,4 +1,4 @@
-//! A proxy's statistics: those Istio's default inclusion list keeps.
+//! The statistics of a proxy, limited to Istio's default inclusion list.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,7 @@ fn list(world: &World, cluster: usize, pod: &Pod) -> Vec<(String, &'static str, 
     ]
 }
 
-/// The Prometheus text; a productpage's own metrics come along, as the agent merges them.
+/// The Prometheus text, with the metrics of productpage, which the agent merges.
 pub(super) fn prometheus(world: &World, cluster: usize, pod: &Pod, filter: &str) -> String {
     let keep = regex::Regex::new(filter).ok();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! The channel protocol: the first byte of a message says which stream the rest belongs to.
+//! The channel protocol: the first byte of a message is the channel of the rest.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::SinkExt as _;
@@ -17,7 +17,7 @@ pub(super) const STDIN: u8 = 0;
 pub(super) const STDOUT: u8 = 1;
 pub(super) const STDERR: u8 = 2;
 pub(super) const ERROR: u8 = 3;
-/// v5: the client closes the stream named in the next byte.
+/// v5: the client closes the channel in the next byte.
 pub(super) const CLOSE: u8 = 255;
 
 /// A message for one channel.
@@ -28,12 +28,12 @@ pub(super) fn frame(channel: u8, data: &[u8]) -> Message {
     Message::Binary(buffer.freeze())
 }
 
-/// The end of a session that went as it should; clients take a close without a code for an accident.
+/// The close frame of a complete session. Clients treat a close without a code as an error.
 pub(super) fn end() -> Message {
     Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }))
 }
 
-/// Sends on one channel; false when the client is gone.
+/// Sends on one channel; false when the client has disconnected.
 pub(super) async fn send(socket: &mut Socket, channel: u8, data: &[u8]) -> bool {
     socket.send(frame(channel, data)).await.is_ok()
 }
@@ -42,7 +42,7 @@ pub(super) async fn send(socket: &mut Socket, channel: u8, data: &[u8]) -> bool 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exit {
     Code(i32),
-    /// The runtime could not start it.
+    /// The container runtime cannot find the program.
     Missing(String),
 }
 

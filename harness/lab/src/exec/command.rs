@@ -1,4 +1,4 @@
-//! Runs one command of a container: a program that is built in here, or a shell script of such programs.
+//! Runs one command in a container: a program that is implemented here, or a shell script of such programs.
 
 use std::time::Duration;
 

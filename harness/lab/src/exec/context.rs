@@ -16,7 +16,7 @@ pub(super) struct Container {
     pub(super) proxy: bool,
 }
 
-/// What a command knows of its surroundings.
+/// What a command runs with.
 pub(super) struct Context {
     pub(super) engine: Engine,
     pub(super) cluster: usize,

@@ -1,4 +1,4 @@
-//! `curl` (with ranges such as `[1-20]` in its URL) and busybox `wget`, through the pod's sidecar unless the caller is the proxy itself.
+//! `curl` (with ranges such as `[1-20]` in its URL) and busybox `wget`. Requests go through the sidecar, unless the container is the sidecar.
 
 use std::time::Duration;
 
@@ -136,7 +136,7 @@ pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &HttpCall, 
     }
 }
 
-/// Runs `curl`: one request for each URL that a range stands for.
+/// Runs `curl`: one request per URL of a range.
 pub(super) async fn curl(cx: &Context, args: &[String], output: &Output) -> Exit {
     let mut o = match options(args) {
         Ok(options) => options,
@@ -156,7 +156,7 @@ pub(super) async fn curl(cx: &Context, args: &[String], output: &Output) -> Exit
     Exit::Code(last)
 }
 
-/// The URLs that one with a numeric range in it stands for.
+/// The URLs of a URL with a numeric range.
 fn ranged(url: &str) -> Vec<String> {
     let range = url.split_once('[').and_then(|(before, rest)| {
         let (range, after) = rest.split_once(']')?;
@@ -167,7 +167,7 @@ fn ranged(url: &str) -> Vec<String> {
     range.unwrap_or_else(|| vec![url.to_owned()])
 }
 
-/// One request and what is printed of it; the exit code.
+/// Sends one request and prints the result; returns the exit code.
 async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
     let (host, port, path) = split(&o.url);
     let method = if o.head {

@@ -1,4 +1,4 @@
-//! Programs that read: `env`, `cat` and `nslookup`.
+//! Programs that read files, the environment and DNS: `cat`, `env` and `nslookup`.
 
 use super::channels::{Exit, Output};
 use super::context::Context;

@@ -1,4 +1,4 @@
-//! What the images contain.
+//! The programs in the lab's images.
 
 /// Whether an image contains a program.
 pub(super) fn has_program(image: &str, program: &str) -> bool {

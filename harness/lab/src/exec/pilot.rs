@@ -11,7 +11,7 @@ use crate::plane::apps;
 use crate::plane::call::HttpCall;
 use crate::world::ISTIO;
 
-/// Runs either program; only `request`, `version` and the agent's `wait` are known.
+/// Runs either program; supports `request`, `version` and the agent's `wait`.
 pub(super) async fn run(cx: &Context, program: &str, args: &[String], output: &Output) -> Exit {
     match args.first().map(String::as_str) {
         Some("request") => {}
@@ -66,7 +66,7 @@ pub(super) async fn run(cx: &Context, program: &str, args: &[String], output: &O
     }
 }
 
-/// Asks a URL until it answers 200, a pause before each try; the time is over when it is over after a try.
+/// Requests a URL until it answers 200, with a pause before each try. The deadline is checked between tries.
 async fn wait(cx: &Context, args: &[String], output: &Output) -> Exit {
     let mut url = "http://localhost:15021/healthz/ready";
     let (mut seconds, mut each, mut pause) = (60, 500, 500);

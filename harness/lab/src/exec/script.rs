@@ -1,4 +1,4 @@
-//! `sh -c`: words, quotes, `;`, `&&`, `||`, `exit` and redirections to nowhere. No variables but `$?` and `$HOSTNAME`, no pipes.
+//! `sh -c`: words, quotes, `;`, `&&`, `||`, `exit` and redirection to `/dev/null`. The only variables are `$?` and `$HOSTNAME`; there are no pipes.
 
 /// What joins a command to the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(super) enum Join {
     Or,
 }
 
-/// Commands with what joins each to the one before.
+/// The commands of a script, each with what joins it to the one before it.
 pub(super) fn parse(script: &str) -> Vec<(Join, Vec<String>)> {
     let mut commands = vec![(Join::Always, Vec::new())];
     let (mut word, mut open) = (String::new(), false);
@@ -16,7 +16,7 @@ pub(super) fn parse(script: &str) -> Vec<(Join, Vec<String>)> {
     let finish = |commands: &mut Vec<(Join, Vec<String>)>, word: &mut String, open: &mut bool| {
         if *open || !word.is_empty() {
             if let Some((_, words)) = commands.last_mut() {
-                // `> /dev/null` is one thing.
+                // `>` and `/dev/null` are one redirection.
                 match words.last_mut() {
                     Some(last) if matches!(last.as_str(), ">" | "2>" | "1>" | "&>") => last.push_str(word),
                     _ => words.push(word.clone()),

@@ -12,7 +12,7 @@ use super::command;
 use super::context::{Container, Context};
 use crate::engine::Engine;
 
-/// What a runtime takes at the least to start a program. Clients rely on it: kubectl drops what arrives before it has made its streams.
+/// The least time a container runtime takes to start a program. kubectl drops output that arrives before its streams exist.
 const START: Duration = Duration::from_millis(20);
 
 /// Runs a session to its end.
@@ -60,6 +60,6 @@ pub(super) async fn run(
     }
     let _ = send(&mut socket, ERROR, exit.status().as_bytes()).await;
     let _ = socket.send(end()).await;
-    // The client closes its side when it has read everything.
+    // The client closes its side after it has read everything.
     while let Some(Ok(_)) = socket.next().await {}
 }

@@ -1,4 +1,4 @@
-//! Switches requests to `WebSockets`. SPDY is refused.
+//! Upgrades requests to `WebSockets`. SPDY is refused.
 
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::store::{object, resources};
 use crate::world::Stage;
 
-/// Switches a request to a WebSocket and hands that to the subresource.
+/// Upgrades a request to a WebSocket and starts the session.
 pub(crate) fn upgrade(
     engine: &Engine,
     cluster: usize,

@@ -1,11 +1,11 @@
-//! What the API server does to an object before it is stored: defaults, and the webhooks istiod serves.
+//! Admission: defaults, and the webhooks of istiod.
 
 use serde_json::{Value, json};
 
 use crate::store::{Resource, object, resources};
 use crate::world::World;
 
-/// Why admission turned an object away: an internal error of the API server, as a failing webhook gives.
+/// Why admission rejected an object: the internal error of a failed webhook call.
 pub(crate) type AdmissionError = String;
 
 /// Fills defaults and calls the webhooks that apply to a new object.
@@ -44,7 +44,7 @@ pub(crate) fn admit(
     Ok(())
 }
 
-/// istiod validates Istio configuration, and fails closed.
+/// Validates Istio configuration; rejected while istiod is not ready.
 pub(crate) fn validate(world: &World, cluster: usize) -> Result<(), AdmissionError> {
     if world.booting || world.clusters[cluster].istiod_serving() {
         return Ok(());
@@ -54,7 +54,7 @@ pub(crate) fn validate(world: &World, cluster: usize) -> Result<(), AdmissionErr
         .into())
 }
 
-/// Adds the sidecar where the namespace or the pod asks for it; without a running istiod no such pod is created.
+/// Adds the sidecar where a label of the namespace or the pod enables it. Without a ready istiod the pod is rejected.
 fn inject(world: &mut World, cluster: usize, pod: &mut Value) -> Result<(), AdmissionError> {
     let cluster = &world.clusters[cluster];
     let space = cluster.store.get(resources::namespaces(), "", object::namespace(pod)).cloned();

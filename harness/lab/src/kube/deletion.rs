@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::store::{Resource, object, resources};
 use crate::world::World;
 
-/// Deletes an object; what is left of it, if anything is.
+/// Deletes an object. Returns it if it still exists.
 pub(crate) fn delete(
     world: &mut World,
     cluster: usize,
@@ -16,7 +16,7 @@ pub(crate) fn delete(
     grace: Option<i64>,
 ) -> Option<Arc<Value>> {
     if world.clusters[cluster].quirks.inert && matches!(resource.plural, "pods" | "deployments") {
-        // The request is accepted and nothing comes of it.
+        // The request is accepted but changes nothing.
         return Some(Arc::new(old.clone()));
     }
     let (namespace, name) = (object::namespace(old), object::name(old));
@@ -42,7 +42,7 @@ pub(crate) fn delete(
     None
 }
 
-/// Marks a pod for deletion; the kubelet does the rest. One that has no node, or no grace, goes at once.
+/// Marks a pod for deletion; the kubelet ends it. A pod without a node or a grace period is removed at once.
 pub(crate) fn pod_gracefully(world: &mut World, cluster: usize, pod: &Value, grace: Option<i64>) -> Option<Arc<Value>> {
     let (namespace, name) = (object::namespace(pod).to_owned(), object::name(pod).to_owned());
     let own = object::int(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
@@ -62,7 +62,7 @@ pub(crate) fn pod_gracefully(world: &mut World, cluster: usize, pod: &Value, gra
     })
 }
 
-/// What garbage collection does with a dependent.
+/// Deletes a dependent, for garbage collection.
 pub(crate) fn now_or_gracefully(
     world: &mut World,
     cluster: usize,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::store::{object, resources};
 use crate::world::World;
 
-/// Records an event about an object; a repetition counts up.
+/// Records an event about an object; a repetition increments its count.
 pub(crate) fn record(
     world: &mut World,
     cluster: usize,

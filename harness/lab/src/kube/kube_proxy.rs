@@ -1,4 +1,4 @@
-//! kube-proxy: writes the rules of Services from time to time.
+//! kube-proxy: writes the rules of Services after changes.
 
 use super::proxy_rules::Rules;
 use crate::world::{Event, World};

@@ -1,5 +1,5 @@
-//! Starts, probes and ends pods. Every step is an event of its own, so that what a pod serves and what the API says of it
-//! can differ for as long as they do in a real cluster.
+//! The kubelet: starts, probes and ends pods. Every step is an event of its own, so that what a pod serves and what its status
+//! shows differ for as long as in a real cluster.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub(crate) fn register(world: &mut World, cluster: usize, value: &Value) -> Uid 
     uid
 }
 
-/// Images of the lab's own registry exist in known versions; foreign images are taken to exist.
+/// Whether an image can be pulled: all can, except those with `nonexistent` or `does-not-exist` in their name, or tag `missing`.
 fn pullable(image: &str) -> bool {
     match image.strip_prefix("registry.local/") {
         Some(own) => !own.ends_with(":missing") && !own.contains("nonexistent") && !own.contains("does-not-exist"),
@@ -37,7 +37,7 @@ fn pullable(image: &str) -> bool {
     }
 }
 
-/// The containers run: the pod has an address and its processes begin.
+/// Starts the containers: the pod gets an address and its processes begin.
 pub(crate) fn start(world: &mut World, cluster: usize, uid: &Uid) {
     let (now, booting) = (world.now, world.booting);
     let here = &mut world.clusters[cluster];
@@ -75,7 +75,7 @@ pub(crate) fn start(world: &mut World, cluster: usize, uid: &Uid) {
     world.after(delay + slow, Event::Probe(cluster, uid.clone()));
 }
 
-/// The readiness probe: proxies are ready once istiod has configured them, the rest once it serves.
+/// Runs the readiness probe. Proxies are ready after istiod has configured them.
 pub(crate) fn probe(world: &mut World, cluster: usize, uid: &Uid) {
     let istiod = world.booting || world.clusters[cluster].istiod_serving();
     let now = world.now;
@@ -116,7 +116,7 @@ pub(crate) fn probe(world: &mut World, cluster: usize, uid: &Uid) {
     }
 }
 
-/// Someone asked for the pod to end: its object has a deletion date.
+/// Ends a pod whose object got a deletion date.
 pub(crate) fn terminate(world: &mut World, cluster: usize, uid: &Uid, grace: i64) {
     let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     if pod.terminating() {
@@ -143,7 +143,7 @@ pub(crate) fn terminate(world: &mut World, cluster: usize, uid: &Uid, grace: i64
     world.after(wait, Event::Exit(cluster, uid.clone()));
 }
 
-/// The processes are gone; a sidecar may outlive the application for the rest of the grace period.
+/// Ends the processes; a sidecar may outlive the application for the rest of the grace period.
 pub(crate) fn exit(world: &mut World, cluster: usize, uid: &Uid) {
     let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     pod.serving = false;
@@ -158,7 +158,7 @@ pub(crate) fn exit(world: &mut World, cluster: usize, uid: &Uid) {
     world.after(wait, Event::Remove(cluster, uid.clone()));
 }
 
-/// The kubelet confirms the end to the API server.
+/// Confirms the end of a pod to the API server.
 pub(crate) fn remove(world: &mut World, cluster: usize, uid: &Uid) {
     let Some(pod) = world.clusters[cluster].pods.get(uid) else { return };
     pod.life.send_replace(Life::Closed);
@@ -177,7 +177,7 @@ pub(crate) fn remove(world: &mut World, cluster: usize, uid: &Uid) {
     }
 }
 
-/// The object is gone: without an orderly end, connections break and packets are lost from now on.
+/// Removes a pod whose object is gone. If it still served, connections are reset and packets are lost from now on.
 pub(crate) fn vanish(world: &mut World, cluster: usize, uid: &str) {
     let cluster = &mut world.clusters[cluster];
     let Some(pod) = cluster.pods.remove(uid) else { return };
@@ -191,7 +191,7 @@ pub(crate) fn vanish(world: &mut World, cluster: usize, uid: &str) {
     }
 }
 
-/// The work of a Job's pod is done.
+/// Completes the pod of a Job.
 pub(crate) fn complete(world: &mut World, cluster: usize, uid: &Uid) {
     let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     if pod.stage == Stage::Running {

@@ -1,4 +1,4 @@
-//! What keeps a cluster's objects true: controllers, scheduler, kubelet, kube-proxy, admission.
+//! Kubernetes: controllers, scheduler, kubelet, kube-proxy, network policies, admission and deletion.
 
 pub(crate) mod admission;
 pub(crate) mod controllers;

@@ -1,4 +1,4 @@
-//! `NetworkPolicies`, enforced on new connections between pods as a policy-aware CNI does.
+//! `NetworkPolicies`, enforced on new connections between pods.
 //!
 //! Peers are pod and namespace selectors or CIDRs; ports are numbers. Traffic from outside the cluster has no pod.
 

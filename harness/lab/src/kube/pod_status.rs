@@ -1,11 +1,11 @@
-//! The `status` of a pod's object, written from what the kubelet knows.
+//! Writes the status of pods.
 
 use serde_json::{Value, json};
 
 use crate::store::{object, resources};
 use crate::world::{Broken, Pod, Stage, World};
 
-/// Brings the object up to date.
+/// Updates the status of a pod's object.
 pub(crate) fn write(world: &mut World, cluster: usize, uid: &str) {
     let Some(value) = world.pod_object(cluster, uid).cloned() else { return };
     let here = &world.clusters[cluster];
@@ -115,7 +115,7 @@ fn container(pod: &Pod, spec: &Value, index: usize, init: bool, began: &str) -> 
 }
 
 impl Pod {
-    /// Whether its sidecar, if any, does its part although the pod as a whole is not ready.
+    /// Whether its sidecar, if any, is configured although the pod is not ready.
     fn serving_proxy(&self) -> bool {
         self.proxy.as_ref().is_none_or(|proxy| proxy.snapshot.is_some()) || self.broken.is_some()
     }

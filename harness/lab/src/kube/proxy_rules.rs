@@ -1,6 +1,6 @@
-//! kube-proxy: which pod a connection to a Service's address goes to.
+//! The rules of kube-proxy: the pods of a Service address.
 //!
-//! The rules lag behind the endpoints, as iptables do; what was true at the last sync is what connections meet.
+//! The rules lag behind the endpoints: connections see the state of the last sync.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::service_port::target_port;
 use crate::store::{Store, object, resources};
 
-/// Where a Service's connections go.
+/// The pods of a Service.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Backends {
     pub(crate) ready: Vec<Ipv4Addr>,
-    /// Terminating but still serving; used when nothing is ready.
+    /// Terminating but still serving; used when no pod is ready.
     pub(crate) terminating: Vec<Ipv4Addr>,
     /// Port, node port, target port.
     pub(crate) ports: Vec<(u16, u16, u16)>,

@@ -1,4 +1,4 @@
-//! Binds pods to nodes: the schedulable one with the fewest pods. Resources and affinities are not weighed.
+//! The scheduler: binds pods to the schedulable node with the fewest pods. Resources and affinities are ignored.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{events, kubelet};
 use crate::store::{object, resources};
 use crate::world::{Event, Stage, Uid, World};
 
-/// Takes a new pod into the queue; while the mesh is set up it is bound at once.
+/// Schedules the binding of a new pod; while the mesh is set up it is bound at once.
 pub(crate) fn enqueue(world: &mut World, cluster: usize, uid: &Uid) {
     if world.booting {
         bind(world, cluster, uid);
@@ -55,7 +55,7 @@ pub(crate) fn bind(world: &mut World, cluster: usize, uid: &Uid) {
     }
 }
 
-/// Tries every pod that waits for a node again.
+/// Tries again to bind every pending pod.
 pub(crate) fn retry(world: &mut World, cluster: usize) {
     let waiting: Vec<Uid> = world.clusters[cluster]
         .pods

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The number a Service's port leads to in the pod; named target ports get the port they have in the lab's manifests.
+/// The target port of a Service port. Named target ports have the number that they have in the lab's manifests.
 pub(crate) fn target_port(port: &Value) -> u16 {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
     match port.get("targetPort") {

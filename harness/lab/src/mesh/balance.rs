@@ -1,4 +1,4 @@
-//! How one proxy picks an endpoint of one cluster, and what it remembers of each: counters and ejection.
+//! How a proxy picks an endpoint of an Envoy cluster, and the counters and ejections of each endpoint.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -32,14 +32,14 @@ impl HostStats {
         self.ejected_until.is_some_and(|until| now < until)
     }
 
-    /// Ejects it for a while, whatever it did.
+    /// Ejects the endpoint for some milliseconds, without a failure.
     pub(crate) fn eject(&mut self, now: Ms, length: Ms) {
         self.ejections += 1;
         self.ejected_until = Some(now + length);
     }
 }
 
-/// How often a retry is picked anew before it goes where it has been (Istio's `host_selection_retry_max_attempts`).
+/// How often a retry picks again before it uses an endpoint that was tried (`host_selection_retry_max_attempts`).
 const OTHER_HOSTS: usize = 5;
 
 /// How one attempt ended.
@@ -48,17 +48,17 @@ pub(crate) enum Outcome {
     Success,
     /// The upstream answered 5xx.
     Error,
-    /// The request was under way and the connection broke.
+    /// The connection broke during the request.
     Reset,
     /// No connection.
     ConnectFail,
-    /// Connected, and no answer within the try's time.
+    /// Connected, but no response within `perTryTimeout`.
     Timeout,
-    /// There was no endpoint to go to.
+    /// There was no healthy endpoint.
     NoHost,
 }
 
-/// One proxy's state for one cluster.
+/// The state of one proxy for one Envoy cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Balancer {
     credit: BTreeMap<&'static str, f64>,
@@ -66,7 +66,7 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// Picks an endpoint for a new attempt: for a retry one that was not `tried`, unless it meets those alone.
+    /// Picks an endpoint for a new attempt. A retry prefers endpoints that were not `tried`.
     pub(crate) fn pick<'a>(
         &mut self,
         upstream: &'a Upstream,
@@ -84,7 +84,7 @@ impl Balancer {
         Some(picked)
     }
 
-    /// Picks an endpoint. Localities with weights are taken in near-exact proportion, retries at random.
+    /// Picks an endpoint. First attempts follow the locality weights almost exactly, retries are random.
     fn pick_any<'a>(&mut self, upstream: &'a Upstream, now: Ms, retry: bool, rng: &mut Rng) -> Option<&'a Endpoint> {
         let usable =
             |endpoint: &&Endpoint| !self.hosts.get(&(endpoint.ip, endpoint.port)).is_some_and(|host| host.ejected(now));
@@ -129,12 +129,12 @@ impl Balancer {
         weighted(&there, |endpoint| f64::from(endpoint.weight), rng)
     }
 
-    /// Notes that an attempt begins.
+    /// Counts the start of an attempt.
     pub(crate) fn begin(&mut self, address: Address) {
         self.hosts.entry(address).or_default().active += 1;
     }
 
-    /// Notes how an attempt ended and ejects where outlier detection says so. Sweeps run every interval from `since`.
+    /// Counts the end of an attempt, and ejects the endpoint if outlier detection does. Sweeps run every interval from `since`.
     pub(crate) fn report(&mut self, upstream: &Upstream, address: Address, outcome: Outcome, now: Ms, since: Ms) {
         let total = u32::try_from(upstream.endpoints.len()).unwrap_or(u32::MAX).max(1);
         let ejected = self.hosts.values().filter(|host| host.ejected(now)).count();

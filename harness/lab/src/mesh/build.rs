@@ -15,7 +15,7 @@ use crate::store::selector::Selector;
 use crate::store::{object, resources};
 use crate::world::{Ident, World};
 
-/// Computes what istiod of cluster `c` would push now, given what it knows of every cluster.
+/// Computes what istiod of a cluster pushes now, from its views of all clusters.
 pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterView>>], version: u64) -> Snapshot {
     let store = &world.clusters[cluster].store;
     let mut policies: HashMap<String, Arc<TrafficPolicy>> = HashMap::new();
@@ -27,7 +27,7 @@ pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterVi
     let mut upstreams = BTreeMap::new();
     let mut hosts: HashMap<String, Vec<u16>> = HashMap::new();
     let mut opaque = HashMap::new();
-    // A Service is known from any of the clusters that are watched; its ports are told by its own before all others.
+    // A Service can come from any cluster; its ports come from the own cluster first.
     let near = std::iter::once(cluster).chain((0..views.len()).filter(|other| *other != cluster));
     let known = near.filter_map(|other| views.get(other)?.as_ref());
     let mut services = BTreeMap::new();
@@ -61,7 +61,7 @@ pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterVi
     Snapshot { version, at: world.now, upstreams, routes, servers, hosts, opaque }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
+#[expect(clippy::too_many_arguments, reason = "called once, and each argument has a different type or meaning")]
 fn endpoints(
     world: &World,
     cluster: usize,
@@ -78,7 +78,7 @@ fn endpoints(
     for (owner, view) in views.iter().enumerate() {
         let Some(view) = view else { continue };
         let Some(entry) = view.services.get(&(namespace.to_owned(), name.to_owned())) else { continue };
-        // What another cluster serves counts where its Service has a port of the same name.
+        // Endpoints of another cluster count only where its Service has a port of the same name.
         let Some(ServicePort { target, .. }) = entry.ports.iter().find(|own| own.name == port) else { continue };
         let members: Vec<&Member> = entry.members.iter().filter(|m| selector.matches(Some(&m.labels))).collect();
         if members.is_empty() {
@@ -130,7 +130,7 @@ fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, 
     let mut routes: HashMap<String, Vec<HostRoutes>> = HashMap::new();
     let mut bound: Vec<(String, Vec<Arc<Route>>)> = Vec::new();
     let mut services: Vec<_> = store.list(resources::virtualservices(), None).collect();
-    // Of two for one host the older wins.
+    // For two of one host, Istio uses the older one.
     services.sort_by_key(|v| object::text(v, "/metadata/creationTimestamp").to_owned());
     for service in services {
         let find = |namespace: &str, name: &str| {
@@ -169,7 +169,7 @@ fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, 
     (routes, servers)
 }
 
-/// A route as a server of a gateway has it: for the hosts that both of them are for, if there are any.
+/// A route on a server of a gateway, limited to the hosts of both; none if they share no host.
 fn taken(route: &Arc<Route>, server: &Value) -> Option<Arc<Route>> {
     let own = object::items(server, "/hosts").iter().filter_map(Value::as_str);
     let own: Vec<&str> = own.map(|host| host.rsplit('/').next().unwrap_or(host)).collect();

@@ -28,12 +28,12 @@ impl Default for Limits {
     }
 }
 
-/// What a `DestinationRule` says about a host.
+/// The traffic policy of a `DestinationRule` for a host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrafficPolicy {
     pub(crate) outlier: Option<Outlier>,
     pub(crate) limits: Limits,
-    /// From-locality and its distribution.
+    /// `from` and `to` of each `distribute` entry.
     pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
     pub(crate) subsets: Vec<(String, Value)>,
     pub(crate) rule: String,

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::store::object;
 
-/// The full names of the hosts that a `VirtualService` claims: Istio completes a name without a dot, and takes every other as
-/// it stands.
+/// The full names of the hosts of a `VirtualService`. Istio completes a name without a dot and uses every other name
+/// unchanged.
 pub(crate) fn claimed_hosts(service: &Value) -> Vec<String> {
     let hosts = object::items(service, "/spec/hosts").iter().filter_map(Value::as_str);
     let full =
@@ -13,7 +13,7 @@ pub(crate) fn claimed_hosts(service: &Value) -> Vec<String> {
     hosts.map(full).collect()
 }
 
-/// The full name of a host as an object in `namespace` may abbreviate it.
+/// The full name of a host that an object in `namespace` may abbreviate.
 pub(crate) fn full_host(host: &str, namespace: &str) -> String {
     if host.contains('*') || host.parse::<std::net::IpAddr>().is_ok() {
         return host.to_owned();
@@ -25,7 +25,7 @@ pub(crate) fn full_host(host: &str, namespace: &str) -> String {
     }
 }
 
-/// Whether a pattern, such as `*` or `*.shop.example`, is for a host.
+/// Whether a pattern, such as `*` or `*.shop.example`, matches a host.
 pub(crate) fn host_matches(pattern: &str, host: &str) -> bool {
     pattern.strip_prefix('*').map_or(pattern == host, |end| host.ends_with(end))
 }

@@ -7,13 +7,13 @@ use super::view::ClusterView;
 use crate::clock::Ms;
 use crate::world::Uid;
 
-/// How far istiod is with a remote cluster.
+/// The sync state of a remote cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RemoteSync {
-    /// No secret for it.
+    /// There is no remote secret.
     Unknown,
     Synced,
-    /// There is a secret; the cluster does not respond to it.
+    /// There is a remote secret, but the cluster does not accept its token or does not respond.
     Syncing,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Istiod {
     pub(crate) sync: Vec<RemoteSync>,
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) pushed: Ms,
-    /// The root certificate the mesh certificates of this cluster chain to.
+    /// The root certificate of the workload certificates in this cluster.
     pub(crate) root: String,
     /// Whether a push is due.
     pub(super) scheduled: bool,

@@ -1,4 +1,4 @@
-//! One Envoy: the configuration it runs with and the state it keeps per cluster.
+//! One Envoy: its configuration, and its state per Envoy cluster.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::rng::Rng;
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) started: Ms,
-    /// What istiod last sent; none before the first push.
+    /// The last accepted push; none before the first.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
-    /// Does not take pushes any more.
+    /// Rejects every push.
     pub(crate) stale: bool,
     pub(crate) balancers: HashMap<Arc<str>, Balancer>,
     pub(crate) downstream: u64,
@@ -25,7 +25,7 @@ impl Proxy {
         Self { started, snapshot: None, stale: false, balancers: HashMap::new(), downstream: 0 }
     }
 
-    /// Takes a push, unless it is stuck; endpoints that left are forgotten with their counters.
+    /// Accepts a push, unless it is stale. Endpoints that are gone lose their counters.
     pub(crate) fn accept(&mut self, snapshot: &Arc<Snapshot>) {
         if self.stale && self.snapshot.is_some() {
             return;
@@ -40,7 +40,7 @@ impl Proxy {
         });
     }
 
-    /// Picks an endpoint for an attempt and counts it as begun.
+    /// Picks an endpoint for an attempt and counts its start.
     pub(crate) fn pick<'a>(
         &mut self,
         upstream: &'a Upstream,

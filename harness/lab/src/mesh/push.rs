@@ -1,6 +1,6 @@
 //! istiod at work: reads every cluster that it has a remote secret for, and pushes to the proxies of its own cluster.
 //!
-//! While no istiod runs nothing is pushed: the proxies keep what they have.
+//! Without a ready istiod pod nothing is pushed: the proxies keep their configuration.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{build, registry};
 use crate::store::{object, resources};
 use crate::world::{Event, Role, Uid, World};
 
-/// Schedules a push everywhere: every istiod watches every cluster.
+/// Schedules a push in every cluster: every istiod watches every cluster.
 pub(crate) fn schedule_everywhere(world: &mut World) {
     for cluster in 0..world.clusters.len() {
         schedule(world, cluster);
@@ -27,7 +27,7 @@ pub(crate) fn schedule(world: &mut World, cluster: usize) {
     }
 }
 
-/// Whether istiod of `c` could talk to cluster `d` now.
+/// The state of istiod's connection to another cluster, if it connected now.
 fn remote(world: &World, cluster: usize, other: usize) -> RemoteSync {
     let there = &world.clusters[other];
     let name = format!("istio-remote-secret-{}", there.ident.istio);
@@ -53,7 +53,7 @@ pub(crate) fn push(world: &mut World, cluster: usize) {
     let mut sync = std::mem::take(&mut world.clusters[cluster].istiod.sync);
     sync.resize(count, RemoteSync::Unknown);
     if fresh && !world.booting {
-        // A new process knows nothing of what the old one had read.
+        // A new process does not have what the old one read.
         views.fill(None);
         world.clusters[cluster].istiod.root = root_of(world, cluster);
     }
@@ -62,7 +62,7 @@ pub(crate) fn push(world: &mut World, cluster: usize) {
         match state {
             RemoteSync::Synced => views[other] = Some(Arc::new(registry::read(&world.clusters[other]))),
             RemoteSync::Unknown => views[other] = None,
-            // What was read before stays in use until the cluster answers again.
+            // What istiod read before stays in use until the cluster responds again.
             RemoteSync::Syncing => {}
         }
         sync[other] = state;
@@ -91,7 +91,7 @@ pub(crate) fn push(world: &mut World, cluster: usize) {
     }
 }
 
-/// A proxy starts and asks for its configuration.
+/// A proxy starts and requests its configuration.
 pub(crate) fn connect(world: &mut World, cluster: usize, uid: &Uid) {
     if world.clusters[cluster].istiod.snapshot.is_none() && !world.booting {
         push(world, cluster);
@@ -103,7 +103,7 @@ pub(crate) fn connect(world: &mut World, cluster: usize, uid: &Uid) {
     }
 }
 
-/// Gives every proxy its first configuration; used when the boot is over.
+/// Gives every proxy its first configuration, at the end of the boot.
 pub(crate) fn connect_all(world: &mut World) {
     for cluster in 0..world.clusters.len() {
         world.clusters[cluster].istiod.root = root_of(world, cluster);

@@ -43,7 +43,7 @@ fn port(port: &Value) -> Option<ServicePort> {
     })
 }
 
-/// Whether a Service's port is declared, by `appProtocol` or the beginning of its name, as something that is not HTTP.
+/// Whether a Service port is declared as not HTTP, by `appProtocol` or the prefix of its name.
 fn is_opaque(port: &Value) -> bool {
     let told = match object::text(port, "/appProtocol") {
         "" => object::text(port, "/name").split('-').next().unwrap_or_default(),

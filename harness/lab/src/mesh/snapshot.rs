@@ -1,4 +1,4 @@
-//! What one istiod last pushed to the proxies of its cluster: clusters with endpoints, routes and gateways.
+//! What an istiod pushes to the proxies of its cluster: Envoy clusters with endpoints, routes and gateways.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use super::virtual_service::{Route, reaches};
 use crate::clock::Ms;
 use crate::store::selector::Selector;
 
-/// The port every east-west gateway passes mutual TLS through on.
+/// The port on which east-west gateways pass mutual TLS through.
 pub(crate) const PASSTHROUGH: u16 = 15443;
 
 /// One endpoint of a cluster.
@@ -18,16 +18,16 @@ pub(crate) struct Endpoint {
     pub(crate) ip: Ipv4Addr,
     pub(crate) port: u16,
     pub(crate) weight: u32,
-    /// The lab's number of the owning cluster.
+    /// The index of the cluster that owns it.
     pub(crate) owner: usize,
     pub(crate) region: &'static str,
     pub(crate) zone: String,
-    /// Through the owner's east-west gateway.
+    /// The address is the owner's east-west gateway.
     pub(crate) gateway: bool,
     pub(crate) priority: u32,
-    /// `workload;namespace;service;revision;cluster`, as the metadata has it.
+    /// `workload;namespace;service;revision;cluster`, as in Envoy's metadata.
     pub(crate) workload: String,
-    /// Locality weight where the `DestinationRule` distributes.
+    /// The locality weight, where the `DestinationRule` has `distribute`.
     pub(crate) share: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The hosts it has routes for, as a gateway in a namespace has them, the most exact first.
+    /// The hosts with routes that a gateway in a namespace receives, the most specific first.
     pub(crate) fn hosts(&self, namespace: &str) -> Vec<&str> {
         let visible = self.routes.iter().filter(|route| reaches(route.exported.as_deref(), namespace));
         let mut hosts: Vec<&str> = visible.flat_map(|route| &route.hosts).map(String::as_str).collect();
@@ -61,21 +61,21 @@ impl Server {
         hosts
     }
 
-    /// The routes of one of those hosts.
+    /// The routes of one of these hosts.
     pub(crate) fn of_host<'a>(&'a self, host: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Route>> {
         let visible = self.routes.iter().filter(move |route| reaches(route.exported.as_deref(), namespace));
         visible.filter(move |route| route.hosts.iter().any(|own| own == host))
     }
 }
 
-/// The routes of one `VirtualService` for a host, and the namespaces whose proxies get them.
+/// The routes of one `VirtualService` for a host, and the namespaces whose proxies receive them.
 #[derive(Debug, Clone)]
 pub(crate) struct HostRoutes {
     pub(super) exported: Option<Vec<String>>,
     pub(super) routes: Vec<Arc<Route>>,
 }
 
-/// Everything pushed at once.
+/// The complete configuration of one push.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) version: u64,
@@ -86,18 +86,18 @@ pub(crate) struct Snapshot {
     pub(crate) servers: Vec<Server>,
     /// Ports of every host.
     pub(crate) hosts: HashMap<String, Vec<u16>>,
-    /// Those of the ports for which routes do not count.
+    /// The ports to which HTTP routes do not apply.
     pub(super) opaque: HashMap<String, Vec<u16>>,
 }
 
 impl Snapshot {
-    /// The routes that sidecars of a namespace have for a port of a host.
+    /// The routes of sidecars in a namespace, for a port of a host.
     pub(crate) fn routes_at(&self, host: &str, port: u16, namespace: &str) -> Option<&[Arc<Route>]> {
         let opaque = self.opaque.get(host).is_some_and(|ports| ports.contains(&port));
         if opaque { None } else { self.routes(host, namespace) }
     }
 
-    /// The routes that proxies of a namespace have for a host. Of two tables for one host the older wins.
+    /// The routes of proxies in a namespace, for a host. For two tables of one host, Istio uses the older one.
     pub(crate) fn routes(&self, host: &str, namespace: &str) -> Option<&[Arc<Route>]> {
         let mut tables = self.routes.get(host)?.iter();
         let table = tables.find(|table| reaches(table.exported.as_deref(), namespace))?;
@@ -109,7 +109,7 @@ impl Snapshot {
         self.routes.keys()
     }
 
-    /// Keeps the faults an older state injected, whatever the objects say now.
+    /// Keeps the injected faults of an older snapshot, even if the objects no longer have them.
     pub(crate) fn keep_faults(&mut self, old: &Self) {
         let broken = |routes: &[Arc<Route>]| routes.iter().any(|r| r.fault.delay.is_some() || r.fault.abort.is_some());
         for (host, tables) in &old.routes {
@@ -125,7 +125,7 @@ impl Snapshot {
     }
 }
 
-/// The name istiod gives a cluster.
+/// The name that istiod gives an Envoy cluster.
 pub(crate) fn upstream_name(port: u16, subset: &str, host: &str) -> String {
     format!("outbound|{port}|{subset}|{host}")
 }

@@ -26,11 +26,11 @@ pub(crate) struct ServicePort {
     pub(crate) number: u16,
     pub(crate) target: u16,
     pub(crate) name: String,
-    /// Declared as something for which HTTP routes do not count.
+    /// Declared as TCP or TLS: HTTP routes do not apply.
     pub(crate) opaque: bool,
 }
 
-/// One cluster as istiod sees it.
+/// What istiod has read from one cluster.
 #[derive(Debug, Default)]
 pub(crate) struct ClusterView {
     /// By namespace and name.

@@ -8,7 +8,7 @@ use super::hosts::{claimed_hosts, full_host};
 use crate::clock::{Ms, duration};
 use crate::store::object;
 
-/// How a path has to look.
+/// What a path must match.
 #[derive(Debug, Clone)]
 pub(crate) enum PathMatch {
     Exact(String),
@@ -30,14 +30,14 @@ pub(crate) struct Destination {
 pub(crate) struct Retries {
     pub(crate) attempts: u32,
     pub(crate) per_try: Option<Ms>,
-    /// Answers of 5xx are tried again, not only failed connections.
+    /// 5xx responses are retried too, not only failed connections.
     pub(crate) on_5xx: bool,
     pub(crate) on_connect: bool,
     pub(crate) on_reset: bool,
 }
 
 impl Default for Retries {
-    /// What Istio gives a route that says nothing.
+    /// Istio's default for a route without `retries`.
     fn default() -> Self {
         Self { attempts: 2, per_try: None, on_5xx: false, on_connect: true, on_reset: false }
     }
@@ -54,19 +54,19 @@ pub(crate) struct HttpFault {
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     pub(crate) paths: Vec<PathMatch>,
-    /// Header equality a match asks for, all of them: lower-case name and value.
+    /// Headers that must all be equal: lower-case name and value.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) destinations: Vec<Destination>,
     pub(crate) timeout: Option<Ms>,
     pub(crate) retries: Retries,
     pub(crate) fault: HttpFault,
-    /// The `VirtualService` it is from: namespace and name.
+    /// Namespace and name of the `VirtualService`.
     pub(crate) origin: (String, String),
-    /// Its name there; empty if it has none.
+    /// Its name in the `VirtualService`; empty if it has none.
     pub(crate) name: String,
-    /// The hosts of that: full names or patterns.
+    /// The hosts of the `VirtualService`: full names or patterns.
     pub(crate) hosts: Vec<String>,
-    /// The namespaces whose proxies get it; all without it.
+    /// The namespaces whose proxies receive it; all if none are set.
     pub(crate) exported: Option<Vec<String>>,
 }
 
@@ -83,7 +83,7 @@ impl Route {
     }
 }
 
-/// The HTTP routes of a `VirtualService`, those of the ones it delegates to in place of its own.
+/// The HTTP routes of a `VirtualService`. A route that delegates is replaced by those of the delegate.
 pub(crate) fn routes(value: &Value, find: &dyn Fn(&str, &str) -> Option<Value>) -> Vec<Route> {
     let (namespace, name) = (object::namespace(value), object::name(value));
     let mut routes = Vec::new();
@@ -96,7 +96,7 @@ pub(crate) fn routes(value: &Value, find: &dyn Fn(&str, &str) -> Option<Value>) 
         let other = find(place, object::text(delegate, "/name")).unwrap_or_default();
         for own in object::items(&other, "/spec/http") {
             let own = inherit(own, http);
-            // Short names are those of the namespace they are written in.
+            // Short host names belong to the namespace of the object that contains them.
             let destinations = route(&own, place, name).destinations;
             routes.push(Route { destinations, ..route(&own, namespace, name) });
         }
@@ -110,7 +110,7 @@ pub(crate) fn routes(value: &Value, find: &dyn Fn(&str, &str) -> Option<Value>) 
     routes
 }
 
-/// A delegate's route with what only the root says.
+/// A delegate's route, with the fields that only the root sets.
 fn inherit(own: &Value, root: &Value) -> Value {
     let mut merged = own.clone();
     for key in ["match", "timeout", "retries", "fault"] {
@@ -125,7 +125,7 @@ fn inherit(own: &Value, root: &Value) -> Value {
     merged
 }
 
-/// `exportTo`: the namespaces whose proxies get an object; none if all do.
+/// `exportTo`: the namespaces whose proxies receive an object; none means all.
 pub(crate) fn exported(value: &Value) -> Option<Vec<String>> {
     let own = object::namespace(value);
     let listed = object::items(value, "/spec/exportTo").iter().filter_map(Value::as_str);

@@ -18,7 +18,7 @@ use crate::world::{Role, Uid};
 /// The timeout of the applications' HTTP clients.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often an application that ends takes an answer down with it that had begun.
+/// The share of requests whose response breaks off when an application ends.
 const CUT: f64 = 0.5;
 
 /// The headers that applications pass on.

@@ -1,4 +1,4 @@
-//! A request and its answer as they travel inside the lab; bodies are whole, only the edges stream.
+//! A request and its answer inside the lab. Bodies are complete; only the API streams.
 
 use bytes::Bytes;
 
@@ -34,9 +34,9 @@ pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) kind: &'static str,
     pub(crate) body: Bytes,
-    /// Ask the client to close.
+    /// Sends `connection: close`.
     pub(crate) close: bool,
-    /// Broke off after it had begun: no proxy can try again.
+    /// Broke off after it had begun: no proxy can retry.
     pub(crate) cut: bool,
 }
 
@@ -48,7 +48,7 @@ impl HttpAnswer {
         Self { status, kind, body: body.into(), close: false, cut: false }
     }
 
-    /// An answer a proxy makes up itself.
+    /// An answer that a proxy sends itself.
     pub(crate) fn local(status: u16, text: &'static str) -> Self {
         Self { status, kind: TEXT, body: Bytes::from_static(text.as_bytes()), close: false, cut: false }
     }

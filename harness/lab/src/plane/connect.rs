@@ -1,7 +1,7 @@
 //! A proxy's connection to an endpoint: straight to a pod, or through another cluster's east-west gateway.
 //!
-//! When an east-west Service has no endpoint, what comes back from the other cluster is as measured on a real mesh: a
-//! gateway's requests wait in SYN retries, a sidecar's are mostly refused at once and now and then wait too.
+//! When an east-west Service has no endpoint, the other cluster reacts as measured on a real mesh: SYNs of a gateway
+//! are dropped and retried, SYNs of a sidecar are mostly refused and sometimes dropped.
 
 use std::net::Ipv4Addr;
 
@@ -10,10 +10,10 @@ use crate::mesh::mutual_tls;
 use crate::mesh::snapshot::{Endpoint, PASSTHROUGH, Server, Upstream, upstream_name};
 use crate::world::{Uid, World};
 
-/// How often a sidecar's SYN to a Service without endpoints in another cluster stays unanswered.
+/// The share of a sidecar's SYNs to a Service without endpoints in another cluster that is dropped.
 const UNANSWERED: f64 = 0.15;
 
-/// How an attempt to connect went.
+/// The result of an attempt to connect.
 #[derive(Debug, Clone)]
 pub(crate) enum Connected {
     /// To the pod's port; `remote` when another cluster's.
@@ -38,7 +38,7 @@ pub(crate) fn connect(
     let Some(own) = world.clusters[cluster].pods.get(uid) else { return Connected::Refused };
     let own_ip = own.ip.unwrap_or(Ipv4Addr::UNSPECIFIED);
     let there = endpoint.owner;
-    // Going out is judged by the policies of the caller's cluster, coming in by those of the callee's.
+    // Egress follows the policies of the caller's cluster, ingress those of the callee's.
     let leaving = End { pod: Some(own), ip: own_ip };
     if there != cluster && !world.clusters[cluster].allows(leaving, End { pod: None, ip: endpoint.ip }, endpoint.port) {
         return Connected::Dropped;
@@ -95,7 +95,7 @@ fn through_gateway(
     else {
         return Connected::Refused;
     };
-    // The requested network view: a gateway hands on to its own cluster only.
+    // `REQUESTED_NETWORK_VIEW`: a gateway forwards to its own cluster only.
     let local: Vec<&Endpoint> = there.endpoints.iter().filter(|endpoint| endpoint.owner == remote).collect();
     if local.is_empty() {
         return Connected::Refused;
@@ -104,7 +104,7 @@ fn through_gateway(
         let chosen = local[(world.now as usize).wrapping_add(usize::from(chosen.octets()[3])) % local.len()];
         (chosen.ip, chosen.port)
     };
-    // What the gateway hands on is mutual TLS.
+    // The gateway forwards mutual TLS.
     let namespace = upstream.host.split('.').nth(1).unwrap_or_default();
     if mutual_tls::is_off(&world.clusters[remote].store, namespace) {
         return Connected::Refused;

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::kube::network_policy::End;
 use crate::world::World;
 
-/// The round trip of one echo, or nothing when no reply will come.
+/// The round trip of one echo, milliseconds; none when it is lost.
 pub(crate) fn round_trip(world: &mut World, caller: &Caller, to: Ipv4Addr) -> Option<f64> {
     let there = owner(world, to)?;
     let near = 0.25 + world.rng.exponential(0.05);
@@ -39,7 +39,7 @@ pub(crate) fn round_trip(world: &mut World, caller: &Caller, to: Ipv4Addr) -> Op
     Some(base + near + world.rng.exponential(0.4))
 }
 
-/// The cluster whose pod, node or load balancer has the address and answers to echoes.
+/// The cluster whose pod, node or load balancer answers echo requests to the address.
 fn owner(world: &World, ip: Ipv4Addr) -> Option<usize> {
     (0..world.clusters.len()).find(|cluster| {
         let here = &world.clusters[*cluster];
@@ -49,7 +49,7 @@ fn owner(world: &World, ip: Ipv4Addr) -> Option<usize> {
     })
 }
 
-/// Sends one echo and waits for its reply; without one the wait never ends.
+/// Sends one echo request and waits for its reply, forever if it is lost.
 pub(crate) async fn echo(engine: &Engine, caller: &Caller, to: Ipv4Addr) -> Duration {
     match engine.with(|world| round_trip(world, caller, to)) {
         Some(ms) => {

@@ -1,4 +1,4 @@
-//! What a proxy does with a request: route, fault, pick, connect, retry, time out, report.
+//! What a proxy does with a request: route, inject faults, pick an endpoint, connect, retry, time out, count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(crate) fn plan(
     let snapshot = pod.proxy.as_ref()?.snapshot.clone()?;
     snapshot.hosts.get(host).filter(|ports| ports.contains(&port))?;
     let route = match snapshot.routes_at(host, port, &pod.namespace) {
-        // A host with routes of which none matches answers 404.
+        // A host whose routes do not match answers 404.
         Some(routes) => match routes.iter().find(|r| matches(r, call)) {
             Some(found) => Some(found.clone()),
             None => return Some(ForwardPlan { route: None, upstream: None }),
@@ -94,7 +94,7 @@ pub(crate) async fn gateway(engine: &Engine, cluster: usize, uid: &Uid, number: 
         let snapshot = proxy.snapshot.clone()?;
         let servers = snapshot.servers.iter().filter(|s| s.port == number && s.selector.matches(Some(labels)));
         let host = call.header("host").unwrap_or("").split(':').next().unwrap_or("");
-        // The most exact of the virtual hosts answers, whether or not one of its routes matches.
+        // The most specific virtual host answers, even if none of its routes matches.
         let known = servers.flat_map(|s| s.hosts(namespace).into_iter().map(move |own| (s, own)));
         let chosen = known.filter(|(_, own)| host_matches(own, host)).min_by_key(|(_, own)| own.starts_with('*'));
         let route = chosen.and_then(|(s, own)| s.of_host(own, namespace).find(|r| matches(r, call)).cloned());

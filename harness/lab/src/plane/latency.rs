@@ -1,26 +1,26 @@
-//! How long things take, drawn from the lab's seed.
+//! Latencies, drawn from the lab's seed.
 //!
-//! Within a cluster an answer through the ingress takes about 8 ms in the median and 26 ms at the 99th percentile. A hop to
+//! A request through the ingress within a cluster takes about 8 ms at the median and 26 ms at the 99th percentile. A hop to
 //! another cluster adds one round trip between the clusters, half before and half after the remote work.
 
 use crate::clock::Ms;
 use crate::rng::Rng;
 
-/// What a hop adds before the callee has the request.
+/// What a hop adds before the callee has the request, milliseconds.
 pub(crate) fn gateway(rng: &mut Rng) -> f64 {
     0.6 + rng.exponential(0.3)
 }
 
-/// A service's own work, with a slow request now and then.
+/// The work of a service, with a slow request from time to time, milliseconds.
 pub(crate) fn work(rng: &mut Rng) -> f64 {
     let tail = if rng.chance(0.03) { rng.exponential(6.0) } else { 0.0 };
     1.2 + rng.exponential(0.6) + tail
 }
 
-/// Connecting from the runner's machine.
+/// A connect from the runner's machine, milliseconds.
 pub(crate) const RUNNER_CONNECT: Ms = 1;
 
-/// When a SYN without an answer is sent again, after the first: milliseconds from one to the next.
+/// The intervals at which an unanswered SYN is sent again, milliseconds.
 pub(crate) const RETRANSMIT: [u64; 6] = [1000, 2000, 4000, 8000, 16_000, 32_000];
 
 /// Milliseconds as a duration for tokio.

@@ -1,4 +1,4 @@
-//! What the network between clusters does to ICMP: loss, dead directions, extra round trip.
+//! ICMP between clusters: loss, dead directions, longer round trips.
 //!
 //! Mesh traffic crosses through gateways and load balancers and is not affected.
 
@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 pub(crate) struct Link {
     pub(crate) loss: f64,
     pub(crate) dead: bool,
-    /// Replaces the usual round trip, milliseconds.
+    /// Replaces the configured round trip, milliseconds.
     pub(crate) rtt_ms: Option<f64>,
 }
 
-/// Every direction that is not as usual, by source and destination cluster.
+/// Every changed direction, by source and destination cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Links(BTreeMap<(usize, usize), Link>);
 

@@ -1,4 +1,4 @@
-//! What listens where in a pod.
+//! The listeners of a pod.
 
 use crate::world::{Pod, Role, Uid};
 
@@ -25,11 +25,11 @@ pub(crate) enum Kind {
     Istiod(bool),
     Prometheus,
     Alertmanager,
-    /// Accepts connections and says nothing an HTTP client understands.
+    /// Accepts connections, but does not speak HTTP.
     Opaque,
 }
 
-/// Where a connection ended up.
+/// Where a connection ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) cluster: usize,
@@ -52,7 +52,7 @@ pub(crate) fn listener(pod: &Pod, port: u16, inside: bool) -> Option<Kind> {
         }
     }
     let sidecar = pod.proxy.is_some() && !pod.gateway() && !inside;
-    // A sidecar accepts whatever comes and finds out later whether the application is there.
+    // A sidecar accepts every connection, and connects to the application afterwards.
     if !pod.serving && !sidecar {
         return None;
     }
@@ -86,7 +86,7 @@ pub(crate) fn listener(pod: &Pod, port: u16, inside: bool) -> Option<Kind> {
     }
 }
 
-/// Gateways listen where Gateway objects tell them to.
+/// Gateways listen on the ports of Gateway objects.
 fn gateway(pod: &Pod, port: u16) -> Option<Kind> {
     let snapshot = pod.proxy.as_ref()?.snapshot.as_ref()?;
     let number = match port {

@@ -1,4 +1,4 @@
-//! `istio_requests_total` and `istio_request_duration_milliseconds` of a productpage's calls to reviews.
+//! `istio_requests_total` and `istio_request_duration_milliseconds` of a productpage's requests to reviews.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ struct Series {
     buckets: [u64; BOUNDS.len()],
 }
 
-/// What is counted of calls that have their labels in common: metric, the bound of a bucket, value.
+/// The samples of requests with the same labels: metric, upper bound of the bucket, value.
 pub(crate) struct Calls {
     pub(crate) labels: Vec<(&'static str, String)>,
     pub(crate) samples: Vec<(&'static str, String, f64)>,
@@ -35,7 +35,7 @@ impl AppMetrics {
         }
     }
 
-    /// Every sample, by what its calls have in common.
+    /// Every sample, grouped by the labels of its requests.
     pub(crate) fn calls(&self, source: &str) -> impl Iterator<Item = Calls> {
         self.0.iter().map(move |((destination, code), series)| {
             let mut samples = vec![(REQUESTS, String::new(), series.count as f64)];

@@ -1,4 +1,4 @@
-//! The programs in pods, by what listens on a port: what each answers to a request.
+//! The programs in pods, by the listener of a port, and what each answers.
 
 use std::time::Duration;
 
@@ -40,12 +40,12 @@ async fn handle(engine: Engine, place: Place, request: http::Request<Incoming>) 
     let begun = Instant::now();
     match answer(&engine, &place, &call, 0.2).await {
         Some(answer) => response(&engine, &place, answer, head, begun.elapsed()),
-        // The pod went away with the request in its hands; the connection ends with it.
+        // The pod ended during the request; the connection ends with it.
         None => std::future::pending().await,
     }
 }
 
-/// What the program at a place answers, `None` when it went away meanwhile.
+/// The answer of the program at a place; `None` when its pod ended during the request.
 pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, noise: f64) -> Option<HttpAnswer> {
     let cluster = place.cluster;
     let uid = place.uid.as_ref()?;
@@ -63,7 +63,7 @@ pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, nois
         Kind::EnvoyAdmin | Kind::Agent | Kind::Health | Kind::EnvoyMetrics => {
             engine.with(|world| envoy::answer(world, cluster, uid, place.kind, call))
         }
-        // Debug pages answer only the loopback; others get a connection and no answer.
+        // Debug pages answer on loopback only; other clients connect and get no response.
         Kind::Istiod(inside) if !inside && call.path.starts_with("/debug") => return None,
         Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, cluster, call)),
         Kind::Prometheus => engine.with(|world| prom::api::answer(world, cluster, call)),

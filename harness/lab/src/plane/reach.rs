@@ -1,4 +1,4 @@
-//! Where a connection to an address ends up, at this instant.
+//! Where a connection to an address ends, at this instant.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use crate::world::{Uid, World};
 #[derive(Debug, Clone)]
 pub(crate) enum Reach {
     To(Place),
-    /// A reset, or "port unreachable": the caller knows at once.
+    /// A reset: the connect fails at once.
     Refused,
     /// Nothing comes back.
     Dropped,
@@ -56,7 +56,7 @@ pub(crate) fn reach(world: &mut World, caller: &Caller, ip: Ipv4Addr, port: u16)
         let number = world.clusters[cluster].ident.number;
         let service_net = 160 + 8 * number;
         if third == number || (service_net..service_net + 8).contains(&third) {
-            // Cluster addresses of another cluster mean nothing to a pod.
+            // Cluster IPs of another cluster are not reachable from a pod.
             if third != number && matches!(caller, Caller::Pod(own, _) if *own != cluster) {
                 return Reach::Dropped;
             }
@@ -113,7 +113,7 @@ fn pod(world: &World, caller: &Caller, cluster: usize, ip: Ipv4Addr, port: u16) 
         Caller::Pod(own, uid) => {
             let pod = world.clusters[*own].pods.get(uid);
             let ip = pod.and_then(|p| p.ip).unwrap_or(Ipv4Addr::UNSPECIFIED);
-            // Another cluster's policies see only an address.
+            // Policies of another cluster see only the address.
             End { pod: pod.filter(|_| *own == cluster), ip }
         }
     };

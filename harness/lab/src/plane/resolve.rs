@@ -1,4 +1,4 @@
-//! Names to addresses, as cluster DNS and the runner's resolver answer.
+//! Name resolution, of cluster DNS and of the runner's machine.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,7 +6,7 @@ use crate::mesh::hosts::full_host;
 use crate::store::{object, resources};
 use crate::world::World;
 
-/// What the runner's machine resolves: addresses, API servers and nothing else.
+/// Resolves a name on the runner's machine: addresses and API servers only.
 pub(crate) fn runner(world: &World, host: &str) -> Option<Ipv4Addr> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(IpAddr::V4(ip)) = host.parse() {
@@ -15,7 +15,7 @@ pub(crate) fn runner(world: &World, host: &str) -> Option<Ipv4Addr> {
     world.clusters.iter().find(|cluster| cluster.ident.api_host() == host).map(|cluster| cluster.ident.node_ip(1))
 }
 
-/// What a pod in `namespace` of cluster `c` resolves: the address, and namespace and name of the Service if it is one.
+/// Resolves a name in a pod: the address, and namespace and name if it is a Service.
 pub(crate) fn pod(
     world: &World,
     cluster: usize,

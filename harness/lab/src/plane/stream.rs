@@ -1,4 +1,4 @@
-//! A byte stream into the lab: what a TCP connection is outside.
+//! A byte stream into the lab, in place of a TCP connection.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A connection into the lab's world.
+/// A connection into the lab.
 #[derive(Debug)]
 pub struct LabStream {
     inner: DuplexStream,
     reset: Arc<AtomicBool>,
-    /// From when until when nothing passes.
+    /// When nothing passes, and until when.
     cut: Option<(Instant, Instant)>,
     held: Option<Pin<Box<Sleep>>>,
 }
@@ -29,7 +29,7 @@ impl LabStream {
         Self { cut, ..self }
     }
 
-    /// Waits while nothing passes; what was under way arrives afterwards, as if it had been sent again.
+    /// Waits while nothing passes; what was sent arrives afterwards, like a retransmission.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((from, until)) = self.cut else { return Poll::Ready(()) };
         let now = Instant::now();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::world::{Federation, World};
 
-/// The peers a cluster's Prometheus federates, by number: the first cluster's is the hub of all others.
+/// The indexes of the peers that a cluster's Prometheus federates. The Prometheus of the first cluster is the hub.
 pub(crate) fn peers(world: &World, cluster: usize) -> Vec<usize> {
     if cluster == 0 { (1..world.clusters.len()).collect() } else { Vec::new() }
 }
@@ -18,7 +18,7 @@ pub(crate) fn peer_address(world: &World, cluster: usize, peer: usize) -> String
     }
 }
 
-/// The scrape interval as Prometheus writes it.
+/// The scrape interval in Prometheus' notation.
 pub(crate) fn interval(world: &World, cluster: usize) -> String {
     let seconds = world.clusters[cluster].quirks.scrape_interval / 1000;
     if seconds % 60 == 0 { format!("{}m", seconds / 60) } else { format!("{seconds}s") }

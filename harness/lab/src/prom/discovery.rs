@@ -11,7 +11,7 @@ use super::target::{Target, TargetSource};
 use crate::store::{object, resources};
 use crate::world::{Discovery, World};
 
-/// Whether a pod is scraped, of those that service discovery gives.
+/// Whether relabelling keeps a pod.
 fn kept(world: &World, cluster: usize, pod: &Value) -> bool {
     let asked = object::annotation(pod, "prometheus.io/scrape") == Some("true");
     let lately = world.now >= -60_000 && world.clusters[cluster].quirks.discovery == Discovery::DroppedLately;
@@ -21,13 +21,13 @@ fn kept(world: &World, cluster: usize, pod: &Value) -> bool {
         && !object::text(pod, "/status/podIP").is_empty()
 }
 
-/// The pods that service discovery gives.
+/// The pods that service discovery returns.
 fn pods(world: &World, cluster: usize) -> impl Iterator<Item = &Arc<Value>> {
     let any = world.clusters[cluster].quirks.discovery != Discovery::Nothing;
     world.clusters[cluster].store.list(resources::pods(), None).filter(move |_| any)
 }
 
-/// How many of the pods found are dropped.
+/// How many pods relabelling drops.
 pub(super) fn dropped(world: &World, cluster: usize) -> usize {
     pods(world, cluster).filter(|pod| !kept(world, cluster, pod)).count()
 }

@@ -10,7 +10,7 @@ use super::tsdb::Tsdb;
 use crate::plane::call::{HttpAnswer, TEXT};
 use crate::world::{Cluster, World};
 
-/// What a peer's federation job asks for: the mesh's metrics and the pods' `up`. What was federated before is not handed on.
+/// The series that a federation job selects: metrics of the mesh and `up` of pods. Federated series are not federated again.
 pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, f64)> {
     db.all()
         .filter(|s| s.labels.get("cluster").is_empty())
@@ -21,7 +21,7 @@ pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, 
         .filter_map(move |s| s.at(now).map(|(at, value)| (s.labels.clone(), at, value)))
 }
 
-/// Labels with the external ones, which give way to labels of the series.
+/// The labels with the external labels added; labels of the series take precedence.
 pub(crate) fn handed_on(labels: &Labels, cluster: &Cluster) -> Labels {
     let external = cluster.quirks.external_labels(&cluster.ident);
     let missing = external.into_iter().filter(|(name, _)| labels.get(name).is_empty());

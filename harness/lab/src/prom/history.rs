@@ -1,16 +1,16 @@
-//! Ten minutes of scrapes before the lab starts, with the requests someone made in them.
+//! Eleven minutes of scrapes before the lab starts, with requests to productpage.
 
 use super::{config, rules, scrape};
 use crate::clock::Ms;
 use crate::rng::Rng;
 use crate::world::{Role, World};
 
-/// How far back the data goes.
+/// How far back the data goes, milliseconds.
 const SPAN: Ms = 660_000;
-/// Scrapes are rarer until shortly before the start, when they come as often as they will.
+/// Scrapes are rarer until a minute before the start.
 const COARSE: Ms = 20_000;
 const FINE: Ms = 60_000;
-/// Requests per second and productpage, while the history lasts.
+/// Requests per second and productpage.
 const RATE: i64 = 2;
 
 /// Fills every Prometheus with the recent past, and loads its rules.
@@ -23,7 +23,7 @@ pub(crate) fn rehearse(world: &mut World) {
         for cluster in 0..world.clusters.len() {
             traffic(world, cluster, step, &mut rng);
         }
-        // The hub goes last, as it copies from the others.
+        // The hub scrapes last, because it federates the others.
         for cluster in (0..world.clusters.len()).rev() {
             if world.clusters[cluster].quirks.prometheus_frozen && at >= -FINE {
                 continue;
@@ -39,7 +39,7 @@ pub(crate) fn rehearse(world: &mut World) {
     }
 }
 
-/// What the pages served in one interval asked of reviews, as the locality weights share it out.
+/// The requests to reviews in one interval, distributed by the locality weights.
 fn traffic(world: &mut World, cluster: usize, span: Ms, rng: &mut Rng) {
     let ids: Vec<String> = world.clusters.iter().map(|here| here.ident.istio.clone()).collect();
     let alive: Vec<bool> = world

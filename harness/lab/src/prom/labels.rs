@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// Sorted names and values, the metric name under `__name__`. The texts are shared: what is scraped over and over is mostly the same.
+/// Sorted names and values, with the metric name as `__name__`. The texts are shared: most scrapes repeat them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct Labels(Arc<[Pair]>);
 
@@ -11,7 +11,7 @@ type Pair = (Arc<str>, Arc<str>);
 pub(crate) const NAME: &str = "__name__";
 
 impl Labels {
-    /// Of pairs in any order; empty values are as good as absent.
+    /// Label sets from pairs in any order; empty values are dropped.
     pub(crate) fn new<K: Into<Arc<str>>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut list: Vec<Pair> =
             pairs.into_iter().map(|(k, v)| (k.into(), v.into())).filter(|(_, v)| !v.is_empty()).collect();
@@ -46,7 +46,7 @@ impl Labels {
         Self(self.0.iter().filter(|(k, _)| keep(k)).cloned().collect())
     }
 
-    /// With a label in place of what had its name; an empty value takes it away.
+    /// With a label set; an empty value removes it.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         if value.is_empty() {
             return self.filtered(|k| k != name);
@@ -54,12 +54,12 @@ impl Labels {
         self.over(&[(name.into(), value.into())])
     }
 
-    /// With another's labels where there is none of that name.
+    /// With the labels of another set that this one does not have.
     pub(crate) fn and(&self, other: &Self) -> Self {
         other.over(&self.0)
     }
 
-    /// With pairs, in place of what has their names.
+    /// With pairs set.
     fn over(&self, pairs: &[Pair]) -> Self {
         let mut list = self.0.to_vec();
         for pair in pairs {

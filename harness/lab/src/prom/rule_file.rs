@@ -7,7 +7,7 @@ use super::promql;
 use super::rule::Rule;
 use crate::world::World;
 
-/// A rule as the file has it.
+/// A rule in the file.
 struct RuleSource {
     name: &'static str,
     query: String,
@@ -94,7 +94,7 @@ pub(crate) fn text(world: &World, cluster: usize) -> String {
     out
 }
 
-/// The rules as a starting Prometheus loads them.
+/// The rules that a starting Prometheus loads.
 pub(crate) fn load(world: &World, cluster: usize) -> Vec<Rule> {
     if world.clusters[cluster].quirks.rules_unloaded {
         return Vec::new();

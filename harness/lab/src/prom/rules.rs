@@ -10,7 +10,7 @@ use crate::alerts::{PostedAlert, notify};
 use crate::clock::Ms;
 use crate::world::World;
 
-/// How long a resolved alert keeps being sent.
+/// How long a resolved alert is still sent.
 const RESOLVED: Ms = 900_000;
 /// How often a firing alert is sent again.
 const RESEND: Ms = 60_000;
@@ -98,7 +98,7 @@ fn write_series(world: &mut World, cluster: usize, rules: &[Rule], at: i64) {
     }
 }
 
-/// Forgets alerts; the mesh was well when the lab starts.
+/// Drops resolved alerts: the mesh was healthy before the lab started.
 pub(crate) fn forget(world: &mut World, cluster: usize) {
     for rule in &mut world.clusters[cluster].prometheus.rules {
         rule.active.retain(|_, active| active.fired.is_none() || active.resolved.is_none());

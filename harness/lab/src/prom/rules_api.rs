@@ -10,7 +10,7 @@ use crate::api::query::Query;
 use crate::plane::call::HttpAnswer;
 use crate::world::World;
 
-/// A value as alerts carry it: `1e+00`.
+/// The value of an alert: `1e+00`.
 fn exponent(value: f64) -> String {
     if !value.is_finite() {
         return super::promql::number(value);
@@ -66,7 +66,7 @@ pub(super) fn alerts(world: &World, cluster: usize) -> HttpAnswer {
     success(&json!({"alerts": list}))
 }
 
-/// The targets, of every state or of one, in every pool or in one.
+/// The targets, filtered by state and scrape pool.
 pub(super) fn targets(world: &World, cluster: usize, query: &Query) -> HttpAnswer {
     let state = query.get("state").unwrap_or("any");
     let wanted = |pool: &str| query.get("scrapePool").is_none_or(|only| only == pool);

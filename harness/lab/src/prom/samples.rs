@@ -70,7 +70,7 @@ fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, S
     })
 }
 
-/// What the application in a pod counts itself.
+/// The metrics of the application in a pod.
 fn application(cluster: &Cluster, pod: &Pod) -> Samples {
     let mut samples = Vec::new();
     for calls in pod.metrics.calls(&cluster.ident.istio) {

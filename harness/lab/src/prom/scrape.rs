@@ -1,4 +1,4 @@
-//! Scrapes, with the staleness rules of the real one.
+//! Scrapes targets, with the staleness rules of Prometheus.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use crate::world::{Event, Role, World};
 /// Evaluation interval of the rules, and the shortest scrape interval.
 pub(crate) const INTERVAL: Ms = 5_000;
 
-/// Begins scraping, at an instant of the cluster's own.
+/// Begins scraping; each cluster has its own offset.
 pub(crate) fn begin(world: &mut World, cluster: usize) {
     let offset = 900 + 1_400 * i64::try_from(cluster).unwrap_or(0);
     world.after(offset % INTERVAL, Event::Scrape(cluster));
 }
 
-/// One round, and the next one scheduled.
+/// Runs one round and schedules the next.
 pub(crate) fn tick(world: &mut World, cluster: usize) {
     world.after(INTERVAL, Event::Scrape(cluster));
     if !world.clusters[cluster].quirks.prometheus_frozen {
@@ -26,7 +26,7 @@ pub(crate) fn tick(world: &mut World, cluster: usize) {
     }
 }
 
-/// Scrapes every target when it is time to and, to `judge`, evaluates the rules.
+/// Scrapes every target if the scrape interval has passed, and evaluates the rules if `judge` is set.
 pub(crate) fn round(world: &mut World, cluster: usize, judge: bool) {
     let Some(instance) =
         world.clusters[cluster].pods.values().find(|p| p.role == Role::Prometheus && p.serving).map(|p| p.uid.clone())
@@ -58,7 +58,7 @@ fn scrape_all(world: &mut World, cluster: usize) {
         }
         scrape(world, cluster, target, now);
     }
-    // Targets that are gone from discovery end their series.
+    // The series of targets that discovery no longer returns end.
     let db = &mut world.clusters[cluster].prometheus.db;
     for gone in old.iter().filter(|t| !t.foreign) {
         gone.series.iter().for_each(|i| db.push(*i, now, stale()));

@@ -6,7 +6,7 @@ use super::tsdb::Tsdb;
 use crate::clock::Ms;
 use crate::world::Uid;
 
-/// One Prometheus server. Its data lies in the pod: a new pod starts empty.
+/// One Prometheus server. Its data is in the pod: a new pod starts empty.
 #[derive(Debug, Default)]
 pub(crate) struct Prometheus {
     pub(crate) db: Tsdb,

@@ -18,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) scraped: Ms,
     /// Series of the last scrape, `up` among them.
     pub(super) series: BTreeSet<usize>,
-    /// Series with timestamps of their own: they are not ended when the target is.
+    /// The target sets timestamps: its series get no staleness marker when the target goes.
     pub(super) foreign: bool,
 }
 

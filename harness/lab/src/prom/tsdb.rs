@@ -6,12 +6,12 @@ use promql_parser::label::Matchers;
 
 use super::labels::{Labels, NAME};
 
-/// How far back an instant query looks.
+/// How far back an instant query looks, milliseconds.
 pub(crate) const LOOKBACK: i64 = 300_000;
-/// Samples older than this are dropped.
+/// Older samples are dropped; milliseconds.
 const RETENTION: i64 = 7_200_000;
 
-/// The value that ends a series.
+/// The staleness marker, which ends a series.
 pub(crate) fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
 }
@@ -75,7 +75,7 @@ impl Tsdb {
         }
     }
 
-    /// Whether the series is in use at `at`.
+    /// Whether the series has a value at `at`.
     pub(crate) fn live(&self, i: usize, at: i64) -> bool {
         self.series[i].at(at).is_some()
     }

@@ -29,7 +29,7 @@ fn service(namespace: &str, name: &str, port: u16) -> Value {
         "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port}]}})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
+#[expect(clippy::needless_pass_by_value, reason = "the value is built in the argument")]
 fn deployment(namespace: &str, name: &str, labels: &Value, container: Value, grace: i64) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
@@ -61,7 +61,7 @@ fn bookinfo(world: &mut World, cluster: usize) {
             value["spec"]["template"]["metadata"]["annotations"] = json!({"prometheus.io/scrape": "true", "prometheus.io/port": "9091",
                 "prometheus.io/path": "/metrics", "traffic.sidecar.istio.io/excludeInboundPorts": "9091"});
         }
-        // One of them has a proxy without a shell, as many meshes have all of theirs.
+        // This one has a distroless proxy, without a shell: many meshes use it everywhere.
         if app == "details" {
             value["spec"]["template"]["metadata"]["annotations"] =
                 json!({"sidecar.istio.io/proxyImageType": "distroless"});
@@ -113,7 +113,7 @@ fn bookinfo(world: &mut World, cluster: usize) {
     );
 }
 
-/// 70 % at home and 30 % shared by the other clusters.
+/// 70 % in the local region, and 30 % shared by the other regions.
 fn distribution(world: &World) -> Value {
     let regions: Vec<&str> = world.clusters.iter().map(|cluster| cluster.ident.region).collect();
     let others = i64::try_from(regions.len()).unwrap_or(1) - 1;

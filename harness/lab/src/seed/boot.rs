@@ -59,7 +59,7 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     Ok(())
 }
 
-/// The clusters alone, as they are named and pinned.
+/// Creates the clusters alone, without a mesh: their names and uids.
 pub(crate) fn outline(world: &mut World, config: &LabConfig) {
     world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
     (world.now, world.booting) = (-UP, true);

@@ -99,7 +99,7 @@ fn istiod(world: &World, cluster: usize) -> Value {
                     "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 5}}]}}}})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
+#[expect(clippy::needless_pass_by_value, reason = "the value is built in the argument")]
 fn gateway(world: &mut World, cluster: usize, name: &str, labels: &Value, ports: Value) {
     let ident = world.clusters[cluster].ident.clone();
     let mut env = world.clusters[cluster].quirks.identity(&ident);

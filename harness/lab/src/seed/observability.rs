@@ -1,4 +1,4 @@
-//! Prometheus, Alertmanager and the stand-ins for Grafana, Kiali, Jaeger and the on-call receiver.
+//! Prometheus, Alertmanager, and stubs for Grafana, Kiali, Jaeger and the on-call receiver.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ pub(crate) fn seed(world: &mut World, cluster: usize) {
     );
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
+#[expect(clippy::needless_pass_by_value, reason = "the value is built in the argument")]
 fn stub(name: &str, container: Value) -> Value {
     let labels = json!({"app": name, "app.kubernetes.io/name": name});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": SPACE, "labels": labels},
@@ -77,7 +77,7 @@ fn stub(name: &str, container: Value) -> Value {
             "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}}})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "built where it is passed")]
+#[expect(clippy::needless_pass_by_value, reason = "the value is built in the argument")]
 fn service(world: &mut World, cluster: usize, name: &str, kind: &str, selector: &Value, ports: Value) {
     let value = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SPACE},
         "spec": {"type": kind, "selector": selector, "ports": ports}});

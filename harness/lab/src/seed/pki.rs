@@ -1,4 +1,4 @@
-//! The mesh's certificates: one root, an intermediate per cluster, as the guide's `cacerts` secrets hold them.
+//! The CA certificates of the mesh: one root, and an intermediate per cluster, as in the guide's `cacerts` secrets.
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, Error, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -19,7 +19,7 @@ pub(crate) struct Files {
     pub(crate) cert_chain: String,
 }
 
-/// Makes the files of every cluster, with the flaws its quirks ask for.
+/// Creates the files of every cluster, with the flaws of its quirks.
 pub(crate) fn make(world: &World) -> Result<Vec<Files>, Error> {
     let root = Authority::root(world, "Root CA")?;
     let mut all = Vec::new();

@@ -7,7 +7,7 @@ use crate::kube::admission;
 use crate::store::Resource;
 use crate::world::World;
 
-/// Creates an object as the API server would, admission included.
+/// Creates an object as the API server does, with admission.
 pub(crate) fn put(world: &mut World, cluster: usize, resource: &'static Resource, mut value: Value) {
     if admission::admit(world, cluster, resource, &mut value).is_ok() {
         world.create(cluster, resource, value);

@@ -1,4 +1,4 @@
-//! What one API server holds: JSON objects by resource, their versions, and the log that watches read.
+//! The storage of one API server: JSON objects by resource, their versions, and the log for watches.
 
 pub(crate) mod object;
 pub(crate) mod patch;

@@ -1,8 +1,8 @@
-//! Reading and writing parts of a Kubernetes object held as JSON.
+//! Reads and writes fields of a Kubernetes object in JSON.
 
 use serde_json::{Map, Value};
 
-/// The value at a pointer. Looked up for every event of the model, so that no text is made on the way as long as no key
+/// The value at a pointer. It is used for every event, so it allocates only if a key
 /// is escaped.
 pub(crate) fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
     if pointer.contains('~') {
@@ -65,7 +65,7 @@ pub(crate) fn controller(object: &Value) -> Option<(&str, &str)> {
     Some((text(owner, "/kind"), text(owner, "/uid")))
 }
 
-/// Sets the value at a `/`-separated path, making the objects on the way.
+/// Sets the value at a pointer, and creates the objects on its path.
 pub(crate) fn set(object: &mut Value, pointer: &str, value: Value) {
     let mut at = object;
     for part in pointer.split('/').skip(1) {
@@ -85,7 +85,7 @@ pub(crate) fn set(object: &mut Value, pointer: &str, value: Value) {
     *at = value;
 }
 
-/// Removes the value at a pointer, if it is there.
+/// Removes the value at a pointer, if it exists.
 pub(crate) fn unset(object: &mut Value, pointer: &str) {
     if let Some((parent, key)) = pointer.rsplit_once('/') {
         let parent = if parent.is_empty() { Some(object) } else { object.pointer_mut(parent) };
@@ -95,7 +95,7 @@ pub(crate) fn unset(object: &mut Value, pointer: &str) {
     }
 }
 
-/// The value at a pointer where the object has one and it is not null, else the given default is written there.
+/// Writes a default at a pointer, if the value there is absent or null.
 pub(crate) fn default(object: &mut Value, pointer: &str, value: Value) {
     if object.pointer(pointer).is_none_or(Value::is_null) {
         set(object, pointer, value);

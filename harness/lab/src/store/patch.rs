@@ -21,7 +21,7 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Applies a JSON patch, or says which operation failed.
+/// Applies a JSON patch. The error names the operation that failed.
 pub(crate) fn json_patch(target: &mut Value, patch: &Value) -> Result<(), String> {
     let operations = patch.as_array().ok_or("a JSON patch is a list of operations")?;
     for one in operations {

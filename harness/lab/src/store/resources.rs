@@ -1,8 +1,8 @@
-//! The resources an API server of the lab serves, and under which names.
+//! The resources that the lab's API servers serve.
 //!
-//! A resource that is not listed here is unknown to the API (404), like an uninstalled CRD.
+//! The API answers 404 for every other resource, like for a CRD that is not installed.
 
-/// One resource: `deployments` of group `apps`, say.
+/// One resource, such as `deployments` of group `apps`.
 #[derive(Debug)]
 pub(crate) struct Resource {
     /// Empty for the core group.
@@ -170,7 +170,7 @@ impl Resource {
         self.kind.to_lowercase()
     }
 
-    /// `deployments.apps`, or the bare plural in the core group: as error messages name it.
+    /// `deployments.apps`, or the plural alone in the core group, as in error messages.
     pub(crate) fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }

@@ -1,4 +1,4 @@
-//! Label and field selectors, as `kubectl -l` and `--field-selector` write them and as objects hold them.
+//! Label and field selectors, in the notation of `kubectl -l` and `--field-selector` and as in objects.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ enum Test {
     Absent(String),
 }
 
-/// A conjunction of tests over labels; the empty one matches everything.
+/// Tests of labels that must all hold; the empty selector matches everything.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Selector(Vec<Test>);
 
@@ -103,7 +103,7 @@ fn requirement(part: &str) -> Result<Test, String> {
     if part.contains(char::is_whitespace) { Err(invalid()) } else { Ok(Test::Exists(part.into())) }
 }
 
-/// `metadata.name=x,status.phase!=Running`: any path of the object can be asked for.
+/// `metadata.name=x,status.phase!=Running`: every field of the object can be tested.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields(Vec<(String, String, bool)>);
 

@@ -1,4 +1,4 @@
-//! Strategic merge patch and server-side apply: lists of objects merge by the key Kubernetes gives them.
+//! Strategic merge patch and server-side apply: lists of objects merge by their merge key.
 //!
 //! Field ownership is not tracked, so an apply never conflicts.
 

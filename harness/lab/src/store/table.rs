@@ -10,7 +10,7 @@ use super::object;
 use super::resources::Resource;
 use crate::rng::Rng;
 
-/// How many changes a watch may lag behind before it is told 410 Gone.
+/// How many changes a watch may lag behind before it gets 410 Gone.
 const LOG: usize = 20_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct Change {
     pub(crate) version: u64,
     pub(crate) resource: &'static Resource,
     pub(crate) kind: ChangeKind,
-    /// The object as it is now, or as it was last for a deletion.
+    /// The new object, or the last one for a deletion.
     pub(crate) object: Arc<Value>,
     pub(crate) previous: Option<Arc<Value>>,
 }
@@ -65,7 +65,7 @@ impl Store {
         self.log.front().map_or(0, |change| change.version - 1)
     }
 
-    /// Wakes whoever watches when the version moves.
+    /// Wakes watches when the version changes.
     pub(crate) fn announcements(&self) -> watch::Receiver<u64> {
         self.announce.subscribe()
     }
@@ -76,7 +76,7 @@ impl Store {
         self.log.iter().skip(start)
     }
 
-    /// Changes no controller has looked at yet.
+    /// Changes that no controller has seen yet.
     pub(crate) fn take_unseen(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.unseen)
     }
@@ -106,7 +106,7 @@ impl Store {
         self.put(resource, value, ChangeKind::Added, None)
     }
 
-    /// Writes a new state of an existing object; one equal to the old changes nothing. A changed `spec` raises the generation.
+    /// Writes a new state of an existing object. An equal state changes nothing; a changed `spec` increments the generation.
     pub(crate) fn replace(&mut self, resource: &'static Resource, mut value: Value) -> Arc<Value> {
         let Some(old) = self.get(resource, object::namespace(&value), object::name(&value)).cloned() else {
             return self.put(resource, value, ChangeKind::Added, None);

@@ -1,4 +1,4 @@
-//! One cluster: its API's objects, its pods, its network rules and the programs that keep state in it.
+//! One cluster: its objects, its pods, its network rules and the programs that keep state.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -26,7 +26,7 @@ pub(crate) struct Cluster {
     pub(crate) istiod: Istiod,
     pub(crate) prometheus: Prometheus,
     pub(crate) alertmanager: Alertmanager,
-    /// What the `oncall` receiver was sent.
+    /// The notifications that the `oncall` receiver got.
     pub(crate) oncall: Vec<serde_json::Value>,
     pub(crate) quirks: Quirks,
     pub(crate) grants: Grants,
@@ -61,7 +61,7 @@ impl Cluster {
         self.pods.values().find(|pod| pod.role == role && pod.ready && !pod.terminating())
     }
 
-    /// The pod that has an address now.
+    /// The pod with an address.
     pub(crate) fn pod_at(&self, ip: Ipv4Addr) -> Option<&Pod> {
         self.pods.get(self.ips.get(&ip)?)
     }

@@ -1,4 +1,4 @@
-//! What can fall due, and the order in which it does.
+//! Events, and the order in which they are due.
 
 use std::cmp::Ordering;
 
@@ -16,17 +16,17 @@ pub(crate) enum Event {
     Probe(usize, Uid),
     /// The processes of a terminating pod have ended.
     Exit(usize, Uid),
-    /// The kubelet has confirmed the end: the object goes.
+    /// The kubelet has confirmed the end: the object is removed.
     Remove(usize, Uid),
     /// A `ReplicaSet` tries again: namespace and name.
     Replicas(usize, String, String),
     /// The progress deadline of a Deployment may have passed: namespace and name.
     Rollout(usize, String, String),
-    /// A Job's pod has done its work.
+    /// The pod of a Job has completed.
     Complete(usize, Uid),
     /// kube-proxy writes its rules.
     KubeProxy(usize),
-    /// The cloud gives a Service its address: namespace and name.
+    /// The cloud sets the load balancer address of a Service: namespace and name.
     Address(usize, String, String),
     /// istiod pushes to its proxies.
     Push(usize),
@@ -34,11 +34,11 @@ pub(crate) enum Event {
     Scrape(usize),
     /// Alertmanager flushes its groups.
     Notify(usize),
-    /// Something else than this mesh's Prometheus sends an alert, or that it is over.
+    /// The alert of another team fires or resolves.
     Bystander(usize),
 }
 
-/// An event with its due time; ties happen in the order they were scheduled.
+/// An event with its due time. Events of one time happen in the order in which they were scheduled.
 #[derive(Debug)]
 pub(crate) struct Scheduled {
     pub(crate) at: Ms,

@@ -1,4 +1,4 @@
-//! A pod as the kubelet and the network know it, beside its object in the API.
+//! A pod as the kubelet and the network see it; its object is in the store.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use crate::mesh::proxy::Proxy;
 use crate::plane::metrics::AppMetrics;
 use crate::store::object;
 
-/// What runs in the pod, read off its containers.
+/// What runs in the pod, derived from its containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Istiod,
@@ -31,27 +31,27 @@ pub(crate) enum Role {
     Other,
 }
 
-/// Where the pod is in its life.
+/// The stage of a pod's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Pending,
     Starting,
     Running,
-    /// Asked to end; whether the processes still serve is [`Pod::serving`].
+    /// Has a deletion date; [`Pod::serving`] shows whether the processes still serve.
     Terminating,
-    /// Ran to completion.
+    /// Completed.
     Done,
 }
 
-/// What open connections learn about the pod that serves them.
+/// What open connections see of the pod that serves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
     Up,
-    /// Envoy drains: answers still, and asks clients to go.
+    /// Envoy drains: it still answers, with `connection: close`.
     Draining,
-    /// Ended in order: connections are closed.
+    /// The pod ended gracefully: connections are closed.
     Closed,
-    /// Gone without a word: connections are reset.
+    /// The pod was killed: connections are reset.
     Reset,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Pod {
     pub(crate) ip: Option<Ipv4Addr>,
     pub(crate) stage: Stage,
     pub(crate) ready: bool,
-    /// The application's process accepts requests.
+    /// The application accepts requests.
     pub(crate) serving: bool,
     /// Packets to the pod's address arrive.
     pub(crate) network: bool,
@@ -79,7 +79,7 @@ pub(crate) struct Pod {
     pub(crate) life: watch::Sender<Life>,
     pub(crate) proxy: Option<Box<Proxy>>,
     pub(crate) metrics: AppMetrics,
-    /// Why the pod never becomes ready, when a defect says so.
+    /// Why the pod never becomes ready, if a defect breaks it.
     pub(crate) broken: Option<Broken>,
     /// Extra time before the pod is ready.
     pub(crate) slow: Ms,
@@ -88,11 +88,11 @@ pub(crate) struct Pod {
 /// Why a pod does not become ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// Runs and never passes its readiness probe.
+    /// Runs but never passes its readiness probe.
     Unready,
-    /// The main container ends again and again.
+    /// The main container crashes again and again.
     CrashLoop,
-    /// Its image cannot be pulled.
+    /// The image cannot be pulled.
     Image,
 }
 

@@ -3,13 +3,13 @@
 use super::{Broken, Pod};
 use crate::clock::Ms;
 
-/// Which pods do not become ready as they should.
+/// The pods of an app that do not become ready.
 #[derive(Debug, Clone)]
 pub(crate) struct PodQuirk {
     pub(crate) app: &'static str,
     /// Empty for every version.
     pub(crate) version: &'static str,
-    /// Also the pods that are there from the start.
+    /// Also pods that exist when the lab starts.
     pub(crate) from_start: bool,
     pub(crate) broken: Option<Broken>,
     pub(crate) slow_ms: Ms,

@@ -1,4 +1,4 @@
-//! How a cluster differs from a healthy one, in terms of the model.
+//! How a cluster differs from a healthy one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,40 +8,40 @@ use super::{ApiMode, ISTIO, Ident, PodQuirk};
 use crate::clock::Ms;
 use crate::store::object;
 
-/// What the hub federates.
+/// What the hub Prometheus federates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Federation {
     /// The other clusters' Prometheus.
     #[default]
     Peers,
-    /// Itself, relabelled as the other cluster.
+    /// Itself, with the label of the other cluster.
     Itself,
     /// A Service without endpoints.
     Nobody,
-    /// The peers, until a minute before the lab started.
+    /// The other clusters' Prometheus, until a minute before the lab starts.
     Stopped,
 }
 
-/// Which pods a Prometheus finds.
+/// The pods that Prometheus' service discovery returns and keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Discovery {
-    /// Those that ask to be scraped.
+    /// Those with annotation `prometheus.io/scrape: "true"`.
     #[default]
     Asked,
-    /// The same until a minute before the lab started; since then it drops all it finds.
+    /// The same until a minute before the lab starts; from then on all are dropped.
     DroppedLately,
-    /// None, and it never did.
+    /// Service discovery returns no pods.
     Nothing,
 }
 
-/// Everything that is not as it should be in one cluster.
+/// Everything that is broken in one cluster.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a defect of its own, and any may come together")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a defect of its own, and they combine")]
 pub(crate) struct Quirks {
     pub(crate) api: ApiMode,
-    /// The API address leads to this cluster instead.
+    /// The API server address leads to this cluster instead.
     pub(crate) api_alias: Option<usize>,
-    /// How far the API server's clock is ahead.
+    /// How far the API server's clock is ahead, milliseconds.
     pub(crate) skew: Ms,
     pub(crate) nodes: usize,
     pub(crate) unready_nodes: Vec<usize>,
@@ -49,40 +49,40 @@ pub(crate) struct Quirks {
     pub(crate) kubernetes_version: Option<String>,
     pub(crate) kubelet_version: Option<(usize, &'static str)>,
     pub(crate) istio_version: Option<String>,
-    /// The images of Istio are named by digest: no tag tells the version.
+    /// Istio's images are set by digest, so that no tag shows the version.
     pub(crate) images_by_digest: bool,
-    /// Control plane and proxies are not told which cluster, network and mesh they are in.
+    /// istiod and the proxies have no `CLUSTER_ID`, `NETWORK` and `MESH_ID`.
     pub(crate) nameless: bool,
     /// Pods have addresses of an overlay network.
     pub(crate) overlay: bool,
-    /// Pods have addresses from the first cluster's network.
+    /// Pods have addresses from the first cluster's pod CIDR.
     pub(crate) overlapping: bool,
-    /// Pods have an IPv6 address beside the other one.
+    /// Pods also have an IPv6 address.
     pub(crate) dual_stack: bool,
     pub(crate) pods: Vec<PodQuirk>,
     pub(crate) missing_deployments: Vec<String>,
     pub(crate) without_sidecar: Vec<String>,
     /// Both versions of helloworld run in this cluster.
     pub(crate) every_helloworld: bool,
-    /// What the pod that asks is called.
+    /// The name of the client pod.
     pub(crate) client: &'static str,
     pub(crate) pending_balancers: Vec<String>,
     pub(crate) foreign_root: bool,
     pub(crate) expired_intermediate: bool,
-    /// Requests to change workloads are accepted and change nothing.
+    /// Deletions and scale requests are accepted but change nothing.
     pub(crate) inert: bool,
-    /// Deployments that may not be scaled up again.
+    /// Deployments that an admission webhook does not let scale up.
     pub(crate) no_scale_up: Vec<String>,
     pub(crate) ignore_policies: bool,
     /// Share of the ingress gateway's answers that are 503.
     pub(crate) gateway_errors: f64,
-    /// The data plane fails when istiod is gone.
+    /// The ingress gateway answers 503 while istiod is down.
     pub(crate) needs_istiod: bool,
-    /// East-west gateway pods created later do not pass anything through.
+    /// East-west gateway pods created after the start forward no traffic.
     pub(crate) deaf_gateways: bool,
     /// Proxies keep an injected fault after its removal.
     pub(crate) sticky_faults: bool,
-    /// From when until when the API server is away.
+    /// When the API server is down, and until when.
     pub(crate) api_away: Option<(Ms, Ms)>,
     /// Extra time every application takes, milliseconds.
     pub(crate) slow_apps: f64,
@@ -92,28 +92,28 @@ pub(crate) struct Quirks {
     pub(crate) prometheus_html: bool,
     /// Prometheus stopped scraping a minute before the lab starts.
     pub(crate) prometheus_frozen: bool,
-    /// Prometheus adds the name of its replica to what it hands on.
+    /// Prometheus adds external label `prometheus_replica`.
     pub(crate) replica_label: bool,
     pub(crate) discovery: Discovery,
-    /// How often targets are scraped, a multiple of five seconds.
+    /// The scrape interval, a multiple of five seconds.
     pub(crate) scrape_interval: Ms,
     pub(crate) rules_unloaded: bool,
     pub(crate) rule_error: bool,
     pub(crate) never_firing_istiod_rule: bool,
     pub(crate) alertmanager_detached: bool,
-    /// What the on-call receiver's webhooks are.
+    /// The webhooks of receiver `oncall`.
     pub(crate) webhooks: Vec<&'static str>,
-    /// Another team's alert comes and goes at the same Alertmanager.
+    /// An alert of another team fires and resolves at the same Alertmanager.
     pub(crate) bystander: bool,
-    /// Alertmanager does not show the URLs of webhooks, as newer versions do not.
+    /// Alertmanager shows webhook URLs as `<secret>`, as newer versions do.
     pub(crate) webhooks_hidden: bool,
-    /// productpage does not count calls that leave the cluster.
+    /// productpage does not count requests to other clusters.
     pub(crate) silent_cross_metrics: bool,
-    /// Autoscalers that do not stand aside at zero.
+    /// Autoscalers that scale up again from 0 replicas.
     pub(crate) restless: Vec<String>,
 }
 
-/// The on-call receiver's webhook.
+/// The webhook that receiver `oncall` should have.
 pub(crate) const ONCALL: &str = "http://oncall.istio-system:8080/alerts";
 
 impl Default for Quirks {
@@ -190,13 +190,13 @@ impl Quirks {
         if self.api_away.is_some_and(|(from, until)| (from..until).contains(&now)) { ApiMode::Down } else { self.api }
     }
 
-    /// What the cluster's Prometheus adds to the series it hands on.
+    /// The external labels of the cluster's Prometheus.
     pub(crate) fn external_labels(&self, ident: &Ident) -> Vec<(&'static str, String)> {
         let replica = self.replica_label.then(|| ("prometheus_replica", format!("prometheus-{}-0", ident.key)));
         [("cluster", ident.istio.clone())].into_iter().chain(replica).collect()
     }
 
-    /// What a proxy is told of itself by its environment.
+    /// The environment variables with the identity of a proxy.
     pub(crate) fn identity(&self, ident: &Ident) -> Vec<Value> {
         let told = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", "oke-mesh")];
         let told = told.into_iter().filter(|_| !self.nameless);

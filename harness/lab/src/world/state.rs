@@ -10,19 +10,19 @@ use crate::clock::{Dates, Ms};
 use crate::rng::Rng;
 use crate::store::{Resource, object};
 
-/// Everything there is.
+/// The complete state of the lab.
 pub(crate) struct World {
     pub(crate) now: Ms,
     pub(crate) dates: Dates,
     pub(crate) rng: Rng,
     pub(crate) clusters: Vec<Cluster>,
-    /// While true, what is created is ready at once: the mesh has been up for a while when the lab starts.
+    /// While the mesh is set up: pods are ready at once, and nothing takes time.
     pub(crate) booting: bool,
     /// Round trip between clusters, milliseconds.
     pub(crate) rtt_ms: f64,
-    /// The round trip as it was configured, whatever a defect did to the network; servers answer over this one.
+    /// What defects change between clusters; it affects ICMP only.
     pub(crate) links: crate::plane::Links,
-    /// From when until when nothing gets from the runner's machine to anywhere, or back.
+    /// When the runner's machine has no network, and until when.
     pub(crate) runner_cut: Option<(Ms, Ms)>,
     queue: BinaryHeap<Scheduled>,
     order: u64,
@@ -55,7 +55,7 @@ impl World {
         self.queue.push(Scheduled { at: self.now + delay.max(0), order: self.order, event });
     }
 
-    /// When the next event falls due.
+    /// When the next event is due.
     pub(crate) fn next_due(&self) -> Option<Ms> {
         self.queue.peek().map(|next| next.at)
     }
@@ -68,7 +68,7 @@ impl World {
         next.map(|next| next.event)
     }
 
-    /// Forgets all scheduled events; used once, when the boot is over.
+    /// Drops all scheduled events; used once, at the end of the boot.
     pub(crate) fn clear_queue(&mut self) {
         self.queue.clear();
     }
@@ -83,7 +83,7 @@ impl World {
         self.clusters[cluster].store.create(resource, value, &date)
     }
 
-    /// Changes an object in place; nothing happens when it is not there.
+    /// Changes an object in place. Nothing happens when it does not exist.
     pub(crate) fn edit(
         &mut self,
         cluster: usize,

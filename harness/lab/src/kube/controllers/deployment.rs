@@ -1,4 +1,4 @@
-//! Deployments: one `ReplicaSet` per template, rolled over within surge and unavailability, and the status others read.
+//! Deployments: one `ReplicaSet` per template, rollouts within maxSurge and maxUnavailable, and the status.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) fn reconcile_owner(world: &mut World, cluster: usize, replicaset: &Va
     }
 }
 
-/// One step towards the spec.
+/// Moves a Deployment one step towards its spec.
 pub(crate) fn reconcile(world: &mut World, cluster: usize, namespace: &str, name: &str) {
     let Some(deployment) = world.clusters[cluster].store.get(resources::deployments(), namespace, name).cloned() else {
         return;
@@ -50,7 +50,7 @@ fn template_hash(deployment: &Value) -> String {
     hash_name(&deployment.pointer("/spec/template").map(Value::to_string).unwrap_or_default(), 10)
 }
 
-/// The name of the `ReplicaSet` for the present template, which exists afterwards.
+/// Creates the `ReplicaSet` of the present template if it does not exist, and returns its name.
 fn ensure_current(world: &mut World, cluster: usize, deployment: &Value) -> String {
     let hash = template_hash(deployment);
     let name = format!("{}-{hash}", object::name(deployment));
@@ -216,7 +216,7 @@ fn status(world: &mut World, cluster: usize, namespace: &str, name: &str, curren
     } else {
         ("True", "ReplicaSetUpdated", format!("ReplicaSet \"{current}\" is progressing."))
     };
-    // A finished Deployment that loses a pod is not rolling out: the condition stays as it was.
+    // A complete Deployment that loses a pod is not in a rollout: the condition stays unchanged.
     let settled = progress.is_some_and(|p| {
         object::text(p, "/reason") == "NewReplicaSetAvailable" && object::text(p, "/message").contains(current)
     });

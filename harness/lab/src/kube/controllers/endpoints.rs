@@ -1,4 +1,4 @@
-//! `EndpointSlices` and Endpoints of Services with a selector: ready, serving and terminating as the pods are.
+//! `EndpointSlices` and Endpoints of Services with a selector, with the conditions of the pods.
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,9 @@ use crate::store::selector::Selector;
 use crate::store::{object, resources};
 use crate::world::{Stage, World};
 
-/// Brings the slices of every Service of a namespace up to date.
+/// Updates the slices of a namespace, except while the mesh is set up.
 pub(crate) fn sync(world: &mut World, cluster: usize, namespace: &str) {
-    // While a mesh is set up there is nobody to tell; the boot asks for everything at its end.
+    // The boot writes all slices at its end.
     if !world.booting {
         write(world, cluster, namespace);
     }

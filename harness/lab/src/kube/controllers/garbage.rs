@@ -7,7 +7,7 @@ use crate::store::resources::RESOURCES;
 use crate::store::{Resource, object, resources};
 use crate::world::World;
 
-/// Deletes what the gone object owned.
+/// Deletes the dependents of a deleted object.
 pub(crate) fn collect(world: &mut World, cluster: usize, gone: &Value) {
     let uid = object::uid(gone).to_owned();
     let mut dependents: Vec<(&'static Resource, String, String)> = Vec::new();
@@ -24,7 +24,7 @@ pub(crate) fn collect(world: &mut World, cluster: usize, gone: &Value) {
     }
 }
 
-/// Empties a namespace that is being deleted, then lets it go.
+/// Deletes the objects of a terminating namespace, then the namespace.
 pub(crate) fn empty_namespace(world: &mut World, cluster: usize, namespace: &str) {
     for resource in RESOURCES.iter().filter(|r| r.namespaced) {
         let names: Vec<String> =

@@ -1,4 +1,4 @@
-//! `HorizontalPodAutoscalers`: they stand aside at zero replicas; with no metrics they say so and change nothing.
+//! `HorizontalPodAutoscalers`. They are disabled at 0 replicas, and report that they have no metrics.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str) {
             world
                 .edit(cluster, resources::hpas(), namespace, object::name(&hpa), |h| object::set(h, "/status", status));
         }
-        // Even without metrics an autoscaler brings any other count than zero back into its bounds.
+        // Even without metrics an autoscaler keeps replica counts other than 0 between minimum and maximum.
         let restless = world.clusters[cluster].quirks.restless.iter().any(|n| n == object::name(&hpa));
         if (replicas > 0 || restless) && !(minimum..=maximum).contains(&replicas) && !world.booting {
             let to = replicas.clamp(minimum, maximum);

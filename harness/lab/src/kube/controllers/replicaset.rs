@@ -1,4 +1,4 @@
-//! `ReplicaSets` and `StatefulSets`: as many pods as the spec says. Ordering and volumes of `StatefulSets` are not modelled.
+//! `ReplicaSets` and `StatefulSets`: the number of pods in the spec. Ordering and volumes of `StatefulSets` are not modelled.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
         .any(|x| object::text(x, "/type") == "Ready" && object::text(x, "/status") == "True")
 }
 
-/// The names of the pods that are missing. That of a `StatefulSet`'s pod is free again when the pod is gone.
+/// The names of the missing pods. The name of a `StatefulSet` pod is free again after the pod is gone.
 fn names(
     world: &mut World,
     cluster: usize,

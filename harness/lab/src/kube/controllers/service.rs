@@ -1,11 +1,11 @@
-//! Load balancer addresses of Services, as a cloud would give them.
+//! Load balancer addresses of Services, as a cloud sets them.
 
 use serde_json::{Value, json};
 
 use crate::store::{object, resources};
 use crate::world::{Event, World};
 
-/// A Service appeared.
+/// Schedules the address of a new Service.
 pub(crate) fn added(world: &mut World, cluster: usize, service: &Value) {
     if object::text(service, "/spec/type") != "LoadBalancer" {
         return;
@@ -18,7 +18,7 @@ pub(crate) fn added(world: &mut World, cluster: usize, service: &Value) {
     }
 }
 
-/// Writes the address into the Service's status, unless the cloud has none to give.
+/// Writes the address into the status of a Service, unless a defect keeps it pending.
 pub(crate) fn address(world: &mut World, cluster: usize, namespace: &str, name: &str) {
     let here = &mut world.clusters[cluster];
     if here.quirks.pending_balancers.iter().any(|pending| pending == name) {

@@ -79,7 +79,7 @@ fn each(list: Vec<Sample>, op: &str, compare: bool, as_bool: bool, sides: impl F
         .collect()
 }
 
-/// The part of the labels two sides have to agree on.
+/// The labels that must be equal on both sides.
 fn signature(labels: &Labels, modifier: &BinModifier) -> Labels {
     match &modifier.matching {
         Some(LabelModifier::Include(on)) => labels.only(&on.labels),

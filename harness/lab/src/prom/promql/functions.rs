@@ -166,7 +166,7 @@ fn over_time(name: &str, ranged: &Ranged, samples: &[(i64, f64)]) -> Option<f64>
     }
 }
 
-/// What `rate` and its kin do: the change over the window, extrapolated to its edges as far as that is warranted.
+/// `rate`, `increase` and `delta`: the change over the window, extrapolated to its edges within Prometheus' limits.
 fn extrapolated(ranged: &Ranged, samples: &[(i64, f64)], counter: bool) -> Option<f64> {
     let (first, last) = (samples.first()?, samples.last()?);
     if samples.len() < 2 {

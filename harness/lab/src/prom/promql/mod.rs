@@ -1,4 +1,4 @@
-//! `PromQL`: parsed by promql-parser, evaluated here over the samples there are. Native histograms are not known.
+//! `PromQL`: parsed by promql-parser, evaluated here. Native histograms are not supported.
 
 mod aggregate;
 mod binary;
@@ -11,7 +11,7 @@ use super::labels::{Labels, NAME};
 use super::tsdb::Tsdb;
 pub(crate) use value::{QueryError, Ranged, Sample, Value, number};
 
-/// Parses a query, or fails as Prometheus words it.
+/// Parses a query. Errors have Prometheus' wording.
 pub(crate) fn parse(text: &str) -> Result<Expr, QueryError> {
     if text.trim().is_empty() {
         return Err(QueryError::bad("unknown position: parse error: no expression found in input"));
@@ -99,7 +99,7 @@ fn subquery(db: &Tsdb, expr: &Expr, range: i64, step: i64, end: i64) -> Result<V
     Ok(Value::Matrix(Ranged { series: series.into_iter().collect(), start: end - range, end }))
 }
 
-/// The labels an absent series would have: those matched for equality.
+/// The labels of an absent series: those matched for equality.
 fn absent_labels(expr: &Expr) -> Labels {
     let selector = match expr {
         Expr::VectorSelector(s) => s,

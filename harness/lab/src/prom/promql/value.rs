@@ -1,4 +1,4 @@
-//! What an expression evaluates to, and how it is written.
+//! The value of an expression, and its JSON.
 
 use serde_json::json;
 
