@@ -137,3 +137,34 @@ pub(super) async fn remove_record(cluster: &Cluster, namespace: &str, run: &str)
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/{}", record_name(run));
     cluster.delete(&path, &json!({})).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One journal per kind of sustained fault, as earlier versions wrote them; never changed.
+    const JOURNALS: [&str; 9] = [
+        include_str!("fixtures/journals/apply.jsonl"),
+        include_str!("fixtures/journals/cluster-outage.jsonl"),
+        include_str!("fixtures/journals/command.jsonl"),
+        include_str!("fixtures/journals/cordon.jsonl"),
+        include_str!("fixtures/journals/drain.jsonl"),
+        include_str!("fixtures/journals/http-fault.jsonl"),
+        include_str!("fixtures/journals/isolate.jsonl"),
+        include_str!("fixtures/journals/patch.jsonl"),
+        include_str!("fixtures/journals/scale.jsonl"),
+    ];
+
+    #[test]
+    fn every_journal_that_was_ever_written_can_be_read() {
+        for journal in JOURNALS {
+            let lines: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let intended = lines.iter().filter_map(|line| line.get("intend"));
+            let entries: Vec<Entry> =
+                intended.clone().map(|one| serde_json::from_value(one.clone()).unwrap()).collect();
+            assert!(!entries.is_empty(), "{journal}");
+            // What is read is all that was written.
+            assert!(entries.iter().zip(intended).all(|(entry, written)| json!(entry) == *written), "{journal}");
+        }
+    }
+}
