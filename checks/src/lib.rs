@@ -6,6 +6,8 @@
 pub mod control;
 pub mod criterion;
 pub mod detection;
+mod evidence;
+mod judgement;
 pub mod observe;
 pub mod outage;
 pub mod record;
@@ -15,3 +17,4 @@ pub mod stats;
 pub mod units;
 pub mod verdict;
 pub mod window;
+mod wording;

@@ -1,8 +1,36 @@
 //! Which samples of a run a criterion looks at.
 
-use crate::criterion::During;
+use serde::{Deserialize, Serialize};
+
 use crate::outage::Outage;
 use crate::record::{At, Event, Phase, Record, Sample};
+
+/// Which part of the run a criterion looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum During {
+    /// All samples of the run.
+    #[default]
+    All,
+    /// Before the first fault was requested.
+    Baseline,
+    /// From the request of the first fault until recovery.
+    Fault,
+    /// After recovery: the undo is verified and the outage is over.
+    Recovered,
+}
+
+impl During {
+    /// What an id ends with: `-fault`; nothing for all samples.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Baseline => "-baseline",
+            Self::Fault => "-fault",
+            Self::Recovered => "-recovered",
+        }
+    }
+}
 
 /// The instants that divide a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

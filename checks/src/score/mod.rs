@@ -1,21 +1,11 @@
 //! From a record to a scorecard: pure, so that an old run judged again gets the same verdict.
 
-mod availability;
-mod criteria;
-mod detection;
-mod endpoints;
-mod evidence;
+mod criterion;
 mod faults;
-mod latency;
-mod loss;
-mod outages;
+mod gather;
 mod probes;
-mod rate;
-mod restart;
-mod split;
-mod telling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 
 use crate::control;
@@ -26,7 +16,6 @@ use crate::scorecard::{
 };
 use crate::verdict::Verdict;
 
-pub use evidence::Evidence;
 pub use verdict::merge_exit_codes;
 
 /// Judges a run.
@@ -34,13 +23,13 @@ pub fn score(record: &Record) -> Scorecard {
     let lost = control::lost(record);
     let (seen, judged) = (record, control::excused(record, &lost));
     let record = judged.as_ref();
-    let mut evidence = Evidence::of(record);
+    let mut evidence = gather::evidence(record);
     evidence.lost = control::words(&lost);
     let faults = faults::judge(record);
     let checks = checks(record);
     let not_run = not_run(record);
     let criteria =
-        record.header.criteria.iter().map(|one| criteria::judge(one, &evidence, &faults)).collect::<Vec<_>>();
+        record.header.criteria.iter().map(|one| criterion::judge(one, &evidence, &faults)).collect::<Vec<_>>();
     let recovery = recovery(record);
     let outcome = verdict::decide(record, &criteria, &checks, &faults, &not_run, &recovery);
     Scorecard {
@@ -154,10 +143,10 @@ fn finished(record: &Record) -> String {
 
 /// Whether a criterion is still open that more samples like the last ones would decide.
 pub fn undecided(record: &Record) -> bool {
-    let evidence = Evidence::of(record);
+    let evidence = gather::evidence(record);
     let faults = faults::judge(record);
     let open = record.header.criteria.iter().filter(|one| one.claim.is_decided_by_more());
-    open.map(|one| criteria::judge(one, &evidence, &faults)).any(|one| one.verdict == Verdict::Inconclusive)
+    open.map(|one| criterion::judge(one, &evidence, &faults)).any(|one| one.verdict == Verdict::Inconclusive)
 }
 
 /// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.
@@ -168,7 +157,7 @@ pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
 /// Those of some criteria that the record contradicts so far.
 pub fn contradicted<'a>(record: &Record, criteria: &'a [Criterion]) -> Vec<(&'a Criterion, CriterionResult)> {
     let record = control::excused(record, &control::lost(record));
-    let evidence = Evidence::of(&record);
-    let judged = criteria.iter().map(|one| (one, criteria::judge(one, &evidence, &[])));
+    let evidence = gather::evidence(&record);
+    let judged = criteria.iter().map(|one| (one, criterion::judge(one, &evidence, &[])));
     judged.filter(|(_, one)| one.verdict == Verdict::Fail).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evidence::{Evidence, ProbeEvidence};
+use crate::evidence::{Evidence, ProbeEvidence};
 use crate::outage::{self, Outage};
 use crate::record::{At, Class, ProbeHeader, Sample, Series};
 use crate::scorecard::{LatencyResult, OutageResult, ProbeResult, SeriesResult};

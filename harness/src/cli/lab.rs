@@ -10,7 +10,7 @@ use super::error::{CliError, FileError, UsageError};
 use crate::cluster::{AccessError, Kubeconfigs, RUNNER_ADDRESS, connect};
 use crate::spec::{
     API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
-    OciResources, SlaDefaults, Waiver,
+    OciResources, Waiver, guide_sla,
 };
 
 /// Serves until interrupted.
@@ -117,7 +117,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
             expect: MeshExpect { mesh_id: Some("oke-mesh".to_owned()) },
             without: waivers(count),
             vars: std::collections::BTreeMap::new(),
-            sla: SlaDefaults::usual(),
+            sla: guide_sla(),
             state_namespace: "istio-system".to_owned(),
         },
     }

@@ -360,15 +360,15 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         std::mem::take(&mut building.probes).into_iter().zip(building.fixed.iter().copied()).collect();
     let chosen = layout.choose(&mut probes);
     building.probes = probes.into_iter().map(|(probe, _)| probe).collect();
-    let tightest = criteria.iter().filter_map(|one| match one.claim {
-        Claim::RecoveryTime { target } => Some(target),
+    let tightest = criteria.iter().filter_map(|one| match &one.claim {
+        Claim::RecoveryTime(claim) => Some(claim.target),
         _ => None,
     });
     let recovery =
         tightest.min().or_else(|| building.mesh.and_then(|mesh| mesh.spec.sla.recovery_time)).unwrap_or(RECOVERY);
     // A target that is soon missed is no reason to give an undo up, or not to see what a replacement took.
-    let replaced = criteria.iter().filter_map(|one| match one.claim {
-        Claim::RestartTime { target } => Some(target),
+    let replaced = criteria.iter().filter_map(|one| match &one.claim {
+        Claim::RestartTime(claim) => Some(claim.target),
         _ => None,
     });
     let undo = replaced.max().unwrap_or(RECOVERY).max(recovery).max(RECOVERY);

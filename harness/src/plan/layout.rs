@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
-use meshdrill_checks::outage::SUSTAINED_SAMPLES;
+use meshdrill_checks::criterion::{Criterion, During, Subject};
 use meshdrill_checks::stats::Confidence;
-use meshdrill_checks::stats::proportion::{samples_for_failures, samples_for_zero_failures};
-use meshdrill_checks::stats::split::samples_to_confirm;
+use meshdrill_checks::stats::proportion::samples_for_failures;
 use meshdrill_checks::units::TimeSpan;
 
 use super::types::{Plan, PlannedFault, PlannedProbe, faulted};
@@ -54,8 +52,8 @@ impl Layout<'_> {
             Chosen { observe: self.observe.unwrap_or(self.default_observe), notes: Vec::new(), warnings: Vec::new() };
         for (probe, fixed) in probes.iter_mut() {
             for criterion in self.criteria.iter().filter(|one| one.subject == Subject::Probe(probe.name.clone())) {
-                let Some(needed) = needed(criterion) else { continue };
-                let during = during(&criterion.claim);
+                let Some(needed) = criterion.needed_samples() else { continue };
+                let during = criterion.claim.during();
                 let series = probe.series.len() as f64;
                 let per_second = |every: TimeSpan| series / every.as_secs_f64();
                 let wanted = (needed as f64 * MARGIN).ceil();
@@ -107,7 +105,7 @@ impl Layout<'_> {
             Some(observe) => (observe.as_secs_f64() + missing * MARGIN).ceil(),
             None => (self.default_observe.as_secs_f64() + missing * MARGIN).ceil(),
         };
-        let line = match (during(&criterion.claim), fixed, self.observe) {
+        let line = match (criterion.claim.during(), fixed, self.observe) {
             (During::Fault, ..) => "hold the fault longer (`for:` or `hold:`)".to_owned(),
             (During::Baseline, ..) => "make `baseline:` longer".to_owned(),
             (_, true, Some(_)) => format!(
@@ -133,8 +131,8 @@ pub fn lengthen(plan: &mut Plan) {
     for criterion in &plan.criteria {
         let Subject::Probe(name) = &criterion.subject else { continue };
         let Some(probe) = plan.probes.iter().find(|probe| probe.name == *name) else { continue };
-        let Some(needed) = needed(criterion) else { continue };
-        let during = during(&criterion.claim);
+        let Some(needed) = criterion.needed_samples() else { continue };
+        let during = criterion.claim.during();
         let (observe, baseline) = (plan.phases.observe, plan.phases.baseline);
         let layout = Layout { criteria: &[], faults: &plan.faults, baseline, observe: None, default_observe: observe };
         let wanted = needed as f64 * MARGIN * probe.every.as_secs_f64() / probe.series.len() as f64;
@@ -168,65 +166,18 @@ pub fn lengthen(plan: &mut Plan) {
 /// How many samples a criterion needs to pass when some are as bad as it allows, in a drill that hurts; 0 where it allows
 /// none, or no share of them.
 fn needed_when_hurt(criterion: &Criterion) -> u64 {
-    let Ok(confidence) = Confidence::new(criterion.confidence.get()) else { return 0 };
-    let target = match &criterion.claim {
-        Claim::Availability { target } => target.get(),
-        Claim::ErrorRate { target, .. } | Claim::PacketLoss { target, .. } => 1.0 - target.get(),
-        Claim::Latency { quantile, .. } => quantile.get(),
-        _ => return 0,
+    let (Ok(confidence), Some(target)) = (Confidence::new(criterion.confidence.get()), criterion.claim.good_share())
+    else {
+        return 0;
     };
     let enough = (1..=MOST_BAD).filter_map(|bad| Some((bad, samples_for_failures(bad, target, confidence).ok()?)));
     let share = |(bad, needed): &(u64, u64)| *bad as f64 >= *needed as f64 * (1.0 - target) * EXPECTED;
     enough.into_iter().find(share).map_or(0, |(_, needed)| needed)
 }
 
-/// How many clean samples a criterion needs to pass; none where a few do.
-fn needed(criterion: &Criterion) -> Option<u64> {
-    let confidence = Confidence::new(criterion.confidence.get()).ok()?;
-    match &criterion.claim {
-        Claim::Availability { target } => samples_for_zero_failures(target.get(), confidence).ok(),
-        Claim::ErrorRate { target, .. } | Claim::PacketLoss { target, .. } if target.get() > 0.0 => {
-            samples_for_zero_failures(1.0 - target.get(), confidence).ok()
-        }
-        Claim::Latency { quantile, .. } | Claim::Rtt { quantile, .. } => {
-            samples_for_zero_failures(quantile.get(), confidence).ok()
-        }
-        Claim::ErrorRate { .. } | Claim::PacketLoss { .. } | Claim::RecoveryTime { .. } => {
-            Some(SUSTAINED_SAMPLES as u64)
-        }
-        Claim::Split { weights, .. } => {
-            let total: f64 = weights.values().sum();
-            weights.values().map(|weight| samples_to_confirm(weight / total, confidence)).max()
-        }
-        Claim::DataLoss { .. } => Some(SUSTAINED_SAMPLES as u64),
-        Claim::ErrorBudget { .. }
-        | Claim::MaxOutage { .. }
-        | Claim::RestartTime { .. }
-        | Claim::Endpoints { .. }
-        | Claim::DetectionTime { .. } => None,
-    }
-}
-
-fn during(claim: &Claim) -> During {
-    match claim {
-        Claim::ErrorRate { during, .. }
-        | Claim::PacketLoss { during, .. }
-        | Claim::Latency { during, .. }
-        | Claim::Rtt { during, .. }
-        | Claim::Endpoints { during, .. }
-        | Claim::Split { during, .. } => *during,
-        Claim::RecoveryTime { .. } => During::Recovered,
-        Claim::Availability { .. }
-        | Claim::ErrorBudget { .. }
-        | Claim::MaxOutage { .. }
-        | Claim::RestartTime { .. }
-        | Claim::DetectionTime { .. }
-        | Claim::DataLoss { .. } => During::All,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use meshdrill_checks::criterion::{Claim, ErrorRate, Latency};
     use meshdrill_checks::units::Ratio;
 
     use super::*;
@@ -240,14 +191,14 @@ mod tests {
             confidence: Ratio::new(0.95),
         };
         let target = TimeSpan::millis(300);
-        let p99 = of(Claim::Latency { quantile: Ratio::new(0.99), target, during: During::Fault });
-        let (clean, hurt) = (needed(&p99).unwrap(), needed_when_hurt(&p99));
+        let p99 = of(Claim::from(Latency { quantile: Ratio::new(0.99), target, during: During::Fault }));
+        let (clean, hurt) = (p99.needed_samples().unwrap(), needed_when_hurt(&p99));
         assert_eq!(clean, 299);
         assert!((1_500..3_500).contains(&hurt), "{hurt}");
         let confidence = Confidence::new(0.95).unwrap();
         let bad = (hurt as f64 * 0.01 * EXPECTED) as u64;
         assert!(samples_for_failures(bad, 0.99, confidence).unwrap() <= hurt);
-        let none = of(Claim::ErrorRate { target: Ratio::new(0.0), during: During::All });
+        let none = of(Claim::from(ErrorRate { target: Ratio::new(0.0), during: During::All }));
         assert_eq!(needed_when_hurt(&none), 0);
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use meshdrill_checks::criterion::{Measure, ProbeFacts};
 use meshdrill_checks::record::{ReadBack, Series};
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
@@ -201,6 +202,40 @@ impl ProbeKind {
             Self::EnvoyEndpoints(_) | Self::MeshSync(_) | Self::TrustRoot(_) => true,
             Self::Exec(exec) => exec.answered_by.is_some(),
             _ => false,
+        }
+    }
+
+    /// What it measures, as criteria ask it.
+    pub fn facts(&self) -> ProbeFacts {
+        let measures = match self {
+            Self::Http(_) | Self::Tcp(_) | Self::Promql(_) | Self::Exec(_) | Self::Command(_) => vec![Measure::Latency],
+            Self::Ping(_) => vec![Measure::Packets],
+            Self::EnvoyEndpoints(_) => vec![Measure::Endpoints],
+            Self::TrafficSplit(_) => vec![Measure::Latency, Measure::Responders],
+            Self::Ledger(_) => vec![Measure::Latency, Measure::Writes],
+            Self::Alert(_) => vec![Measure::Alert],
+            Self::EnvoyStats(_)
+            | Self::MeshSync(_)
+            | Self::MeshIdentity(_)
+            | Self::TrustRoot(_)
+            | Self::ScrapeTargets(_)
+            | Self::Federation(_)
+            | Self::AlertRules(_)
+            | Self::Alertmanager(_)
+            | Self::Queries(_)
+            | Self::ApiServer(_)
+            | Self::PodNetwork(_)
+            | Self::Webhooks(_)
+            | Self::Pods(_)
+            | Self::Deployment(_)
+            | Self::Nodes(_)
+            | Self::Service(_)
+            | Self::Resource(_) => Vec::new(),
+        };
+        ProbeFacts {
+            measures,
+            last_stage: if let Self::Alert(alert) = self { Some(alert.last_stage()) } else { None },
+            home: if let Self::TrafficSplit(split) = self { split.home() } else { None },
         }
     }
 }

@@ -74,7 +74,7 @@ pub use resource::Resource;
 pub use scrape_targets::ScrapeTargets;
 pub use service::Service;
 pub use tcp::Tcp;
-pub use traffic_split::{BY_CLUSTER, TrafficSplit};
+pub use traffic_split::TrafficSplit;
 pub use trust_root::TrustRoot;
 pub use via::Via;
 pub use webhooks::Webhooks;

@@ -3,6 +3,7 @@
 
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
+use meshdrill_checks::criterion::BY_CLUSTER;
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
@@ -48,9 +49,6 @@ impl Identity {
         Reader::of(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
     }
 }
-
-/// The division whose parts are clusters.
-pub const BY_CLUSTER: &str = "cluster";
 
 impl TrafficSplit {
     /// The cluster that is asked, once it was expanded to one; none for a URL.

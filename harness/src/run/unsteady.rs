@@ -110,7 +110,7 @@ fn contradicted(record: &Record) -> Vec<Unsteady> {
     let mut found: Vec<Unsteady> = Vec::new();
     for (criterion, missed) in score::contradicted(&record, &record.header.criteria) {
         let Some(probe) = missed.probe else { continue };
-        let split = matches!(criterion.claim, Claim::Split { .. });
+        let split = matches!(criterion.claim, Claim::Split(_));
         let tells = |sample: &&Sample| if split { sample.class.is_answered() } else { sample.class.is_bad() };
         let Some(sample) = record.samples(&probe).iter().rev().find(tells) else { continue };
         let mut one = Unsteady::of(&probe, sample, missed.message);

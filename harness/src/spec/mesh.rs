@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use meshdrill_checks::criterion::{Over, Quantiles, SlaDefaults};
 use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::{Over, Quantiles};
 
 /// A mesh file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -178,30 +177,6 @@ pub struct Waiver {
     pub until: String,
 }
 
-/// The values that `default` stands for; they add no criterion.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SlaDefaults {
-    /// For `availability: default`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub availability: Option<Ratio>,
-    /// The window of `availability: default`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub over: Option<Over>,
-    /// For `recoveryTime: default`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_time: Option<TimeSpan>,
-    /// For `restartTime: default`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_time: Option<TimeSpan>,
-    /// For `latency: default`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Quantiles>,
-    /// The one-sided confidence of all bounds; 95 %.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<Ratio>,
-}
-
 impl MeshSpec {
     /// The keys of the clusters, in file order.
     pub fn keys(&self) -> Vec<String> {
@@ -214,23 +189,21 @@ impl MeshSpec {
     }
 }
 
-impl MeshExpect {
-    fn is_empty(&self) -> bool {
-        self.mesh_id.is_none()
+/// The targets of the quick-start guide, with which a new mesh file begins.
+pub fn guide_sla() -> SlaDefaults {
+    SlaDefaults {
+        availability: Some(Ratio::new(0.9995)),
+        over: Some(Over::Window(TimeSpan::secs(30 * 86_400))),
+        recovery_time: Some(TimeSpan::secs(300)),
+        restart_time: Some(TimeSpan::secs(120)),
+        latency: Some(Quantiles::Limits([("p99".to_owned(), TimeSpan::millis(500))].into())),
+        confidence: Some(Ratio::new(0.95)),
     }
 }
 
-impl SlaDefaults {
-    /// The targets of the quick-start guide, which a new mesh file begins with.
-    pub fn usual() -> Self {
-        Self {
-            availability: Some(Ratio::new(0.9995)),
-            over: Some(Over::Window(TimeSpan::secs(30 * 86_400))),
-            recovery_time: Some(TimeSpan::secs(300)),
-            restart_time: Some(TimeSpan::secs(120)),
-            latency: Some(Quantiles::Limits([("p99".to_owned(), TimeSpan::millis(500))].into())),
-            confidence: Some(Ratio::new(0.95)),
-        }
+impl MeshExpect {
+    fn is_empty(&self) -> bool {
+        self.mesh_id.is_none()
     }
 }
 

@@ -11,13 +11,13 @@ mod schema;
 mod selector;
 mod sla;
 
-pub use choice::{ClusterChoice, DEFAULT_WORD, OrDefault};
+pub use choice::ClusterChoice;
 pub use comparison::Comparison;
 pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
 pub use mesh::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Scalar,
-    SlaDefaults, Waiver,
+    Waiver, guide_sla,
 };
 pub use names::{Binding, DEFAULT_VARS, names};
 pub use scenario::{
@@ -25,4 +25,4 @@ pub use scenario::{
 };
 pub use schema::{mesh_schema, scenario_schema};
 pub use selector::{Selector, SelectorError};
-pub use sla::{CriterionSpec, LossTarget, Over, Quantiles, SlaRow};
+pub use sla::SlaRow;

@@ -1,7 +1,7 @@
 //! The runner that lost its own network, and the outages that this must not hide.
 
 use super::story::{Story, at};
-use crate::criterion::{Claim, During};
+use crate::criterion::{Claim, During, ErrorRate, MaxOutage};
 use crate::record::{Class, Event};
 use crate::scorecard::Scorecard;
 use crate::units::{Ratio, TimeSpan};
@@ -9,7 +9,7 @@ use crate::verdict::Verdict;
 
 /// Nothing may be bad.
 fn none_bad() -> Claim {
-    Claim::ErrorRate { target: Ratio::new(0.0), during: During::All }
+    Claim::from(ErrorRate { target: Ratio::new(0.0), during: During::All })
 }
 
 /// Asks a control target every second; in vain while `cut` says so, which is known after a second.
@@ -78,7 +78,7 @@ fn an_answer_of_any_kind_shows_that_there_was_a_network() {
 fn an_outage_that_began_before_it_still_counts() {
     let story = control(Story::drill(100), "a", true, cut).answers(90, timeouts(|due| cut(due) || due / 1000 == 38));
     assert_eq!(judged(story).0, Verdict::Fail);
-    let longest = Claim::MaxOutage { target: TimeSpan::secs(5) };
+    let longest = Claim::from(MaxOutage { target: TimeSpan::secs(5) });
     let story = control(Story::drill(100), "a", true, cut).answers(90, timeouts(cut));
     assert_ne!(story.judged(longest).verdict, Verdict::Pass, "an outage may have hidden in it");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::story::{EFFECTIVE, Story};
-use crate::criterion::Claim;
+use crate::criterion::{Claim, DetectionTime};
 use crate::detection::Stage;
 use crate::record::Event;
 use crate::scorecard::CriterionResult;
@@ -26,7 +26,7 @@ fn usual(due: u64) -> Value {
 }
 
 fn claim(seconds: u64, until: Stage) -> Claim {
-    Claim::DetectionTime { target: TimeSpan::secs(seconds), until, fault: None }
+    Claim::from(DetectionTime { target: TimeSpan::secs(seconds), until, fault: None })
 }
 
 fn judged(sights: impl Fn(u64) -> Value, claim: Claim) -> CriterionResult {

@@ -1,7 +1,7 @@
 //! What was acknowledged and could not be read back.
 
 use super::story::Story;
-use crate::criterion::Claim;
+use crate::criterion::{Claim, DataLoss};
 use crate::record::{Class, Event, ReadBack};
 use crate::scorecard::CriterionResult;
 use crate::units::Ratio;
@@ -13,7 +13,7 @@ fn judged(found: Option<ReadBack>, percent: f64) -> CriterionResult {
         Some(found) => story.event(10_000, Event::ReadBack { probe: "p".into(), found }),
         None => story,
     };
-    story.judged(Claim::DataLoss { target: Ratio::new(percent / 100.0) })
+    story.judged(Claim::from(DataLoss { target: Ratio::new(percent / 100.0) }))
 }
 
 fn found(acknowledged: u64, lost: usize, unread: u64) -> ReadBack {

@@ -7,4 +7,4 @@ mod outages;
 mod rules;
 mod shares;
 mod splits;
-mod story;
+pub mod story;

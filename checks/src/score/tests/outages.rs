@@ -1,7 +1,7 @@
 //! Times: recovery, the longest outage, restarts.
 
 use super::story::{REQUESTED, Story, at};
-use crate::criterion::Claim;
+use crate::criterion::{Claim, MaxOutage, RecoveryTime, RestartTime};
 use crate::record::{Class, Event};
 use crate::units::TimeSpan;
 use crate::verdict::Verdict::{Error, Fail, Inconclusive, Pass};
@@ -11,7 +11,7 @@ fn between(start: u64, end: u64) -> impl Fn(u64) -> Class {
 }
 
 fn recovery(target: &str) -> Claim {
-    Claim::RecoveryTime { target: target.parse().unwrap() }
+    Claim::from(RecoveryTime { target: target.parse().unwrap() })
 }
 
 #[test]
@@ -81,20 +81,20 @@ fn no_outage_recovers_at_once_and_says_how_finely_that_was_seen() {
 #[test]
 fn the_longest_outage_is_judged_by_its_bounds() {
     let judged = |target| {
-        let claim = Claim::MaxOutage { target: TimeSpan::millis(target) };
+        let claim = Claim::from(MaxOutage { target: TimeSpan::millis(target) });
         Story::validation(100).samples(60, between(20_000, 22_000)).judged(claim)
     };
     assert_eq!(judged(2_200).verdict, Pass);
     assert_eq!(judged(1_900).verdict, Fail);
     assert_eq!(judged(2_000).verdict, Inconclusive);
     let open = Story::validation(100).samples(60, between(20_000, 90_000));
-    assert_eq!(open.judged(Claim::MaxOutage { target: TimeSpan::secs(60) }).verdict, Inconclusive);
+    assert_eq!(open.judged(Claim::from(MaxOutage { target: TimeSpan::secs(60) })).verdict, Inconclusive);
 }
 
 #[test]
 fn every_target_needs_a_replacement_in_time() {
     let replaced = |after| Event::TargetReplaced { fault: "f1".into(), target: "demo/a".into(), by: after };
-    let restart = |target| Claim::RestartTime { target: TimeSpan::secs(target) };
+    let restart = |target| Claim::from(RestartTime { target: TimeSpan::secs(target) });
     let story = || Story::drill(100).event(REQUESTED + 8_000, replaced("demo/b".into())).samples(60, |_| Class::Good);
     assert_eq!(story().judged(restart(10)).verdict, Pass);
     assert_eq!(story().judged(restart(8)).verdict, Fail, "8 s are not below 8 s");

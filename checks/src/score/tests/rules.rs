@@ -1,7 +1,10 @@
 //! What holds for every criterion: without evidence there is no pass.
 
 use super::story::{EFFECTIVE, Story};
-use crate::criterion::{Claim, During, EndpointsClaim};
+use crate::criterion::{
+    Availability, Claim, During, Endpoints, EndpointsClaim, ErrorBudget, ErrorRate, Latency, MaxOutage, PacketLoss,
+    RecoveryTime, Rtt,
+};
 use crate::record::{Class, Event};
 use crate::units::{Ratio, TimeSpan};
 use crate::verdict::Verdict;
@@ -10,18 +13,18 @@ use crate::verdict::Verdict;
 fn claims() -> Vec<Claim> {
     let (most, minute, during) = (Ratio::new(0.5), TimeSpan::secs(60), During::All);
     vec![
-        Claim::Availability { target: most },
-        Claim::ErrorBudget { target: most, over: TimeSpan::secs(86_400), spend: Ratio::new(1.0) },
-        Claim::RecoveryTime { target: minute },
-        Claim::MaxOutage { target: minute },
-        Claim::ErrorRate { target: most, during },
-        Claim::PacketLoss { target: most, during },
-        Claim::Latency { quantile: most, target: minute, during },
-        Claim::Rtt { quantile: most, target: minute, during },
-        Claim::Endpoints {
+        Claim::from(Availability { target: most }),
+        Claim::from(ErrorBudget { target: most, over: TimeSpan::secs(86_400), spend: Ratio::new(1.0) }),
+        Claim::from(RecoveryTime { target: minute }),
+        Claim::from(MaxOutage { target: minute }),
+        Claim::from(ErrorRate { target: most, during }),
+        Claim::from(PacketLoss { target: most, during }),
+        Claim::from(Latency { quantile: most, target: minute, during }),
+        Claim::from(Rtt { quantile: most, target: minute, during }),
+        Claim::from(Endpoints {
             expect: EndpointsClaim { flow: vec!["primary".into()], ..EndpointsClaim::default() },
             during,
-        },
+        }),
     ]
 }
 
@@ -36,7 +39,7 @@ fn none_passes(story: impl Fn() -> Story, why: &str) {
 
 #[test]
 fn a_crash_of_the_runner_is_a_bug_of_ours_whatever_was_measured() {
-    let claim = Claim::MaxOutage { target: TimeSpan::secs(10) };
+    let claim = Claim::from(MaxOutage { target: TimeSpan::secs(10) });
     let crash = Event::Crashed { why: "the runner panicked".into() };
     let card = Story::drill(100).samples(60, |_| Class::Good).event(40_000, crash).card(claim);
     assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 1));
@@ -46,7 +49,7 @@ fn a_crash_of_the_runner_is_a_bug_of_ours_whatever_was_measured() {
 fn a_drill_that_the_mesh_cannot_have_is_not_run_and_no_error() {
     let not_run = |waived| Event::NotRun { id: "scenario".into(), reason: "without it".into(), waived };
     for waived in [true, false] {
-        let claim = Claim::MaxOutage { target: TimeSpan::secs(10) };
+        let claim = Claim::from(MaxOutage { target: TimeSpan::secs(10) });
         let card = Story::planned(100).event(0, not_run(waived)).card(claim);
         assert_eq!((card.verdict, card.exit_code), (Verdict::NotRun, 11));
         assert_eq!(card.criteria[0].verdict, Verdict::NotRun);
@@ -74,14 +77,14 @@ fn a_gap_in_the_measurement_never_passes() {
     let gap = |due| if (60_000..61_100).contains(&due) { Class::NotSent } else { Class::Good };
     none_passes(|| Story::drill(100).samples(90, gap), "98.8 % of the schedule was measured");
     let small = |due| if (60_000..60_500).contains(&due) { Class::NotSent } else { Class::Good };
-    let judged = Story::drill(100).samples(90, small).judged(Claim::RecoveryTime { target: TimeSpan::secs(60) });
+    let judged = Story::drill(100).samples(90, small).judged(Claim::from(RecoveryTime { target: TimeSpan::secs(60) }));
     assert_eq!(judged.verdict, Verdict::Pass, "99.4 % suffices");
 }
 
 #[test]
 fn a_gap_does_not_hide_a_failure() {
     let bad = |due| if due < 45_000 { Class::NotSent } else { Class::Http5xx };
-    let judged = Story::validation(100).samples(90, bad).judged(Claim::Availability { target: Ratio::new(0.5) });
+    let judged = Story::validation(100).samples(90, bad).judged(Claim::from(Availability { target: Ratio::new(0.5) }));
     assert_eq!(judged.verdict, Verdict::Fail);
 }
 
@@ -94,7 +97,7 @@ fn a_fault_without_effect_never_passes() {
             .samples(90, |_| Class::Good)
     };
     none_passes(ineffective, "the fault took no effect");
-    let card = ineffective().card(Claim::Availability { target: Ratio::new(0.5) });
+    let card = ineffective().card(Claim::from(Availability { target: Ratio::new(0.5) }));
     assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 13));
 }
 
@@ -109,7 +112,7 @@ fn a_probe_that_failed_never_passes() {
 
 #[test]
 fn an_endpoint_claim_that_wants_nothing_never_passes() {
-    let claim = Claim::Endpoints { expect: EndpointsClaim::default(), during: During::All };
+    let claim = Claim::from(Endpoints { expect: EndpointsClaim::default(), during: During::All });
     let judged = Story::drill(100).samples(90, |_| Class::Good).judged(claim);
     assert_eq!(judged.verdict, Verdict::Error);
 }
@@ -117,10 +120,10 @@ fn an_endpoint_claim_that_wants_nothing_never_passes() {
 #[test]
 fn a_record_that_ends_early_says_that_damage_may_remain() {
     let card =
-        Story::drill(100).samples(90, |_| Class::Good).cut_short(Claim::Availability { target: Ratio::new(0.5) });
+        Story::drill(100).samples(90, |_| Class::Good).cut_short(Claim::from(Availability { target: Ratio::new(0.5) }));
     assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 12));
-    let begun = Story::faulted(100).cut_short(Claim::Availability { target: Ratio::new(0.5) });
+    let begun = Story::faulted(100).cut_short(Claim::from(Availability { target: Ratio::new(0.5) }));
     assert!(!begun.recovery.verified && begun.exit_code == 12);
     let validation = Story::validation(100).samples(9, |_| Class::Good);
-    assert_eq!(validation.cut_short(Claim::Availability { target: Ratio::new(0.5) }).exit_code, 13);
+    assert_eq!(validation.cut_short(Claim::from(Availability { target: Ratio::new(0.5) })).exit_code, 13);
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::story::Story;
-use crate::criterion::{Claim, During};
+use crate::criterion::{Availability, Claim, During, ErrorBudget, ErrorRate, Latency, PacketLoss};
 use crate::record::Class;
 use crate::units::{Ratio, TimeSpan};
 use crate::verdict::Verdict::{self, Fail, Inconclusive, Pass};
@@ -23,7 +23,7 @@ fn one_in(count: u64) -> impl Fn(u64) -> Class {
 
 #[test]
 fn availability_needs_as_many_samples_as_its_target() {
-    let claim = || Claim::Availability { target: ratio(99.0) };
+    let claim = || Claim::from(Availability { target: ratio(99.0) });
     assert_eq!(verdict(30, |_| Class::Good, claim()), Pass, "300 clean samples support 99 %");
     assert_eq!(verdict(29, |_| Class::Good, claim()), Inconclusive, "290 do not");
     assert_eq!(verdict(60, one_in(10), claim()), Fail);
@@ -33,7 +33,7 @@ fn availability_needs_as_many_samples_as_its_target() {
 #[test]
 fn five_clean_samples_support_little() {
     let judged =
-        Story::validation(1000).samples(5, |_| Class::Good).judged(Claim::Availability { target: ratio(99.95) });
+        Story::validation(1000).samples(5, |_| Class::Good).judged(Claim::from(Availability { target: ratio(99.95) }));
     assert_eq!((judged.verdict, judged.n), (Inconclusive, 5));
     assert!(judged.low.is_some_and(|low| (low - 0.549).abs() < 0.001), "{judged:?}");
     assert!(judged.message.contains("needs 5990 samples"), "{}", judged.message);
@@ -41,7 +41,8 @@ fn five_clean_samples_support_little() {
 
 #[test]
 fn an_error_budget_is_spent_by_down_time_and_not_by_counts() {
-    let claim = |spend| Claim::ErrorBudget { target: ratio(99.95), over: "30d".parse().unwrap(), spend: ratio(spend) };
+    let claim =
+        |spend| Claim::from(ErrorBudget { target: ratio(99.95), over: "30d".parse().unwrap(), spend: ratio(spend) });
     let outage = |due| if (20_000..25_000).contains(&due) { Class::Refused } else { Class::Good };
     let judged = Story::validation(100).samples(60, outage).judged(claim(100.0));
     assert_eq!(judged.verdict, Pass);
@@ -54,8 +55,8 @@ fn an_error_budget_is_spent_by_down_time_and_not_by_counts() {
 #[test]
 fn rates_are_judged_by_their_bound_and_zero_by_what_was_seen() {
     for claim in [
-        |target| Claim::ErrorRate { target, during: During::All },
-        |target| Claim::PacketLoss { target, during: During::All },
+        |target| Claim::from(ErrorRate { target, during: During::All }),
+        |target| Claim::from(PacketLoss { target, during: During::All }),
     ] {
         assert_eq!(verdict(30, |_| Class::Good, claim(ratio(1.0))), Pass);
         assert_eq!(verdict(20, |_| Class::Good, claim(ratio(1.0))), Inconclusive);
@@ -67,7 +68,7 @@ fn rates_are_judged_by_their_bound_and_zero_by_what_was_seen() {
 }
 
 fn p99(millis: u64) -> Claim {
-    Claim::Latency { quantile: ratio(99.0), target: TimeSpan::millis(millis), during: During::All }
+    Claim::from(Latency { quantile: ratio(99.0), target: TimeSpan::millis(millis), during: During::All })
 }
 
 #[test]
@@ -83,7 +84,8 @@ fn a_stall_is_seen_by_every_request_that_was_due_in_it() {
     // Gil Tene's example: 100 a second, 1 ms each for 100 s, then nothing for 100 s. The naive P99.99 is 1 ms.
     let stall = |due| (Class::Good, if due < 100_000 { 1 } else { 200_000 - due });
     let judged = |percent, millis| {
-        let claim = Claim::Latency { quantile: ratio(percent), target: TimeSpan::millis(millis), during: During::All };
+        let claim =
+            Claim::from(Latency { quantile: ratio(percent), target: TimeSpan::millis(millis), during: During::All });
         Story::validation(10).answers(200, stall).judged(claim)
     };
     for (percent, seconds) in [(50.0, 0.001), (75.0, 50.0), (99.0, 98.0), (99.99, 99.98)] {

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::story::Story;
-use crate::criterion::{Claim, During};
+use crate::criterion::{Claim, During, Split};
 use crate::record::Class;
 use crate::scorecard::CriterionResult;
 use crate::verdict::Verdict::{Fail, Inconclusive, Pass};
 
 fn judged(seconds: u64, weights: &[(&str, f64)], who: impl Fn(u64) -> &'static str) -> CriterionResult {
     let weights = weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
-    let claim = Claim::Split { by: "cluster".into(), weights, during: During::All };
+    let claim = Claim::from(Split { by: "cluster".into(), weights, during: During::All });
     Story::validation(100).sights(seconds, |due| json!({ "by": { "cluster": who(due / 100) } })).judged(claim)
 }
 
@@ -31,11 +31,11 @@ fn counts_that_agree_need_to_be_many() {
 
 #[test]
 fn a_late_answer_tells_as_well_who_gave_it() {
-    let claim = Claim::Split {
+    let claim = Claim::from(Split {
         by: "cluster".into(),
         weights: [("one".to_owned(), 70.0), ("two".to_owned(), 30.0)].into(),
         during: During::All,
-    };
+    });
     // All that the second answers is late: without it, there would seem to be nobody but the first.
     let late = |due: u64| {
         let (class, who) = if due / 100 % 10 < 7 { (Class::Good, "one") } else { (Class::Late, "two") };
@@ -55,7 +55,8 @@ fn an_answer_from_somebody_undeclared_contradicts() {
 
 #[test]
 fn answers_that_tell_nothing_are_no_evidence() {
-    let claim = Claim::Split { by: "version".into(), weights: [("v1".to_owned(), 1.0)].into(), during: During::All };
+    let claim =
+        Claim::from(Split { by: "version".into(), weights: [("v1".to_owned(), 1.0)].into(), during: During::All });
     let judged = Story::validation(100).sights(30, |_| json!({ "by": { "cluster": "one" } })).judged(claim);
     assert_eq!(judged.verdict, Inconclusive);
 }

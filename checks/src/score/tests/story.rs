@@ -165,7 +165,7 @@ impl Story {
     }
 
     fn with(mut self, claim: Claim) -> Self {
-        let of_fault = matches!(claim, Claim::RestartTime { .. });
+        let of_fault = matches!(claim, Claim::RestartTime(_));
         let subject = if of_fault { Subject::Fault("f1".into()) } else { Subject::Probe("p".into()) };
         let criterion = Criterion { id: "c".into(), subject, claim, confidence: Ratio::new(0.95) };
         self.record.header.criteria.push(criterion);

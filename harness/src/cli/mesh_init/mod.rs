@@ -23,7 +23,7 @@ use crate::document::{self, Source};
 use crate::run::write_atomically;
 use crate::spec::{
     API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar,
-    SlaDefaults, Waiver, parse_mesh,
+    Waiver, guide_sla, parse_mesh,
 };
 
 /// The keys of clusters whose `--context` names none, in order.
@@ -103,7 +103,7 @@ fn mesh_file(args: &MeshInitArgs, surveys: &[Survey], today: Date) -> MeshFile {
             expect: MeshExpect { mesh_id: surveys.iter().find_map(|survey| survey.mesh_id.clone()) },
             without: waivers(surveys, today),
             vars: vars(surveys),
-            sla: SlaDefaults::usual(),
+            sla: guide_sla(),
             state_namespace: "istio-system".to_owned(),
         },
     }

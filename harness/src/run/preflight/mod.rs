@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use meshdrill_checks::criterion::Claim;
+use meshdrill_checks::criterion::{Claim, DetectionTime};
 use meshdrill_checks::units::TimeSpan;
 
 pub use obstacle::Obstacle;
@@ -277,7 +277,7 @@ impl Questions<'_> {
 async fn infeasible(plan: &Plan, probes: &[Prepared]) -> Result<Vec<Obstacle>, CannotAsk> {
     let mut found = Vec::new();
     for criterion in &plan.criteria {
-        let Claim::DetectionTime { target, .. } = &criterion.claim else { continue };
+        let Claim::DetectionTime(DetectionTime { target, .. }) = &criterion.claim else { continue };
         let Some((_, observer)) = probes.iter().find(|(probe, _)| probe.name == criterion.subject.name()) else {
             continue;
         };

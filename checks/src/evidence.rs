@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::criterion::During;
-use crate::outage::{self, Outage};
-use crate::record::{At, Event, Line, ReadBack, Record, Sample, Series};
-use crate::window::Marks;
+use crate::outage::Outage;
+use crate::record::{At, ReadBack, Sample, Series};
+use crate::window::{During, Marks};
 
 /// What is known of one probe.
 #[derive(Debug)]
@@ -40,9 +39,12 @@ pub struct Evidence<'a> {
     pub infeasible: BTreeMap<&'a str, &'a str>,
     /// Probes that the environment lacks something for, and what.
     pub not_run: BTreeMap<&'a str, &'a str>,
-    effects: Vec<(&'a str, At)>,
-    undos: Vec<(&'a str, At)>,
-    probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
+    /// Which fault took hold, and when, in order.
+    pub effects: Vec<(&'a str, At)>,
+    /// Which fault's undo was requested, and when, in order.
+    pub undos: Vec<(&'a str, At)>,
+    /// The probes by name.
+    pub probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
 }
 
 /// What one fault removed.
@@ -60,36 +62,6 @@ pub struct Restarts {
 pub const COVERAGE: f64 = 0.99;
 
 impl<'a> Evidence<'a> {
-    /// Works it out.
-    pub fn of(record: &'a Record) -> Self {
-        let probes = record.header.probes.iter().map(|probe| (probe.name.as_str(), of_probe(record, &probe.name)));
-        let effects: Vec<(&str, At)> = record.events.iter().filter_map(Line::took_hold).collect();
-        let undos = record.events.iter().filter_map(|line| match &line.event {
-            Event::UndoRequested { fault, .. } => Some((fault.as_str(), line.at)),
-            _ => None,
-        });
-        let not_run = record.events.iter().filter_map(|line| match &line.event {
-            Event::NotRun { id, reason, .. } => Some((id.as_str(), reason.as_str())),
-            _ => None,
-        });
-        let infeasible = record.events.iter().filter_map(|line| match &line.event {
-            Event::Infeasible { criterion, why } => Some((criterion.as_str(), why.as_str())),
-            _ => None,
-        });
-        Self {
-            marks: Marks::of(record),
-            end: record.end(),
-            injections: effects.iter().map(|(_, at)| *at).collect(),
-            lost: None,
-            restarts: restarts(record),
-            infeasible: infeasible.collect(),
-            not_run: not_run.collect(),
-            effects,
-            undos: undos.collect(),
-            probes: probes.collect(),
-        }
-    }
-
     /// The outages of all probes, those that have not ended last.
     pub fn all_outages(&self) -> Vec<Outage> {
         let mut all: Vec<Outage> = self.probes.values().flat_map(|probe| probe.outages.iter().cloned()).collect();
@@ -142,45 +114,4 @@ impl<'a> ProbeEvidence<'a> {
     pub fn series(&self, series: Series) -> Vec<&'a Sample> {
         self.samples.iter().copied().filter(|sample| sample.series == series).collect()
     }
-}
-
-fn of_probe<'a>(record: &'a Record, name: &str) -> ProbeEvidence<'a> {
-    let mut samples: Vec<&Sample> = record.samples(name).iter().collect();
-    samples.sort_by_key(|sample| (sample.scheduled, sample.series));
-    let mut planned = None;
-    let mut failed = None;
-    let mut read_back = None;
-    for line in &record.events {
-        match &line.event {
-            Event::ProbeStopped { probe, planned: slots } if probe == name => planned = Some(*slots),
-            Event::ProbeFailed { probe, why } if probe == name => failed = Some(why.clone()),
-            Event::ReadBack { probe, found } if probe == name => read_back = Some(found),
-            _ => {}
-        }
-    }
-    let outages = outage::find(&samples);
-    ProbeEvidence { planned: planned.unwrap_or(samples.len() as u64), samples, outages, failed, read_back }
-}
-
-/// Reads what was removed and replaced; a removal counts from when it was asked for.
-fn restarts(record: &Record) -> BTreeMap<&str, Restarts> {
-    let mut all: BTreeMap<&str, Restarts> = BTreeMap::new();
-    let mut removed: BTreeMap<(&str, &str), At> = BTreeMap::new();
-    for line in &record.events {
-        match &line.event {
-            Event::FaultRequested { fault, targets } => {
-                let restarts = all.entry(fault).or_default();
-                restarts.first.get_or_insert(line.at);
-                restarts.removed += targets.len();
-                removed.extend(targets.iter().map(|target| ((fault.as_str(), target.as_str()), line.at)));
-            }
-            Event::TargetReplaced { fault, target, .. } => {
-                if let Some(since) = removed.get(&(fault.as_str(), target.as_str())) {
-                    all.entry(fault).or_default().replaced.push(line.at.since(*since));
-                }
-            }
-            _ => {}
-        }
-    }
-    all
 }

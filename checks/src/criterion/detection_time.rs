@@ -1,21 +1,106 @@
-//! From the fault's effect to an alert that fires and reaches somebody, each stage by the observations around it.
+//! Detection time: from the fault's effect to an alert that fires and reaches somebody, each stage by the observations around
+//! it.
 
 use std::time::Duration;
 
-use super::criteria::{Context, Judgement};
-use super::evidence::ProbeEvidence;
-use super::telling::{Told, told};
-use crate::detection::{Stage, Standing};
+use serde::{Deserialize, Serialize};
+
+use super::notification::{Look, Told, told};
+use super::{Claim, CriterionKind, CriterionRow, Measure, Mismatch, ProbeFacts, RowKey, RowOptions, SubjectFacts};
+use crate::detection::Stage;
+use crate::evidence::ProbeEvidence;
+use crate::judgement::{Context, Judgement};
 use crate::observe::alertmanager::AlertState as Received;
 use crate::observe::prometheus::AlertState;
 use crate::record::{At, Sample};
 use crate::units::{TimeSpan, seconds};
 use crate::verdict::Verdict;
 
-/// One observation of the alert.
-pub(super) struct Look<'a> {
-    pub(super) sample: &'a Sample,
-    pub(super) standing: Standing,
+/// The last stage must be reached before the target, by the observation that shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectionTime {
+    /// Less than this.
+    pub target: TimeSpan,
+    /// The last stage.
+    pub until: Stage,
+    /// The fault whose effect is detected; the first without it.
+    pub fault: Option<String>,
+}
+
+impl CriterionRow for DetectionTime {
+    type Value = TimeSpan;
+    const NAME: &'static str = "detectionTime";
+    const KEYS: &'static [RowKey] = &[RowKey::Fault];
+    const WITHOUT_FAULT: Option<&'static str> = Some("a validation breaks nothing, so there is nothing to detect");
+
+    fn claims(value: &Self::Value, options: &mut RowOptions<'_>) -> Vec<Claim> {
+        let fault = options.fault.map(str::to_owned);
+        vec![Self { target: *value, until: Stage::Receiver, fault }.into()]
+    }
+}
+
+impl CriterionKind for DetectionTime {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn id_suffix(&self) -> String {
+        "detection-time".into()
+    }
+
+    fn target(&self) -> String {
+        format!("< {}", self.target)
+    }
+
+    fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
+        subject.needs(Measure::Alert, "a detection is seen by `alert` probes only", "name an alert probe")
+    }
+
+    fn resolve(&mut self, probe: &ProbeFacts) {
+        self.until = probe.last_stage.unwrap_or(self.until);
+    }
+
+    fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
+        let (target, until, fault) = (self.target, self.until, self.fault.as_deref());
+        let looks: Vec<Look<'_>> = probe.samples.iter().filter_map(|sample| look(sample)).collect();
+        let n = looks.len();
+        if n == 0 {
+            return Judgement::no_samples("s");
+        }
+        let Some(t0) = context.evidence.effective(fault) else {
+            return Judgement::without_value(
+                Verdict::NotRun,
+                "s",
+                "no fault took effect, so there was nothing to detect",
+            );
+        };
+        if let Some(early) = looks.iter().rfind(|look| look.sample.scheduled < t0)
+            && early.standing.state != AlertState::Inactive
+        {
+            let message = format!("the alert was {} before the fault took effect", early.standing);
+            return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+        }
+        let during: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.completed >= t0).collect();
+        let (reached, unclear) = stages(&looks, &during, until, t0);
+        let stages = reached.iter().map(|one| format!("{} {}", one.stage.word(), words(one.by.since(t0))));
+        let stages = stages.collect::<Vec<_>>().join(", ");
+        let resolved = resolved(&during).map_or_else(String::new, |at| format!("; resolved {}", words(at.since(t0))));
+        let Some(last) = reached.last().filter(|last| last.stage == until) else {
+            let held = context.evidence.undo_requested(fault).unwrap_or(context.evidence.end);
+            return Missed { looks: &during, reached: &reached, unclear, n }.judge(target, until, held.since(t0), t0);
+        };
+        let (low, high) = (last.after.since(t0), last.by.since(t0));
+        let verdict = if high < target.0 {
+            Verdict::Pass
+        } else if low >= target.0 {
+            Verdict::Fail
+        } else {
+            Verdict::Inconclusive
+        };
+        let message = format!("{} after the fault took effect ({stages}{resolved}; n {n})", words(high));
+        let value = Some(high.as_secs_f64());
+        Judgement { value, low: Some(low.as_secs_f64()), high: value, unit: "s", n, verdict, message }
+    }
 }
 
 /// When a stage was reached: after the one observation and by the other.
@@ -23,50 +108,6 @@ struct Reached {
     stage: Stage,
     after: At,
     by: At,
-}
-
-/// The last stage must be reached before the target, by the observation that shows it.
-pub(super) fn judge(
-    probe: &ProbeEvidence<'_>,
-    target: TimeSpan,
-    until: Stage,
-    fault: Option<&str>,
-    context: &Context<'_>,
-) -> Judgement {
-    let looks: Vec<Look<'_>> = probe.samples.iter().filter_map(|sample| look(sample)).collect();
-    let n = looks.len();
-    if n == 0 {
-        return Judgement::no_samples("s");
-    }
-    let Some(t0) = context.evidence.effective(fault) else {
-        return Judgement::without_value(Verdict::NotRun, "s", "no fault took effect, so there was nothing to detect");
-    };
-    if let Some(early) = looks.iter().rfind(|look| look.sample.scheduled < t0)
-        && early.standing.state != AlertState::Inactive
-    {
-        let message = format!("the alert was {} before the fault took effect", early.standing);
-        return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
-    }
-    let during: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.completed >= t0).collect();
-    let (reached, unclear) = stages(&looks, &during, until, t0);
-    let stages = reached.iter().map(|one| format!("{} {}", one.stage.word(), words(one.by.since(t0))));
-    let stages = stages.collect::<Vec<_>>().join(", ");
-    let resolved = resolved(&during).map_or_else(String::new, |at| format!("; resolved {}", words(at.since(t0))));
-    let Some(last) = reached.last().filter(|last| last.stage == until) else {
-        let held = context.evidence.undo_requested(fault).unwrap_or(context.evidence.end);
-        return Missed { looks: &during, reached: &reached, unclear, n }.judge(target, until, held.since(t0), t0);
-    };
-    let (low, high) = (last.after.since(t0), last.by.since(t0));
-    let verdict = if high < target.0 {
-        Verdict::Pass
-    } else if low >= target.0 {
-        Verdict::Fail
-    } else {
-        Verdict::Inconclusive
-    };
-    let message = format!("{} after the fault took effect ({stages}{resolved}; n {n})", words(high));
-    let value = Some(high.as_secs_f64());
-    Judgement { value, low: Some(low.as_secs_f64()), high: value, unit: "s", n, verdict, message }
 }
 
 fn look(sample: &Sample) -> Option<Look<'_>> {

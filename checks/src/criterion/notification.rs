@@ -4,11 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::detection::Look;
-use crate::detection::{Other, Stage};
+use crate::detection::{Other, Stage, Standing};
+use crate::record::Sample;
 
 /// A repetition that falls into a stretch by less than one in this many chances is left out of account.
 const RARE: u32 = 100;
+
+/// One observation of the alert.
+pub(super) struct Look<'a> {
+    pub(super) sample: &'a Sample,
+    pub(super) standing: Standing,
+}
 
 /// What a look shows of it.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,19 +1,14 @@
-//! Shares of bad samples and lost packets, judged by their exact upper bound.
+//! Shares of bad samples, judged by their exact upper bound.
 
-use std::collections::BTreeMap;
-
-use super::criteria::{Context, Judgement};
-use super::evidence::ProbeEvidence;
-use crate::criterion::During;
+use crate::evidence::ProbeEvidence;
+use crate::judgement::{Context, Judgement};
 use crate::outage::SUSTAINED_SAMPLES;
-use crate::record::{Class, Sample};
 use crate::stats::Confidence;
-use crate::stats::proportion::{Proportion, samples_for_failures};
+use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
 use crate::units::{Ratio, percent};
 use crate::verdict::Verdict;
-
-/// How many characters are told of what a sample saw.
-const LONGEST: usize = 160;
+use crate::window::During;
+use crate::wording::{failures, no_more};
 
 /// The verdict on a share: its upper bound must not exceed the target. A target of exactly 0 speaks of what was seen: none
 /// bad, of enough.
@@ -42,7 +37,15 @@ pub(super) fn needed(bad: usize, target: Ratio, confidence: Confidence) -> Optio
     }
 }
 
-/// The upper bound must not exceed the target. A target of exactly 0 % speaks of what was seen only: none bad.
+/// How many clean samples a pass takes; none if no number of them is enough.
+pub(super) fn needed_clean(target: Ratio, confidence: Confidence) -> Option<u64> {
+    match target.get() {
+        0.0 => Some(SUSTAINED_SAMPLES as u64),
+        _ => samples_for_zero_failures(1.0 - target.get(), confidence).ok(),
+    }
+}
+
+/// The upper bound must not exceed the target. `word` says what a bad sample is.
 pub(super) fn judge(
     probe: &ProbeEvidence<'_>,
     target: Ratio,
@@ -68,29 +71,8 @@ pub(super) fn judge(
         });
     }
     if verdict == Verdict::Fail {
-        message += &kinds(&samples);
+        message += &failures(&samples);
     }
     let value = Some(bad as f64 / n as f64);
     Judgement { value, low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }
-}
-
-/// What the bad ones of some samples were, and what the last of them saw that wrote it down.
-pub(super) fn kinds(samples: &[&Sample]) -> String {
-    let bad: Vec<&&Sample> = samples.iter().filter(|sample| sample.class.is_bad()).collect();
-    let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
-    for sample in &bad {
-        *counts.entry(sample.class).or_default() += 1;
-    }
-    let counts: Vec<String> = counts.iter().map(|(class, count)| format!("{count} {class}")).collect();
-    let last = bad.iter().rev().find_map(|sample| sample.seen.as_ref()).map(ToString::to_string);
-    let last = last.map_or_else(String::new, |seen| match seen.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!(", last: {}…", &seen[..at]),
-        None => format!(", last: {seen}"),
-    });
-    format!("; {}{last}", counts.join(", "))
-}
-
-/// How many may be such for a sample size to hold: `none bad`, `no more than 3 bad`.
-pub(super) fn no_more(count: u64, word: &str) -> String {
-    if count == 0 { format!("none {word}") } else { format!("no more than {count} {word}") }
 }

@@ -1,0 +1,120 @@
+//! Quantiles of times, judged by the count of raw samples at or above the limit. A failed request counts as infinitely
+//! slow; no histogram bucket decides.
+
+use std::time::Duration;
+
+use crate::evidence::ProbeEvidence;
+use crate::judgement::{Context, Judgement};
+use crate::record::Sample;
+use crate::stats::proportion::{Proportion, samples_for_failures};
+use crate::stats::quantile::{Quantile, Ranked, Samples};
+use crate::units::{Ratio, TimeSpan, percent, seconds};
+use crate::verdict::Verdict;
+use crate::window::During;
+use crate::wording::no_more;
+
+/// `p99` as in ids.
+pub(super) fn label(quantile: Ratio) -> String {
+    format!("p{}", quantile.to_string().trim_end_matches('%'))
+}
+
+/// The upper bound of the quantile must lie below the target.
+pub(super) fn judge(
+    probe: &ProbeEvidence<'_>,
+    share: Ratio,
+    target: TimeSpan,
+    during: During,
+    context: &Context<'_>,
+) -> Judgement {
+    let valid = probe.valid(&context.evidence.marks, during);
+    let answered: Vec<Duration> = valid.iter().filter_map(|sample| answered(sample)).collect();
+    let failed = (valid.len() - answered.len()) as u64;
+    Times { known: answered, failed, items: "samples", suffix: "" }.judge(share, target, context)
+}
+
+/// Times of which a quantile is judged.
+pub(super) struct Times {
+    /// Those that were measured.
+    pub known: Vec<Duration>,
+    /// How many count as longer than any limit.
+    pub failed: u64,
+    /// What each time is of: `samples`.
+    pub items: &'static str,
+    /// What follows their count: ` pairs`; nothing for samples.
+    pub suffix: &'static str,
+}
+
+impl Times {
+    /// The upper bound of the quantile must lie below the target.
+    pub fn judge(self, share: Ratio, target: TimeSpan, context: &Context<'_>) -> Judgement {
+        let Self { known, failed, items, suffix } = self;
+        let n = known.len() + failed as usize;
+        let samples = Samples::new(known, failed);
+        let above = samples.at_or_above(target.0);
+        let (Ok(quantile), Ok(proportion)) =
+            (Quantile::new((share.get() * 1e6).round() as u32, 1_000_000), Proportion::new(above, n as u64))
+        else {
+            return Judgement::without_value(Verdict::Error, "s", format!("there is no quantile {share}"));
+        };
+        if n == 0 {
+            return Judgement::no_samples("s");
+        }
+        let allowed = share.complement();
+        let least = proportion.lower(context.confidence);
+        let verdict = if proportion.upper(context.confidence) <= allowed {
+            Verdict::Pass
+        } else if least > allowed {
+            Verdict::Fail
+        } else {
+            Verdict::Inconclusive
+        };
+        let value = samples.quantile(quantile);
+        let upper = samples.upper_bound(quantile, context.confidence);
+        let mut message = format!(
+            "P{} {} (at most {}, n {n}{}, {above} at or above {target})",
+            share.to_string().trim_end_matches('%'),
+            value.map_or_else(|| "unknown".to_owned(), words),
+            upper.map_or_else(|| "unknown".to_owned(), words),
+            suffix,
+        );
+        match verdict {
+            Verdict::Inconclusive => {
+                if let Ok(needed) = samples_for_failures(above, share.get(), context.confidence) {
+                    message += &format!(
+                        "; insufficient evidence: needs {needed} {items} with {}, has {n}",
+                        no_more(above, "slow")
+                    );
+                }
+            }
+            Verdict::Fail => {
+                message += &format!("; {} may be that slow, at least {} are", percent(allowed), percent(least));
+            }
+            Verdict::Pass | Verdict::Error | Verdict::NotRun => {}
+        }
+        let finite = |ranked| match ranked {
+            Ranked::Within(latency) => Some(Duration::as_secs_f64(&latency)),
+            Ranked::Never => None,
+        };
+        Judgement {
+            value: value.and_then(finite),
+            low: None,
+            high: upper.and_then(finite),
+            unit: "s",
+            n,
+            verdict,
+            message,
+        }
+    }
+}
+
+/// The latency of a sample that was answered rightly, however late; none for a failure.
+fn answered(sample: &Sample) -> Option<Duration> {
+    sample.class.is_answered().then(|| sample.latency())
+}
+
+fn words(ranked: Ranked) -> String {
+    match ranked {
+        Ranked::Within(latency) => seconds(latency.as_secs_f64()),
+        Ranked::Never => "a failed request".to_owned(),
+    }
+}
