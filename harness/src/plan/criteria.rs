@@ -6,7 +6,7 @@ use meshdrill_checks::criterion::{
 };
 use meshdrill_checks::units::Ratio;
 
-use super::build::Building;
+use super::building::Building;
 use crate::document::Path;
 use crate::spec::SlaRow;
 

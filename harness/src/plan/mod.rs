@@ -2,6 +2,7 @@
 //! sizes worked out. Contacts nothing; what it cannot accept it reports with its place in the file.
 
 mod build;
+mod building;
 mod criteria;
 mod expand;
 mod layout;

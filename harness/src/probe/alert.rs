@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::http::HttpObserver;
-use super::kind::{Complaint, Floor, Kind, Observer, Role, Timing};
 use super::outcome::settle;
+use super::role::{Complaint, Floor, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Metrics, Outcome};
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
 use super::receivers::{self, Whereabouts};
+use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Cluster, Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::expect::bad_regex;
-use super::kind::Complaint;
+use super::role::Complaint;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Permission, PodRef, World, is_serving, select_pods};
 use crate::spec::{MeshSpec, Selector};

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::expect::excerpt;
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{CannotAsk, JsonExpect, Outcome, TextExpect};
 use crate::cluster::World;
 use crate::local::run_command;

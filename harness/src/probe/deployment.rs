@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, World, label_selector};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec};

@@ -16,8 +16,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::admin::{ADMIN_PORT, ProxyAdmin};
-use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};

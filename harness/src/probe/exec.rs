@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::answered_by::{self, AnsweredBy};
 use super::command::CommandExpect;
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::federated::{Added, Original};
-use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

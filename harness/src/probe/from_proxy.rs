@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exec::exec_target;
 use super::expect::excerpt;
-use super::kind::Observer;
 use super::outcome::settle;
+use super::role::Observer;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, ExecOutput};
 use crate::spec::{ClusterChoice, Selector};

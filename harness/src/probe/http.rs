@@ -17,8 +17,8 @@ use serde_json::json;
 
 use super::cause::{Asked, Entry};
 use super::expect::{bad_json_path, bad_regex, excerpt};
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::reader::Reader;
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::http::HttpObserver;
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::{Permission, World};
 use crate::net;

@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Role};
 use super::mesh_part::{self, Fact, Part, Source};
 use super::outcome::settle;
+use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

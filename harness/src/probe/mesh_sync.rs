@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::istiod::{self, IstiodDebug};
-use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Kind, Observer, Role};
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
 use crate::spec::{ClusterChoice, MeshSpec, Selector};

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Kind, Observer, Role};
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec};

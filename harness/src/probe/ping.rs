@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence};
 
 use super::exec::{exec_permissions, exec_target};
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World, ready_pods};
 use crate::net::Net;

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World, pod_addresses};
 use crate::spec::{ClusterChoice, MeshSpec};

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec};

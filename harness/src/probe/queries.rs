@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

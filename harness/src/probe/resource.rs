@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kind::{Complaint, Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, JsonExpect, Outcome};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::exec::exec_permissions;
 use super::from_proxy::{FromProxy, ProxyPlace};
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
 use crate::net::{HttpFailure, Net};

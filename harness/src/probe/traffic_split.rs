@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::expect::{bad_json_path, bad_regex};
 use super::http::HttpObserver;
-use super::kind::{Complaint, Kind, Observer, Role, Timing};
 use super::reader::Reader;
+use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::{Permission, World};
 use crate::spec::{ClusterChoice, MeshSpec};

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::kind::{Kind, Observer, Role};
 use super::outcome::settle;
+use super::role::{Kind, Observer, Role};
 use super::service::endpoints_of;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World};

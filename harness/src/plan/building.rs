@@ -1,0 +1,113 @@
+//! A plan in the making: what is laid out so far, and every problem that was found.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use meshdrill_checks::units::TimeSpan;
+
+use super::types::{PlannedFault, PlannedProbe};
+use crate::document::{Path, Problem, nearest};
+use crate::probe::Complaint;
+use crate::spec::{ClusterChoice, Loaded, MeshFile};
+
+/// How long the probes of a validation run.
+pub(super) const OBSERVE_VALIDATION: TimeSpan = TimeSpan::secs(10);
+
+/// A plan in the making.
+pub(super) struct Building<'a> {
+    pub loaded: &'a Loaded,
+    pub mesh: Option<&'a MeshFile>,
+    pub probes: Vec<PlannedProbe>,
+    pub faults: Vec<PlannedFault>,
+    pub fixed: Vec<bool>,
+    pub clusters: BTreeSet<String>,
+    pub problems: Vec<Problem>,
+    pub defaults: Vec<String>,
+}
+
+impl Building<'_> {
+    pub fn is_drill(&self) -> bool {
+        !self.loaded.file.spec.faults.is_empty()
+    }
+
+    /// Whether there is neither a probe nor a fault for a criterion to speak of.
+    pub fn judges_nothing(&self) -> bool {
+        self.loaded.file.spec.probes.is_empty() && !self.is_drill()
+    }
+
+    /// What is asked at once of a probe that is asked in batches. Where nothing is broken there is no instant that the end of
+    /// a batch would keep back, and an exec costs the cluster as much as some hundred echoes.
+    pub fn batch(&self, length: TimeSpan) -> TimeSpan {
+        if self.is_drill() {
+            return length;
+        }
+        let observe = self.loaded.file.spec.observe.unwrap_or(OBSERVE_VALIDATION);
+        TimeSpan(length.0 * 5).min(observe).max(length)
+    }
+
+    /// Whether something that the author wrote at a key of `spec` was wrong and left out.
+    pub fn lacks(&self, key: &str) -> bool {
+        self.loaded.lacks(&Path::of(&["spec", key]))
+    }
+
+    /// A problem at a key, unless something else is wrong there already.
+    pub fn problem(&mut self, place: &Path, message: impl Into<String>, help: impl Into<String>) {
+        let span = self.loaded.node.key_span_at(place);
+        self.problem_at(span, place, message, help);
+    }
+
+    /// A problem somewhere in what stands at a key, unless something else is wrong there already.
+    pub fn problem_at(
+        &mut self,
+        span: Range<usize>,
+        place: &Path,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        if !self.loaded.lost.contains(place) {
+            self.problems.push(Problem::at(span, message).help(help));
+        }
+    }
+
+    /// The keys of the clusters that `all` stands for.
+    pub fn keys(&self) -> Vec<String> {
+        self.mesh.map_or_else(|| vec!["all".to_owned()], |mesh| mesh.spec.keys())
+    }
+
+    /// Reports cluster keys that the mesh file does not have, and remembers those it has.
+    pub fn know(&mut self, choices: Vec<&mut ClusterChoice>, place: &Path) {
+        let known = self.mesh.map(|mesh| mesh.spec.keys());
+        for choice in choices {
+            let key = choice.key().to_owned();
+            if let Some(known) = known.as_ref().filter(|known| !known.contains(&key)) {
+                let list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+                let meant = nearest(&key, known.iter().map(String::as_str));
+                let begin = meant.map_or_else(|| "it".to_owned(), |meant| format!("did you mean `{meant}`? It"));
+                let (node, at) = (&self.loaded.node, place.key("cluster"));
+                // Wherever in its kind it is named.
+                let word = node.at(place).and_then(|kind| kind.span_of_word(&key));
+                self.problem_at(
+                    word.unwrap_or_else(|| node.key_span_at(&at)),
+                    &at,
+                    format!("the mesh file has no cluster `{key}`"),
+                    format!("{begin} has {list}; `all` stands for every one of them"),
+                );
+            }
+            self.clusters.insert(key);
+        }
+    }
+
+    /// Problems with the keys of a kind.
+    pub fn complain(&mut self, complaints: Vec<Complaint>, place: &Path) {
+        let node = &self.loaded.node;
+        for complaint in complaints {
+            let key = complaint.key.split('.').fold(place.clone(), |place, key| place.key(key));
+            // What is said to be absent may be what was wrong and left out.
+            let gone = node.at(&key).is_none() && self.loaded.lost.iter().any(|lost| lost.is_child_of(place));
+            let wrong = self.loaded.lost.iter().any(|lost| lost == place || *lost == key);
+            if !gone && !wrong {
+                self.problems.push(Problem::at(node.span_at(&key), complaint.message).help(complaint.help));
+            }
+        }
+    }
+}
