@@ -39,6 +39,7 @@ mod role;
 mod scrape_targets;
 mod secrets;
 mod service;
+mod slices;
 mod tcp;
 mod traffic_split;
 mod trust_root;

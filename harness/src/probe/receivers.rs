@@ -4,7 +4,7 @@
 use meshdrill_checks::observe::alertmanager::{Config, Destination, Notifications, Receiver, Route};
 
 use super::CannotAsk;
-use super::service::endpoints_of;
+use super::slices::endpoints_of;
 use crate::cluster::Cluster;
 use crate::net::port_of;
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::kube::Endpoints;
 use meshdrill_checks::observe::kube::Service as Found;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
+use super::slices::endpoints_of;
 use super::{Answer, CannotAsk, Outcome, cause};
 use crate::cluster::{AccessError, Cluster, Permission, World};
 use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
@@ -188,18 +188,6 @@ impl ServiceObserver {
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
-}
-
-/// What stands behind a Service; none if nothing is recorded for it, as where there is no such Service.
-pub(super) async fn endpoints_of(
-    cluster: &Cluster,
-    namespace: &str,
-    name: &str,
-) -> Result<Option<Endpoints>, CannotAsk> {
-    let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-    let slices = cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
-    let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;
-    Ok((!slices.is_empty()).then_some(endpoints))
 }
 
 impl Observer for ServiceObserver {

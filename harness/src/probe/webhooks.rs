@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
-use super::service::endpoints_of;
+use super::slices::endpoints_of;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World};
 use crate::net::{Net, port_of};

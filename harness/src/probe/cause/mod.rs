@@ -5,6 +5,8 @@
 mod endpoints;
 mod forward;
 mod gateway;
+mod hosts;
+mod ingress;
 mod pods;
 mod ports;
 mod routes;
@@ -62,7 +64,7 @@ impl Entry {
     /// Why it is not answered as expected.
     pub(super) async fn causes(&self, asked: &Asked) -> Vec<String> {
         match self {
-            Self::Ingress { world, cluster } => gateway::of_ingress(world, cluster, asked).await,
+            Self::Ingress { world, cluster } => ingress::of_ingress(world, cluster, asked).await,
             Self::Forward { world, cluster, target } => forward::of_target(world, cluster, target, asked).await,
         }
     }

@@ -10,6 +10,7 @@ use meshdrill_checks::observe::routing::{
 };
 use serde_json::Value;
 
+use super::hosts::hosts_of;
 use super::ports::of_ports;
 use super::service::{is_served, of_service};
 use super::split::{of_division, of_ways};
@@ -81,11 +82,6 @@ async fn of_other(world: &World, key: &str, namespaces: &BTreeSet<String>, asked
         of_ports(cluster, &near, namespaces)
     );
     [written, denied, ports].concat()
-}
-
-/// The full names of the hosts that some `VirtualServices` send requests to.
-pub(super) fn hosts_of(routes: &[&Value]) -> BTreeSet<String> {
-    routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
 }
 
 /// What the routes, and the rules of their namespaces, say themselves.

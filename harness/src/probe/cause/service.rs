@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::pods::of_found;
 use crate::cluster::{Cluster, PodRef, label_selector, select_pods};
-use crate::probe::service::endpoints_of;
+use crate::probe::slices::endpoints_of;
 
 /// A Service; the cause if there is none, and null if it may not be read.
 pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Value, String> {

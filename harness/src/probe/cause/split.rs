@@ -9,8 +9,8 @@ use meshdrill_checks::observe::routing::{Division, bound_gateways, divisions, is
 use serde_json::Value;
 
 use super::endpoints::between;
+use super::hosts::hosts_of;
 use super::ports::of_names;
-use super::routes::hosts_of;
 use super::service::is_served;
 use super::{Asked, DESTINATION_RULES, objects, within};
 use crate::cluster::{Cluster, PodRef, World};

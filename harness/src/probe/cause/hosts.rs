@@ -1,0 +1,11 @@
+//! The hosts that routes lead to.
+
+use std::collections::BTreeSet;
+
+use meshdrill_checks::observe::routing::destinations;
+use serde_json::Value;
+
+/// The full names of the hosts that some `VirtualServices` send requests to.
+pub(super) fn hosts_of(routes: &[&Value]) -> BTreeSet<String> {
+    routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
+}

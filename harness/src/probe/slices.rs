@@ -1,0 +1,18 @@
+//! The endpoints behind a Service, from its `EndpointSlice`s.
+
+use meshdrill_checks::observe::kube::Endpoints;
+
+use super::CannotAsk;
+use crate::cluster::Cluster;
+
+/// What stands behind a Service; none if nothing is recorded for it, as where there is no such Service.
+pub(super) async fn endpoints_of(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Endpoints>, CannotAsk> {
+    let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+    let slices = cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
+    let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;
+    Ok((!slices.is_empty()).then_some(endpoints))
+}
