@@ -11,6 +11,7 @@ mod clock;
 pub mod cluster;
 pub mod document;
 pub mod fault;
+pub mod format;
 mod local;
 pub mod net;
 pub mod plan;

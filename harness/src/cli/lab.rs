@@ -8,10 +8,11 @@ use serde_json::json;
 use super::args::LabArgs;
 use super::error::{CliError, FileError, UsageError};
 use crate::cluster::{AccessError, Kubeconfigs, RUNNER_ADDRESS, connect};
-use crate::spec::{
-    API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
-    OciResources, Waiver, guide_sla,
+use crate::format::{
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver,
+    guide_sla,
 };
+use crate::spec::API_VERSION;
 
 /// Serves until interrupted.
 pub(super) fn lab(args: &LabArgs) -> Result<u8, CliError> {

@@ -12,9 +12,10 @@ use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use crate::catalogue::{Catalogue, NotFound};
 use crate::document::{Problem, Problems};
+use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
-use crate::spec::{MeshFile, ScenarioSource, load_mesh, load_scenario};
+use crate::spec::{ScenarioSource, load_mesh, load_scenario};
 
 /// What a command works on.
 pub(super) struct Selected {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::AccessError;
 use super::permission::Granted;
-use crate::spec::ClusterSpec;
+use crate::format::ClusterSpec;
 
 /// The longest a single request may take.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -18,8 +18,8 @@ use tower::{Layer as _, Service};
 use super::error::chain;
 use super::permission::Granted;
 use super::{AccessError, Cluster, plugin};
+use crate::format::ClusterSpec;
 use crate::net::ByteStream;
-use crate::spec::ClusterSpec;
 
 /// The namespace whose UID is that of its cluster.
 const SYSTEM: &str = "/api/v1/namespaces/kube-system";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ObjectName;
-use crate::spec::{ClusterSpec, MeshSpec};
+use crate::format::{ClusterSpec, MeshSpec};
 
 /// How long what was permitted is not asked about again: about as long as all runs of a suite of validations need to begin.
 const FRESH: Duration = Duration::from_secs(30);

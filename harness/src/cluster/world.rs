@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use super::{AccessError, Cluster, Kubeconfigs, connect};
 use crate::clock::Clock;
+use crate::format::MeshFile;
 use crate::net::Net;
-use crate::spec::MeshFile;
 
 /// The clusters and the network of a run.
 #[derive(Debug, Clone)]

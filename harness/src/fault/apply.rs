@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::create::{self, Creation};
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
 use crate::cluster::{Permission, World};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::{Complaint, JsonExpect};
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A larger file is not a manifest.
 const LARGEST: u64 = 1 << 20;

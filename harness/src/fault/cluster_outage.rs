@@ -15,8 +15,8 @@ use super::absence::{self, Absence};
 use super::scale::Scaling;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData, of_system};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, gateway_services, label_selector, ready_pods};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{CannotAsk, Complaint};
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// What of a cluster goes to zero, beside its gateways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome};
 use crate::cluster::{Permission, World};
+use crate::format::MeshSpec;
 use crate::local::run_command;
 use crate::probe::{CannotAsk, Complaint};
-use crate::spec::MeshSpec;
 
 /// Two programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::fields::RestoreFields;
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
 use crate::cluster::{Cluster, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Nodes to cordon: by name or by label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

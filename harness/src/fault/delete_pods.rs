@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::pod_targets::{PodTargets, Wanted, narrow, twice};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoData};
 use crate::cluster::{AccessError, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Pods to delete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -17,8 +17,8 @@ use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, is_ready, owner_name};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// How long a budget is left alone that has forbidden an eviction.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::pod_targets::{PodTargets, Wanted, narrow};
 use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoData};
 use crate::cluster::{AccessError, Cluster, Permission, PodRef, World};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Pods to evict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -18,8 +18,8 @@ use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoAction, UndoData, UndoOutcome, of_system};
 use crate::cluster::{Cluster, Permission, PodRef, VIRTUAL_SERVICES, World, label_selector};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, CannotAsk, Complaint, ProbeKind};
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// How often the proxies are asked before the fault until all of them answer, and the pause between.
 const TRIES: usize = 4;

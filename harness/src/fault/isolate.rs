@@ -10,8 +10,8 @@ use super::control::{self, Control};
 use super::create::{self, Creation};
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
 use crate::cluster::{ObjectName, Permission, PodRef, World, select_pods};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, Complaint, ProbeKind};
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Pods to cut off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -9,8 +9,8 @@ use super::{
     Apply, ClusterOutage, CommandFault, Cordon, DeletePods, Drain, EvictPods, FaultRole, HttpFault, Isolate, NoFault,
     Patch, Radius, RolloutRestart, Scale,
 };
+use crate::format::ClusterChoice;
 use crate::probe::Complaint;
-use crate::spec::ClusterChoice;
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal $(in $cluster:ident $(with $control:ident)?)?,)*) => {

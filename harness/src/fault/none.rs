@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
 use crate::cluster::{Permission, World};
+use crate::format::MeshSpec;
 use crate::probe::Complaint;
-use crate::spec::MeshSpec;
 
 /// The negative control.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

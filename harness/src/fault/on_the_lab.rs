@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{Effect, Fault, FaultError, FaultKind, Options};
 use crate::cluster::{Cluster, Kubeconfigs, World, connect};
+use crate::format::MeshSpec;
 use crate::net::Net;
-use crate::spec::MeshSpec;
 
 const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/namespaces/bookinfo/virtualservices";
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::fields::{RestoreFields, at, inverse, leaves};
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// An object and what is changed in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

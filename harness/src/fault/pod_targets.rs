@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{Effect, FaultError, Options, Radius, Replacement, of_system};
 use crate::cluster::{Cluster, Permission, PodRef, World, owner_name, ready_pods, select_pods};
+use crate::format::{ClusterChoice, Selector};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, Selector};
 
 /// Which pods are meant.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use serde_json::Value;
 
 use crate::cluster::{AccessError, Permission, World};
+use crate::format::MeshSpec;
 use crate::probe::{CannotAsk, Complaint};
-use crate::spec::MeshSpec;
 
 /// Why a fault could not be resolved or injected.
 #[derive(Debug, Clone, thiserror::Error)]

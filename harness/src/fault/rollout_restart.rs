@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::WorkloadResource;
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
 use crate::cluster::{Cluster, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// The annotation of the pod template that kubectl sets.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";

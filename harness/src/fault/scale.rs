@@ -13,8 +13,8 @@ use super::{
     Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome, WorkloadResource, of_system,
 };
 use crate::cluster::{Cluster, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::{CannotAsk, Complaint};
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A number of replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -12,8 +12,9 @@ use super::layout::Layout;
 use super::types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};
 use crate::document::{Path, Problem};
 use crate::fault::{FaultKind, Radius};
+use crate::format::MeshFile;
 use crate::probe::ProbeKind;
-use crate::spec::{CheckSpec, FaultSpec, Loaded, MeshFile, Stage};
+use crate::spec::{CheckSpec, FaultSpec, Loaded, Stage};
 
 const BASELINE: TimeSpan = TimeSpan::secs(15);
 const HOLD: TimeSpan = TimeSpan::secs(15);

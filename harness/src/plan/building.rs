@@ -7,8 +7,9 @@ use meshdrill_checks::units::TimeSpan;
 
 use super::types::{PlannedFault, PlannedProbe};
 use crate::document::{Path, Problem, nearest};
+use crate::format::{ClusterChoice, MeshFile};
 use crate::probe::Complaint;
-use crate::spec::{ClusterChoice, Loaded, MeshFile};
+use crate::spec::Loaded;
 
 /// How long the probes of a validation run.
 pub(super) const OBSERVE_VALIDATION: TimeSpan = TimeSpan::secs(10);

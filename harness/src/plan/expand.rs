@@ -1,6 +1,6 @@
 //! `cluster: all` and lists of clusters: one copy of a probe, check or fault per cluster.
 
-use crate::spec::ClusterChoice;
+use crate::format::ClusterChoice;
 
 /// One copy of a kind, and the suffix of its id: empty where nothing was expanded.
 pub(super) struct Copy<K> {

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use super::CannotAsk;
 use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, ready_pods};
+use crate::format::Selector;
 use crate::net::{Exchange, HttpClient};
-use crate::spec::Selector;
 
 /// The port of the admin interface; it listens on the pod's loopback only.
 pub(crate) const ADMIN_PORT: u16 = 15000;

@@ -22,7 +22,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Floor, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Metrics, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec};
+use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
 /// Alerting rules of one cluster's Prometheus.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ use super::receivers::{self, Whereabouts};
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Cluster, Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// The Alertmanager of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

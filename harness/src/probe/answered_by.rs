@@ -13,7 +13,7 @@ use super::expect::bad_regex;
 use super::role::Complaint;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Permission, PodRef, World, is_serving, select_pods};
-use crate::spec::{MeshSpec, Selector};
+use crate::format::{MeshSpec, Selector};
 
 /// Answers that must come from every cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

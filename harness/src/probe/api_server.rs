@@ -16,7 +16,7 @@ use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, World};
-use crate::spec::ClusterChoice;
+use crate::format::ClusterChoice;
 
 /// An API server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -14,8 +14,8 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{CannotAsk, JsonExpect, Outcome, TextExpect};
 use crate::cluster::World;
+use crate::format::ClusterChoice;
 use crate::local::run_command;
-use crate::spec::ClusterChoice;
 
 /// A local program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

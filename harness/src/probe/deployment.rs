@@ -13,7 +13,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, World, label_selector};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec};
+use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
 /// A Deployment or `StatefulSet`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

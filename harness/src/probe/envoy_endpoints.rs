@@ -20,7 +20,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
+use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Endpoints of one service seen by one proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

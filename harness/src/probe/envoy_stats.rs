@@ -15,7 +15,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
+use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// A metric of a proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -15,7 +15,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 
 /// A command in a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

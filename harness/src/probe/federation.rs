@@ -17,7 +17,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// Federation of several clusters' series at one Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -15,7 +15,7 @@ use super::outcome::settle;
 use super::role::Observer;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, ExecOutput};
-use crate::spec::{ClusterChoice, Selector};
+use crate::format::{ClusterChoice, Selector};
 
 /// A pod with a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

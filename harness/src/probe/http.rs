@@ -22,8 +22,8 @@ use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::secrets;
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// An HTTP exchange. No hidden retries, redirects, cookies or proxy environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use super::{
     Http, Kind, Ledger, MeshIdentity, MeshSync, Nodes, Ping, PodNetwork, Pods, Promql, Queries, Resource,
     ScrapeTargets, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
-use crate::spec::ClusterChoice;
+use crate::format::ClusterChoice;
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal,)*) => {

@@ -18,8 +18,8 @@ use super::http::HttpObserver;
 use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::{Permission, World};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::net;
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A place that keeps what is written to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -15,7 +15,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 
 /// The view of a cluster's istiods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

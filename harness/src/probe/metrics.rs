@@ -12,8 +12,8 @@ use super::CannotAsk;
 use crate::cluster::{
     Cluster, Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
 };
+use crate::format::MeshSpec;
 use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
-use crate::spec::MeshSpec;
 
 /// Where a Prometheus answers instant queries.
 const QUERY: &str = "/api/v1/query";

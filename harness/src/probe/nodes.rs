@@ -13,7 +13,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec};
+use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
 /// The nodes of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

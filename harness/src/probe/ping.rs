@@ -18,8 +18,8 @@ use super::exec::{exec_permissions, exec_target};
 use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World, ready_pods};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::Net;
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// ICMP echo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -14,7 +14,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, PodRef, World, pod_addresses};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// The addresses of a cluster's pods, of both IP versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -14,7 +14,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome, cause};
 use crate::cluster::{Cluster, Permission, World, owner_name, select_pods};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
+use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Pods.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

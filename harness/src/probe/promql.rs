@@ -17,7 +17,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec};
+use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
 /// An instant query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

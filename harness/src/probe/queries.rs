@@ -14,7 +14,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// Queries to one cluster's Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -13,7 +13,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{CannotAsk, JsonExpect, Outcome};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// The API group of what routes requests.
 const ROUTING: &str = "networking.istio.io";

@@ -9,7 +9,7 @@ use meshdrill_checks::units::TimeSpan;
 
 use super::{CannotAsk, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// Where an observation stands: sampled, or asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::{Answer, CannotAsk, Metrics, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// The targets of a cluster's Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ use super::role::{Complaint, Kind, Observer, Role};
 use super::slices::endpoints_of;
 use super::{Answer, CannotAsk, Outcome, cause};
 use crate::cluster::{AccessError, Cluster, Permission, World};
-use crate::spec::{ClusterChoice, Comparison, MeshSpec, Selector};
+use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -16,8 +16,8 @@ use super::from_proxy::{FromProxy, ProxyPlace};
 use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Outcome, Via};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
+use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{HttpFailure, Net};
-use crate::spec::{ClusterChoice, MeshSpec};
 
 /// A TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ use super::reader::Reader;
 use super::role::{Complaint, Kind, Observer, Role, Timing};
 use super::{Answer, CannotAsk, Http, Outcome};
 use crate::cluster::{Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// Exchanges and how their answers are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

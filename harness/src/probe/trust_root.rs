@@ -18,7 +18,7 @@ use super::role::{Kind, Observer, Role};
 use super::{CannotAsk, Outcome};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Permission, World};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// The CA of one cluster, beside those of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

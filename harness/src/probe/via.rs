@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ForwardTarget, Permission};
-use crate::spec::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec};
 
 /// A way into the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]

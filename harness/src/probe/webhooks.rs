@@ -19,8 +19,8 @@ use super::role::{Kind, Observer, Role};
 use super::slices::endpoints_of;
 use super::{Answer, CannotAsk, Outcome};
 use crate::cluster::{Cluster, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::{Net, port_of};
-use crate::spec::{ClusterChoice, MeshSpec, Selector};
 
 /// Admission webhook configurations, mutating and validating ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -11,8 +11,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::{Recorder, WorldSource};
 use crate::cluster::{Cluster, World, connect};
 use crate::fault::FaultKind;
+use crate::format::ClusterSpec;
 use crate::plan::Plan;
-use crate::spec::ClusterSpec;
 
 /// How often each target is asked. A shorter loss than twice this is not told from an outage.
 const EVERY: Duration = Duration::from_secs(1);

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::preflight::Obstacle;
 use crate::cluster::{Cluster, Permission, World, is_ready};
+use crate::format::MeshSpec;
 use crate::net::Net;
-use crate::spec::MeshSpec;
 
 /// How many pods of a cluster are tried, and how long each.
 const TRIED_PODS: usize = 8;

@@ -9,9 +9,9 @@ use meshdrill_lab::Lab;
 
 use super::Clock;
 use crate::cluster::{AccessError, Kubeconfigs, World, connect};
+use crate::format::MeshFile;
 use crate::net::Net;
 use crate::plan::Plan;
-use crate::spec::MeshFile;
 
 /// Where clusters and probes lead to.
 #[derive(Clone)]

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use super::ScenarioFile;
 use super::schema::{KIND, resolved, variants};
-use super::{MeshFile, ScenarioFile};
+use crate::format::MeshFile;
 
 /// How far below what is asked for it goes on when everything is wanted. No file is nested deeper.
 const ALL: usize = 16;

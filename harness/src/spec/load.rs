@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{API_VERSION, Binding, MeshFile, ScenarioFile, names};
+use super::{API_VERSION, Binding, ScenarioFile, names};
 use crate::document::{self, Node, Problem, Problems, Source};
+use crate::format::MeshFile;
 
 /// A scenario file that was read but not decoded.
 #[derive(Debug, Clone)]

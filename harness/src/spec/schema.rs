@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{MeshFile, ScenarioFile};
+use super::ScenarioFile;
+use crate::format::MeshFile;
 
 /// The key that stands for that of a kind.
 pub(super) const KIND: &str = "$kind";

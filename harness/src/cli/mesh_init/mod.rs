@@ -20,11 +20,12 @@ use super::error::{CliError, FileError, UsageError};
 use super::lab::mesh_to_yaml;
 use crate::cluster::{Kubeconfigs, connect};
 use crate::document::{self, Source};
-use crate::run::write_atomically;
-use crate::spec::{
-    API_VERSION, ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar,
-    Waiver, guide_sla, parse_mesh,
+use crate::format::{
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar, Waiver,
+    guide_sla,
 };
+use crate::run::write_atomically;
+use crate::spec::{API_VERSION, parse_mesh};
 
 /// The keys of clusters whose `--context` names none, in order.
 const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];

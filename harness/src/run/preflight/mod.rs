@@ -25,9 +25,9 @@ use super::recover::leftovers;
 use super::{ChangeWindow, Interrupts, WorldSource};
 use crate::cluster::World;
 use crate::fault::Options;
+use crate::format::{FaultPermission, MeshFile};
 use crate::plan::{Plan, PlannedProbe};
 use crate::probe::{CannotAsk, Observer};
-use crate::spec::{FaultPermission, MeshFile};
 
 /// The id under which the record and the list of obstacles speak of all of a scenario.
 const SCENARIO: &str = "scenario";

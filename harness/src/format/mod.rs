@@ -1,0 +1,15 @@
+//! The parts of the file format that clusters, probes and faults are written with: mesh files, choices of clusters,
+//! selectors and comparisons. Depends on nothing else of this crate, so that everything else can use it.
+
+mod choice;
+mod comparison;
+mod mesh;
+mod selector;
+
+pub use choice::ClusterChoice;
+pub use comparison::Comparison;
+pub use mesh::{
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Scalar,
+    Waiver, guide_sla,
+};
+pub use selector::{Selector, SelectorError};
