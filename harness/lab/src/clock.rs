@@ -106,6 +106,11 @@ pub(crate) fn age(ms: i64) -> String {
     }
 }
 
+/// Milliseconds as seconds.
+pub(crate) fn seconds(ms: Ms) -> f64 {
+    ms as f64 / 1000.0
+}
+
 /// The milliseconds of a duration in Go's notation: `90s`, `1.5s`, `100ms`, `5m`, `1h`.
 pub(crate) fn duration(text: &str) -> Option<Ms> {
     let split = text.find(|x: char| x.is_ascii_alphabetic())?;

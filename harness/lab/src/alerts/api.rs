@@ -78,7 +78,7 @@ fn fingerprint(alert: &Alert) -> String {
 
 fn silenced_by(world: &World, cluster: usize, alert: &Alert) -> Vec<String> {
     let silences = world.clusters[cluster].alertmanager.silences.iter();
-    silences.filter(|s| s.active(world.now) && s.covers(&alert.labels)).map(|s| s.id.clone()).collect()
+    silences.filter(|s| s.active(world.now) && s.matches(&alert.labels)).map(|s| s.id.clone()).collect()
 }
 
 fn alert(world: &World, cluster: usize, alert: &Alert) -> Value {

@@ -74,7 +74,7 @@ pub(crate) fn flush(world: &mut World, cluster: usize) {
     alertmanager.alerts.values_mut().for_each(|a| a.resolved |= a.ends <= now);
     let mut by_name: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
     for alert in alertmanager.alerts.values() {
-        if !alertmanager.silences.iter().any(|s| s.active(now) && s.covers(&alert.labels)) {
+        if !alertmanager.silences.iter().any(|s| s.active(now) && s.matches(&alert.labels)) {
             by_name.entry(alert.labels.get("alertname").to_owned()).or_default().push(alert.clone());
         }
     }

@@ -51,7 +51,7 @@ impl Silence {
         self.starts <= now && now < self.ends
     }
 
-    pub(crate) fn covers(&self, labels: &Labels) -> bool {
+    pub(crate) fn matches(&self, labels: &Labels) -> bool {
         self.matchers.iter().all(|m| m.matches(labels))
     }
 

@@ -42,9 +42,16 @@ impl Moment {
 }
 
 /// The columns of a resource; name and age for all others.
-#[expect(clippy::too_many_lines, reason = "a table of tables")]
 pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
-    match resource.plural {
+    let plural = resource.plural;
+    workload_columns(plural)
+        .or_else(|| core_columns(plural))
+        .or_else(|| other_columns(plural))
+        .unwrap_or_else(|| vec![NAME, AGE])
+}
+
+fn workload_columns(plural: &str) -> Option<Vec<Column>> {
+    Some(match plural {
         "pods" => vec![
             NAME,
             col("Ready", |v, _| ready_containers(v)),
@@ -80,6 +87,12 @@ pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
                 AGE,
             ]
         }
+        _ => return None,
+    })
+}
+
+fn core_columns(plural: &str) -> Option<Vec<Column>> {
+    Some(match plural {
         "services" => vec![
             NAME,
             col("Type", |v, _| object::text(v, "/spec/type").to_owned()),
@@ -119,6 +132,12 @@ pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
             col("Endpoints", |v, _| join(v, "/endpoints", "/addresses/0")),
             AGE,
         ],
+        _ => return None,
+    })
+}
+
+fn other_columns(plural: &str) -> Option<Vec<Column>> {
+    Some(match plural {
         "leases" => vec![NAME, col("Holder", |v, _| object::text(v, "/spec/holderIdentity").to_owned()), AGE],
         "horizontalpodautoscalers" => vec![
             NAME,
@@ -174,8 +193,8 @@ pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
         "customresourcedefinitions" | "clusterroles" => {
             vec![NAME, col("Created At", |v, _| object::text(v, "/metadata/creationTimestamp").to_owned())]
         }
-        _ => vec![NAME, AGE],
-    }
+        _ => return None,
+    })
 }
 
 fn count(v: &Value, pointer: &str) -> i64 {

@@ -25,7 +25,7 @@ impl Grants {
     /// Grants what an access review allowed.
     pub(crate) fn grant(&mut self, attributes: &Value) {
         let text = |path: &str| object::text(attributes, path).to_owned();
-        let resource = whole(&text("/resource"), &text("/subresource"));
+        let resource = qualified(&text("/resource"), &text("/subresource"));
         self.granted.insert((text("/verb"), text("/group"), resource, text("/namespace")));
     }
 
@@ -36,7 +36,7 @@ impl Grants {
         if !self.strict || target.sub == "review" || identity {
             return None;
         }
-        let resource = whole(target.resource.plural, &target.sub);
+        let resource = qualified(target.resource.plural, &target.sub);
         // A WebSocket upgrade is a `get`; newer versions check `create` too.
         let verbs: &[&str] = match (method.as_str(), target.sub.as_str(), target.name.is_empty()) {
             (_, "exec" | "portforward" | "attach", _) => &["get", "create"],
@@ -66,6 +66,6 @@ impl Grants {
     }
 }
 
-fn whole(resource: &str, sub: &str) -> String {
+fn qualified(resource: &str, sub: &str) -> String {
     if sub.is_empty() { resource.to_owned() } else { format!("{resource}/{sub}") }
 }

@@ -32,7 +32,7 @@ pub(crate) fn decode(text: &str) -> String {
         let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
         match (bytes[i], hex(i + 1), hex(i + 2)) {
             (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
+                out.extend(u8::try_from(high * 16 + low));
                 i += 3;
                 continue;
             }

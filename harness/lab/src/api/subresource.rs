@@ -8,7 +8,7 @@ use super::body::{Body, json as json_response};
 use super::failure::ApiFailure;
 use super::form::shown;
 use super::request::Request;
-use super::write::{changed, check_current};
+use super::write::{apply_patch, check_current};
 use crate::engine::{Engine, settle};
 use crate::kube::controllers::pdb;
 use crate::kube::deletion::pod_gracefully;
@@ -61,7 +61,7 @@ fn scale(
     let wanted = if request.method == http::Method::PUT {
         body
     } else {
-        changed(&scale_of(old), &body, &request.content_type, resource)?
+        apply_patch(&scale_of(old), &body, &request.content_type, resource)?
     };
     let replicas = object::int(&wanted, "/spec/replicas").unwrap_or(0);
     if replicas < 0 {
@@ -79,7 +79,7 @@ fn scale(
     }
     let mut value = old.clone();
     object::set(&mut value, "/spec/replicas", json!(replicas));
-    if request.dry_run() || world.clusters[cluster].quirks.inert {
+    if request.dry_run() || world.clusters[cluster].quirks.ignores_changes {
         return Ok(json_response(200, &scale_of(&value)));
     }
     let stored = world.clusters[cluster].store.replace(resource, value);
@@ -92,8 +92,11 @@ fn status(world: &mut World, cluster: usize, request: &Request, old: &Value) -> 
     let resource = request.target.resource;
     let body = request.json()?;
     check_current(resource, old, &body)?;
-    let wanted =
-        if request.method == http::Method::PUT { body } else { changed(old, &body, &request.content_type, resource)? };
+    let wanted = if request.method == http::Method::PUT {
+        body
+    } else {
+        apply_patch(old, &body, &request.content_type, resource)?
+    };
     let mut value = old.clone();
     object::set(&mut value, "/status", wanted.get("status").cloned().unwrap_or_default());
     // Labels and annotations are written with the status.
@@ -121,7 +124,7 @@ fn evict(
     if !wanted.is_empty() && wanted != object::uid(pod) {
         return Err(ApiFailure::precondition(resources::pods(), object::name(pod), "UID", wanted, object::uid(pod)));
     }
-    if let Some((budget, status)) = pdb::forbids(world, cluster, pod) {
+    if let Some((budget, status)) = pdb::blocking_budget(world, cluster, pod) {
         let (needs, has) = (
             object::int(&status, "/desiredHealthy").unwrap_or(0),
             object::int(&status, "/currentHealthy").unwrap_or(0),
@@ -135,7 +138,7 @@ fn evict(
         .with_details(json!({"causes": [{"reason": "DisruptionBudget", "message": text}]})));
     }
     let dry = request.dry_run() || object::items(&body, "/deleteOptions/dryRun").iter().any(|d| d == "All");
-    if !dry && !world.clusters[cluster].quirks.inert {
+    if !dry && !world.clusters[cluster].quirks.ignores_changes {
         let grace = object::int(&body, "/deleteOptions/gracePeriodSeconds");
         pod_gracefully(world, cluster, pod, grace);
         settle(world);

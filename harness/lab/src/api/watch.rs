@@ -109,7 +109,7 @@ fn existing(engine: &Engine, cluster: usize, follow: &mut Follow, version: u64) 
         let store = &world.clusters[cluster].store;
         follow.at = store.version();
         let found = store.list(follow.target.resource, None).filter(|v| follow.filter.matches(v));
-        found.map(|v| line("ADDED", &dress(follow, v, store.version(), now, dates))).collect()
+        found.map(|v| line("ADDED", &render(follow, v, store.version(), now, dates))).collect()
     })
 }
 
@@ -128,14 +128,14 @@ fn changes(engine: &Engine, cluster: usize, follow: &mut Follow) -> Vec<Bytes> {
                 (true, false) => "DELETED",
                 (false, false) => continue,
             };
-            lines.push(line(kind, &dress(follow, &change.object, change.version, now, dates)));
+            lines.push(line(kind, &render(follow, &change.object, change.version, now, dates)));
         }
         follow.at = store.version();
         lines
     })
 }
 
-fn dress(
+fn render(
     follow: &Follow,
     value: &std::sync::Arc<Value>,
     version: u64,

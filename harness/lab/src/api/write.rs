@@ -19,7 +19,7 @@ pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Resu
         let (status, value) = match request.method.as_str() {
             "POST" => (201, create(world, cluster, request)?),
             "PUT" => (200, update(world, cluster, request)?),
-            _ => patched(world, cluster, request)?,
+            _ => patch_object(world, cluster, request)?,
         };
         let value = shown(&value, &request.target);
         Ok(match form(&request.accept) {
@@ -40,10 +40,15 @@ fn create(world: &mut World, cluster: usize, request: &Request) -> Result<Arc<Va
         return Err(ApiFailure::method_not_allowed());
     }
     let value = request.json()?;
-    new(world, cluster, request, value)
+    create_object(world, cluster, request, value)
 }
 
-fn new(world: &mut World, cluster: usize, request: &Request, mut value: Value) -> Result<Arc<Value>, ApiFailure> {
+fn create_object(
+    world: &mut World,
+    cluster: usize,
+    request: &Request,
+    mut value: Value,
+) -> Result<Arc<Value>, ApiFailure> {
     let (target, resource) = (&request.target, request.target.resource);
     if !value.is_object() {
         return Err(ApiFailure::bad_request("the object provided is not a JSON object"));
@@ -71,7 +76,7 @@ fn new(world: &mut World, cluster: usize, request: &Request, mut value: Value) -
     }
     let name = object::name(&value).to_owned();
     check_name(resource, &name)?;
-    place(world, cluster, request, &mut value)?;
+    set_namespace(world, cluster, request, &mut value)?;
     let namespace = object::namespace(&value).to_owned();
     if world.clusters[cluster].store.get(resource, &namespace, &name).is_some() {
         return Err(ApiFailure::exists(resource, &name));
@@ -85,7 +90,7 @@ fn new(world: &mut World, cluster: usize, request: &Request, mut value: Value) -
     encode_string_data(resource, &mut value);
     validate(resource, &name, &value)?;
     admission::admit(world, cluster, resource, &mut value).map_err(ApiFailure::internal)?;
-    manage(world, request, &mut value);
+    write_managed_fields(world, request, &mut value);
     if request.dry_run() {
         let date = world.date();
         object::set(&mut value, "/metadata/creationTimestamp", json!(date));
@@ -98,7 +103,7 @@ fn new(world: &mut World, cluster: usize, request: &Request, mut value: Value) -
     Ok(world.clusters[cluster].store.get(resource, &namespace, &name).cloned().unwrap_or(created))
 }
 
-fn place(world: &World, cluster: usize, request: &Request, value: &mut Value) -> Result<(), ApiFailure> {
+fn set_namespace(world: &World, cluster: usize, request: &Request, value: &mut Value) -> Result<(), ApiFailure> {
     let target = &request.target;
     if !target.resource.namespaced {
         object::unset(value, "/metadata/namespace");
@@ -179,7 +184,7 @@ fn encode_string_data(resource: &Resource, value: &mut Value) {
 }
 
 /// Writes `managedFields`.
-fn manage(world: &World, request: &Request, value: &mut Value) {
+fn write_managed_fields(world: &World, request: &Request, value: &mut Value) {
     let Some(manager) = request.query.get("fieldManager") else { return };
     let apply = request.content_type.contains("apply-patch");
     let operation = if apply { "Apply" } else { "Update" };
@@ -211,7 +216,7 @@ fn update(world: &mut World, cluster: usize, request: &Request) -> Result<Arc<Va
     if object::name(&value) != target.name {
         return Err(ApiFailure::bad_request("the name of the object does not match the name on the URL"));
     }
-    place(world, cluster, request, &mut value)?;
+    set_namespace(world, cluster, request, &mut value)?;
     let Some(old) = world.clusters[cluster].store.get(resource, &target.namespace, &target.name).cloned() else {
         return Err(ApiFailure::not_found(resource, &target.name));
     };
@@ -224,7 +229,7 @@ fn update(world: &mut World, cluster: usize, request: &Request) -> Result<Arc<Va
     store(world, cluster, request, &old, value)
 }
 
-fn patched(world: &mut World, cluster: usize, request: &Request) -> Result<(u16, Arc<Value>), ApiFailure> {
+fn patch_object(world: &mut World, cluster: usize, request: &Request) -> Result<(u16, Arc<Value>), ApiFailure> {
     let (target, resource) = (&request.target, request.target.resource);
     let apply = request.content_type.contains("apply-patch");
     let change = request.json()?;
@@ -232,17 +237,17 @@ fn patched(world: &mut World, cluster: usize, request: &Request) -> Result<(u16,
         if apply {
             let mut value = change;
             object::set(&mut value, "/metadata/name", json!(target.name));
-            return new(world, cluster, request, value).map(|v| (201, v));
+            return create_object(world, cluster, request, value).map(|v| (201, v));
         }
         return Err(ApiFailure::not_found(resource, &target.name));
     };
     check_current(resource, &old, &change)?;
-    let value = changed(&old, &change, &request.content_type, resource)?;
+    let value = apply_patch(&old, &change, &request.content_type, resource)?;
     store(world, cluster, request, &old, value).map(|v| (200, v))
 }
 
 /// The object with a patch of some type applied.
-pub(crate) fn changed(
+pub(crate) fn apply_patch(
     old: &Value,
     change: &Value,
     content_type: &str,
@@ -311,7 +316,7 @@ fn store(
     if resource.custom {
         admission::validate(world, cluster).map_err(ApiFailure::internal)?;
     }
-    manage(world, request, &mut value);
+    write_managed_fields(world, request, &mut value);
     if request.dry_run() {
         return Ok(Arc::new(value));
     }

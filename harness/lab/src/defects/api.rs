@@ -50,6 +50,6 @@ pub(super) static ROWS: &[Row] = &[
         "fault-has-no-effect",
         Start,
         "the API server accepts deletions and scale requests but changes nothing",
-        |world, cluster| world.clusters[cluster].quirks.inert = true,
+        |world, cluster| world.clusters[cluster].quirks.ignores_changes = true,
     ),
 ];

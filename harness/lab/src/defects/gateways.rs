@@ -134,7 +134,7 @@ pub(super) static ROWS: &[Row] = &[
         "east-west-never-readmitted",
         Start,
         "a new pod of istio-eastwestgateway becomes ready but forwards no traffic",
-        |world, cluster| world.clusters[cluster].quirks.deaf_gateways = true,
+        |world, cluster| world.clusters[cluster].quirks.stuck_gateways = true,
     ),
     in_all(
         "east-west-replacement-never-ready",

@@ -48,7 +48,7 @@ pub(super) static ROWS: &[Row] = &[
         "identity-untold",
         Bootstrap,
         "istiod and the proxies have no CLUSTER_ID, NETWORK and MESH_ID",
-        |world, cluster| world.clusters[cluster].quirks.nameless = true,
+        |world, cluster| world.clusters[cluster].quirks.without_identity = true,
     ),
     in_secondary(
         "wrong-network-label",

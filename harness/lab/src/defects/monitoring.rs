@@ -45,7 +45,7 @@ pub(super) static ROWS: &[Row] = &[
         "cross-cluster-metrics-silent",
         Bootstrap,
         "istio_requests_total does not count requests to other clusters",
-        |world, cluster| world.clusters[cluster].quirks.silent_cross_metrics = true,
+        |world, cluster| world.clusters[cluster].quirks.uncounted_remote_requests = true,
     ),
     in_primary(
         "federation-self-scrape",
@@ -63,7 +63,7 @@ pub(super) static ROWS: &[Row] = &[
         "federation-service-without-endpoints",
         Bootstrap,
         "the hub Prometheus federates a Service that has no endpoints",
-        |world, cluster| world.clusters[cluster].quirks.federation = Federation::Nobody,
+        |world, cluster| world.clusters[cluster].quirks.federation = Federation::NoEndpoints,
     ),
     in_primary(
         "federation-service-selects-nothing",

@@ -81,7 +81,7 @@ pub(super) static ROWS: &[Row] = &[
         |world, cluster| {
             let autoscalers = world.clusters[cluster].store.list(resources::hpas(), None);
             let names = autoscalers.map(|autoscaler| object::name(autoscaler).to_owned()).collect();
-            world.clusters[cluster].quirks.restless = names;
+            world.clusters[cluster].quirks.never_disabled = names;
         },
     ),
 ];

@@ -86,7 +86,7 @@ fn pod(world: &mut World, cluster: usize, change: &Change) {
             scheduler::enqueue(world, cluster, &uid);
         }
         ChangeKind::Modified => modified(world, cluster, change.previous.as_deref(), value),
-        ChangeKind::Deleted => kubelet::vanish(world, cluster, uid),
+        ChangeKind::Deleted => kubelet::forget(world, cluster, uid),
     }
     match object::controller(value) {
         Some(("ReplicaSet", owner)) => {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::clusters::{ShownCluster, shown};
 use super::format::pretty;
 use crate::api::query::Query;
+use crate::clock;
 use crate::mesh::snapshot::upstream_name;
 use crate::mesh::virtual_service::{Destination, Route};
 use crate::store::{object, resources};
@@ -175,7 +176,7 @@ fn routes(pod: &Pod) -> Vec<Value> {
     if pod.gateway() {
         for server in snapshot.servers.iter().filter(|s| !s.passthrough && s.selector.matches(Some(&pod.labels))) {
             for host in server.hosts(&pod.namespace) {
-                let routes: Vec<Value> = server.of_host(host, &pod.namespace).map(|r| route(r)).collect();
+                let routes: Vec<Value> = server.routes_of_host(host, &pod.namespace).map(|r| route(r)).collect();
                 hosts.push(json!({"name": format!("{host}:{}", server.port), "domains": [host], "routes": routes}));
             }
         }
@@ -206,7 +207,7 @@ fn route(route: &Route) -> Value {
     } else {
         json!({"weighted_clusters": {"clusters": weighted}})
     };
-    action["timeout"] = json!(format!("{}s", route.timeout.unwrap_or(0) as f64 / 1000.0));
+    action["timeout"] = json!(format!("{}s", clock::seconds(route.timeout.unwrap_or(0))));
     let r = &route.retries;
     let mut on = vec![];
     for (yes, word) in [(r.on_5xx, "5xx"), (r.on_reset, "reset"), (r.on_connect, "connect-failure")] {
@@ -217,7 +218,7 @@ fn route(route: &Route) -> Value {
     on.push("refused-stream");
     action["retry_policy"] = json!({"retry_on": on.join(","), "num_retries": r.attempts});
     if let Some(per_try) = r.per_try {
-        action["retry_policy"]["per_try_timeout"] = json!(format!("{}s", per_try as f64 / 1000.0));
+        action["retry_policy"]["per_try_timeout"] = json!(format!("{}s", clock::seconds(per_try)));
     }
     let (namespace, name) = &route.origin;
     let config = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}");
@@ -229,7 +230,7 @@ fn route(route: &Route) -> Value {
     if fault.delay.is_some() || fault.abort.is_some() {
         let mut filter = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"});
         if let Some((ms, share)) = fault.delay {
-            filter["delay"] = json!({"fixed_delay": format!("{}s", ms as f64 / 1000.0), "percentage": {"numerator": (share * 1_000_000.0) as u64, "denominator": "MILLION"}});
+            filter["delay"] = json!({"fixed_delay": format!("{}s", clock::seconds(ms)), "percentage": {"numerator": (share * 1_000_000.0) as u64, "denominator": "MILLION"}});
         }
         if let Some((status, share)) = fault.abort {
             filter["abort"] = json!({"http_status": status, "percentage": {"numerator": (share * 1_000_000.0) as u64, "denominator": "MILLION"}});

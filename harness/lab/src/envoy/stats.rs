@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use crate::clock;
 use crate::world::{Pod, World};
 
 fn list(world: &World, cluster: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
     let cluster = &world.clusters[cluster];
     let version = cluster.quirks.istio().to_owned();
-    let up = (world.now - pod.started) as f64 / 1000.0;
+    let up = clock::seconds(world.now - pod.started);
     let proxy = pod.proxy.as_ref();
     let clusters = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.upstreams.len());
     let pushed = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.version);
@@ -27,7 +28,7 @@ fn list(world: &World, cluster: usize, pod: &Pod) -> Vec<(String, &'static str, 
             "istio_agent_process_start_time_seconds".into(),
             "gauge",
             String::new(),
-            world.dates.unix_ms(pod.started) as f64 / 1000.0,
+            clock::seconds(world.dates.unix_ms(pod.started)),
         ),
     ]
 }

@@ -121,7 +121,7 @@ pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &HttpCall, 
     if known.is_none() {
         return Fetched::Unresolved;
     }
-    let asking = async {
+    let sent = async {
         if cx.container.proxy {
             apps::direct(&cx.engine, cx.cluster, &cx.container.uid, host, port, call, 0.3).await
         } else {
@@ -129,7 +129,7 @@ pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &HttpCall, 
         }
     };
     let limit = Duration::from_secs_f64(limit.unwrap_or(1e6).clamp(0.0, 1e9));
-    match timeout(limit, asking).await {
+    match timeout(limit, sent).await {
         Ok(Some(answer)) => Fetched::Answered(answer),
         Ok(None) => Fetched::NoConnection,
         Err(_) => Fetched::TimedOut,

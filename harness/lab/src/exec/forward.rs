@@ -31,7 +31,9 @@ pub(super) async fn run(engine: Engine, cluster: usize, uid: Uid, query: &Query,
         let place =
             engine.with(|world| match reach(world, &Caller::Pod(cluster, uid.clone()), Ipv4Addr::LOCALHOST, *port) {
                 Reach::To(place) => Ok(place),
-                _ => Err(world.clusters[cluster].pods.get(&uid).map(|p| p.name.clone()).unwrap_or_default()),
+                Reach::Refused | Reach::Dropped | Reach::Unreachable => {
+                    Err(world.clusters[cluster].pods.get(&uid).map(|p| p.name.clone()).unwrap_or_default())
+                }
             });
         match place {
             Ok(place) => {

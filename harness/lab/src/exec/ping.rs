@@ -111,12 +111,13 @@ async fn echoes(cx: &Context, o: &Options, ip: Ipv4Addr, output: &Output) -> Exi
             let line = if o.quiet {
                 String::new()
             } else {
-                format!("{} bytes from {ip}: icmp_seq={sent} ttl={ttl} time={} ms\n", o.size + 8, three(ms))
+                format!("{} bytes from {ip}: icmp_seq={sent} ttl={ttl} time={} ms\n", o.size + 8, three_digits(ms))
             };
             pending.push_back((at + seconds(ms / 1000.0), line));
         }
     }
-    let missing = sent as usize > times.len();
+    let received = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    let missing = sent > received;
     let linger =
         if times.is_empty() { o.wait } else { o.wait.min(2.0 * times.iter().copied().fold(0.0, f64::max) / 1000.0) };
     let until = if missing { last + seconds(linger) } else { last };
@@ -124,7 +125,6 @@ async fn echoes(cx: &Context, o: &Options, ip: Ipv4Addr, output: &Output) -> Exi
     if missing {
         sleep_until(end.map_or(until, |e| e.min(until))).await;
     }
-    let received = times.len() as u32;
     let loss = if sent == 0 { 0.0 } else { 100.0 * f64::from(sent - received) / f64::from(sent) };
     let elapsed = begun.elapsed().as_millis();
     let loss = format!("{}", (loss * 10_000.0).round() / 10_000.0);
@@ -163,7 +163,7 @@ fn seconds(s: f64) -> Duration {
 }
 
 /// Three significant digits, as iputils prints times.
-fn three(ms: f64) -> String {
+fn three_digits(ms: f64) -> String {
     if ms >= 100.0 {
         format!("{ms:.0}")
     } else if ms >= 10.0 {

@@ -59,9 +59,9 @@ fn inject(world: &mut World, cluster: usize, pod: &mut Value) -> Result<(), Admi
     let cluster = &world.clusters[cluster];
     let space = cluster.store.get(resources::namespaces(), "", object::namespace(pod)).cloned();
     let enabled = space.as_deref().and_then(|n| object::label(n, "istio-injection")) == Some("enabled");
-    let asked =
+    let label =
         object::label(pod, "sidecar.istio.io/inject").or_else(|| object::annotation(pod, "sidecar.istio.io/inject"));
-    if !(asked == Some("true") || enabled && asked != Some("false")) || has(pod, "istio-proxy") {
+    if !(label == Some("true") || enabled && label != Some("false")) || has(pod, "istio-proxy") {
         return Ok(());
     }
     if !world.booting && !cluster.istiod_serving() {

@@ -15,7 +15,7 @@ pub(crate) fn delete(
     old: &Value,
     grace: Option<i64>,
 ) -> Option<Arc<Value>> {
-    if world.clusters[cluster].quirks.inert && matches!(resource.plural, "pods" | "deployments") {
+    if world.clusters[cluster].quirks.ignores_changes && matches!(resource.plural, "pods" | "deployments") {
         // The request is accepted but changes nothing.
         return Some(Arc::new(old.clone()));
     }
@@ -63,7 +63,7 @@ pub(crate) fn pod_gracefully(world: &mut World, cluster: usize, pod: &Value, gra
 }
 
 /// Deletes a dependent, for garbage collection.
-pub(crate) fn now_or_gracefully(
+pub(crate) fn delete_dependent(
     world: &mut World,
     cluster: usize,
     resource: &'static Resource,

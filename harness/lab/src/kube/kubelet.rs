@@ -173,12 +173,12 @@ pub(crate) fn remove(world: &mut World, cluster: usize, uid: &Uid) {
     if world.pod_object(cluster, uid).is_some() {
         world.clusters[cluster].store.remove(resources::pods(), &namespace, &name);
     } else {
-        vanish(world, cluster, uid);
+        forget(world, cluster, uid);
     }
 }
 
 /// Removes a pod whose object is gone. If it still served, connections are reset and packets are lost from now on.
-pub(crate) fn vanish(world: &mut World, cluster: usize, uid: &str) {
+pub(crate) fn forget(world: &mut World, cluster: usize, uid: &str) {
     let cluster = &mut world.clusters[cluster];
     let Some(pod) = cluster.pods.remove(uid) else { return };
     if pod.serving {

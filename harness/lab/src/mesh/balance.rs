@@ -157,7 +157,7 @@ impl Balancer {
                     host.timeouts += 1;
                     host.errors += 1;
                 }
-                _ => host.errors += 1,
+                Outcome::Error | Outcome::Reset | Outcome::ConnectFail | Outcome::NoHost => host.errors += 1,
             }
         }
         if outcome == Outcome::Success {

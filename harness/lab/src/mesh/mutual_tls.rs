@@ -11,7 +11,7 @@ pub(super) fn is_used(store: &Store, namespace: &str, policy: &TrafficPolicy) ->
 
 /// Whether a `PeerAuthentication` turns mutual TLS off for a namespace: that of the namespace, or else that of the root namespace.
 pub(crate) fn is_off(store: &Store, namespace: &str) -> bool {
-    let of = |namespace: &str| {
+    let mode_of = |namespace: &str| {
         let mut policies = store.list(resources::peerauthentications(), Some(namespace));
         policies.find_map(|policy| {
             let whole = policy.pointer("/spec/selector").is_none();
@@ -19,5 +19,5 @@ pub(crate) fn is_off(store: &Store, namespace: &str) -> bool {
             (whole && !["", "UNSET"].contains(&mode)).then_some(mode == "DISABLE")
         })
     };
-    of(namespace).or_else(|| of("istio-system")).unwrap_or(false)
+    mode_of(namespace).or_else(|| mode_of("istio-system")).unwrap_or(false)
 }

@@ -45,9 +45,9 @@ fn port(port: &Value) -> Option<ServicePort> {
 
 /// Whether a Service port is declared as not HTTP, by `appProtocol` or the prefix of its name.
 fn is_opaque(port: &Value) -> bool {
-    let told = match object::text(port, "/appProtocol") {
+    let protocol = match object::text(port, "/appProtocol") {
         "" => object::text(port, "/name").split('-').next().unwrap_or_default(),
-        told => told,
+        protocol => protocol,
     };
-    ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp"].contains(&told.to_ascii_lowercase().as_str())
+    ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp"].contains(&protocol.to_ascii_lowercase().as_str())
 }

@@ -62,7 +62,11 @@ impl Server {
     }
 
     /// The routes of one of these hosts.
-    pub(crate) fn of_host<'a>(&'a self, host: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Route>> {
+    pub(crate) fn routes_of_host<'a>(
+        &'a self,
+        host: &'a str,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<Route>> {
         let visible = self.routes.iter().filter(move |route| reaches(route.exported.as_deref(), namespace));
         visible.filter(move |route| route.hosts.iter().any(|own| own == host))
     }

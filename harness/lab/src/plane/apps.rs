@@ -134,7 +134,7 @@ impl Services for Sidecar<'_> {
     fn count_reviews_request(&self, destination: &str, status: u16, ms: f64) {
         self.engine.with(|world| {
             let cluster = &mut world.clusters[self.cluster];
-            if cluster.quirks.silent_cross_metrics && destination != cluster.ident.istio {
+            if cluster.quirks.uncounted_remote_requests && destination != cluster.ident.istio {
                 return;
             }
             if let Some(pod) = cluster.pods.get_mut(self.uid) {
@@ -163,7 +163,7 @@ pub(crate) async fn request(
         Some((forward::plan(world, cluster, uid, &full, port, call), noise))
     })?;
     match planned {
-        (Some(plan), noise) => Some(forward::carry(engine, cluster, uid, plan, call, noise).await),
+        (Some(plan), noise) => Some(forward::execute(engine, cluster, uid, plan, call, noise).await),
         (None, noise) => direct(engine, cluster, uid, host, port, call, noise).await,
     }
 }

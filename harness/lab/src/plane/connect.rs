@@ -44,8 +44,8 @@ pub(crate) fn connect(
         return Connected::Dropped;
     }
     if endpoint.gateway {
-        let patient = own.gateway();
-        return through_gateway(world, cluster, upstream, endpoint, patient);
+        let from_gateway = own.gateway();
+        return through_gateway(world, cluster, upstream, endpoint, from_gateway);
     }
     let from = End { pod: (there == cluster).then_some(own), ip: own_ip };
     arrive(world, there, from, endpoint.ip, endpoint.port, there != cluster)
@@ -64,13 +64,13 @@ fn through_gateway(
     cluster: usize,
     upstream: &Upstream,
     endpoint: &Endpoint,
-    patient: bool,
+    from_gateway: bool,
 ) -> Connected {
     let remote = endpoint.owner;
     let Some(backends) = world.clusters[remote].rules.service_at(endpoint.ip) else { return Connected::Dropped };
     let (usable, target) = (backends.usable().to_vec(), backends.target(PASSTHROUGH));
     let (Some(port), false) = (target, usable.is_empty()) else {
-        return if patient || world.rng.chance(UNANSWERED) { Connected::Dropped } else { Connected::Refused };
+        return if from_gateway || world.rng.chance(UNANSWERED) { Connected::Dropped } else { Connected::Refused };
     };
     let chosen = usable[world.rng.index(usable.len())];
     let trusted = world.clusters[cluster].istiod.root == world.clusters[remote].istiod.root;
@@ -84,7 +84,7 @@ fn through_gateway(
     let Some(snapshot) = snapshot else { return Connected::Refused };
     let passes =
         |server: &&Server| server.passthrough && server.port == port && server.selector.matches(Some(&gateway.labels));
-    let deaf = remote_cluster.quirks.deaf_gateways && gateway.created >= 0;
+    let deaf = remote_cluster.quirks.stuck_gateways && gateway.created >= 0;
     if deaf || !trusted || !snapshot.servers.iter().any(|server| passes(&server)) {
         return Connected::Refused;
     }

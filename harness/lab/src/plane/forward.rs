@@ -97,13 +97,13 @@ pub(crate) async fn gateway(engine: &Engine, cluster: usize, uid: &Uid, number: 
         // The most specific virtual host answers, even if none of its routes matches.
         let known = servers.flat_map(|s| s.hosts(namespace).into_iter().map(move |own| (s, own)));
         let chosen = known.filter(|(_, own)| host_matches(own, host)).min_by_key(|(_, own)| own.starts_with('*'));
-        let route = chosen.and_then(|(s, own)| s.of_host(own, namespace).find(|r| matches(r, call)).cloned());
+        let route = chosen.and_then(|(s, own)| s.routes_of_host(own, namespace).find(|r| matches(r, call)).cloned());
         let noise = latency::gateway(&mut world.rng);
         Some((route.map(|r| choose(world, &snapshot, Some(r), "", number)), draining, noise))
     });
     let Some((plan, draining, noise)) = plan else { return HttpAnswer::local(503, RESET) };
     let mut answer = match plan {
-        Some(plan) => carry(engine, cluster, uid, plan, call, noise).await,
+        Some(plan) => execute(engine, cluster, uid, plan, call, noise).await,
         None => HttpAnswer { body: bytes::Bytes::new(), ..HttpAnswer::local(404, "") },
     };
     let quirk = engine.with(|world| {
@@ -120,7 +120,7 @@ pub(crate) async fn gateway(engine: &Engine, cluster: usize, uid: &Uid, number: 
 }
 
 /// Carries out a plan: faults, timeout, attempts.
-pub(crate) async fn carry(
+pub(crate) async fn execute(
     engine: &Engine,
     cluster: usize,
     uid: &Uid,
@@ -171,7 +171,7 @@ async fn attempts(
             Outcome::Reset => retries.on_reset,
             Outcome::Error | Outcome::Timeout => retries.on_5xx,
         };
-        if !again || answer.cut || tried.len() > retries.attempts as usize {
+        if !again || answer.cut || u32::try_from(tried.len()).is_ok_and(|tries| tries > retries.attempts) {
             return answer;
         }
         let backoff = engine.with(|world| world.rng.between(1, 25 << tried.len().min(4)));

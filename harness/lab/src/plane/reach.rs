@@ -73,7 +73,7 @@ pub(crate) fn reach(world: &mut World, caller: &Caller, ip: Ipv4Addr, port: u16)
 fn node(world: &mut World, caller: &Caller, last: u8, port: u16) -> Reach {
     let Some(cluster) = (0..world.clusters.len()).find(|cluster| {
         let ident = &world.clusters[*cluster].ident;
-        (1..=9).any(|n| ident.node_ip(n).octets()[3] == last && ident.number * 10 + n as u8 == last)
+        (1..=9_u8).any(|n| ident.node_ip(n.into()).octets()[3] == last && ident.number * 10 + n == last)
     }) else {
         return Reach::Unreachable;
     };

@@ -22,12 +22,12 @@ pub(crate) fn answer(world: &mut World, cluster: usize, call: &HttpCall) -> Http
     let posted = if form { String::from_utf8_lossy(&call.body).into_owned() } else { String::new() };
     let query = Query::parse(&format!("{posted}&{query}"));
     let read = matches!(call.method, http::Method::GET | http::Method::HEAD);
-    let ask = read || call.method == http::Method::POST;
+    let query_method = read || call.method == http::Method::POST;
     match path {
-        "/api/v1/query" if ask => query_api::instant(world, cluster, &query),
-        "/api/v1/query_range" if ask => query_api::range(world, cluster, &query),
-        "/api/v1/series" if ask => query_api::series(world, cluster, &query),
-        "/api/v1/labels" if ask => query_api::labels(world, cluster),
+        "/api/v1/query" if query_method => query_api::instant(world, cluster, &query),
+        "/api/v1/query_range" if query_method => query_api::range(world, cluster, &query),
+        "/api/v1/series" if query_method => query_api::series(world, cluster, &query),
+        "/api/v1/labels" if query_method => query_api::labels(world, cluster),
         "/api/v1/targets" if read => rules_api::targets(world, cluster, &query),
         "/api/v1/scrape_pools" if read => success(&json!({"scrapePools": config::jobs(world, cluster)})),
         "/api/v1/rules" if read => rules_api::rules(world, cluster, query.get("type")),

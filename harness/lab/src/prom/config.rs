@@ -14,7 +14,7 @@ pub(crate) fn peer_address(world: &World, cluster: usize, peer: usize) -> String
     match world.clusters[cluster].quirks.federation {
         Federation::Peers | Federation::Stopped => format!("{}:9090", world.clusters[peer].ident.lb_ip(20)),
         Federation::Itself => "prometheus.istio-system.svc:9090".into(),
-        Federation::Nobody => "prometheus-federation.istio-system.svc:9090".into(),
+        Federation::NoEndpoints => "prometheus-federation.istio-system.svc:9090".into(),
     }
 }
 

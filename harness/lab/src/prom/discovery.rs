@@ -12,10 +12,10 @@ use crate::store::{object, resources};
 use crate::world::{Discovery, World};
 
 /// Whether relabelling keeps a pod.
-fn kept(world: &World, cluster: usize, pod: &Value) -> bool {
-    let asked = object::annotation(pod, "prometheus.io/scrape") == Some("true");
+fn is_kept(world: &World, cluster: usize, pod: &Value) -> bool {
+    let annotated = object::annotation(pod, "prometheus.io/scrape") == Some("true");
     let lately = world.now >= -60_000 && world.clusters[cluster].quirks.discovery == Discovery::DroppedLately;
-    asked
+    annotated
         && !lately
         && object::text(pod, "/status/phase") == "Running"
         && !object::text(pod, "/status/podIP").is_empty()
@@ -29,7 +29,7 @@ fn pods(world: &World, cluster: usize) -> impl Iterator<Item = &Arc<Value>> {
 
 /// How many pods relabelling drops.
 pub(super) fn dropped(world: &World, cluster: usize) -> usize {
-    pods(world, cluster).filter(|pod| !kept(world, cluster, pod)).count()
+    pods(world, cluster).filter(|pod| !is_kept(world, cluster, pod)).count()
 }
 
 pub(super) fn discover(world: &World, cluster: usize) -> Vec<Target> {
@@ -56,7 +56,7 @@ pub(super) fn discover(world: &World, cluster: usize) -> Vec<Target> {
         TargetSource::Itself,
         false,
     )];
-    for pod in pods(world, cluster).filter(|pod| kept(world, cluster, pod)) {
+    for pod in pods(world, cluster).filter(|pod| is_kept(world, cluster, pod)) {
         let annotation = |key: &str| object::annotation(pod, &format!("prometheus.io/{key}"));
         let ip = object::text(pod, "/status/podIP");
         let port = annotation("port").unwrap_or("80");

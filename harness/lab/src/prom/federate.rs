@@ -11,7 +11,7 @@ use crate::plane::call::{HttpAnswer, TEXT};
 use crate::world::{Cluster, World};
 
 /// The series that a federation job selects: metrics of the mesh and `up` of pods. Federated series are not federated again.
-pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, f64)> {
+pub(crate) fn federated_series(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, f64)> {
     db.all()
         .filter(|s| s.labels.get("cluster").is_empty())
         .filter(|s| {
@@ -22,7 +22,7 @@ pub(crate) fn wanted(db: &Tsdb, now: i64) -> impl Iterator<Item = (Labels, i64, 
 }
 
 /// The labels with the external labels added; labels of the series take precedence.
-pub(crate) fn handed_on(labels: &Labels, cluster: &Cluster) -> Labels {
+pub(crate) fn with_external_labels(labels: &Labels, cluster: &Cluster) -> Labels {
     let external = cluster.quirks.external_labels(&cluster.ident);
     let missing = external.into_iter().filter(|(name, _)| labels.get(name).is_empty());
     missing.fold(labels.clone(), |labels, (name, value)| labels.with(name, &value))
@@ -53,7 +53,7 @@ pub(crate) fn answer(world: &World, cluster: usize, selectors: &[&str]) -> HttpA
             let _ = writeln!(out, "# TYPE {name} untyped");
             last.clone_from(&name);
         }
-        let labels = handed_on(&labels, cluster);
+        let labels = with_external_labels(&labels, cluster);
         let _ = writeln!(out, "{name}{} {} {at}", labels.braces(), number(value));
     }
     HttpAnswer::new(200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", out)

@@ -14,7 +14,7 @@ const FINE: Ms = 60_000;
 const RATE: i64 = 2;
 
 /// Fills every Prometheus with the recent past, and loads its rules.
-pub(crate) fn rehearse(world: &mut World) {
+pub(crate) fn backfill(world: &mut World) {
     let mut rng = Rng::new(world.rng.next());
     let mut at = -SPAN;
     while at < 0 {
@@ -35,7 +35,7 @@ pub(crate) fn rehearse(world: &mut World) {
     }
     for cluster in 0..world.clusters.len() {
         debug_assert!(config::peers(world, cluster).len() < 5);
-        rules::forget(world, cluster);
+        rules::drop_resolved(world, cluster);
     }
 }
 
@@ -48,7 +48,7 @@ fn traffic(world: &mut World, cluster: usize, span: Ms, rng: &mut Rng) {
         .map(|serving| serving.pods.values().any(|pod| pod.label("app") == "reviews" && pod.ready))
         .collect();
     let rtt = world.rtt_ms;
-    let silent = world.clusters[cluster].quirks.silent_cross_metrics;
+    let silent = world.clusters[cluster].quirks.uncounted_remote_requests;
     let snapshot = world.clusters[cluster].istiod.snapshot.clone();
     let reachable = |serving: usize| {
         let name = crate::mesh::snapshot::upstream_name(9080, "", "reviews.bookinfo.svc.cluster.local");

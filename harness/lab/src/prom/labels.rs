@@ -51,16 +51,16 @@ impl Labels {
         if value.is_empty() {
             return self.filtered(|k| k != name);
         }
-        self.over(&[(name.into(), value.into())])
+        self.set_all(&[(name.into(), value.into())])
     }
 
     /// With the labels of another set that this one does not have.
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        other.over(&self.0)
+    pub(crate) fn or_from(&self, other: &Self) -> Self {
+        other.set_all(&self.0)
     }
 
     /// With pairs set.
-    fn over(&self, pairs: &[Pair]) -> Self {
+    fn set_all(&self, pairs: &[Pair]) -> Self {
         let mut list = self.0.to_vec();
         for pair in pairs {
             match list.binary_search_by(|(k, _)| k.cmp(&pair.0)) {

@@ -9,6 +9,7 @@ use super::labels::Labels;
 use super::promql::{self, QueryError, Value, number};
 use super::response::{error, success};
 use crate::api::query::Query;
+use crate::clock;
 use crate::plane::call::HttpAnswer;
 use crate::world::World;
 
@@ -30,11 +31,7 @@ fn time(world: &World, text: &str) -> Option<i64> {
 }
 
 fn duration(text: &str) -> Option<i64> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|s| s.is_finite())
-        .map(|s| (s * 1000.0) as i64)
-        .or_else(|| crate::clock::duration(text))
+    text.parse::<f64>().ok().filter(|s| s.is_finite()).map(|s| (s * 1000.0) as i64).or_else(|| clock::duration(text))
 }
 
 pub(super) fn instant(world: &World, cluster: usize, query: &Query) -> HttpAnswer {
@@ -93,7 +90,7 @@ pub(super) fn range(world: &World, cluster: usize, query: &Query) -> HttpAnswer 
     let mut series: BTreeMap<Labels, Vec<serde_json::Value>> = BTreeMap::new();
     let mut at = start;
     while at <= end {
-        let pair = |v: f64| json!([at as f64 / 1000.0, number(v)]);
+        let pair = |v: f64| json!([clock::seconds(at), number(v)]);
         match promql::eval(&world.clusters[cluster].prometheus.db, &expr, at) {
             Ok(Value::Scalar(n)) => series.entry(Labels::default()).or_default().push(pair(n)),
             Ok(Value::Vector(list)) => {

@@ -99,7 +99,7 @@ fn write_series(world: &mut World, cluster: usize, rules: &[Rule], at: i64) {
 }
 
 /// Drops resolved alerts: the mesh was healthy before the lab started.
-pub(crate) fn forget(world: &mut World, cluster: usize) {
+pub(crate) fn drop_resolved(world: &mut World, cluster: usize) {
     for rule in &mut world.clusters[cluster].prometheus.rules {
         rule.active.retain(|_, active| active.fired.is_none() || active.resolved.is_none());
     }

@@ -3,6 +3,7 @@
 use super::federate;
 use super::labels::{Labels, NAME};
 use super::target::TargetSource;
+use crate::clock;
 use crate::plane::listen::{Kind, listener};
 use crate::store::resources;
 use crate::world::{Cluster, Federation, Pod, Role, Uid, World};
@@ -43,7 +44,7 @@ fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, S
         return Err(format!("Get \"http://{address}/metrics\": dial tcp {address}: connect: connection refused"));
     }
     let version = cluster.quirks.istio().to_owned();
-    let age = (world.now - pod.started) as f64 / 1000.0;
+    let age = clock::seconds(world.now - pod.started);
     Ok(match listener(pod, port, false) {
         Some(Kind::AppMetrics) => application(cluster, pod),
         Some(Kind::Istiod(_)) => vec![
@@ -55,7 +56,7 @@ fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, S
                 cluster.pods.values().filter(|p| p.proxy.is_some()).count() as f64,
             ),
             metric("pilot_services", &[], cluster.store.list(resources::services(), None).count() as f64),
-            metric("process_start_time_seconds", &[], world.dates.unix_ms(pod.started) as f64 / 1000.0),
+            metric("process_start_time_seconds", &[], clock::seconds(world.dates.unix_ms(pod.started))),
         ],
         _ => {
             let mut samples = application(cluster, pod);
@@ -86,7 +87,7 @@ fn application(cluster: &Cluster, pod: &Pod) -> Samples {
 fn peer_samples(world: &World, cluster: usize, peer: usize, now: i64) -> Result<Samples, String> {
     let (from, label) = match world.clusters[cluster].quirks.federation {
         Federation::Itself => (cluster, Some(world.clusters[peer].ident.istio.clone())),
-        Federation::Nobody => return Err("dial tcp: connect: connection refused".into()),
+        Federation::NoEndpoints => return Err("dial tcp: connect: connection refused".into()),
         Federation::Stopped if world.now > -60_000 => return Err("context deadline exceeded".into()),
         Federation::Peers | Federation::Stopped => (peer, None),
     };
@@ -98,8 +99,8 @@ fn peer_samples(world: &World, cluster: usize, peer: usize, now: i64) -> Result<
             there.ident.lb_ip(20)
         ));
     }
-    let mut samples: Samples = federate::wanted(&there.prometheus.db, now)
-        .map(|(labels, at, value)| (federate::handed_on(&labels, there), Some(at), value))
+    let mut samples: Samples = federate::federated_series(&there.prometheus.db, now)
+        .map(|(labels, at, value)| (federate::with_external_labels(&labels, there), Some(at), value))
         .collect();
     if let Some(label) = label {
         for sample in &mut samples {

@@ -78,7 +78,7 @@ fn scrape(world: &mut World, cluster: usize, target: &mut Target, now: i64) {
             target.up = true;
             target.error.clear();
             for (labels, at, value) in samples {
-                let labels = if target.foreign { labels } else { target.labels.and(&labels) };
+                let labels = if target.foreign { labels } else { target.labels.or_from(&labels) };
                 series.insert(db.append(&labels, at.unwrap_or(now), value));
             }
         }

@@ -47,7 +47,7 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     world.clear_queue();
     defects.in_proxies(world);
     settle(world);
-    history::rehearse(world);
+    history::backfill(world);
     world.booting = false;
     world.now = 0;
     defects.at_start(world);

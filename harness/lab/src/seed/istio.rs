@@ -84,7 +84,7 @@ fn istiod(world: &World, cluster: usize) -> Value {
     let ident = &world.clusters[cluster].ident;
     let quirks = &world.clusters[cluster].quirks;
     let mut env = vec![json!({"name": "REVISION", "value": "default"})];
-    env.extend((!quirks.nameless).then(|| json!({"name": "CLUSTER_ID", "value": ident.istio})));
+    env.extend((!quirks.without_identity).then(|| json!({"name": "CLUSTER_ID", "value": ident.istio})));
     let labels =
         json!({"app": "istiod", "istio": "pilot", "istio.io/rev": "default", "operator.istio.io/component": "Pilot"});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istiod", "namespace": SPACE, "labels": labels},

@@ -39,7 +39,7 @@ impl ApiMode {
                     || resource == "pods" && (sub == "exec" || sub == "portforward")
             }
             Self::NoExec => resource == "pods" && (sub == "exec" || sub == "portforward"),
-            _ => false,
+            Self::Normal | Self::Down | Self::Hangs | Self::Unauthorized => false,
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) enum Federation {
     /// Itself, with the label of the other cluster.
     Itself,
     /// A Service without endpoints.
-    Nobody,
+    NoEndpoints,
     /// The other clusters' Prometheus, until a minute before the lab starts.
     Stopped,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Federation {
 pub(crate) enum Discovery {
     /// Those with annotation `prometheus.io/scrape: "true"`.
     #[default]
-    Asked,
+    Annotated,
     /// The same until a minute before the lab starts; from then on all are dropped.
     DroppedLately,
     /// Service discovery returns no pods.
@@ -52,7 +52,7 @@ pub(crate) struct Quirks {
     /// Istio's images are set by digest, so that no tag shows the version.
     pub(crate) images_by_digest: bool,
     /// istiod and the proxies have no `CLUSTER_ID`, `NETWORK` and `MESH_ID`.
-    pub(crate) nameless: bool,
+    pub(crate) without_identity: bool,
     /// Pods have addresses of an overlay network.
     pub(crate) overlay: bool,
     /// Pods have addresses from the first cluster's pod CIDR.
@@ -70,7 +70,7 @@ pub(crate) struct Quirks {
     pub(crate) foreign_root: bool,
     pub(crate) expired_intermediate: bool,
     /// Deletions and scale requests are accepted but change nothing.
-    pub(crate) inert: bool,
+    pub(crate) ignores_changes: bool,
     /// Deployments that an admission webhook does not let scale up.
     pub(crate) no_scale_up: Vec<String>,
     pub(crate) ignore_policies: bool,
@@ -79,7 +79,7 @@ pub(crate) struct Quirks {
     /// The ingress gateway answers 503 while istiod is down.
     pub(crate) needs_istiod: bool,
     /// East-west gateway pods created after the start forward no traffic.
-    pub(crate) deaf_gateways: bool,
+    pub(crate) stuck_gateways: bool,
     /// Proxies keep an injected fault after its removal.
     pub(crate) sticky_faults: bool,
     /// When the API server is down, and until when.
@@ -108,9 +108,9 @@ pub(crate) struct Quirks {
     /// Alertmanager shows webhook URLs as `<secret>`, as newer versions do.
     pub(crate) webhooks_hidden: bool,
     /// productpage does not count requests to other clusters.
-    pub(crate) silent_cross_metrics: bool,
+    pub(crate) uncounted_remote_requests: bool,
     /// Autoscalers that scale up again from 0 replicas.
-    pub(crate) restless: Vec<String>,
+    pub(crate) never_disabled: Vec<String>,
 }
 
 /// The webhook that receiver `oncall` should have.
@@ -130,7 +130,7 @@ impl Default for Quirks {
             kubelet_version: None,
             istio_version: None,
             images_by_digest: false,
-            nameless: false,
+            without_identity: false,
             overlay: false,
             overlapping: false,
             dual_stack: false,
@@ -142,12 +142,12 @@ impl Default for Quirks {
             pending_balancers: Vec::new(),
             foreign_root: false,
             expired_intermediate: false,
-            inert: false,
+            ignores_changes: false,
             no_scale_up: Vec::new(),
             ignore_policies: false,
             gateway_errors: 0.0,
             needs_istiod: false,
-            deaf_gateways: false,
+            stuck_gateways: false,
             sticky_faults: false,
             slow_apps: 0.0,
             title: "Simple Bookstore App".into(),
@@ -155,7 +155,7 @@ impl Default for Quirks {
             prometheus_html: false,
             prometheus_frozen: false,
             replica_label: false,
-            discovery: Discovery::Asked,
+            discovery: Discovery::Annotated,
             scrape_interval: 5_000,
             rules_unloaded: false,
             rule_error: false,
@@ -164,8 +164,8 @@ impl Default for Quirks {
             webhooks: vec![ONCALL],
             bystander: false,
             webhooks_hidden: false,
-            silent_cross_metrics: false,
-            restless: Vec::new(),
+            uncounted_remote_requests: false,
+            never_disabled: Vec::new(),
         }
     }
 }
@@ -198,9 +198,9 @@ impl Quirks {
 
     /// The environment variables with the identity of a proxy.
     pub(crate) fn identity(&self, ident: &Ident) -> Vec<Value> {
-        let told = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", "oke-mesh")];
-        let told = told.into_iter().filter(|_| !self.nameless);
-        told.map(|(name, value)| json!({"name": format!("ISTIO_META_{name}"), "value": value})).collect()
+        let identity = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", "oke-mesh")];
+        let identity = identity.into_iter().filter(|_| !self.without_identity);
+        identity.map(|(name, value)| json!({"name": format!("ISTIO_META_{name}"), "value": value})).collect()
     }
 
     /// The address of a pod's `slot` on a node.

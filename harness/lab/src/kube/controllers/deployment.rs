@@ -30,7 +30,7 @@ pub(crate) fn reconcile(world: &mut World, cluster: usize, namespace: &str, name
     let Some(deployment) = world.clusters[cluster].store.get(resources::deployments(), namespace, name).cloned() else {
         return;
     };
-    if object::deleting(&deployment) || world.clusters[cluster].quirks.inert {
+    if object::deleting(&deployment) || world.clusters[cluster].quirks.ignores_changes {
         return;
     }
     let current = ensure_current(world, cluster, &deployment);

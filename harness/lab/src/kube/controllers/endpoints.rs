@@ -22,12 +22,12 @@ pub(crate) fn write(world: &mut World, cluster: usize, namespace: &str) {
         world.clusters[cluster].store.list(resources::services(), Some(namespace)).cloned().collect();
     for service in services {
         if service.pointer("/spec/selector").is_some_and(|s| !s.is_null()) {
-            one(world, cluster, &service);
+            write_service(world, cluster, &service);
         }
     }
 }
 
-fn one(world: &mut World, cluster: usize, service: &Value) {
+fn write_service(world: &mut World, cluster: usize, service: &Value) {
     let (namespace, name) = (object::namespace(service), object::name(service));
     let selector = Selector::map(service.pointer("/spec/selector"));
     let here = &world.clusters[cluster];

@@ -20,7 +20,7 @@ pub(crate) fn collect(world: &mut World, cluster: usize, gone: &Value) {
         }
     }
     for (resource, namespace, name) in dependents {
-        deletion::now_or_gracefully(world, cluster, resource, &namespace, &name);
+        deletion::delete_dependent(world, cluster, resource, &namespace, &name);
     }
 }
 

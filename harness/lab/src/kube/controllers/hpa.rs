@@ -37,8 +37,8 @@ pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str) {
                 .edit(cluster, resources::hpas(), namespace, object::name(&hpa), |h| object::set(h, "/status", status));
         }
         // Even without metrics an autoscaler keeps replica counts other than 0 between minimum and maximum.
-        let restless = world.clusters[cluster].quirks.restless.iter().any(|n| n == object::name(&hpa));
-        if (replicas > 0 || restless) && !(minimum..=maximum).contains(&replicas) && !world.booting {
+        let never_disabled = world.clusters[cluster].quirks.never_disabled.iter().any(|n| n == object::name(&hpa));
+        if (replicas > 0 || never_disabled) && !(minimum..=maximum).contains(&replicas) && !world.booting {
             let to = replicas.clamp(minimum, maximum);
             world.edit(cluster, resources::deployments(), namespace, target, |d| {
                 object::set(d, "/spec/replicas", json!(to))

@@ -17,8 +17,8 @@ pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str) {
             .list(resources::pods(), Some(namespace))
             .filter(|p| selector.matches(object::labels(p)))
             .collect();
-        let expected = whole(pods.iter().filter(|p| !object::deleting(p)).count());
-        let healthy = whole(pods.iter().filter(|p| is_ready(p) && !object::deleting(p)).count());
+        let expected = to_count(pods.iter().filter(|p| !object::deleting(p)).count());
+        let healthy = to_count(pods.iter().filter(|p| is_ready(p) && !object::deleting(p)).count());
         let resolve = |value: &Value| match value {
             Value::String(s) => (expected * s.trim_end_matches('%').parse::<i64>().unwrap_or(0) + 99) / 100,
             other => other.as_i64().unwrap_or(0),
@@ -35,12 +35,12 @@ pub(crate) fn refresh(world: &mut World, cluster: usize, namespace: &str) {
     }
 }
 
-fn whole(count: usize) -> i64 {
+fn to_count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The budget that forbids evicting a pod now.
-pub(crate) fn forbids(world: &World, cluster: usize, pod: &Value) -> Option<(String, Value)> {
+pub(crate) fn blocking_budget(world: &World, cluster: usize, pod: &Value) -> Option<(String, Value)> {
     let budgets = world.clusters[cluster].store.list(resources::pdbs(), Some(object::namespace(pod)));
     budgets
         .filter(|b| b.pointer("/spec/selector").map(Selector::object).unwrap_or_default().matches(object::labels(pod)))

@@ -31,7 +31,7 @@ pub(crate) fn reconcile_any(
     name: &str,
 ) {
     let Some(set) = world.clusters[cluster].store.get(resource, namespace, name).cloned() else { return };
-    if object::deleting(&set) || world.clusters[cluster].quirks.inert {
+    if object::deleting(&set) || world.clusters[cluster].quirks.ignores_changes {
         return;
     }
     let wanted = usize::try_from(object::int(&set, "/spec/replicas").unwrap_or(1)).unwrap_or(0);

@@ -6,92 +6,142 @@ use promql_parser::parser::{Call, Expr};
 
 use super::aggregate::quantile;
 use super::{QueryError, Ranged, Sample, Value, absent_labels, eval as eval_expr};
+use crate::clock;
 use crate::prom::labels::Labels;
 use crate::prom::tsdb::Tsdb;
 
-#[expect(clippy::too_many_lines, reason = "one arm per function")]
+/// The arguments of one call.
+struct Arguments<'a> {
+    db: &'a Tsdb,
+    call: &'a Call,
+    at: i64,
+}
+
+impl Arguments<'_> {
+    fn expression(&self, index: usize) -> Result<&Expr, QueryError> {
+        let name = self.call.func.name;
+        let found = self.call.args.args.get(index).map(|one| &**one);
+        found.ok_or_else(|| QueryError::bad(format!("expected more arguments in call to {name:?}")))
+    }
+
+    fn value(&self, index: usize) -> Result<Value, QueryError> {
+        eval_expr(self.db, self.expression(index)?, self.at)
+    }
+
+    fn scalar(&self, index: usize) -> Result<f64, QueryError> {
+        match self.value(index)? {
+            Value::Scalar(number) => Ok(number),
+            other => Err(self.wrong("scalar", &other)),
+        }
+    }
+
+    fn vector(&self, index: usize) -> Result<Vec<Sample>, QueryError> {
+        match self.value(index)? {
+            Value::Vector(list) => Ok(list),
+            other => Err(self.wrong("instant vector", &other)),
+        }
+    }
+
+    fn matrix(&self, index: usize) -> Result<Ranged, QueryError> {
+        match self.value(index)? {
+            Value::Matrix(ranged) => Ok(ranged),
+            other => Err(self.wrong("range vector", &other)),
+        }
+    }
+
+    fn text(&self, index: usize) -> Result<String, QueryError> {
+        match self.value(index)? {
+            Value::Text(text) => Ok(text),
+            other => Err(self.wrong("string", &other)),
+        }
+    }
+
+    fn wrong(&self, wanted: &str, got: &Value) -> QueryError {
+        let name = self.call.func.name;
+        QueryError::bad(format!("expected type {wanted} in call to function {name:?}, got {}", got.kind()))
+    }
+
+    /// The samples of the first argument, each with its value changed.
+    fn map(&self, change: impl Fn(f64) -> f64) -> Result<Value, QueryError> {
+        let list = self.vector(0)?.into_iter();
+        let changed = list.map(|s| Sample { labels: s.labels.without_name(), value: change(s.value), ..s });
+        Ok(Value::Vector(changed.collect()))
+    }
+}
+
 pub(super) fn eval(db: &Tsdb, call: &Call, at: i64) -> Result<Value, QueryError> {
-    let name = call.func.name;
-    let args = &call.args.args;
-    let seconds = at as f64 / 1000.0;
-    let arg =
-        |i: usize| args.get(i).ok_or_else(|| QueryError::bad(format!("expected more arguments in call to {name:?}")));
-    let value = |i: usize| eval_expr(db, arg(i)?, at);
-    let scalar = |i: usize| match value(i)? {
-        Value::Scalar(n) => Ok(n),
-        other => Err(wrong(name, "scalar", &other)),
+    let arguments = Arguments { db, call, at };
+    match math(&arguments)? {
+        Some(value) => Ok(value),
+        None => other(&arguments),
+    }
+}
+
+/// Functions that change each value of an instant vector; none for all other functions.
+fn math(arguments: &Arguments<'_>) -> Result<Option<Value>, QueryError> {
+    let changed = match arguments.call.func.name {
+        "abs" => arguments.map(f64::abs),
+        "ceil" => arguments.map(f64::ceil),
+        "floor" => arguments.map(f64::floor),
+        "sqrt" => arguments.map(f64::sqrt),
+        "exp" => arguments.map(f64::exp),
+        "ln" => arguments.map(f64::ln),
+        "log2" => arguments.map(f64::log2),
+        "log10" => arguments.map(f64::log10),
+        "sgn" => arguments.map(f64::signum),
+        "round" => {
+            let to = if arguments.call.args.args.len() > 1 { arguments.scalar(1)? } else { 1.0 };
+            arguments.map(|v| (v / to + 0.5).floor() * to)
+        }
+        "clamp" => {
+            let (low, high) = (arguments.scalar(1)?, arguments.scalar(2)?);
+            arguments.map(|v| v.max(low).min(high))
+        }
+        "clamp_min" => {
+            let low = arguments.scalar(1)?;
+            arguments.map(|v| v.max(low))
+        }
+        "clamp_max" => {
+            let high = arguments.scalar(1)?;
+            arguments.map(|v| v.min(high))
+        }
+        _ => return Ok(None),
     };
-    let vector = |i: usize| match value(i)? {
-        Value::Vector(list) => Ok(list),
-        other => Err(wrong(name, "instant vector", &other)),
-    };
-    let matrix = |i: usize| match value(i)? {
-        Value::Matrix(ranged) => Ok(ranged),
-        other => Err(wrong(name, "range vector", &other)),
-    };
-    let text = |i: usize| match value(i)? {
-        Value::Text(s) => Ok(s),
-        other => Err(wrong(name, "string", &other)),
-    };
-    let map = |f: &dyn Fn(f64) -> f64| {
-        let list = vector(0)?;
-        Ok(Value::Vector(
-            list.into_iter().map(|s| Sample { labels: s.labels.without_name(), value: f(s.value), ..s }).collect(),
-        ))
-    };
+    changed.map(Some)
+}
+
+fn other(arguments: &Arguments<'_>) -> Result<Value, QueryError> {
+    let (name, at) = (arguments.call.func.name, arguments.at);
+    let seconds = clock::seconds(at);
     match name {
         "time" => Ok(Value::Scalar(seconds)),
-        "vector" => Ok(Value::Vector(vec![Sample { labels: Labels::default(), value: scalar(0)?, at }])),
+        "vector" => Ok(Value::Vector(vec![Sample { labels: Labels::default(), value: arguments.scalar(0)?, at }])),
         "scalar" => {
-            let list = vector(0)?;
+            let list = arguments.vector(0)?;
             Ok(Value::Scalar(if list.len() == 1 { list[0].value } else { f64::NAN }))
         }
         "timestamp" => {
-            let direct = matches!(&**arg(0)?, Expr::VectorSelector(_));
-            let stamp = |s: &Sample| if direct { s.at as f64 / 1000.0 } else { seconds };
+            let direct = matches!(arguments.expression(0)?, Expr::VectorSelector(_));
+            let stamp = |s: &Sample| if direct { clock::seconds(s.at) } else { seconds };
             Ok(Value::Vector(
-                vector(0)?
+                arguments
+                    .vector(0)?
                     .into_iter()
                     .map(|s| Sample { labels: s.labels.without_name(), value: stamp(&s), at })
                     .collect(),
             ))
         }
         "absent" | "absent_over_time" => {
-            let some = match value(0)? {
+            let some = match arguments.value(0)? {
                 Value::Vector(list) => !list.is_empty(),
                 Value::Matrix(ranged) => !ranged.series.is_empty(),
-                other => return Err(wrong(name, "instant vector", &other)),
+                other => return Err(arguments.wrong("instant vector", &other)),
             };
-            let sample = Sample { labels: absent_labels(arg(0)?), value: 1.0, at };
+            let sample = Sample { labels: absent_labels(arguments.expression(0)?), value: 1.0, at };
             Ok(Value::Vector(if some { Vec::new() } else { vec![sample] }))
         }
-        "abs" => map(&f64::abs),
-        "ceil" => map(&f64::ceil),
-        "floor" => map(&f64::floor),
-        "sqrt" => map(&f64::sqrt),
-        "exp" => map(&f64::exp),
-        "ln" => map(&f64::ln),
-        "log2" => map(&f64::log2),
-        "log10" => map(&f64::log10),
-        "sgn" => map(&f64::signum),
-        "round" => {
-            let to = if args.len() > 1 { scalar(1)? } else { 1.0 };
-            map(&|v| (v / to + 0.5).floor() * to)
-        }
-        "clamp" => {
-            let (low, high) = (scalar(1)?, scalar(2)?);
-            map(&|v| v.max(low).min(high))
-        }
-        "clamp_min" => {
-            let low = scalar(1)?;
-            map(&|v| v.max(low))
-        }
-        "clamp_max" => {
-            let high = scalar(1)?;
-            map(&|v| v.min(high))
-        }
         "sort" | "sort_desc" => {
-            let mut list = vector(0)?;
+            let mut list = arguments.vector(0)?;
             list.sort_by(|a, b| a.value.total_cmp(&b.value));
             if name == "sort_desc" {
                 list.reverse();
@@ -99,33 +149,37 @@ pub(super) fn eval(db: &Tsdb, call: &Call, at: i64) -> Result<Value, QueryError>
             Ok(Value::Vector(list))
         }
         "histogram_quantile" => {
-            let q = scalar(0)?;
-            Ok(Value::Vector(histogram(q, vector(1)?, at)))
+            let q = arguments.scalar(0)?;
+            Ok(Value::Vector(histogram(q, arguments.vector(1)?, at)))
         }
-        "label_replace" => label_replace(vector(0)?, &text(1)?, &text(2)?, &text(3)?, &text(4)?).map(Value::Vector),
+        "label_replace" => label_replace(
+            arguments.vector(0)?,
+            &arguments.text(1)?,
+            &arguments.text(2)?,
+            &arguments.text(3)?,
+            &arguments.text(4)?,
+        )
+        .map(Value::Vector),
         "label_join" => {
-            let (target, separator) = (text(1)?, text(2)?);
-            let sources: Vec<String> = (3..args.len()).map(text).collect::<Result<_, _>>()?;
+            let (target, separator) = (arguments.text(1)?, arguments.text(2)?);
+            let sources: Vec<String> =
+                (3..arguments.call.args.args.len()).map(|index| arguments.text(index)).collect::<Result<_, _>>()?;
             let join = |s: Sample| {
                 let joined: Vec<&str> = sources.iter().map(|n| s.labels.get(n)).collect();
                 Sample { labels: s.labels.with(&target, &joined.join(&separator)), ..s }
             };
-            Ok(Value::Vector(vector(0)?.into_iter().map(join).collect()))
+            Ok(Value::Vector(arguments.vector(0)?.into_iter().map(join).collect()))
         }
         "quantile_over_time" => {
-            let q = scalar(0)?;
-            Ok(over(&matrix(1)?, at, |_, s| Some(quantile(q, &values(s)))))
+            let q = arguments.scalar(0)?;
+            Ok(over(&arguments.matrix(1)?, at, |_, s| Some(quantile(q, &values(s)))))
         }
         "predict_linear" | "deriv" => {
-            let ahead = if name == "deriv" { None } else { Some(scalar(1)?) };
-            Ok(over(&matrix(0)?, at, |_, s| regression(s, at, ahead)))
+            let ahead = if name == "deriv" { None } else { Some(arguments.scalar(1)?) };
+            Ok(over(&arguments.matrix(0)?, at, |_, s| regression(s, at, ahead)))
         }
-        _ => Ok(over(&matrix(0)?, at, |ranged, s| over_time(name, ranged, s))),
+        _ => Ok(over(&arguments.matrix(0)?, at, |ranged, s| over_time(name, ranged, s))),
     }
-}
-
-fn wrong(name: &str, wanted: &str, got: &Value) -> QueryError {
-    QueryError::bad(format!("expected type {wanted} in call to function {name:?}, got {}", got.kind()))
 }
 
 fn values(samples: &[(i64, f64)]) -> Vec<f64> {
@@ -144,13 +198,13 @@ fn over_time(name: &str, ranged: &Ranged, samples: &[(i64, f64)]) -> Option<f64>
     let n = list.len() as f64;
     let sum: f64 = list.iter().sum();
     match name {
-        "rate" => extrapolated(ranged, samples, true).map(|v| v / ((ranged.end - ranged.start) as f64 / 1000.0)),
+        "rate" => extrapolated(ranged, samples, true).map(|v| v / (clock::seconds(ranged.end - ranged.start))),
         "increase" => extrapolated(ranged, samples, true),
         "delta" => extrapolated(ranged, samples, false),
         "irate" | "idelta" => {
             let [.., (t0, a), (t1, b)] = samples else { return None };
             let change = if name == "irate" && b < a { *b } else { b - a };
-            Some(if name == "irate" { change / ((t1 - t0) as f64 / 1000.0) } else { change })
+            Some(if name == "irate" { change / (clock::seconds(t1 - t0)) } else { change })
         }
         "changes" => Some(list.windows(2).filter(|w| w[0].to_bits() != w[1].to_bits()).count() as f64),
         "resets" => Some(list.windows(2).filter(|w| w[1] < w[0]).count() as f64),
@@ -198,7 +252,7 @@ fn regression(samples: &[(i64, f64)], at: i64, ahead: Option<f64>) -> Option<f64
         return None;
     }
     let n = samples.len() as f64;
-    let x = |t: i64| (t - at) as f64 / 1000.0;
+    let x = |t: i64| clock::seconds(t - at);
     let (sx, sy) = samples.iter().fold((0.0, 0.0), |(a, b), (t, v)| (a + x(*t), b + v));
     let (sxy, sxx) = samples.iter().fold((0.0, 0.0), |(a, b), (t, v)| (a + x(*t) * v, b + x(*t) * x(*t)));
     let slope = (sxy - sx * sy / n) / (sxx - sx * sx / n);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::clock;
 use crate::prom::labels::Labels;
 
 /// One element of an instant vector.
@@ -42,8 +43,8 @@ impl Value {
 
     /// `data` of an instant query's answer.
     pub(crate) fn json(&self, at: i64) -> serde_json::Value {
-        let seconds = at as f64 / 1000.0;
-        let point = |t: i64, v: f64| json!([t as f64 / 1000.0, number(v)]);
+        let seconds = clock::seconds(at);
+        let point = |t: i64, v: f64| json!([clock::seconds(t), number(v)]);
         match self {
             Self::Scalar(n) => json!({"resultType": "scalar", "result": [seconds, number(*n)]}),
             Self::Text(s) => json!({"resultType": "string", "result": [seconds, s]}),
