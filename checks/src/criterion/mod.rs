@@ -9,6 +9,7 @@ mod detection_time;
 mod endpoints;
 mod error_budget;
 mod error_rate;
+mod jitter;
 mod kind;
 mod latency;
 mod max_outage;
@@ -35,6 +36,7 @@ pub use detection_time::DetectionTime;
 pub use endpoints::{Endpoints, EndpointsClaim};
 pub use error_budget::ErrorBudget;
 pub use error_rate::ErrorRate;
+pub use jitter::Jitter;
 pub(crate) use kind::CriterionKind;
 pub use latency::Latency;
 pub use max_outage::MaxOutage;
@@ -138,6 +140,9 @@ criteria! {
     PacketLoss;
     /// Quantiles of the time to a good answer: `{ p99: 300ms }`. A failed request counts as one that takes for ever.
     Latency;
+    /// Quantiles of the difference between the latencies of consecutive good samples: `{ p99: 50ms }`. A failed request has
+    /// no latency and breaks the pair.
+    Jitter;
     /// Quantiles of the round-trip time.
     Rtt;
     /// From the removal of each target to its replacement being ready; of a fault that removes pods (`deletePods`, `evictPods`).
