@@ -194,6 +194,7 @@ mod tests {
                 completed: at(slot * 100 + 10),
                 class: if bad(slot * 100) { Class::Refused } else { Class::Good },
                 responder: None,
+                phases: None,
                 seen: None,
             })
             .collect()

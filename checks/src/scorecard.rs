@@ -159,6 +159,24 @@ pub struct SeriesResult {
     pub outages: Vec<OutageResult>,
     /// Latency of the good answers, from when they were due.
     pub latency: Option<LatencyResult>,
+    /// How long each phase of the answered requests took, over HTTP.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseResult>,
+}
+
+/// How long one phase of the answered requests took. Seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseResult {
+    /// `dns`, `connect`, `tls` or `first byte`.
+    pub phase: String,
+    /// Requests that had it.
+    pub n: u64,
+    /// Median.
+    pub p50: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// The largest.
+    pub max: f64,
 }
 
 /// One outage. Seconds.

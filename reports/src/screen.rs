@@ -103,6 +103,14 @@ fn probe_lines(out: &mut String, probe: &ProbeResult) {
         all.good + all.bad,
         percent(all.coverage)
     );
+    let phases: Vec<String> = all
+        .phases
+        .iter()
+        .map(|phase| format!("{} {} / {}", phase.phase, seconds(phase.p50), seconds(phase.p99)))
+        .collect();
+    if !phases.is_empty() {
+        let _ = writeln!(out, "         phases p50 / p99: {}", phases.join(", "));
+    }
     for outage in &all.outages {
         let end = outage.end.map_or_else(|| "not ended".to_owned(), |end| format!("{end:.2} s"));
         let between = outage.high.map_or_else(|| "not ended".to_owned(), seconds);

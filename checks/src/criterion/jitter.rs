@@ -118,7 +118,17 @@ mod tests {
     fn sample(series: Series, slot: u64, class: Class, took: u64) -> Sample {
         let due = At::after_start(Duration::from_millis(slot * 100));
         let completed = due.plus(Duration::from_millis(took));
-        Sample { series, slot, scheduled: due, started: due, completed, class, responder: None, seen: None }
+        Sample {
+            series,
+            slot,
+            scheduled: due,
+            started: due,
+            completed,
+            class,
+            responder: None,
+            phases: None,
+            seen: None,
+        }
     }
 
     #[test]

@@ -29,7 +29,24 @@ pub(super) fn judge(
     let valid = probe.valid(&context.evidence.marks, during);
     let answered: Vec<Duration> = valid.iter().filter_map(|sample| answered(sample)).collect();
     let failed = (valid.len() - answered.len()) as u64;
-    Times { known: answered, failed, items: "samples", suffix: "" }.judge(share, target, context)
+    let judgement = Times { known: answered, failed, items: "samples", suffix: "" }.judge(share, target, context);
+    Judgement { message: judgement.message + &phases(&valid, share), ..judgement }
+}
+
+/// The same quantile of each phase of the answered requests, in words; empty where no phase was timed.
+fn phases(samples: &[&Sample], share: Ratio) -> String {
+    let timed = samples.iter().filter(|sample| sample.class.is_answered());
+    let timed: Vec<_> = timed.filter_map(|sample| Some(sample.phases?.named())).collect();
+    let Ok(quantile) = Quantile::new((share.get() * 1e6).round() as u32, 1_000_000) else { return String::new() };
+    let figure = |index: usize| {
+        let known = timed.iter().filter_map(|named| Some(Duration::from_secs_f64(named[index].1?)));
+        match Samples::new(known.collect(), 0).quantile(quantile)? {
+            Ranked::Within(length) => Some(format!("{} {}", timed[0][index].0, seconds(length.as_secs_f64()))),
+            Ranked::Never => None,
+        }
+    };
+    let figures: Vec<String> = (0..4).filter_map(figure).collect();
+    if figures.is_empty() { String::new() } else { format!("; phases at {}: {}", label(share), figures.join(", ")) }
 }
 
 /// Times of which a quantile is judged.

@@ -162,6 +162,7 @@ impl Record {
 mod tests {
     use super::super::{Change, Class, RECORD_SCHEMA, Series};
     use super::*;
+    use crate::record::RequestPhases;
     use std::time::Duration;
 
     fn lines() -> Vec<Line> {
@@ -190,6 +191,7 @@ mod tests {
             completed: at(301_234_567),
             class: Class::Http5xx,
             responder: Some("primary-cluster".into()),
+            phases: Some(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() }),
             seen: Some(serde_json::json!({"status": 503})),
         };
         vec![

@@ -4,10 +4,12 @@ mod chain;
 mod event;
 mod header;
 mod history;
+mod phases;
 mod sample;
 
 pub use chain::{Chain, ChainError};
 pub use event::{Event, Line, Phase, ReadBack};
 pub use header::{Change, CheckHeader, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
 pub use history::{Record, RecordError};
+pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::RequestPhases;
+
 /// A point in time: microseconds since t = 0 of the run, on the monotonic clock. Written as seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct At(u64);
@@ -164,6 +166,9 @@ pub struct Sample {
     /// Who answered, as the probe extracts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responder: Option<String>,
+    /// How long its phases took, of a request over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<RequestPhases>,
     /// What was seen, for the first bad samples of a stretch and for probes that observe more than good or bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<serde_json::Value>,

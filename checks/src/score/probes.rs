@@ -1,11 +1,12 @@
 //! What each probe saw, in counts and figures.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::evidence::{Evidence, ProbeEvidence};
 use crate::outage::{self, Outage};
 use crate::record::{At, Class, ProbeHeader, Sample, Series};
-use crate::scorecard::{LatencyResult, OutageResult, ProbeResult, SeriesResult};
+use crate::scorecard::{LatencyResult, OutageResult, PhaseResult, ProbeResult, SeriesResult};
 use crate::stats::latency::Latency;
 
 /// The figures of one probe.
@@ -48,6 +49,7 @@ fn figures(samples: &[&Sample], planned: u64, outages: &[Outage], end: At) -> Se
         coverage: if planned == 0 { 0.0 } else { (good + bad) as f64 / planned as f64 },
         outages: outages.iter().map(|outage| of_outage(outage, end)).collect(),
         latency: latency(samples),
+        phases: phases(samples),
     }
 }
 
@@ -80,4 +82,22 @@ fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
         max: figures.max?,
         unit: "s".into(),
     })
+}
+
+/// Of the right answers, late ones included, that have times of their phases.
+fn phases(samples: &[&Sample]) -> Vec<PhaseResult> {
+    let answered = samples.iter().filter(|sample| sample.class.is_answered());
+    let timed: Vec<_> = answered.filter_map(|sample| Some(sample.phases?.named())).collect();
+    let figures = |index: usize| {
+        let mut histogram = Latency::new().ok()?;
+        let mut name = "";
+        for (phase, seconds) in timed.iter().filter_map(|named| Some((named[index].0, named[index].1?))) {
+            histogram.record(Duration::from_secs_f64(seconds));
+            name = phase;
+        }
+        let figures = histogram.summary()?;
+        let (p50, p99, max) = (figures.p50?, figures.p99?, figures.max?);
+        Some(PhaseResult { phase: name.to_owned(), n: histogram.len(), p50, p99, max })
+    };
+    (0..4).filter_map(figures).collect()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use meshdrill_checks::record::{Class, Event, Sample, Series};
+use meshdrill_checks::record::{Class, Event, RequestPhases, Sample, Series};
 use meshdrill_checks::units::TimeSpan;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Interrupts, Recorder};
+use crate::net::Phases;
 use crate::plan::PlannedProbe;
 use crate::probe::{Answer, Observer, Outcome};
 
@@ -260,6 +261,7 @@ impl Lane {
             completed: clock.at(completed),
             class,
             responder: outcome.responder.clone(),
+            phases: phases(&outcome.phases),
             seen,
         };
         let at = clock.now();
@@ -273,4 +275,17 @@ impl Lane {
             self.shared.became_ready.notify_waiters();
         }
     }
+}
+
+/// The phases of a request for the record, to the microsecond; none if it had none.
+fn phases(phases: &Phases) -> Option<RequestPhases> {
+    let seconds = |phase: Option<Duration>| phase.map(|phase| (phase.as_secs_f64() * 1e6).round() / 1e6);
+    let Phases { dns, connect, tls, first_byte } = *phases;
+    let any = dns.or(connect).or(tls).or(first_byte).is_some();
+    any.then(|| RequestPhases {
+        dns: seconds(dns),
+        connect: seconds(connect),
+        tls: seconds(tls),
+        first_byte: seconds(first_byte),
+    })
 }

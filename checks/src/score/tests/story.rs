@@ -104,6 +104,7 @@ impl Story {
                 completed: at(due + 10),
                 class,
                 responder: None,
+                phases: None,
                 seen: Some(seen),
             };
             self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });
@@ -130,6 +131,7 @@ impl Story {
                 completed: at(due + took),
                 class,
                 responder: None,
+                phases: None,
                 seen: None,
             };
             self = self.event(due + took, Event::Sample { probe: "p".into(), sample });
