@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use meshdrill_lab::{Lab, LabConfig};
 
-async fn ask(lab: &Lab) -> Result<u16, Box<dyn std::error::Error>> {
+async fn request(lab: &Lab) -> Result<u16, Box<dyn std::error::Error>> {
     let stream = lab.dial("198.18.1.10", 80).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     let mut bad = 0;
     for _ in 0..5000 {
-        bad += usize::from(ask(&lab).await? != 200);
+        bad += usize::from(request(&lab).await? != 200);
     }
     println!("one request: {:?}, {bad} bad of 5000", begun.elapsed() / 5000);
     let begun = Instant::now();
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = tokio::time::Instant::now();
     for i in 0..6000 {
         tokio::time::sleep_until(start + Duration::from_millis(100) * i).await;
-        ask(&lab).await?;
+        request(&lab).await?;
     }
     println!("600 s at 10/s: {:?}", begun.elapsed());
     Ok(())

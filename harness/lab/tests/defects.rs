@@ -1,4 +1,4 @@
-//! Every defect starts, and what it breaks is broken: seen from outside, by the same requests a harness makes.
+//! Every defect starts and breaks what it describes, as seen by the requests of a harness.
 
 mod support;
 
@@ -7,7 +7,8 @@ use std::time::Duration;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 use serde_json::Value;
 use support::{
-    MERGE, Prober, REVIEWS, api, ask, client, delete, exec, get, lab, number, outage, pass, pods, query, scale, write,
+    MERGE, Prober, REVIEWS, api, client, delete, exec, get, lab, number, outage, pass, pods, query, request, scale,
+    write,
 };
 
 const PRIMARY: &str = "198.18.1.10";
@@ -146,9 +147,9 @@ async fn federation_lies_in_three_ways() {
     assert_eq!(number(&own, HUB, far).await, None, "what is labelled secondary is the primary's");
     let stale = lab(&["federation-stale"]);
     assert!(number(&stale, HUB, fresh).await.unwrap() > 30.0);
-    let nobody = lab(&["federation-service-without-endpoints"]);
-    assert_eq!(number(&nobody, HUB, r#"up{job="federate-peer"}"#).await, Some(0.0));
-    assert_eq!(number(&nobody, HUB, far).await, None);
+    let empty = lab(&["federation-service-without-endpoints"]);
+    assert_eq!(number(&empty, HUB, r#"up{job="federate-peer"}"#).await, Some(0.0));
+    assert_eq!(number(&empty, HUB, far).await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +215,7 @@ async fn policies_isolate_unless_the_network_ignores_them() {
                 "spec": {"podSelector": {"matchLabels": {"app": "reviews"}}, "policyTypes": ["Ingress", "Egress"]}});
             let path = "/apis/networking.k8s.io/v1/namespaces/bookinfo/networkpolicies";
             let (status, _) =
-                ask(&lab, "POST", &format!("api.{cluster}.lab"), 6443, path, Some(("application/json", policy)))
+                request(&lab, "POST", &format!("api.{cluster}.lab"), 6443, path, Some(("application/json", policy)))
                     .await
                     .unwrap();
             assert_eq!(status, 201);
@@ -250,7 +251,7 @@ async fn a_delay_is_felt_and_can_be_left_behind() {
     }
 }
 
-/// What ping in the first cluster's sleep pod says of the second's, and the other way round.
+/// The output of ping between the sleep pods of two clusters, in both directions.
 async fn pings(lab: &Lab) -> Vec<String> {
     let mut said = Vec::new();
     for (from, to) in [("primary", "secondary"), ("secondary", "primary")] {

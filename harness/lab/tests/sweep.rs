@@ -1,4 +1,4 @@
-//! The same faults under many seeds: what must cost nothing never does, what must cost seconds always does.
+//! The same faults with many seeds: some must never cost a request, others must always cost seconds.
 
 mod support;
 

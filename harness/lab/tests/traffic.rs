@@ -1,4 +1,4 @@
-//! What faults cost, measured as a user would: open loop, through the ingress.
+//! The requests that faults cost, measured open loop through the ingress.
 
 mod support;
 
@@ -96,7 +96,7 @@ async fn the_east_west_gateway_at_zero_costs_about_twelve_seconds() {
     assert!(bad > 60 && bad < 260, "a mixture: {bad}");
     let (bad, span) = outage(&own.finish().await);
     println!("own ingress: {bad} bad over {span:?}");
-    // The page of productpage pods in the primary is asked through the secondary's own gateway only from elsewhere.
+    // The share of responses from the secondary, before, during and after the outage.
     let remote = |from: f64, to: f64| {
         let inside =
             samples.iter().filter(|s| s.at.as_secs_f64() >= from && s.at.as_secs_f64() < to && s.status == 200);

@@ -1,4 +1,4 @@
-//! What the tests share: an HTTP client over `Lab::dial`, a kube client, and an open-loop prober.
+//! Shared by the tests: an HTTP client over `Lab::dial`, a kube client, and an open-loop prober.
 #![allow(dead_code, reason = "every test binary uses its part")]
 
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ pub fn lab(defects: &[&str]) -> Lab {
 }
 
 /// One request on a connection of its own: status and body.
-pub async fn ask(
+pub async fn request(
     lab: &Lab,
     method: &str,
     host: &str,
@@ -43,7 +43,7 @@ pub async fn ask(
 }
 
 pub async fn get(lab: &Lab, host: &str, port: u16, path: &str) -> (u16, String) {
-    ask(lab, "GET", host, port, path, None).await.expect("an answer")
+    request(lab, "GET", host, port, path, None).await.expect("an answer")
 }
 
 /// A GET to the API server of a cluster.
@@ -55,7 +55,7 @@ pub async fn api(lab: &Lab, cluster: &str, path: &str) -> Value {
 /// A write to the API server of a cluster.
 pub async fn write(lab: &Lab, cluster: &str, method: &str, path: &str, kind: &str, body: Value) -> (u16, Value) {
     let (status, body) =
-        ask(lab, method, &format!("api.{cluster}.lab"), 6443, path, Some((kind, body))).await.expect("an answer");
+        request(lab, method, &format!("api.{cluster}.lab"), 6443, path, Some((kind, body))).await.expect("an answer");
     (status, serde_json::from_str(&body).unwrap_or(Value::Null))
 }
 
@@ -92,7 +92,7 @@ pub struct Sample {
     /// When it was due, from the prober's start.
     pub at: Duration,
     pub took: Duration,
-    /// 0 for no answer.
+    /// 0 without a response.
     pub status: u16,
     pub body: String,
 }
@@ -103,7 +103,7 @@ impl Sample {
     }
 }
 
-/// Asks `path` at a steady rate, whatever the answers do, until dropped samples are collected with `finish`.
+/// Requests `path` at a steady rate, open loop; `finish` returns the samples.
 pub struct Prober {
     task: tokio::task::JoinHandle<Vec<tokio::task::JoinHandle<Sample>>>,
 }
@@ -119,8 +119,8 @@ impl Prober {
                 sleep_until(due).await;
                 let (lab, host) = (lab.clone(), host.clone());
                 samples.push(tokio::spawn(async move {
-                    let asked = timeout(Duration::from_secs(5), ask(&lab, "GET", &host, 80, path, None)).await;
-                    let (status, body) = asked.ok().and_then(Result::ok).unwrap_or((0, String::new()));
+                    let answer = timeout(Duration::from_secs(5), request(&lab, "GET", &host, 80, path, None)).await;
+                    let (status, body) = answer.ok().and_then(Result::ok).unwrap_or((0, String::new()));
                     Sample { at: due - begun, took: due.elapsed(), status, body }
                 }));
             }
@@ -188,12 +188,12 @@ pub async fn query(lab: &Lab, prometheus: &str, text: &str) -> Value {
     serde_json::from_str(&body).unwrap_or(Value::Null)
 }
 
-/// The single value of a query, `None` for an empty answer.
+/// The single value of a query; `None` for an empty result.
 pub async fn number(lab: &Lab, prometheus: &str, text: &str) -> Option<f64> {
     query(lab, prometheus, text).await["data"]["result"][0]["value"][1].as_str()?.parse().ok()
 }
 
-/// Runs a command: standard output, standard error and the status of its end.
+/// Runs a command: standard output, standard error and the exit status.
 pub async fn exec(
     api: &kube::Api<k8s_openapi::api::core::v1::Pod>,
     pod: &str,
