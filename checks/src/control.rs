@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::record::{At, Class, Event, Record, Sample};
+use crate::record::{At, Class, History, Record, Sample};
 use crate::scorecard::{ControlResult, ControlTarget, LostStretch};
 
 /// A stretch in which the runner was cut off: from the last answer before it to the first after it.
@@ -27,21 +27,24 @@ struct Target {
     asked: Vec<(At, At, bool)>,
 }
 
-fn targets(record: &Record) -> BTreeMap<&str, Target> {
+fn targets<'a>(history: &History<'a>) -> BTreeMap<&'a str, Target> {
     let mut targets: BTreeMap<&str, Target> = BTreeMap::new();
-    for line in &record.events {
-        if let Event::Control { target, outside, asked, answered } = &line.event {
-            let known = targets.entry(target).or_default();
-            known.outside = *outside;
-            known.asked.push((*asked, line.at, *answered));
-        }
+    for answer in &history.controls {
+        let known = targets.entry(answer.target).or_default();
+        known.outside = answer.outside;
+        known.asked.push((answer.asked, answer.settled, answer.answered));
     }
     targets
 }
 
 /// The stretches in which the runner was cut off.
 pub fn lost(record: &Record) -> Vec<Lost> {
-    let targets = targets(record);
+    lost_in(record, &record.history())
+}
+
+/// The same of a record whose history is known.
+pub(crate) fn lost_in(record: &Record, history: &History<'_>) -> Vec<Lost> {
+    let targets = targets(history);
     // What never answered controls nothing.
     let known: Vec<&Target> = targets.values().filter(|target| target.asked.iter().any(|asked| asked.2)).collect();
     let in_vain = |target: &Target, from, until| {
@@ -93,8 +96,13 @@ pub fn excused<'a>(record: &'a Record, lost: &[Lost]) -> Cow<'a, Record> {
 }
 
 /// What the control targets said, for the scorecard; none where none was asked.
-pub(crate) fn summarise(record: &Record, lost: &[Lost], judged: &Record) -> Option<ControlResult> {
-    let targets = targets(record);
+pub(crate) fn summarise(
+    record: &Record,
+    history: &History<'_>,
+    lost: &[Lost],
+    judged: &Record,
+) -> Option<ControlResult> {
+    let targets = targets(history);
     let count = |name: &str, wanted: &dyn Fn(&Sample) -> bool, record: &Record| {
         record.samples(name).iter().filter(|one| wanted(one)).count()
     };

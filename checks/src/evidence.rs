@@ -1,10 +1,9 @@
 //! The samples of every probe, with their outages, and the instants that divide the run: worked out once per record.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::outage::Outage;
-use crate::record::{At, ReadBack, Sample, Series};
+use crate::record::{At, History, ReadBack, SCENARIO, Sample, Series};
 use crate::window::{During, Marks};
 
 /// What is known of one probe.
@@ -17,7 +16,7 @@ pub struct ProbeEvidence<'a> {
     /// Its outages, over all its series.
     pub outages: Vec<Outage>,
     /// Why it could not measure, if it could not.
-    pub failed: Option<String>,
+    pub failed: Option<&'a str>,
     /// What became of what it wrote; none for probes that write nothing.
     pub read_back: Option<&'a ReadBack>,
 }
@@ -25,37 +24,16 @@ pub struct ProbeEvidence<'a> {
 /// The evidence of a run.
 #[derive(Debug)]
 pub struct Evidence<'a> {
+    /// What happened.
+    pub history: &'a History<'a>,
     /// The instants that divide it.
     pub marks: Marks,
     /// When it ends.
     pub end: At,
-    /// Every instant at which a fault took hold.
-    pub injections: Vec<At>,
-    /// When the runner itself had no network, in words; none if it always had.
+    /// When the runner itself had no network, as a clause; none if it always had.
     pub lost: Option<String>,
-    /// What each fault removed, and when its replacements were ready.
-    pub restarts: BTreeMap<&'a str, Restarts>,
-    /// Criteria that no run can meet, by id, and why.
-    pub infeasible: BTreeMap<&'a str, &'a str>,
-    /// Probes that the environment lacks something for, and what.
-    pub not_run: BTreeMap<&'a str, &'a str>,
-    /// Which fault took hold, and when, in order.
-    pub effects: Vec<(&'a str, At)>,
-    /// Which fault's undo was requested, and when, in order.
-    pub undos: Vec<(&'a str, At)>,
     /// The probes by name.
     pub probes: BTreeMap<&'a str, ProbeEvidence<'a>>,
-}
-
-/// What one fault removed.
-#[derive(Debug, Default)]
-pub struct Restarts {
-    /// When the first removal was asked for.
-    pub first: Option<At>,
-    /// How many objects were removed.
-    pub removed: usize,
-    /// How long each replacement took, from the removal it replaces.
-    pub replaced: Vec<Duration>,
 }
 
 /// The least coverage at which a probe's figures speak for the whole time.
@@ -71,17 +49,18 @@ impl<'a> Evidence<'a> {
 
     /// When a fault, or without a name any, first took hold.
     pub fn effective(&self, fault: Option<&str>) -> Option<At> {
-        first(&self.effects, fault)
+        first(&self.history.effects, fault)
     }
 
     /// When the undo of a fault, or without a name of any, was first asked for.
     pub fn undo_requested(&self, fault: Option<&str>) -> Option<At> {
-        first(&self.undos, fault)
+        first(&self.history.undo_requests, fault)
     }
 
     /// Why a probe, or the whole scenario, did not run.
     pub fn why_not_run(&self, probe: &str) -> Option<&'a str> {
-        self.not_run.get(probe).or_else(|| self.not_run.get("scenario")).copied()
+        let reason = |id| self.history.not_run.iter().rfind(|one| one.id == id).map(|one| one.reason);
+        reason(probe).or_else(|| reason(SCENARIO))
     }
 
     /// One probe's evidence.

@@ -1,8 +1,53 @@
 //! What the judging of one criterion yields.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::evidence::Evidence;
 use crate::stats::Confidence;
 use crate::verdict::Verdict;
+
+/// The unit of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Seconds.
+    #[serde(rename = "s")]
+    Seconds,
+    /// A share of 1.
+    #[serde(rename = "ratio")]
+    Ratio,
+    /// A number of things.
+    #[serde(rename = "count")]
+    Count,
+    /// A probability under the hypothesis that nothing differs.
+    #[serde(rename = "p-value")]
+    PValue,
+    /// Nothing was measured.
+    #[serde(rename = "")]
+    None,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Seconds => "s",
+            Self::Ratio => "ratio",
+            Self::Count => "count",
+            Self::PValue => "p-value",
+            Self::None => "",
+        })
+    }
+}
+
+/// What an inconclusive verdict lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// So many samples in all, with no more bad ones.
+    Samples(u64),
+    /// Answers for nearly all of the schedule.
+    Coverage,
+}
 
 /// A value within its bounds, and the verdict on it.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,20 +55,22 @@ pub(crate) struct Judgement {
     pub value: Option<f64>,
     pub low: Option<f64>,
     pub high: Option<f64>,
-    pub unit: &'static str,
+    pub unit: Unit,
     pub n: usize,
     pub verdict: Verdict,
     pub message: String,
+    /// What would decide an inconclusive verdict.
+    pub need: Option<Need>,
 }
 
 impl Judgement {
     /// A judgement without a value.
-    pub fn without_value(verdict: Verdict, unit: &'static str, message: impl Into<String>) -> Self {
-        Self { value: None, low: None, high: None, unit, n: 0, verdict, message: message.into() }
+    pub fn without_value(verdict: Verdict, unit: Unit, message: impl Into<String>) -> Self {
+        Self { value: None, low: None, high: None, unit, n: 0, verdict, message: message.into(), need: None }
     }
 
     /// No samples: never a pass.
-    pub fn no_samples(unit: &'static str) -> Self {
+    pub fn no_samples(unit: Unit) -> Self {
         Self::without_value(Verdict::Inconclusive, unit, "no samples: nothing was measured in this part of the run")
     }
 }

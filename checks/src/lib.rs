@@ -7,6 +7,7 @@ pub mod control;
 pub mod criterion;
 pub mod detection;
 mod evidence;
+pub mod exit_code;
 mod judgement;
 pub mod observe;
 pub mod outage;

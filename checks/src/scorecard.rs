@@ -1,12 +1,16 @@
 //! The judged run, as scripts read it (`scorecard.json`). Changes are additive only.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::record::{Change, Phase};
+use crate::exit_code::ExitCode;
+use crate::judgement::Unit;
+use crate::record::{Change, CheckStage, Phase};
 use crate::verdict::Verdict;
+use crate::window::During;
 
 /// The schema name written into every scorecard.
 pub const SCORECARD_SCHEMA: &str = "meshdrill.io/scorecard/v1";
@@ -22,7 +26,7 @@ pub struct Scorecard {
     /// The verdict on all of it.
     pub verdict: Verdict,
     /// The exit code this run alone ends with.
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
     /// One sentence that says why.
     pub message: String,
     /// The SLA lines.
@@ -86,6 +90,9 @@ pub struct CriterionResult {
     /// The fault, where it speaks of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// The part of the run that it judges; none where it judges no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<During>,
     /// The target as people write it.
     pub target: String,
     /// The measured value; none if nothing could be measured.
@@ -94,10 +101,13 @@ pub struct CriterionResult {
     pub low: Option<f64>,
     /// Upper end of its interval; none where the end was not seen.
     pub high: Option<f64>,
-    /// `s` or `ratio` or `count`.
-    pub unit: String,
-    /// How many samples it rests on.
+    /// The unit of value, low and high.
+    pub unit: Unit,
+    /// How many samples it is judged by.
     pub n: usize,
+    /// How many samples would decide it, with no more bad ones; none where it is decided, or where more samples decide nothing.
+    #[serde(default, rename = "neededSamples", skip_serializing_if = "Option::is_none")]
+    pub needed_samples: Option<u64>,
     /// The judgement.
     pub verdict: Verdict,
     /// Measured value first, then the bound and what would change the verdict.
@@ -109,8 +119,8 @@ pub struct CriterionResult {
 pub struct CheckResult {
     /// Its id.
     pub id: String,
-    /// steadyState, recovered, verify or checks.
-    pub phase: String,
+    /// Where it stands in the scenario.
+    pub phase: CheckStage,
     /// The judgement.
     pub verdict: Verdict,
     /// What was seen.
@@ -213,8 +223,8 @@ pub struct LatencyResult {
     pub p999: f64,
     /// The largest.
     pub max: f64,
-    /// `s`.
-    pub unit: String,
+    /// Seconds.
+    pub unit: Unit,
 }
 
 /// What one fault did.
@@ -238,10 +248,35 @@ pub struct FaultResult {
     pub seen: Option<f64>,
     /// Whether it was.
     pub took_effect: bool,
-    /// `verified`, `not-needed`, `failed` or `not-run`.
-    pub undo: String,
+    /// What became of its undo.
+    pub undo: UndoState,
     /// What proves the effect, or what was looked for in vain.
     pub message: String,
+}
+
+/// What became of an undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoState {
+    /// It was verified.
+    Verified,
+    /// The fault ends by itself.
+    NotNeeded,
+    /// It could not be done or not be verified.
+    Failed,
+    /// It was not begun.
+    NotRun,
+}
+
+impl fmt::Display for UndoState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Verified => "verified",
+            Self::NotNeeded => "not-needed",
+            Self::Failed => "failed",
+            Self::NotRun => "not-run",
+        })
+    }
 }
 
 /// Something that was left out.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outage::Outage;
-use crate::record::{At, Event, Phase, Record, Sample};
+use crate::record::{At, Sample};
 
 /// Which part of the run a criterion looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -33,7 +33,7 @@ impl During {
 }
 
 /// The instants that divide a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marks {
     /// When the first fault was asked for.
     pub requested: Option<At>,
@@ -48,34 +48,6 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Reads them from a record.
-    pub fn of(record: &Record) -> Self {
-        let mut marks = Self {
-            requested: None,
-            effective: None,
-            undone: None,
-            undo_requested: None,
-            observing: record.phase(Phase::Observe),
-        };
-        for line in &record.events {
-            match &line.event {
-                Event::FaultRequested { .. } => {
-                    marks.requested.get_or_insert(line.at);
-                }
-                Event::FaultEffective { .. } => {
-                    marks.effective = marks.effective.or(line.took_hold().map(|(_, at)| at));
-                    marks.undone = Some(line.at);
-                }
-                Event::UndoRequested { .. } => {
-                    marks.undo_requested.get_or_insert(line.at);
-                }
-                Event::UndoVerified { .. } => marks.undone = Some(line.at),
-                _ => {}
-            }
-        }
-        marks
-    }
-
     /// The samples of one part of the run, by when they were due. `outages` are those of the same probe: the part
     /// `recovered` begins after the last of them, or never if that has no end.
     pub fn select<'a>(&self, samples: &[&'a Sample], outages: &[Outage], during: During) -> Vec<&'a Sample> {

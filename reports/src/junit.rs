@@ -1,6 +1,7 @@
 //! `junit.xml`: one suite per run, one case per criterion and check, and four that every run has. Never zero cases.
 
-use meshdrill_checks::record::Phase;
+use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::record::{CheckStage, Phase};
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::verdict::Verdict;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
@@ -31,7 +32,7 @@ fn suite(run: &Run<'_>) -> TestSuite {
     ] {
         suite.add_property(Property::new(name, inert(value)));
     }
-    for (name, verdict, message) in standing_cases(card, run.record.is_complete()) {
+    for (name, verdict, message) in standing_cases(card, run.record.history().finished) {
         suite.add_test_case(case(&class, name, verdict, &message, &message));
     }
     for criterion in &card.criteria {
@@ -49,7 +50,11 @@ fn suite(run: &Run<'_>) -> TestSuite {
         suite.add_test_case(case(&class, &criterion.id, criterion.verdict, &criterion.message, &details));
     }
     for check in &card.checks {
-        let name = if check.phase == "checks" { check.id.clone() } else { format!("{}/{}", check.phase, check.id) };
+        let name = if check.phase == CheckStage::Checks {
+            check.id.clone()
+        } else {
+            format!("{}/{}", check.phase.key(), check.id)
+        };
         suite.add_test_case(case(&class, &name, check.verdict, &check.message, &check.message));
     }
     suite
@@ -57,7 +62,7 @@ fn suite(run: &Run<'_>) -> TestSuite {
 
 /// The cases that every run has. Of a run that did not reach its end only what it wrote down is known.
 fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdict, String)> {
-    let refused = card.exit_code == 3;
+    let refused = card.exit_code == ExitCode::Refused;
     let cut_short = || (Verdict::Error, "the run did not reach its end".to_owned());
     let begun = card.timeline.iter().any(|entry| entry.phase != Phase::Preflight);
     let preflight = if refused {
@@ -82,7 +87,7 @@ fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdic
             card.faults.iter().map(|fault| format!("{}: {}", fault.id, fault.message)).collect::<Vec<_>>().join("; ");
         if bad.is_empty() { (Verdict::Pass, words) } else { (Verdict::Error, bad.join("; ")) }
     };
-    let valid = if card.exit_code == 13 {
+    let valid = if card.exit_code == ExitCode::Invalid {
         (Verdict::Error, card.message.clone())
     } else if refused {
         (Verdict::NotRun, "nothing was measured".to_owned())

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use meshdrill_checks::scorecard::{CriterionResult, ProbeResult, Scorecard};
+use meshdrill_checks::criterion::During;
+use meshdrill_checks::record::CheckStage;
+use meshdrill_checks::scorecard::{ProbeResult, Scorecard};
 use meshdrill_checks::units::{percent, seconds};
 use meshdrill_checks::verdict::Verdict;
 
@@ -35,9 +37,11 @@ pub fn screen(run: &Run<'_>) -> String {
         let _ = writeln!(out, "  {} {}  (target {})", mark(criterion.verdict), criterion.id, criterion.target);
         let _ = writeln!(out, "         {}", inert(&criterion.message));
     }
-    // A criterion's id ends with the part of the run that it is judged by.
-    let (fault, all): (Vec<_>, Vec<_>) =
-        card.criteria.iter().filter(|one| lacks_samples(one)).partition(|one| one.id.ends_with("-fault"));
+    let (fault, all): (Vec<_>, Vec<_>) = card
+        .criteria
+        .iter()
+        .filter(|one| one.needed_samples.is_some())
+        .partition(|one| one.during == Some(During::Fault));
     if !all.is_empty() {
         let _ = writeln!(
             out,
@@ -51,7 +55,7 @@ pub fn screen(run: &Run<'_>) -> String {
         );
     }
     for check in &card.checks {
-        let phase = if check.phase == "checks" { String::new() } else { format!("{} ", check.phase) };
+        let phase = if check.phase == CheckStage::Checks { String::new() } else { format!("{} ", check.phase.key()) };
         let _ = writeln!(out, "  {} {phase}{}", mark(check.verdict), check.id);
         let _ = writeln!(out, "         {}", inert(&check.message));
     }
@@ -77,11 +81,6 @@ pub fn screen(run: &Run<'_>) -> String {
         let _ = writeln!(out, "  {}", inert(&card.message));
     }
     out
-}
-
-/// Whether it could not be decided because there are too few samples.
-fn lacks_samples(criterion: &CriterionResult) -> bool {
-    criterion.verdict == Verdict::Inconclusive && criterion.message.contains("insufficient evidence")
 }
 
 fn probe_lines(out: &mut String, probe: &ProbeResult) {

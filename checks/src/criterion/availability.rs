@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, ErrorBudget, OrDefault, Over, RowKey, RowOptions};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::stats::Confidence;
 use crate::stats::poisson;
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
@@ -80,7 +80,7 @@ impl CriterionKind for Availability {
         let n = samples.len();
         let bad = samples.iter().filter(|sample| sample.class.is_bad()).count();
         let Some(proportion) = Proportion::new(bad as u64, n as u64).ok().filter(|_| n > 0) else {
-            return Judgement::no_samples("ratio");
+            return Judgement::no_samples(Unit::Ratio);
         };
         let value = 1.0 - bad as f64 / n as f64;
         let low = 1.0 - proportion.upper(context.confidence);
@@ -98,9 +98,11 @@ impl CriterionKind for Availability {
             percent(low),
             percent(context.confidence.level())
         );
+        let mut need = None;
         if verdict == Verdict::Inconclusive
             && let Ok(needed) = samples_for_failures(bad as u64, self.target.get(), context.confidence)
         {
+            need = Some(Need::Samples(needed));
             message += &format!(
                 "; insufficient evidence for {}: needs {needed} samples with {}, has {n}",
                 self.target,
@@ -112,7 +114,7 @@ impl CriterionKind for Availability {
         }
         message += &outage_bound(probe, context);
         message += &worst_minute(probe);
-        Judgement { value: Some(value), low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }
+        Judgement { value: Some(value), low: Some(low), high: Some(high), unit: Unit::Ratio, n, verdict, message, need }
     }
 }
 

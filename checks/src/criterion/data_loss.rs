@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::share::{by_bounds, needed};
 use super::{Claim, CriterionKind, CriterionRow, LossTarget, Measure, Mismatch, RowOptions, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::outage::SUSTAINED_SAMPLES;
 use crate::stats::Confidence;
 use crate::stats::proportion::Proportion;
@@ -57,11 +57,11 @@ impl CriterionKind for DataLoss {
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
         let Some(found) = probe.read_back else {
             let message = "nothing was read back, so nothing is known of what was written";
-            return Judgement::without_value(Verdict::Inconclusive, "ratio", message);
+            return Judgement::without_value(Verdict::Inconclusive, Unit::Ratio, message);
         };
         let (n, lost) = (found.acknowledged as usize, found.lost.len());
         let Some(proportion) = Proportion::new(lost as u64, n as u64).ok().filter(|_| n > 0) else {
-            return Judgement::no_samples("ratio");
+            return Judgement::no_samples(Unit::Ratio);
         };
         // What could not be read back may be lost: a pass must hold if it is, and a fail if it is not.
         let unread = found.unread as usize;
@@ -81,15 +81,18 @@ impl CriterionKind for DataLoss {
         if found.unread > 0 {
             message += &format!("; {} could not be read back: {}", found.unread, found.why);
         }
-        if verdict == Verdict::Inconclusive && found.unread == 0 {
-            message += &needed(lost, self.target, context.confidence).map_or_else(String::new, |needed| {
-                format!(
-                    "; insufficient evidence: needs {needed} acknowledged writes with {}, has {n}",
-                    no_more(lost as u64, "lost")
-                )
-            });
+        let mut need = None;
+        if verdict == Verdict::Inconclusive
+            && found.unread == 0
+            && let Some(needed) = needed(lost, self.target, context.confidence)
+        {
+            need = Some(Need::Samples(needed));
+            message += &format!(
+                "; insufficient evidence: needs {needed} acknowledged writes with {}, has {n}",
+                no_more(lost as u64, "lost")
+            );
         }
         let value = Some(lost as f64 / n as f64);
-        Judgement { value, low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }
+        Judgement { value, low: Some(low), high: Some(high), unit: Unit::Ratio, n, verdict, message, need }
     }
 }

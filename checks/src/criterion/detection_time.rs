@@ -9,7 +9,7 @@ use super::notification::{Look, Told, told};
 use super::{Claim, CriterionKind, CriterionRow, Measure, Mismatch, ProbeFacts, RowKey, RowOptions, SubjectFacts};
 use crate::detection::Stage;
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::observe::alertmanager::AlertState as Received;
 use crate::observe::prometheus::AlertState;
 use crate::record::{At, Sample};
@@ -65,12 +65,12 @@ impl CriterionKind for DetectionTime {
         let looks: Vec<Look<'_>> = probe.samples.iter().filter_map(|sample| look(sample)).collect();
         let n = looks.len();
         if n == 0 {
-            return Judgement::no_samples("s");
+            return Judgement::no_samples(Unit::Seconds);
         }
         let Some(t0) = context.evidence.effective(fault) else {
             return Judgement::without_value(
                 Verdict::NotRun,
-                "s",
+                Unit::Seconds,
                 "no fault took effect, so there was nothing to detect",
             );
         };
@@ -78,7 +78,7 @@ impl CriterionKind for DetectionTime {
             && early.standing.state != AlertState::Inactive
         {
             let message = format!("the alert was {} before the fault took effect", early.standing);
-            return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+            return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, Unit::Seconds, message) };
         }
         let during: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.completed >= t0).collect();
         let (reached, unclear) = stages(&looks, &during, until, t0);
@@ -99,7 +99,16 @@ impl CriterionKind for DetectionTime {
         };
         let message = format!("{} after the fault took effect ({stages}{resolved}; n {n})", words(high));
         let value = Some(high.as_secs_f64());
-        Judgement { value, low: Some(low.as_secs_f64()), high: value, unit: "s", n, verdict, message }
+        Judgement {
+            value,
+            low: Some(low.as_secs_f64()),
+            high: value,
+            unit: Unit::Seconds,
+            n,
+            verdict,
+            message,
+            need: None,
+        }
     }
 }
 
@@ -199,7 +208,7 @@ impl Missed<'_> {
         };
         if let Some(unclear) = &self.unclear {
             let message = format!("{far}; {unclear}");
-            return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+            return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, Unit::Seconds, message) };
         }
         let verdict = if watched >= target.0 { Verdict::Fail } else { Verdict::Inconclusive };
         let needed = watched.min(target.0);
@@ -208,7 +217,7 @@ impl Missed<'_> {
             let blind = words(gap);
             let message =
                 format!("nobody could look for {blind} while the fault was held, so it is not known: {far}{why}");
-            return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+            return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, Unit::Seconds, message) };
         }
         let held = if verdict == Verdict::Fail {
             String::new()
@@ -216,7 +225,11 @@ impl Missed<'_> {
             format!("; the fault was held for less than the target, {}", words(watched))
         };
         let message = format!("not detected: {} was not reached, {far}{why}{held}", until.word());
-        Judgement { low: Some(watched.as_secs_f64()), n: self.n, ..Judgement::without_value(verdict, "s", message) }
+        Judgement {
+            low: Some(watched.as_secs_f64()),
+            n: self.n,
+            ..Judgement::without_value(verdict, Unit::Seconds, message)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, Measure, Mismatch, RowKey, RowOptions, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::record::Sample;
 use crate::verdict::Verdict;
 
@@ -62,8 +62,8 @@ impl CriterionKind for Endpoints {
         parts.join("; ")
     }
 
-    fn during(&self) -> During {
-        self.during
+    fn during(&self) -> Option<During> {
+        Some(self.during)
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
@@ -82,10 +82,14 @@ impl CriterionKind for Endpoints {
         samples.retain(|sample| sample.class.is_valid());
         let n = samples.len();
         if n == 0 {
-            return Judgement::no_samples("count");
+            return Judgement::no_samples(Unit::Count);
         }
         if expect.flow.is_empty() && expect.flow_subsets.is_empty() {
-            return Judgement::without_value(Verdict::Error, "count", "the criterion wants nothing to have been seen");
+            return Judgement::without_value(
+                Verdict::Error,
+                Unit::Count,
+                "the criterion wants nothing to have been seen",
+            );
         }
         let owners = growth(&samples, "flow");
         let subsets = growth(&samples, "flowSubsets");
@@ -110,7 +114,7 @@ impl CriterionKind for Endpoints {
             )
         };
         let value = Some(silent.len() as f64);
-        Judgement { value, low: value, high: value, unit: "count", n, verdict, message }
+        Judgement { value, low: value, high: value, unit: Unit::Count, n, verdict, message, need: None }
     }
 }
 

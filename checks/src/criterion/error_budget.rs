@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Availability, CriterionKind, CriterionRow, During};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::outage;
 use crate::units::{Ratio, TimeSpan, percent, seconds};
 use crate::verdict::Verdict;
@@ -38,7 +38,7 @@ impl CriterionKind for ErrorBudget {
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
         let n = probe.valid(&context.evidence.marks, During::All).len();
         if n == 0 {
-            return Judgement::no_samples("s");
+            return Judgement::no_samples(Unit::Seconds);
         }
         let total = self.over.as_secs_f64() * self.target.complement();
         let allowed = total * self.spend.get();
@@ -60,6 +60,6 @@ impl CriterionKind for ErrorBudget {
             if share.is_finite() { percent(share) } else { "there is no budget".to_owned() },
             self.over
         );
-        Judgement { value: Some(spent), low: Some(low), high, unit: "s", n, verdict, message }
+        Judgement { value: Some(spent), low: Some(low), high, unit: Unit::Seconds, n, verdict, message, need: None }
     }
 }

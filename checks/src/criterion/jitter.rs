@@ -54,8 +54,8 @@ impl CriterionKind for Jitter {
         format!("< {}", self.target)
     }
 
-    fn during(&self) -> During {
-        self.during
+    fn during(&self) -> Option<During> {
+        Some(self.during)
     }
 
     fn needed_samples(&self, confidence: Confidence) -> Option<u64> {

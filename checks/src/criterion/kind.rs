@@ -2,7 +2,7 @@
 
 use super::{During, Mismatch, ProbeFacts, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::stats::Confidence;
 use crate::verdict::Verdict;
 
@@ -14,9 +14,13 @@ pub(crate) trait CriterionKind {
     fn id_suffix(&self) -> String;
     /// The target as people write it: `>= 99.95%`, `< 5m`.
     fn target(&self) -> String;
-    /// The part of the run that decides it.
-    fn during(&self) -> During {
-        During::All
+    /// The part of the run that its row names; none for criteria that judge no part.
+    fn during(&self) -> Option<During> {
+        None
+    }
+    /// The part of the run whose samples decide it.
+    fn sampled_in(&self) -> During {
+        self.during().unwrap_or_default()
     }
     /// How many clean samples it needs to pass; none where a few are enough, or no number is.
     fn needed_samples(&self, _: Confidence) -> Option<u64> {
@@ -39,11 +43,11 @@ pub(crate) trait CriterionKind {
     /// Judges a probe.
     fn judge_probe(&self, _: &ProbeEvidence<'_>, _: &Context<'_>) -> Judgement {
         let message = format!("{} speaks of a fault, not of a probe", self.name());
-        Judgement::without_value(Verdict::Error, "s", message)
+        Judgement::without_value(Verdict::Error, Unit::Seconds, message)
     }
     /// Judges a fault.
     fn judge_fault(&self, _fault: &str, _: &Context<'_>) -> Judgement {
-        Judgement::without_value(Verdict::Error, "", "this criterion speaks of a probe, not of a fault")
+        Judgement::without_value(Verdict::Error, Unit::None, "this criterion speaks of a probe, not of a fault")
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, RowOptions, time_limit};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::record::Sample;
 use crate::units::{TimeSpan, seconds};
 
@@ -41,7 +41,7 @@ impl CriterionKind for MaxOutage {
         let valid: Vec<&Sample> = probe.samples.iter().copied().filter(|sample| sample.class.is_valid()).collect();
         let n = valid.len();
         if n == 0 {
-            return Judgement::no_samples("s");
+            return Judgement::no_samples(Unit::Seconds);
         }
         let stretches: Vec<_> = probe.outages.iter().flat_map(|outage| &outage.stretches).collect();
         let open = stretches.iter().any(|stretch| stretch.end.is_none());

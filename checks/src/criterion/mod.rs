@@ -173,9 +173,14 @@ impl Claim {
         self.as_kind().target()
     }
 
-    /// The part of the run that decides it.
-    pub fn during(&self) -> During {
+    /// The part of the run that its row names; none for criteria that judge no part.
+    pub fn during(&self) -> Option<During> {
         self.as_kind().during()
+    }
+
+    /// The part of the run whose samples decide it.
+    pub fn sampled_in(&self) -> During {
+        self.as_kind().sampled_in()
     }
 
     /// Whether more samples, of a kind that a longer observation yields, can decide it.

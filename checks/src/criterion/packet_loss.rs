@@ -41,8 +41,8 @@ impl CriterionKind for PacketLoss {
         format!("<= {}", self.target)
     }
 
-    fn during(&self) -> During {
-        self.during
+    fn during(&self) -> Option<During> {
+        Some(self.during)
     }
 
     fn needed_samples(&self, confidence: Confidence) -> Option<u64> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::record::Sample;
 use crate::stats::proportion::{Proportion, samples_for_failures};
 use crate::stats::quantile::{Quantile, Ranked, Samples};
@@ -71,10 +71,10 @@ impl Times {
         let (Ok(quantile), Ok(proportion)) =
             (Quantile::new((share.get() * 1e6).round() as u32, 1_000_000), Proportion::new(above, n as u64))
         else {
-            return Judgement::without_value(Verdict::Error, "s", format!("there is no quantile {share}"));
+            return Judgement::without_value(Verdict::Error, Unit::Seconds, format!("there is no quantile {share}"));
         };
         if n == 0 {
-            return Judgement::no_samples("s");
+            return Judgement::no_samples(Unit::Seconds);
         }
         let allowed = share.complement();
         let least = proportion.lower(context.confidence);
@@ -94,9 +94,11 @@ impl Times {
             upper.map_or_else(|| "unknown".to_owned(), words),
             suffix,
         );
+        let mut need = None;
         match verdict {
             Verdict::Inconclusive => {
                 if let Ok(needed) = samples_for_failures(above, share.get(), context.confidence) {
+                    need = Some(Need::Samples(needed));
                     message += &format!(
                         "; insufficient evidence: needs {needed} {items} with {}, has {n}",
                         no_more(above, "slow")
@@ -116,10 +118,11 @@ impl Times {
             value: value.and_then(finite),
             low: None,
             high: upper.and_then(finite),
-            unit: "s",
+            unit: Unit::Seconds,
             n,
             verdict,
             message,
+            need,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, OrDefault, RowOptions, time_limit};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::outage::{Outage, SUSTAINED_SAMPLES};
 use crate::record::{At, Sample};
 use crate::stats::Confidence;
@@ -44,7 +44,7 @@ impl CriterionKind for RecoveryTime {
         format!("< {}", self.target)
     }
 
-    fn during(&self) -> During {
+    fn sampled_in(&self) -> During {
         During::Recovered
     }
 
@@ -58,7 +58,7 @@ impl CriterionKind for RecoveryTime {
 
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
         let Some(t0) = context.evidence.marks.effective else {
-            return Judgement::without_value(Verdict::Error, "s", "no fault took effect, so there is no t0");
+            return Judgement::without_value(Verdict::Error, Unit::Seconds, "no fault took effect, so there is no t0");
         };
         let after = since(probe, t0);
         let n = after.len();
@@ -67,7 +67,7 @@ impl CriterionKind for RecoveryTime {
         if n < SUSTAINED_SAMPLES {
             let message =
                 format!("{n} samples after the fault; {SUSTAINED_SAMPLES} are needed to call anything recovered");
-            return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, "s", message) };
+            return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, Unit::Seconds, message) };
         }
         let Some(worst) = caused.iter().max_by_key(|outage| (outage.end.is_none(), recovery(outage, context, t0)))
         else {
@@ -80,7 +80,7 @@ impl CriterionKind for RecoveryTime {
         match worst.end {
             Some(end) => {
                 let value = end.since(from);
-                let requested = context.evidence.marks.requested.filter(|_| context.evidence.injections.len() < 2);
+                let requested = context.evidence.marks.requested.filter(|_| context.evidence.history.effects.len() < 2);
                 let second = requested.map_or_else(String::new, |requested| {
                     format!("; {} after it was requested", seconds(end.since(requested).as_secs_f64()))
                 });
@@ -114,7 +114,7 @@ fn since<'a>(probe: &ProbeEvidence<'a>, t0: At) -> Vec<&'a Sample> {
 
 /// When the injection took hold that an outage is counted from: the last one before the outage began.
 fn injected_before(outage: &Outage, context: &Context<'_>, t0: At) -> At {
-    context.evidence.injections.iter().copied().filter(|at| *at <= outage.start).max().unwrap_or(t0)
+    context.evidence.history.effects.iter().map(|(_, at)| *at).filter(|at| *at <= outage.start).max().unwrap_or(t0)
 }
 
 fn recovery(outage: &Outage, context: &Context<'_>, t0: At) -> Duration {

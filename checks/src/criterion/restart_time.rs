@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, Mismatch, OrDefault, RowOptions, SubjectFacts, SubjectKind};
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Unit};
 use crate::units::{TimeSpan, seconds};
 use crate::verdict::Verdict;
 
@@ -48,13 +48,14 @@ impl CriterionKind for RestartTime {
     }
 
     fn judge_fault(&self, fault: &str, context: &Context<'_>) -> Judgement {
-        let Some(restarts) = context.evidence.restarts.get(fault) else {
-            return Judgement::without_value(Verdict::Error, "s", "nothing was removed by this fault");
+        let Some(restarts) = context.evidence.history.faults.get(fault).filter(|fault| fault.requested.is_some())
+        else {
+            return Judgement::without_value(Verdict::Error, Unit::Seconds, "nothing was removed by this fault");
         };
         let n = restarts.removed;
         let missing = n.saturating_sub(restarts.replaced.len());
         let slowest = restarts.replaced.iter().max().copied();
-        let waited = restarts.first.map_or(0.0, |first| context.evidence.end.since(first).as_secs_f64());
+        let waited = restarts.first_requested.map_or(0.0, |first| context.evidence.end.since(first).as_secs_f64());
         let (verdict, message) = match (missing, slowest) {
             (0, Some(slowest)) => {
                 let verdict = if slowest < self.target.0 { Verdict::Pass } else { Verdict::Fail };
@@ -70,6 +71,6 @@ impl CriterionKind for RestartTime {
             ),
         };
         let value = slowest.filter(|_| missing == 0).map(|slowest| slowest.as_secs_f64());
-        Judgement { value, low: value, high: value, unit: "s", n, verdict, message }
+        Judgement { value, low: value, high: value, unit: Unit::Seconds, n, verdict, message, need: None }
     }
 }

@@ -1,7 +1,7 @@
 //! Shares of bad samples, judged by their exact upper bound.
 
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::outage::SUSTAINED_SAMPLES;
 use crate::stats::Confidence;
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
@@ -57,22 +57,24 @@ pub(super) fn judge(
     let n = samples.len();
     let bad = samples.iter().filter(|sample| sample.class.is_bad()).count();
     let Some(proportion) = Proportion::new(bad as u64, n as u64).ok().filter(|_| n > 0) else {
-        return Judgement::no_samples("ratio");
+        return Judgement::no_samples(Unit::Ratio);
     };
     let (low, high) = (proportion.lower(context.confidence), proportion.upper(context.confidence));
     let verdict = by_bounds(bad, n, (low, high), target);
     let mut message = format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
-    if verdict == Verdict::Inconclusive {
-        message += &needed(bad, target, context.confidence).map_or_else(String::new, |needed| {
-            format!(
-                "; insufficient evidence for <= {target}: needs {needed} samples with {}, has {n}",
-                no_more(bad as u64, word)
-            )
-        });
+    let mut need = None;
+    if verdict == Verdict::Inconclusive
+        && let Some(needed) = needed(bad, target, context.confidence)
+    {
+        need = Some(Need::Samples(needed));
+        message += &format!(
+            "; insufficient evidence for <= {target}: needs {needed} samples with {}, has {n}",
+            no_more(bad as u64, word)
+        );
     }
     if verdict == Verdict::Fail {
         message += &failures(&samples);
     }
     let value = Some(bad as f64 / n as f64);
-    Judgement { value, low: Some(low), high: Some(high), unit: "ratio", n, verdict, message }
+    Judgement { value, low: Some(low), high: Some(high), unit: Unit::Ratio, n, verdict, message, need }
 }

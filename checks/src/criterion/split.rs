@@ -10,7 +10,7 @@ use super::{
     Claim, CriterionKind, CriterionRow, During, Measure, Mismatch, ProbeFacts, RowKey, RowOptions, SubjectFacts,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::stats::Confidence;
 use crate::stats::split::{Finding, Part, compare, samples_to_confirm};
 use crate::units::percent;
@@ -67,8 +67,8 @@ impl CriterionKind for Split {
         format!("{} {}", self.by, parts.join(" / "))
     }
 
-    fn during(&self) -> During {
-        self.during
+    fn during(&self) -> Option<During> {
+        Some(self.during)
     }
 
     fn needed_samples(&self, confidence: Confidence) -> Option<u64> {
@@ -111,7 +111,7 @@ impl CriterionKind for Split {
             n += 1;
         }
         if n == 0 {
-            return Judgement::no_samples("p-value");
+            return Judgement::no_samples(Unit::PValue);
         }
         let parts: Vec<Part> = counts
             .iter()
@@ -123,7 +123,7 @@ impl CriterionKind for Split {
             .collect();
         let split = match compare(&parts, context.confidence) {
             Ok(split) => split,
-            Err(error) => return Judgement::without_value(Verdict::Error, "p-value", error.to_string()),
+            Err(error) => return Judgement::without_value(Verdict::Error, Unit::PValue, error.to_string()),
         };
         let share = |share: &crate::stats::split::Share| {
             let seen = share.share.map_or_else(|| "?".to_owned(), percent);
@@ -131,16 +131,18 @@ impl CriterionKind for Split {
         };
         let shares = split.shares.iter().map(share).collect::<Vec<_>>().join(", ");
         let p = split.p_value.map_or_else(String::new, |p| format!("; p {p:.2e}"));
-        let (verdict, word) = match split.finding {
-            Finding::Consistent => (Verdict::Pass, String::new()),
+        let (verdict, need, word) = match split.finding {
+            Finding::Consistent => (Verdict::Pass, None, String::new()),
             Finding::Inconsistent => {
-                (Verdict::Fail, format!(": not the declared split at {}", percent(context.confidence.level())))
+                (Verdict::Fail, None, format!(": not the declared split at {}", percent(context.confidence.level())))
             }
-            Finding::TooFew => {
-                (Verdict::Inconclusive, format!(": insufficient evidence: needs {} answers, has {n}", split.needed))
-            }
+            Finding::TooFew => (
+                Verdict::Inconclusive,
+                Some(Need::Samples(split.needed)),
+                format!(": insufficient evidence: needs {} answers, has {n}", split.needed),
+            ),
         };
         let message = format!("by {by}: {shares}{p}{word}");
-        Judgement { value: split.p_value, low: None, high: None, unit: "p-value", n, verdict, message }
+        Judgement { value: split.p_value, low: None, high: None, unit: Unit::PValue, n, verdict, message, need }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::judgement::Judgement;
+use crate::judgement::{Judgement, Unit};
 use crate::record::Sample;
 use crate::units::TimeSpan;
 use crate::verdict::Verdict;
@@ -21,7 +21,16 @@ pub(super) fn judge(
         _ if low >= target.as_secs_f64() => Verdict::Fail,
         _ => Verdict::Inconclusive,
     };
-    Judgement { value, low: Some(low), high: high.map(|high| high.as_secs_f64()), unit: "s", n, verdict, message }
+    Judgement {
+        value,
+        low: Some(low),
+        high: high.map(|high| high.as_secs_f64()),
+        unit: Unit::Seconds,
+        n,
+        verdict,
+        message,
+        need: None,
+    }
 }
 
 /// The longest time in which nothing could have been seen: from one answer's due time to the next answer.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{At, Header, Sample};
+use super::{At, CheckStage, Header, Sample};
 use crate::verdict::Verdict;
 
 /// The fixed phases of a run, in their order.
@@ -132,8 +132,8 @@ pub enum Event {
     Check {
         /// Its id.
         id: String,
-        /// Where it stands in the scenario: steadyState, recovered, verify or checks.
-        stage: String,
+        /// Where it stands in the scenario.
+        stage: CheckStage,
         /// What it says.
         verdict: Verdict,
         /// The measured value first, then what was expected.
@@ -253,13 +253,9 @@ pub struct Line {
     pub event: Event,
 }
 
-impl Line {
-    /// Which fault took hold by this event, and when: its t0. The event itself is written when that was seen, which may be
-    /// seconds later where the proof is a request that must fail.
-    pub fn took_hold(&self) -> Option<(&str, At)> {
-        match &self.event {
-            Event::FaultEffective { fault, since, .. } => Some((fault, since.unwrap_or(self.at))),
-            _ => None,
-        }
+impl Event {
+    /// The sample, where it is one: a record keeps samples apart from other events.
+    pub const fn as_sample(&self) -> Option<(&String, &Sample)> {
+        if let Self::Sample { probe, sample } = self { Some((probe, sample)) } else { None }
     }
 }

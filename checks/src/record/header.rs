@@ -102,6 +102,35 @@ pub struct FaultHeader {
 pub struct CheckHeader {
     /// Its id.
     pub id: String,
-    /// Where it stands: steadyState, recovered, verify or checks.
-    pub stage: String,
+    /// Where it stands in the scenario.
+    pub stage: CheckStage,
+}
+
+/// Where a check stands in a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckStage {
+    /// Before any fault.
+    SteadyState,
+    /// Polled after the fault or undo.
+    Recovered,
+    /// At the end.
+    Verify,
+    /// Of a validation.
+    Checks,
+    /// Proof of a fault's effect.
+    Effect,
+}
+
+impl CheckStage {
+    /// The key of the scenario file.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::SteadyState => "steadyState",
+            Self::Recovered => "recovered",
+            Self::Verify => "verify",
+            Self::Checks => "checks",
+            Self::Effect => "effect",
+        }
+    }
 }

@@ -1,289 +1,359 @@
-//! A record in memory, and how it is read back from its lines.
+//! The typed history of a run: one exhaustive fold over its events. Judges, screens and reports read this; a new event is
+//! taken up here, and by the live progress display.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::{At, Chain, ChainError, Event, Header, Line, Phase, ProbeHeader, Sample};
+use serde_json::Value;
 
-/// Why a text is not a record.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// A line that cannot be read or does not follow the one before it.
-    #[error("line {line}: {source}")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: ChainError,
-    },
-    /// No first event.
-    #[error("the record has no header line: nothing was recorded")]
-    Empty,
+use super::{At, CheckStage, Event, Line, Phase, ReadBack, Record};
+use crate::verdict::Verdict;
+use crate::window::Marks;
+
+/// The id under which the whole scenario is left out.
+pub const SCENARIO: &str = "scenario";
+
+/// What happened in a run, samples aside.
+#[derive(Debug, Default)]
+pub struct History<'a> {
+    /// The instants that divide the run.
+    pub marks: Marks,
+    /// When each phase began.
+    pub phases: Vec<(At, Phase)>,
+    /// The faults by their id.
+    pub faults: BTreeMap<&'a str, FaultHistory<'a>>,
+    /// Every time that a fault took hold, in order.
+    pub effects: Vec<(&'a str, At)>,
+    /// Every undo that was begun, in order.
+    pub undo_requests: Vec<(&'a str, At)>,
+    /// The probes by their name.
+    pub probes: BTreeMap<&'a str, ProbeHistory<'a>>,
+    /// The probes that could not start or died, in order, and why.
+    pub failed_probes: Vec<(&'a str, &'a str)>,
+    /// The last answer of every check, by its stage and id.
+    pub checks: BTreeMap<(CheckStage, &'a str), CheckAnswer<'a>>,
+    /// What was left out, in order.
+    pub not_run: Vec<NotRun<'a>>,
+    /// Criteria that no run can meet, by id, and why.
+    pub infeasible: BTreeMap<&'a str, &'a str>,
+    /// Every answer of a control target, in order.
+    pub controls: Vec<ControlAnswer<'a>>,
+    /// Whether the steady state held, and what was observed; none if it was not judged.
+    pub steady_state: Option<(bool, &'a str)>,
+    /// What ended the run before its time, in order. The first decides the verdict.
+    pub endings: Vec<Ending<'a>>,
+    /// What the run itself found out about its recovery.
+    pub recovery: Option<Recovery<'a>>,
+    /// What a reader should know, in order.
+    pub notes: Vec<Note<'a>>,
+    /// Whether the run wrote its last event.
+    pub finished: bool,
 }
 
-/// Everything that happened in one run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// What was run.
-    pub header: Header,
-    /// The events in their order, samples left out.
-    pub events: Vec<Line>,
-    samples: BTreeMap<String, Vec<Sample>>,
+/// What happened to one fault.
+#[derive(Debug, Default)]
+pub struct FaultHistory<'a> {
+    /// When it was first requested.
+    pub first_requested: Option<At>,
+    /// When it was last requested.
+    pub requested: Option<At>,
+    /// The objects it targets, each once.
+    pub targets: Vec<&'a str>,
+    /// How many objects its requests named.
+    pub removed: usize,
+    /// When each target was last removed.
+    removals: BTreeMap<&'a str, At>,
+    /// How long each replacement took, from the removal it replaces.
+    pub replaced: Vec<Duration>,
+    /// When it first took hold.
+    pub effective: Option<At>,
+    /// When that was first observed.
+    pub observed: Option<At>,
+    /// The last proof of its effect, or what was looked for.
+    pub message: Option<&'a str>,
+    /// Whether a request of it had no effect.
+    pub ineffective: bool,
+    /// The undos of the current try.
+    undos: Vec<&'a str>,
+    /// What failed of them. A try begins with an undo that was requested before.
+    pub undo_failures: Vec<&'a str>,
+    /// When its undo was begun since it was last requested; a second try begins nothing.
+    pub undo_begun: Option<At>,
+    /// Whether an undo was verified at all.
+    pub undo_verified: bool,
+    /// Whether an undo was verified since it was last requested.
+    undo_verified_since: bool,
 }
 
-impl Record {
-    /// A record that has only begun.
-    pub const fn begin(header: Header) -> Self {
-        Self { header, events: Vec::new(), samples: BTreeMap::new() }
-    }
-
-    /// Adds what happened next.
-    pub fn push(&mut self, line: Line) {
-        match line.event {
-            Event::Sample { probe, sample } => self.samples.entry(probe).or_default().push(sample),
-            Event::Started(header) => self.header = *header,
-            _ => self.events.push(line),
-        }
-    }
-
-    /// Reads the lines of `run.jsonl`. A last line cut short by a crash is left out; the record is then incomplete.
-    pub fn parse(text: &str) -> Result<Self, RecordError> {
-        let mut chain = Chain::default();
-        let mut record: Option<Self> = None;
-        let cut_short = !text.ends_with('\n');
-        let count = text.lines().count();
-        for (index, line) in text.lines().enumerate() {
-            let checked = match chain.check(line) {
-                Ok(checked) => checked,
-                Err(ChainError::Format(_)) if cut_short && index + 1 == count => break,
-                Err(source) => return Err(RecordError::Line { line: index + 1, source }),
-            };
-            match (&mut record, checked.event) {
-                (None, Event::Started(header)) => record = Some(Self::begin(*header)),
-                (None, _) => return Err(RecordError::Empty),
-                (Some(record), event) => record.push(Line { at: checked.at, event }),
-            }
-        }
-        record.ok_or(RecordError::Empty)
-    }
-
-    /// What failed when a fault was last undone. An undo that failed is tried again, and counts as it went in the end: a new
-    /// try begins with an undo that was requested before.
-    pub fn undo_failures(&self, fault: &str) -> Vec<&str> {
-        let (mut requested, mut failures) = (Vec::new(), Vec::new());
-        for line in &self.events {
-            match &line.event {
-                Event::UndoRequested { fault: of, undo } if of == fault => {
-                    if requested.contains(&undo) {
-                        requested.clear();
-                        failures.clear();
-                    }
-                    requested.push(undo);
-                }
-                Event::UndoFailed { fault: of, why } if of == fault => failures.push(why.as_str()),
-                _ => {}
-            }
-        }
-        failures
-    }
-
-    /// What failed of all undos, each with its fault.
-    pub fn failed_undos(&self) -> Vec<String> {
-        let of_one =
-            |id: &String| self.undo_failures(id).into_iter().map(|why| format!("{id}: {why}")).collect::<Vec<_>>();
-        self.header.faults.iter().flat_map(|fault| of_one(&fault.id)).collect()
-    }
-
-    /// Whether the run came to its end with every undo seen, whatever else it found.
+impl FaultHistory<'_> {
+    /// Whether it was undone after it was last requested, and nothing of that failed.
     pub fn is_undone(&self) -> bool {
-        let judged = self.events.iter().any(|line| matches!(line.event, Event::Recovery { .. }));
-        judged && self.failed_undos().is_empty()
+        self.undo_verified_since && self.undo_failures.is_empty()
     }
+}
 
-    /// When a fault was last injected.
-    pub fn requested(&self, fault: &str) -> Option<At> {
-        let of = |line: &&Line| matches!(&line.event, Event::FaultRequested { fault: of, .. } if of == fault);
-        self.events.iter().rev().find(of).map(|line| line.at)
-    }
+/// What happened to one probe.
+#[derive(Debug, Default)]
+pub struct ProbeHistory<'a> {
+    /// Whether it made its first observation.
+    pub ready: bool,
+    /// How many slots its schedule held; none if it did not end.
+    pub planned: Option<u64>,
+    /// Why it could not measure.
+    pub failed: Option<&'a str>,
+    /// What became of what it wrote.
+    pub read_back: Option<&'a ReadBack>,
+}
 
-    /// When the undoing of a fault was begun, since it was last injected: tries after the first begin nothing anew.
-    pub fn undo_begun(&self, fault: &str) -> Option<At> {
-        let mut begun = None;
-        for line in &self.events {
-            match &line.event {
-                Event::FaultRequested { fault: of, .. } if of == fault => begun = None,
-                Event::UndoRequested { fault: of, .. } if of == fault => begun = begun.or(Some(line.at)),
-                _ => {}
-            }
+/// The answer of a check.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckAnswer<'a> {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The measured value first, then what was expected.
+    pub message: &'a str,
+    /// What was observed.
+    pub observed: &'a Value,
+}
+
+/// Something that was left out.
+#[derive(Debug, Clone, Copy)]
+pub struct NotRun<'a> {
+    /// The id of the check or probe, or [`SCENARIO`].
+    pub id: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// Whether a valid waiver covers it.
+    pub waived: bool,
+}
+
+/// One answer of a control target.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlAnswer<'a> {
+    /// The target.
+    pub target: &'a str,
+    /// Whether nothing that the run breaks can touch it.
+    pub outside: bool,
+    /// When it was asked.
+    pub asked: At,
+    /// When that was settled.
+    pub settled: At,
+    /// Whether anything came back.
+    pub answered: bool,
+}
+
+/// What ended a run before its time.
+#[derive(Debug, Clone, Copy)]
+pub enum Ending<'a> {
+    /// The runner failed.
+    Crashed(&'a str),
+    /// Preflight refused it.
+    Refused(&'a str),
+    /// No run on this mesh can meet a criterion.
+    Infeasible {
+        /// Its id.
+        criterion: &'a str,
+        /// Why.
+        why: &'a str,
+    },
+    /// The steady state did not hold.
+    NotSteady(&'a str),
+    /// A signal, a halt object or a lost lease.
+    Interrupted {
+        /// Which.
+        by: &'a str,
+        /// Whether a fault had been requested by then.
+        injected: bool,
+    },
+    /// A criterion of `abortWhen` was breached.
+    Aborted(&'a str),
+}
+
+/// What a run found out about its recovery.
+#[derive(Debug, Clone, Copy)]
+pub struct Recovery<'a> {
+    /// Whether everything is as it was before.
+    pub verified: bool,
+    /// What is left over.
+    pub leftovers: &'a [String],
+    /// What was looked at.
+    pub message: &'a str,
+}
+
+/// Something that a reader should know.
+#[derive(Debug, Clone, Copy)]
+pub enum Note<'a> {
+    /// A note of the runner.
+    Text(&'a str),
+    /// The run was aborted, and why.
+    Aborted(&'a str),
+    /// The run was interrupted, and by what.
+    Interrupted(&'a str),
+}
+
+static NOTHING: Value = Value::Null;
+
+impl<'a> History<'a> {
+    /// Reads a record.
+    pub fn of(record: &'a Record) -> Self {
+        let mut history = Self::default();
+        for line in &record.events {
+            history.add(line, record);
         }
-        begun
+        history
     }
 
-    /// The samples of one probe, in the order in which they completed.
-    pub fn samples(&self, probe: &str) -> &[Sample] {
-        self.samples.get(probe).map_or(&[], Vec::as_slice)
+    /// Whether a fault was requested.
+    pub const fn is_injected(&self) -> bool {
+        self.marks.requested.is_some()
     }
 
-    /// The same record with other samples where `change` gives one.
-    #[must_use]
-    pub fn with_samples(&self, change: impl Fn(&str, &Sample) -> Option<Sample>) -> Self {
-        let mut copy = self.clone();
-        for (probe, samples) in &mut copy.samples {
-            samples.iter_mut().for_each(|sample| *sample = change(probe, sample).unwrap_or_else(|| sample.clone()));
-        }
-        copy
-    }
-
-    /// A probe's header.
-    pub fn probe(&self, name: &str) -> Option<&ProbeHeader> {
-        self.header.probes.iter().find(|probe| probe.name == name)
-    }
-
-    /// When a phase began.
-    pub fn phase(&self, wanted: Phase) -> Option<At> {
-        self.events.iter().find_map(|line| match &line.event {
-            Event::Phase { phase } if *phase == wanted => Some(line.at),
-            _ => None,
+    /// Whether it was ended before anything was injected because of what preflight found.
+    pub fn is_refused(&self) -> bool {
+        self.endings.iter().any(|ending| match ending {
+            Ending::Refused(_) | Ending::Infeasible { .. } => true,
+            Ending::Crashed(_) | Ending::NotSteady(_) | Ending::Interrupted { .. } | Ending::Aborted(_) => false,
         })
     }
 
-    /// Whether the run wrote its last event.
-    pub fn is_complete(&self) -> bool {
-        self.events.iter().any(|line| matches!(line.event, Event::Finished))
+    /// What failed of all undos, each with its fault, in file order.
+    pub fn failed_undos(&self, record: &Record) -> Vec<String> {
+        let ids = record.header.faults.iter().map(|fault| fault.id.as_str());
+        let failures = ids.filter_map(|id| Some((id, &self.faults.get(id)?.undo_failures)));
+        failures.flat_map(|(id, failures)| failures.iter().map(move |why| format!("{id}: {why}"))).collect()
     }
 
-    /// When the record ends.
-    pub fn end(&self) -> At {
-        let samples = self.samples.values().filter_map(|samples| samples.last()).map(|sample| sample.completed);
-        self.events.last().map(|line| line.at).into_iter().chain(samples).max().unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Change, Class, RECORD_SCHEMA, Series};
-    use super::*;
-    use crate::record::RequestPhases;
-    use std::time::Duration;
-
-    fn lines() -> Vec<Line> {
-        let header = Header {
-            schema: RECORD_SCHEMA.into(),
-            id: "0".into(),
-            scenario: "s".into(),
-            suite: String::new(),
-            binding: String::new(),
-            mesh: None,
-            lab: true,
-            started: "2026-01-01T00:00:00.000Z".into(),
-            tool: "0".into(),
-            change: Change::default(),
-            probes: vec![],
-            faults: vec![],
-            checks: vec![],
-            criteria: vec![],
-        };
-        let at = |micros| At::after_start(Duration::from_micros(micros));
-        let sample = Sample {
-            series: Series::Kept,
-            slot: 3,
-            scheduled: at(300_000),
-            started: at(300_017),
-            completed: at(301_234_567),
-            class: Class::Http5xx,
-            responder: Some("primary-cluster".into()),
-            phases: Some(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() }),
-            seen: Some(serde_json::json!({"status": 503})),
-        };
-        vec![
-            Line { at: At::ZERO, event: Event::Started(Box::new(header)) },
-            Line { at: at(1), event: Event::Phase { phase: Phase::Baseline } },
-            Line { at: at(301_234_567), event: Event::Sample { probe: "p".into(), sample } },
-            Line { at: at(400_000_000), event: Event::Finished },
-        ]
+    fn fault(&mut self, id: &'a str) -> &mut FaultHistory<'a> {
+        self.faults.entry(id).or_default()
     }
 
-    fn text() -> String {
-        let mut chain = Chain::default();
-        lines().iter().map(|line| chain.link(line).unwrap() + "\n").collect()
+    fn probe(&mut self, name: &'a str) -> &mut ProbeHistory<'a> {
+        self.probes.entry(name).or_default()
     }
 
-    #[test]
-    fn a_record_reads_back_as_it_was_made() {
-        let mut made = None;
-        for line in lines() {
-            match (&mut made, line) {
-                (None, Line { event: Event::Started(header), .. }) => made = Some(Record::begin(*header)),
-                (Some(record), line) => record.push(line),
-                (None, _) => panic!("header first"),
+    fn add(&mut self, line: &'a Line, record: &'a Record) {
+        let at = line.at;
+        match &line.event {
+            // The header and the samples have their own place in a record.
+            Event::Started(_) | Event::Sample { .. } => {}
+            Event::Phase { phase } => {
+                if *phase == Phase::Observe {
+                    self.marks.observing.get_or_insert(at);
+                }
+                self.phases.push((at, *phase));
+            }
+            Event::Refused { why } => self.endings.push(Ending::Refused(why)),
+            Event::Crashed { why } => self.endings.push(Ending::Crashed(why)),
+            Event::ProbeReady { probe } => self.probe(probe).ready = true,
+            Event::ProbeFailed { probe, why } => {
+                self.probe(probe).failed = Some(why);
+                self.failed_probes.push((probe, why));
+            }
+            Event::ProbeStopped { probe, planned } => self.probe(probe).planned = Some(*planned),
+            Event::Control { target, outside, asked, answered } => self.controls.push(ControlAnswer {
+                target,
+                outside: *outside,
+                asked: *asked,
+                settled: at,
+                answered: *answered,
+            }),
+            Event::ReadBack { probe, found } => self.probe(probe).read_back = Some(found),
+            Event::Infeasible { criterion, why } => {
+                self.infeasible.insert(criterion, why);
+                self.endings.push(Ending::Infeasible { criterion, why });
+            }
+            Event::Check { id, stage, verdict, message, observed } => {
+                self.checks.insert((*stage, id), CheckAnswer { verdict: *verdict, message, observed });
+            }
+            Event::NotRun { id, reason, waived } => self.leave_out(NotRun { id, reason, waived: *waived }, record),
+            Event::SteadyState { met, message } => {
+                self.steady_state = Some((*met, message));
+                if !met {
+                    self.endings.push(Ending::NotSteady(message));
+                }
+            }
+            Event::FaultRequested { fault, targets } => self.request(at, fault, targets),
+            Event::FaultEffective { fault, since, proof } => self.take_hold(at, fault, since.unwrap_or(at), proof),
+            Event::FaultIneffective { fault, why } => {
+                let fault = self.fault(fault);
+                fault.ineffective = true;
+                fault.message = Some(why);
+            }
+            Event::TargetReplaced { fault, target, by: _ } => {
+                let fault = self.fault(fault);
+                if let Some(removed) = fault.removals.get(target.as_str()) {
+                    fault.replaced.push(at.since(*removed));
+                }
+            }
+            Event::UndoRequested { fault, undo } => self.request_undo(at, fault, undo),
+            Event::UndoVerified { fault, proof: _ } => {
+                self.marks.undone = Some(at);
+                let fault = self.fault(fault);
+                fault.undo_verified = true;
+                fault.undo_verified_since = true;
+            }
+            Event::UndoFailed { fault, why } => self.fault(fault).undo_failures.push(why),
+            Event::Aborted { why } => {
+                self.endings.push(Ending::Aborted(why));
+                self.notes.push(Note::Aborted(why));
+            }
+            Event::Interrupted { by, injected } => {
+                self.endings.push(Ending::Interrupted { by, injected: *injected });
+                self.notes.push(Note::Interrupted(by));
+            }
+            Event::Recovery { verified, leftovers, message } => {
+                self.recovery = Some(Recovery { verified: *verified, leftovers, message });
+            }
+            Event::Note { text } => self.notes.push(Note::Text(text)),
+            Event::Finished => self.finished = true,
+        }
+    }
+
+    /// The last answer of a check that is left out is that it is left out.
+    fn leave_out(&mut self, left_out: NotRun<'a>, record: &'a Record) {
+        for check in record.header.checks.iter().filter(|check| left_out.id == SCENARIO || check.id == left_out.id) {
+            let answer = CheckAnswer { verdict: Verdict::NotRun, message: left_out.reason, observed: &NOTHING };
+            self.checks.insert((check.stage, &check.id), answer);
+        }
+        self.not_run.push(left_out);
+    }
+
+    fn request(&mut self, at: At, id: &'a str, targets: &'a [String]) {
+        self.marks.requested.get_or_insert(at);
+        let fault = self.fault(id);
+        fault.first_requested.get_or_insert(at);
+        fault.requested = Some(at);
+        fault.undo_begun = None;
+        fault.undo_verified_since = false;
+        fault.removed += targets.len();
+        for target in targets {
+            fault.removals.insert(target, at);
+            if !fault.targets.contains(&target.as_str()) {
+                fault.targets.push(target);
             }
         }
-        let read = Record::parse(&text()).unwrap();
-        assert_eq!(read, made.unwrap());
-        assert!(read.is_complete());
     }
 
-    #[test]
-    fn a_changed_or_dropped_line_shows() {
-        let text = text();
-        let changed = text.replacen("http-5xx", "good", 1);
-        assert!(matches!(Record::parse(&changed), Err(RecordError::Line { line: 4, .. })));
-        let kept: Vec<&str> = text.lines().filter(|line| !line.contains("baseline")).collect();
-        let dropped = kept.join(
-            "
-",
-        ) + "
-";
-        assert!(matches!(Record::parse(&dropped), Err(RecordError::Line { line: 2, .. })));
+    fn take_hold(&mut self, at: At, id: &'a str, since: At, proof: &'a str) {
+        self.marks.effective.get_or_insert(since);
+        self.marks.undone = Some(at);
+        self.effects.push((id, since));
+        let fault = self.fault(id);
+        fault.effective.get_or_insert(since);
+        fault.observed.get_or_insert(at);
+        fault.message = Some(proof);
     }
 
-    #[test]
-    fn a_last_line_cut_short_is_left_out() {
-        let text = text();
-        let record = Record::parse(&text[..text.len() - 20]).unwrap();
-        assert!(!record.is_complete());
-        assert_eq!(record.samples("p").len(), 1);
-        assert!(matches!(Record::parse(""), Err(RecordError::Empty)));
-    }
-
-    #[test]
-    fn an_undo_counts_as_it_went_in_the_end() {
-        let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
-        let mut record = Record::begin(*header);
-        let mut say = |event| {
-            record.push(Line { at: At::ZERO, event });
-            record.undo_failures("f1").join(",")
-        };
-        let requested = |undo: &str| Event::UndoRequested { fault: "f1".into(), undo: undo.into() };
-        let failed = |why: &str| Event::UndoFailed { fault: "f1".into(), why: why.into() };
-        let verified = || Event::UndoVerified { fault: "f1".into(), proof: String::new() };
-        assert_eq!(say(requested("a")), "");
-        assert_eq!(say(requested("b")), "");
-        assert_eq!(say(failed("x")), "x");
-        assert_eq!(say(Event::UndoFailed { fault: "f2".into(), why: "other".into() }), "x");
-        assert_eq!(say(verified()), "x", "one that went well says nothing of the other");
-        assert_eq!(say(requested("a")), "", "tried again");
-        assert_eq!(say(requested("b")), "");
-        assert_eq!(say(failed("y")), "y");
-        assert_eq!(say(verified()), "y");
-    }
-
-    #[test]
-    fn an_undo_that_is_tried_again_was_begun_once() {
-        let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
-        let mut record = Record::begin(*header);
-        let second = |at| At::after_start(Duration::from_secs(at));
-        let mut say = |at, event| {
-            record.push(Line { at: second(at), event });
-            record.undo_begun("f1")
-        };
-        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new() };
-        let requested = |fault: &str| Event::UndoRequested { fault: fault.into(), undo: String::new() };
-        assert_eq!(say(1, injected()), None);
-        assert_eq!(say(2, requested("f2")), None);
-        assert_eq!(say(3, requested("f1")), Some(second(3)));
-        assert_eq!(say(9, requested("f1")), Some(second(3)), "a second try");
-        assert_eq!(say(10, injected()), None, "a second round");
-        assert_eq!(say(12, requested("f1")), Some(second(12)));
-        assert_eq!((record.requested("f1"), record.requested("f2")), (Some(second(10)), None));
+    fn request_undo(&mut self, at: At, id: &'a str, undo: &'a str) {
+        self.marks.undo_requested.get_or_insert(at);
+        self.undo_requests.push((id, at));
+        let fault = self.fault(id);
+        // An undo that failed is tried again, and counts as it went in the end.
+        if fault.undos.contains(&undo) {
+            fault.undos.clear();
+            fault.undo_failures.clear();
+        }
+        fault.undos.push(undo);
+        fault.undo_begun.get_or_insert(at);
     }
 }

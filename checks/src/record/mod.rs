@@ -4,12 +4,16 @@ mod chain;
 mod event;
 mod header;
 mod history;
+mod log;
 mod phases;
 mod sample;
 
 pub use chain::{Chain, ChainError};
 pub use event::{Event, Line, Phase, ReadBack};
-pub use header::{Change, CheckHeader, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
-pub use history::{Record, RecordError};
+pub use header::{Change, CheckHeader, CheckStage, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
+pub use history::{
+    CheckAnswer, ControlAnswer, Ending, FaultHistory, History, NotRun, Note, ProbeHistory, Recovery, SCENARIO,
+};
+pub use log::{Record, RecordError};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};

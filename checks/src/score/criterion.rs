@@ -2,7 +2,7 @@
 
 use crate::criterion::{Criterion, Subject};
 use crate::evidence::{COVERAGE, Evidence, ProbeEvidence};
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::scorecard::{CriterionResult, FaultResult};
 use crate::stats::Confidence;
 use crate::units::percent;
@@ -12,10 +12,10 @@ use crate::verdict::Verdict;
 pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[FaultResult]) -> CriterionResult {
     let judgement = match Confidence::new(criterion.confidence.get()) {
         Ok(confidence) => of_subject(criterion, &Context { evidence, confidence }),
-        Err(error) => Judgement::without_value(Verdict::Error, "", error.to_string()),
+        Err(error) => Judgement::without_value(Verdict::Error, Unit::None, error.to_string()),
     };
-    let judgement = match evidence.infeasible.get(criterion.id.as_str()) {
-        Some(why) => Judgement::without_value(Verdict::Fail, "s", format!("infeasible: {why}")),
+    let judgement = match evidence.history.infeasible.get(criterion.id.as_str()) {
+        Some(why) => Judgement::without_value(Verdict::Fail, Unit::Seconds, format!("infeasible: {why}")),
         None => invalidated(judgement, faults),
     };
     let (probe, fault) = match &criterion.subject {
@@ -27,12 +27,17 @@ pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[Fa
         kind: criterion.claim.kind().to_owned(),
         probe,
         fault,
+        during: criterion.claim.during(),
         target: criterion.claim.target(),
         value: judgement.value,
         low: judgement.low,
         high: judgement.high,
-        unit: judgement.unit.to_owned(),
+        unit: judgement.unit,
         n: judgement.n,
+        needed_samples: match judgement.need {
+            Some(Need::Samples(needed)) if judgement.verdict == Verdict::Inconclusive => Some(needed),
+            Some(Need::Samples(_) | Need::Coverage) | None => None,
+        },
         verdict: judgement.verdict,
         message: judgement.message,
     }
@@ -43,12 +48,14 @@ fn of_subject(criterion: &Criterion, context: &Context<'_>) -> Judgement {
     match &criterion.subject {
         Subject::Fault(fault) => kind.judge_fault(fault, context),
         Subject::Probe(name) => match context.evidence.probe(name) {
-            None => Judgement::without_value(Verdict::Error, "", format!("the record has no probe `{name}`")),
-            Some(_) if context.evidence.why_not_run(name).is_some() => {
-                Judgement::without_value(Verdict::NotRun, "", context.evidence.why_not_run(name).unwrap_or_default())
-            }
-            Some(probe) => match &probe.failed {
-                Some(why) => Judgement::without_value(Verdict::Error, "", format!("could not measure: {why}")),
+            None => Judgement::without_value(Verdict::Error, Unit::None, format!("the record has no probe `{name}`")),
+            Some(_) if context.evidence.why_not_run(name).is_some() => Judgement::without_value(
+                Verdict::NotRun,
+                Unit::None,
+                context.evidence.why_not_run(name).unwrap_or_default(),
+            ),
+            Some(probe) => match probe.failed {
+                Some(why) => Judgement::without_value(Verdict::Error, Unit::None, format!("could not measure: {why}")),
                 None => covered(kind.judge_probe(probe, context), probe, context.evidence),
             },
         },
@@ -60,6 +67,7 @@ fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>, evidence: &Evide
     let coverage = probe.coverage();
     if coverage < COVERAGE && judgement.verdict == Verdict::Pass {
         judgement.verdict = Verdict::Inconclusive;
+        judgement.need = Some(Need::Coverage);
         judgement.message = format!(
             "{}; but only {} of the schedule was measured (needs {})",
             judgement.message,

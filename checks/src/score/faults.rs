@@ -1,56 +1,37 @@
-//! What each fault did, as the record tells it.
+//! What each fault did.
 
-use crate::record::{Event, FaultHeader, Record};
-use crate::scorecard::FaultResult;
+use crate::record::{At, FaultHeader, FaultHistory, History, Record};
+use crate::scorecard::{FaultResult, UndoState};
 
 /// The faults of a run, in file order.
-pub(super) fn judge(record: &Record) -> Vec<FaultResult> {
-    record.header.faults.iter().map(|fault| of_one(record, fault)).collect()
-}
-
-fn of_one(record: &Record, header: &FaultHeader) -> FaultResult {
-    let mut result = FaultResult {
-        id: header.id.clone(),
-        kind: header.kind.clone(),
-        clusters: header.clusters.clone(),
-        targets: Vec::new(),
-        requested: None,
-        effective: None,
-        seen: None,
-        took_effect: false,
-        undo: "not-run".into(),
-        message: if record.is_complete() { "not injected" } else { "the record does not say that it was injected" }
-            .to_owned(),
-    };
-    let mut ineffective = false;
-    for line in &record.events {
-        match &line.event {
-            Event::FaultRequested { fault, targets } if *fault == header.id => {
-                result.requested.get_or_insert(line.at.secs());
-                result.targets.extend(
-                    targets.iter().filter(|target| !result.targets.contains(target)).cloned().collect::<Vec<_>>(),
-                );
-            }
-            Event::FaultEffective { fault, proof, .. } if *fault == header.id => {
-                result.effective = result.effective.or(line.took_hold().map(|(_, at)| at.secs()));
-                result.seen.get_or_insert(line.at.secs());
-                result.message.clone_from(proof);
-                if !header.sustained {
-                    result.undo = "not-needed".into();
-                }
-            }
-            Event::FaultIneffective { fault, why } if *fault == header.id => {
-                ineffective = true;
-                result.message.clone_from(why);
-            }
-            Event::UndoVerified { fault, .. } if *fault == header.id => result.undo = "verified".into(),
-            _ => {}
+pub(super) fn judge(record: &Record, history: &History<'_>) -> Vec<FaultResult> {
+    let none = FaultHistory::default();
+    let of_one = |header: &FaultHeader| {
+        let fault = history.faults.get(header.id.as_str()).unwrap_or(&none);
+        let failed = fault.undo_failures.last();
+        let not_injected =
+            if history.finished { "not injected" } else { "the record does not say that it was injected" };
+        FaultResult {
+            id: header.id.clone(),
+            kind: header.kind.clone(),
+            clusters: header.clusters.clone(),
+            targets: fault.targets.iter().map(|&target| target.to_owned()).collect(),
+            requested: fault.first_requested.map(At::secs),
+            effective: fault.effective.map(At::secs),
+            seen: fault.observed.map(At::secs),
+            took_effect: fault.effective.is_some() && !fault.ineffective,
+            undo: if failed.is_some() {
+                UndoState::Failed
+            } else if fault.undo_verified {
+                UndoState::Verified
+            } else if fault.effective.is_some() && !header.sustained {
+                UndoState::NotNeeded
+            } else {
+                UndoState::NotRun
+            },
+            message: failed
+                .map_or_else(|| fault.message.unwrap_or(not_injected).to_owned(), |why| format!("undo failed: {why}")),
         }
-    }
-    result.took_effect = result.effective.is_some() && !ineffective;
-    if let Some(why) = record.undo_failures(&header.id).last() {
-        result.undo = "failed".into();
-        result.message = format!("undo failed: {why}");
-    }
-    result
+    };
+    record.header.faults.iter().map(of_one).collect()
 }

@@ -10,28 +10,27 @@ mod verdict;
 
 use crate::control;
 use crate::criterion::Criterion;
-use crate::record::{Event, Record};
+use crate::record::{History, NotRun, Note, Record};
 use crate::scorecard::{
     CheckResult, CriterionResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
 };
 use crate::verdict::Verdict;
 
-pub use verdict::merge_exit_codes;
-
 /// Judges a run.
 pub fn score(record: &Record) -> Scorecard {
-    let lost = control::lost(record);
-    let (seen, judged) = (record, control::excused(record, &lost));
+    let history = record.history();
+    let lost = control::lost_in(record, &history);
+    let (original, judged) = (record, control::excused(record, &lost));
     let record = judged.as_ref();
-    let mut evidence = gather::evidence(record);
+    let mut evidence = gather::evidence(record, &history);
     evidence.lost = control::words(&lost);
-    let faults = faults::judge(record);
-    let checks = checks(record);
-    let not_run = not_run(record);
+    let faults = faults::judge(record, &history);
+    let checks = checks(record, &history);
+    let not_run = not_run(&history);
     let criteria =
         record.header.criteria.iter().map(|one| criterion::judge(one, &evidence, &faults)).collect::<Vec<_>>();
-    let recovery = recovery(record);
-    let outcome = verdict::decide(record, &criteria, &checks, &faults, &not_run, &recovery);
+    let recovery = recovery(record, &history);
+    let outcome = verdict::decide(&history, &criteria, &checks, &faults, &not_run, &recovery);
     Scorecard {
         schema: SCORECARD_SCHEMA.into(),
         run: RunInfo {
@@ -54,84 +53,67 @@ pub fn score(record: &Record) -> Scorecard {
         faults,
         not_run,
         recovery,
-        control: control::summarise(seen, &lost, record),
-        timeline: timeline(record),
-        notes: notes(record),
+        control: control::summarise(original, &history, &lost, record),
+        timeline: timeline(&history),
+        notes: notes(&history),
     }
 }
 
 /// The last answer of every planned check; one that was never asked is an error, never a pass.
-fn checks(record: &Record) -> Vec<CheckResult> {
-    let refused =
-        record.events.iter().any(|line| matches!(line.event, Event::Refused { .. } | Event::Infeasible { .. }));
+fn checks(record: &Record, history: &History<'_>) -> Vec<CheckResult> {
+    let unasked = if history.is_refused() { Verdict::NotRun } else { Verdict::Error };
     let planned = record.header.checks.iter().map(|check| {
-        let last = record.events.iter().rev().find_map(|line| match &line.event {
-            Event::Check { id, stage, verdict, message, observed } if *id == check.id && *stage == check.stage => {
-                Some((*verdict, message.clone(), observed.clone()))
+        let (id, phase) = (check.id.clone(), check.stage);
+        match history.checks.get(&(check.stage, check.id.as_str())) {
+            Some(answer) => {
+                let (message, observed) = (answer.message.to_owned(), answer.observed.clone());
+                CheckResult { id, phase, verdict: answer.verdict, message, observed }
             }
-            Event::NotRun { id, reason, .. } if *id == check.id || id == "scenario" => {
-                Some((Verdict::NotRun, reason.clone(), serde_json::Value::Null))
+            None => {
+                let message = "it was never asked: the run ended before its turn".to_owned();
+                CheckResult { id, phase, verdict: unasked, message, observed: serde_json::Value::Null }
             }
-            _ => None,
-        });
-        let (verdict, message, observed) = last.unwrap_or_else(|| {
-            let verdict = if refused { Verdict::NotRun } else { Verdict::Error };
-            (verdict, "it was never asked: the run ended before its turn".to_owned(), serde_json::Value::Null)
-        });
-        CheckResult { id: check.id.clone(), phase: check.stage.clone(), verdict, message, observed }
+        }
     });
     planned.collect()
 }
 
-fn not_run(record: &Record) -> Vec<NotRunResult> {
-    let left_out = record.events.iter().filter_map(|line| match &line.event {
-        Event::NotRun { id, reason, waived } => {
-            Some(NotRunResult { id: id.clone(), reason: reason.clone(), waived: *waived })
-        }
-        _ => None,
-    });
-    left_out.collect()
+fn not_run(history: &History<'_>) -> Vec<NotRunResult> {
+    let result =
+        |one: &NotRun<'_>| NotRunResult { id: one.id.to_owned(), reason: one.reason.to_owned(), waived: one.waived };
+    history.not_run.iter().map(result).collect()
 }
 
-/// What the run itself found out about its leftovers; without a word of it, an injected fault is not verified. Nor is one
-/// that a run may have injected after the last thing it wrote down.
-fn recovery(record: &Record) -> RecoveryResult {
-    let said = record.events.iter().rev().find_map(|line| match &line.event {
-        Event::Recovery { verified, leftovers, message } => {
-            Some(RecoveryResult { verified: *verified, leftovers: leftovers.clone(), message: message.clone() })
-        }
-        _ => None,
-    });
-    let injected = record.events.iter().any(|line| matches!(line.event, Event::FaultRequested { .. }));
-    let unknown = !record.is_complete() && !record.header.faults.is_empty();
-    let message = match (injected, unknown) {
+/// What the run itself found out about its leftovers; without it, an injected fault is not verified. Nor is one that a run
+/// may have injected after the last event it wrote.
+fn recovery(record: &Record, history: &History<'_>) -> RecoveryResult {
+    if let Some(recovery) = &history.recovery {
+        return RecoveryResult {
+            verified: recovery.verified,
+            leftovers: recovery.leftovers.to_vec(),
+            message: recovery.message.to_owned(),
+        };
+    }
+    let unknown = !history.finished && !record.header.faults.is_empty();
+    let message = match (history.is_injected(), unknown) {
         (true, _) => "the record ends before recovery was looked at",
         (false, true) => "the run did not reach its end, so it is not known whether anything was injected",
         (false, false) => "nothing was injected",
     };
-    said.unwrap_or_else(|| RecoveryResult {
-        verified: !injected && !unknown,
-        leftovers: Vec::new(),
-        message: message.to_owned(),
-    })
+    RecoveryResult { verified: !history.is_injected() && !unknown, leftovers: Vec::new(), message: message.to_owned() }
 }
 
-fn timeline(record: &Record) -> Vec<TimelineEntry> {
-    let entries = record.events.iter().filter_map(|line| match line.event {
-        Event::Phase { phase } => Some(TimelineEntry { at: line.at.secs(), phase }),
-        _ => None,
-    });
-    entries.collect()
+fn timeline(history: &History<'_>) -> Vec<TimelineEntry> {
+    history.phases.iter().map(|(at, phase)| TimelineEntry { at: at.secs(), phase: *phase }).collect()
 }
 
-fn notes(record: &Record) -> Vec<String> {
-    let notes = record.events.iter().filter_map(|line| match &line.event {
-        Event::Note { text } => Some(text.clone()),
-        Event::Aborted { why } => Some(format!("aborted: {why}")),
-        Event::Interrupted { by, .. } => Some(format!("interrupted by {by}")),
-        _ => None,
-    });
-    notes.collect()
+fn notes(history: &History<'_>) -> Vec<String> {
+    let text = |note: &Note<'_>| match note {
+        Note::Text(text) => (*text).to_owned(),
+        Note::Aborted(why) => format!("aborted: {why}"),
+        Note::Interrupted(by) => format!("interrupted by {by}"),
+    };
+    history.notes.iter().map(text).collect()
 }
 
 /// The wall time of the end: the start plus the monotonic length of the run.
@@ -143,8 +125,9 @@ fn finished(record: &Record) -> String {
 
 /// Whether a criterion is still open that more samples like the last ones would decide.
 pub fn undecided(record: &Record) -> bool {
-    let evidence = gather::evidence(record);
-    let faults = faults::judge(record);
+    let history = record.history();
+    let evidence = gather::evidence(record, &history);
+    let faults = faults::judge(record, &history);
     let open = record.header.criteria.iter().filter(|one| one.claim.is_decided_by_more());
     open.map(|one| criterion::judge(one, &evidence, &faults)).any(|one| one.verdict == Verdict::Inconclusive)
 }
@@ -156,8 +139,9 @@ pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
 
 /// Those of some criteria that the record contradicts so far.
 pub fn contradicted<'a>(record: &Record, criteria: &'a [Criterion]) -> Vec<(&'a Criterion, CriterionResult)> {
-    let record = control::excused(record, &control::lost(record));
-    let evidence = gather::evidence(&record);
+    let history = record.history();
+    let record = control::excused(record, &control::lost_in(record, &history));
+    let evidence = gather::evidence(&record, &history);
     let judged = criteria.iter().map(|one| (one, criterion::judge(one, &evidence, &[])));
     judged.filter(|(_, one)| one.verdict == Verdict::Fail).collect()
 }

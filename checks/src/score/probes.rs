@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::evidence::{Evidence, ProbeEvidence};
+use crate::judgement::Unit;
 use crate::outage::{self, Outage};
 use crate::record::{At, Class, ProbeHeader, Sample, Series};
 use crate::scorecard::{LatencyResult, OutageResult, PhaseResult, ProbeResult, SeriesResult};
@@ -80,7 +81,7 @@ fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
         p99: figures.p99?,
         p999: figures.p99_9?,
         max: figures.max?,
-        unit: "s".into(),
+        unit: Unit::Seconds,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `new`, `explain`, `schema`, `completions`: for people who write scenarios.
 
 use clap::CommandFactory as _;
+use meshdrill_checks::exit_code::ExitCode;
 
 use super::args::{Cli, CompletionsArgs, ExplainArgs, NewArgs, NewKind, SchemaArgs, SchemaKind};
 use super::error::{CliError, UsageError};
@@ -10,7 +11,7 @@ const DRILL: &str = include_str!("scaffold/drill.yaml");
 const VALIDATION: &str = include_str!("scaffold/validation.yaml");
 
 /// Prints a scaffold.
-pub(super) fn new(args: &NewArgs) -> Result<u8, CliError> {
+pub(super) fn new(args: &NewArgs) -> Result<ExitCode, CliError> {
     let well_formed = args.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if args.name.is_empty() || !well_formed {
         return Err(UsageError::Name(args.name.clone()).into());
@@ -20,28 +21,28 @@ pub(super) fn new(args: &NewArgs) -> Result<u8, CliError> {
         NewKind::Validation => VALIDATION,
     };
     super::say_part!("{}", scaffold.replace("NAME", &args.name));
-    Ok(0)
+    Ok(ExitCode::Pass)
 }
 
 /// Explains a kind, a section, or a part of one.
-pub(super) fn explain(args: &ExplainArgs) -> Result<u8, CliError> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, CliError> {
     let known = spec::kinds();
     let Some(path) = &args.path else {
         let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         for (name, what) in known {
             super::say!("{name:width$}  {what}");
         }
-        return Ok(0);
+        return Ok(ExitCode::Pass);
     };
     if let Some(text) = spec::explain(path, args.recursive) {
         super::say_part!("{text}");
-        return Ok(0);
+        return Ok(ExitCode::Pass);
     }
     if let Some(text) =
         ["scenario", "mesh"].into_iter().find_map(|file| spec::explain(&format!("{file}.{path}"), args.recursive))
     {
         super::say_part!("{text}");
-        return Ok(0);
+        return Ok(ExitCode::Pass);
     }
     // The longest part of the path that there is tells what could be written instead.
     let mut parts: Vec<&str> = path.split('.').collect();
@@ -57,7 +58,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8, CliError> {
 }
 
 /// Prints a schema.
-pub(super) fn schema(args: &SchemaArgs) -> Result<u8, CliError> {
+pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, CliError> {
     let schema = match args.file {
         SchemaKind::Scenario => spec::scenario_schema(),
         SchemaKind::Mesh => spec::mesh_schema(),
@@ -65,11 +66,11 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<u8, CliError> {
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|error| CliError::Unwritable { what: "the schema", source: error.into() })?;
     super::say!("{text}");
-    Ok(0)
+    Ok(ExitCode::Pass)
 }
 
 /// Prints completions.
-pub(super) fn completions(args: &CompletionsArgs) -> u8 {
+pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
     clap_complete::generate(args.shell, &mut Cli::command(), "meshdrill", &mut std::io::stdout());
-    0
+    ExitCode::Pass
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_lab::{Lab, LabConfig};
 
-use super::USAGE;
 use super::args::CheckArgs;
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
@@ -17,7 +17,7 @@ use crate::spec::{ScenarioSource, load_mesh};
 
 /// Checks every file; 0 if all are valid, 2 if not. Without paths: `./scenarios`, or the built-in catalogue where there is
 /// none, and the mesh file.
-pub(super) fn check(args: &CheckArgs) -> Result<u8, CliError> {
+pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mesh = if args.lab {
         Some(lab_mesh(Lab::outline(&LabConfig::default())?))
     } else {
@@ -43,7 +43,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, CliError> {
     if mesh.is_none() && invalid == 0 {
         eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");
     }
-    Ok(if invalid == 0 { 0 } else { USAGE })
+    Ok(if invalid == 0 { ExitCode::Pass } else { ExitCode::Usage })
 }
 
 fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::RecordError;
 use meshdrill_lab::{DefectError, LabError};
 use meshdrill_reports::ReportError;
@@ -174,15 +175,15 @@ impl FileError {
 
 impl CliError {
     /// The exit code of the command.
-    pub const fn exit_code(&self) -> u8 {
+    pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::File(FileError { after: false, .. }) | Self::Lab(_) => super::USAGE,
-            Self::Access(_) | Self::Probe(_) | Self::Plugin(_) | Self::Leftovers(_) => 3,
+            Self::Usage(_) | Self::File(FileError { after: false, .. }) | Self::Lab(_) => ExitCode::Usage,
+            Self::Access(_) | Self::Probe(_) | Self::Plugin(_) | Self::Leftovers(_) => ExitCode::Refused,
             Self::File(FileError { after: true, .. })
             | Self::Report(_)
             | Self::System(_)
             | Self::Unwritable { .. }
-            | Self::Unreadable(_) => super::INTERNAL,
+            | Self::Unreadable(_) => ExitCode::Internal,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `meshdrill lab`: the embedded mesh on real sockets, and the mesh file that describes it.
 
 use indexmap::IndexMap;
+use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_lab::{Defect, Lab, LabCluster, LabConfig, Served};
 
 use serde_json::json;
@@ -15,13 +16,13 @@ use crate::format::{
 use crate::spec::API_VERSION;
 
 /// Serves until interrupted.
-pub(super) fn lab(args: &LabArgs) -> Result<u8, CliError> {
+pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
     if args.list_defects {
         for defect in Defect::all() {
             let scope = if defect.scoped { format!(" (@{})", defect.default_cluster) } else { String::new() };
             super::say!("{}{scope}\n    {}", defect.name, defect.what);
         }
-        return Ok(0);
+        return Ok(ExitCode::Pass);
     }
     let defects = args.defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
     let defects = defects.map_err(UsageError::from)?;
@@ -41,7 +42,7 @@ pub(super) fn lab(args: &LabArgs) -> Result<u8, CliError> {
         }
         super::say!("ready");
         wait_for_signal().await?;
-        Ok(0)
+        Ok(ExitCode::Pass)
     })
 }
 

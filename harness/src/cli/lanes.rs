@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use meshdrill_checks::record::{At, Class, Event, Line};
+use meshdrill_checks::record::{At, Class, Event, Line, Phase, Sample};
 use meshdrill_checks::units::{percent, seconds};
 
 use crate::plan::Plan;
@@ -31,67 +31,85 @@ impl Lines {
     }
 }
 
-impl Progress for Lines {
-    fn line(&mut self, line: &Line) {
-        if let Event::Sample { probe, sample } = &line.event {
-            if self.verbose && !sample.class.is_good() {
-                let seen = sample.seen.as_ref().map_or_else(String::new, |seen| format!(": {seen}"));
-                let due = sample.scheduled.secs();
-                return self.say(line.at, &format!("{probe} #{} due {due:.2} s: {}{seen}", sample.slot, sample.class));
-            }
-            match (sample.class, self.outages.get_mut(probe)) {
-                (class, Some((_, bad))) if class.is_bad() => *bad += 1,
-                (Class::Good, Some((since, bad))) if line.at.since(*since) >= Duration::from_secs(1) => {
-                    let text = format!("{probe}: good again after {bad} bad samples");
-                    self.outages.remove(probe);
-                    self.say(line.at, &text);
-                }
-                (class, None) if class.is_bad() => {
-                    self.say(line.at, &format!("{probe}: {class}"));
-                    self.outages.insert(probe.clone(), (line.at, 1));
-                }
-                _ => {}
-            }
-            return;
+impl Lines {
+    fn sample(&mut self, at: At, probe: &str, sample: &Sample) {
+        if self.verbose && !sample.class.is_good() {
+            let seen = sample.seen.as_ref().map_or_else(String::new, |seen| format!(": {seen}"));
+            let due = sample.scheduled.secs();
+            return self.say(at, &format!("{probe} #{} due {due:.2} s: {}{seen}", sample.slot, sample.class));
         }
-        if let Some(text) = words(&line.event) {
-            self.say(line.at, &text);
+        match (sample.class, self.outages.get_mut(probe)) {
+            (class, Some((_, bad))) if class.is_bad() => *bad += 1,
+            (Class::Good, Some((since, bad))) if at.since(*since) >= Duration::from_secs(1) => {
+                let text = format!("{probe}: good again after {bad} bad samples");
+                self.outages.remove(probe);
+                self.say(at, &text);
+            }
+            (class, None) if class.is_bad() => {
+                self.say(at, &format!("{probe}: {class}"));
+                self.outages.insert(probe.to_owned(), (at, 1));
+            }
+            _ => {}
         }
     }
 }
 
-/// An event in words; none for those that only fill the record.
-fn words(event: &Event) -> Option<String> {
-    match event {
-        Event::Started(header) => Some(format!("started, run {}", header.id)),
-        Event::Phase { phase } => Some(format!("-- {}", phase.word())),
-        Event::Crashed { why } => Some(format!("CRASHED: {why}")),
-        Event::Refused { why } => Some(format!("refused: {why}")),
-        Event::ProbeFailed { probe, why } => Some(format!("{probe} cannot measure: {why}")),
-        Event::Check { id, stage, verdict, message, .. } => Some(format!("{stage} {id}: {verdict}: {message}")),
-        Event::Infeasible { criterion, why } => Some(format!("{criterion} is infeasible: {why}")),
-        Event::ReadBack { probe, found } => {
-            Some(format!("{probe}: {} of {} acknowledged writes lost", found.lost.len(), found.acknowledged))
+impl Progress for Lines {
+    fn line(&mut self, line: &Line) {
+        match Shown::of(&line.event) {
+            Shown::Sample(probe, sample) => self.sample(line.at, probe, sample),
+            Shown::Phase(phase) => self.say(line.at, &format!("-- {}", phase.word())),
+            Shown::Text(text) => self.say(line.at, &text),
+            Shown::End | Shown::Nothing => {}
         }
-        Event::NotRun { id, reason, .. } => Some(format!("{id}: not run: {reason}")),
-        Event::SteadyState { met: true, message } => Some(format!("steady state: {message}")),
-        Event::SteadyState { met: false, message } => Some(format!("NO steady state: {message}")),
-        Event::FaultRequested { fault, targets } => Some(format!("{fault} requested: {}", targets.join(", "))),
-        Event::FaultEffective { fault, proof, .. } => Some(format!("{fault} effective: {proof}")),
-        Event::FaultIneffective { fault, why } => Some(format!("{fault} WITHOUT EFFECT: {why}")),
-        Event::TargetReplaced { target, by, .. } => Some(format!("{target} replaced by {by}")),
-        Event::UndoRequested { undo, .. } => Some(format!("undo: {undo}")),
-        Event::UndoVerified { proof, .. } => Some(format!("undo verified: {proof}")),
-        Event::UndoFailed { fault, why } => Some(format!("UNDO of {fault} FAILED: {why}")),
-        Event::Aborted { why } => Some(format!("aborted: {why}")),
-        Event::Interrupted { by, .. } => Some(format!("interrupted by {by}")),
-        Event::Recovery { message, .. } => Some(format!("recovery: {message}")),
-        Event::Note { text } => Some(format!("note: {text}")),
-        Event::ProbeReady { .. }
-        | Event::ProbeStopped { .. }
-        | Event::Sample { .. }
-        | Event::Control { .. }
-        | Event::Finished => None,
+    }
+}
+
+/// What an event looks like while a run goes on.
+enum Shown<'a> {
+    /// A sample of a probe.
+    Sample(&'a str, &'a Sample),
+    /// A phase began.
+    Phase(Phase),
+    /// A line of text.
+    Text(String),
+    /// The run ended.
+    End,
+    /// It only fills the record.
+    Nothing,
+}
+
+impl<'a> Shown<'a> {
+    fn of(event: &'a Event) -> Self {
+        Self::Text(match event {
+            Event::Sample { probe, sample } => return Self::Sample(probe, sample),
+            Event::Phase { phase } => return Self::Phase(*phase),
+            Event::Finished => return Self::End,
+            Event::ProbeReady { .. } | Event::ProbeStopped { .. } | Event::Control { .. } => return Self::Nothing,
+            Event::Started(header) => format!("started, run {}", header.id),
+            Event::Crashed { why } => format!("CRASHED: {why}"),
+            Event::Refused { why } => format!("refused: {why}"),
+            Event::ProbeFailed { probe, why } => format!("{probe} cannot measure: {why}"),
+            Event::Check { id, stage, verdict, message, .. } => format!("{} {id}: {verdict}: {message}", stage.key()),
+            Event::Infeasible { criterion, why } => format!("{criterion} is infeasible: {why}"),
+            Event::ReadBack { probe, found } => {
+                format!("{probe}: {} of {} acknowledged writes lost", found.lost.len(), found.acknowledged)
+            }
+            Event::NotRun { id, reason, .. } => format!("{id}: not run: {reason}"),
+            Event::SteadyState { met: true, message } => format!("steady state: {message}"),
+            Event::SteadyState { met: false, message } => format!("NO steady state: {message}"),
+            Event::FaultRequested { fault, targets } => format!("{fault} requested: {}", targets.join(", ")),
+            Event::FaultEffective { fault, proof, .. } => format!("{fault} effective: {proof}"),
+            Event::FaultIneffective { fault, why } => format!("{fault} WITHOUT EFFECT: {why}"),
+            Event::TargetReplaced { target, by, .. } => format!("{target} replaced by {by}"),
+            Event::UndoRequested { undo, .. } => format!("undo: {undo}"),
+            Event::UndoVerified { proof, .. } => format!("undo verified: {proof}"),
+            Event::UndoFailed { fault, why } => format!("UNDO of {fault} FAILED: {why}"),
+            Event::Aborted { why } => format!("aborted: {why}"),
+            Event::Interrupted { by, .. } => format!("interrupted by {by}"),
+            Event::Recovery { message, .. } => format!("recovery: {message}"),
+            Event::Note { text } => format!("note: {text}"),
+        })
     }
 }
 
@@ -139,8 +157,8 @@ impl Lanes {
 
 impl Progress for Lanes {
     fn line(&mut self, line: &Line) {
-        match &line.event {
-            Event::Sample { probe, sample } => {
+        match Shown::of(&line.event) {
+            Shown::Sample(probe, sample) => {
                 if let Some((name, lane)) = self.probes.iter_mut().find(|(name, _)| name == probe) {
                     lane.take(sample.class, sample.latency(), line.at);
                     if line.at.since(lane.drawn) >= REDRAW {
@@ -148,16 +166,15 @@ impl Progress for Lanes {
                     }
                 }
             }
-            Event::Phase { phase } => self.title.set_message(format!("{:>8.1}s  {}", line.at.secs(), phase.word())),
-            Event::Finished => {
+            Shown::Phase(phase) => self.title.set_message(format!("{:>8.1}s  {}", line.at.secs(), phase.word())),
+            Shown::Text(text) => {
+                let _ = self.screen.println(format!("{:>8.2}s  {text}", line.at.secs()));
+            }
+            Shown::End => {
                 self.title.finish_and_clear();
                 self.probes.iter().for_each(|(_, lane)| lane.bar.finish_and_clear());
             }
-            event => {
-                if let Some(text) = words(event) {
-                    let _ = self.screen.println(format!("{:>8.2}s  {text}", line.at.secs()));
-                }
-            }
+            Shown::Nothing => {}
         }
     }
 }

@@ -29,26 +29,23 @@ mod results;
 mod run;
 mod signals;
 
-use std::process::ExitCode;
+use std::process;
 
 use clap::Parser as _;
+use meshdrill_checks::exit_code::ExitCode;
 
 use args::{Cli, Command};
 use error::CliError;
 
-/// Exit code for wrong usage and invalid files.
-const USAGE: u8 = 2;
-/// Exit code for a bug of ours, or a machine that does not let us work.
-const INTERNAL: u8 = 1;
-
 /// Parses the command line, does what it says, and gives the exit code.
-pub fn main() -> ExitCode {
+pub fn main() -> process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout with success; everything else is wrong usage.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Pass };
+            return process::ExitCode::from(code.number());
         }
     };
     let done = match cli.command {
@@ -71,18 +68,18 @@ pub fn main() -> ExitCode {
         Command::CredentialPlugin(args) => credential_plugin(&args.argv),
     };
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => process::ExitCode::from(code.number()),
         Err(error) => {
             eprintln!("meshdrill: {error}");
-            ExitCode::from(error.exit_code())
+            process::ExitCode::from(error.exit_code().number())
         }
     }
 }
 
-fn credential_plugin(argv: &[String]) -> Result<u8, CliError> {
+fn credential_plugin(argv: &[String]) -> Result<ExitCode, CliError> {
     let said = crate::cluster::run_bounded(argv).map_err(CliError::Plugin)?;
     print!("{said}");
-    Ok(0)
+    Ok(ExitCode::Pass)
 }
 
 /// A runtime for one thread of work: a probe's timing does not profit from more.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meshdrill_checks::score::merge_exit_codes;
+use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 
 use super::args::{ListArgs, PlanArgs, SelectArgs};
@@ -132,7 +132,7 @@ fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, CliError> {
 }
 
 /// `meshdrill plan`: what is written, what the clusters have of it now, and the exit code that a run would have.
-pub(super) fn plan(args: &PlanArgs) -> Result<u8, CliError> {
+pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode, CliError> {
     show_plans(&args.select, &select(&args.select)?, args.kubeconfig.clone(), args.offline)
 }
 
@@ -142,12 +142,12 @@ pub(super) fn show_plans(
     selected: &Selected,
     kubeconfig: Option<PathBuf>,
     offline: bool,
-) -> Result<u8, CliError> {
+) -> Result<ExitCode, CliError> {
     if offline {
         for plan in &selected.plans {
             super::say!("{}", to_text(plan));
         }
-        return Ok(0);
+        return Ok(ExitCode::Pass);
     }
     let mut codes = Vec::new();
     let clusters = (!args.lab).then(|| WorldSource::of_clusters(selected.mesh.clone(), kubeconfig));
@@ -177,7 +177,7 @@ fn preflight_text(found: &Findings) -> String {
         "preflight",
         match (found.stops(), found.exit_code()) {
             (true, code) => format!("a run would end here with exit code {code}; nothing would be injected"),
-            (false, 0) => "a run would begin".to_owned(),
+            (false, ExitCode::Pass) => "a run would begin".to_owned(),
             (false, code) => format!("a run would begin, and end with exit code {code} at best"),
         },
     ));
@@ -186,12 +186,12 @@ fn preflight_text(found: &Findings) -> String {
 
 /// The exit code of several runs, each with whether the mesh file waives all of it: those weigh nothing, unless there is
 /// nothing else.
-pub(super) fn suite_exit_code(runs: impl IntoIterator<Item = (u8, bool)>) -> u8 {
-    merge_exit_codes(runs.into_iter().filter(|(_, waived)| !waived).map(|(code, _)| code))
+pub(super) fn suite_exit_code(runs: impl IntoIterator<Item = (ExitCode, bool)>) -> ExitCode {
+    ExitCode::merge(runs.into_iter().filter(|(_, waived)| !waived).map(|(code, _)| code))
 }
 
 /// `meshdrill list`: without a mesh file, scenarios are listed as they would be for two clusters.
-pub(super) fn list(args: &ListArgs) -> Result<u8, CliError> {
+pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
     let mut select_args = args.select.clone();
     if !select_args.lab && select_args.mesh.is_none() && !PathBuf::from("mesh.yaml").is_file() {
         select_args.lab = true;
@@ -215,5 +215,5 @@ pub(super) fn list(args: &ListArgs) -> Result<u8, CliError> {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         super::say!("{}", cells.join("  ").trim_end());
     }
-    Ok(0)
+    Ok(ExitCode::Pass)
 }

@@ -9,9 +9,7 @@ use super::plans::find_mesh;
 use crate::cluster::{AccessError, World};
 use crate::net::Net;
 use crate::run::{self, Leftover, WorldSource};
-
-/// Exit code when damage may remain.
-const DAMAGE: u8 = 12;
+use meshdrill_checks::exit_code::ExitCode;
 
 /// Where the mesh file leads.
 fn source(args: &ClustersArgs) -> Result<WorldSource, CliError> {
@@ -40,7 +38,7 @@ fn namespace(world: &World) -> String {
 }
 
 /// Who holds what, and what is left over.
-pub(super) fn status(args: &ClustersArgs) -> Result<u8, CliError> {
+pub(super) fn status(args: &ClustersArgs) -> Result<ExitCode, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {
         let (world, away) = reachable(&source).await;
@@ -52,12 +50,12 @@ pub(super) fn status(args: &ClustersArgs) -> Result<u8, CliError> {
         for (key, error) in &away {
             super::say!("{key}: {error}");
         }
-        Ok(if away.is_empty() { 0 } else { 3 })
+        Ok(if away.is_empty() { ExitCode::Pass } else { ExitCode::Refused })
     })
 }
 
 /// Undoes everything that is recorded; exit 0 means that nothing is left.
-pub(super) fn recover(args: &RecoverArgs) -> Result<u8, CliError> {
+pub(super) fn recover(args: &RecoverArgs) -> Result<ExitCode, CliError> {
     let local = run::local_leftovers(&args.runs);
     let source = match source(&args.clusters) {
         Ok(source) => Some(source),
@@ -73,7 +71,7 @@ pub(super) fn recover(args: &RecoverArgs) -> Result<u8, CliError> {
         if let Some(source) = source {
             all &= recover_clusters(args, &source).await?;
         }
-        Ok(if all { 0 } else { DAMAGE })
+        Ok(if all { ExitCode::Pass } else { ExitCode::NotRecovered })
     })
 }
 
@@ -127,7 +125,7 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
 }
 
 /// Stops and blocks all runs.
-pub(super) fn halt(args: &ClustersArgs) -> Result<u8, CliError> {
+pub(super) fn halt(args: &ClustersArgs) -> Result<ExitCode, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {
         let (world, away) = reachable(&source).await;
@@ -141,7 +139,7 @@ pub(super) fn halt(args: &ClustersArgs) -> Result<u8, CliError> {
 }
 
 /// Lifts the halt.
-pub(super) fn resume(args: &ClustersArgs) -> Result<u8, CliError> {
+pub(super) fn resume(args: &ClustersArgs) -> Result<ExitCode, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {
         let (world, away) = reachable(&source).await;
@@ -153,7 +151,7 @@ pub(super) fn resume(args: &ClustersArgs) -> Result<u8, CliError> {
     })
 }
 
-fn finish(away: &[(String, AccessError)]) -> u8 {
+fn finish(away: &[(String, AccessError)]) -> ExitCode {
     away.iter().for_each(|(key, error)| eprintln!("{key}: {error}"));
-    if away.is_empty() { 0 } else { 3 }
+    if away.is_empty() { ExitCode::Pass } else { ExitCode::Refused }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Record;
 use meshdrill_checks::score;
 use meshdrill_reports::{Report as _, Run, headline};
@@ -18,7 +19,7 @@ fn record(run: &Path) -> Result<Record, CliError> {
 }
 
 /// Judges a run again.
-pub(super) fn score(args: &RunDirArgs) -> Result<u8, CliError> {
+pub(super) fn score(args: &RunDirArgs) -> Result<ExitCode, CliError> {
     let record = record(&args.run)?;
     let scorecard = score::score(&record);
     let run = Run { record: &record, scorecard: &scorecard };
@@ -28,7 +29,7 @@ pub(super) fn score(args: &RunDirArgs) -> Result<u8, CliError> {
 }
 
 /// Renders a report.
-pub(super) fn report(args: &ReportArgs) -> Result<u8, CliError> {
+pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
     let record = record(&args.run)?;
     let scorecard = score::score(&record);
     let bytes = args.format.render(&Run { record: &record, scorecard: &scorecard })?;
@@ -41,5 +42,5 @@ pub(super) fn report(args: &ReportArgs) -> Result<u8, CliError> {
             std::io::stdout().write_all(&bytes)?;
         }
     }
-    Ok(0)
+    Ok(ExitCode::Pass)
 }

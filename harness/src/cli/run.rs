@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Change;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{Run, headline, junit_of_all, screen};
@@ -25,7 +26,7 @@ const MOST_SPARE: Duration = Duration::from_secs(30);
 const SPREAD: f64 = 0.9;
 
 /// Runs everything that was selected and gives the exit code of all of it.
-pub(super) fn run(args: &RunArgs) -> Result<u8, CliError> {
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     if args.select.select.is_empty() {
         return Err(UsageError::NothingSelected.into());
     }
@@ -186,7 +187,7 @@ fn progress(args: &RunArgs, plan: &Plan, alone: bool) -> Box<dyn Progress> {
 /// Shows a run that has ended and keeps it with the others; whether nothing more is to be run because of it.
 fn keep(args: &RunArgs, finished: &mut Vec<Finished>, one: Finished) -> bool {
     show(args, &one);
-    let stop = args.fail_fast && one.scorecard.exit_code != 0;
+    let stop = args.fail_fast && one.scorecard.exit_code != ExitCode::Pass;
     finished.push(one);
     stop
 }
@@ -200,13 +201,13 @@ fn show(args: &RunArgs, one: &Finished) {
 }
 
 /// The reports of all runs together, the last line, and the exit code.
-fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, CliError> {
+fn finish(args: &RunArgs, finished: &[Finished]) -> Result<ExitCode, CliError> {
     if let Some(path) = &args.junit {
         let runs: Vec<Run<'_>> =
             finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
         write_atomically(path, &junit_of_all(&runs)?).map_err(|error| FileError::not_written(path, error))?;
     }
-    if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == 12) {
+    if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == ExitCode::NotRecovered) {
         let scenario = &one.scorecard.run.scenario;
         if one.record.is_undone() {
             eprintln!("{scenario}: everything that was done is undone, but the mesh has not recovered");
@@ -217,7 +218,7 @@ fn finish(args: &RunArgs, finished: &[Finished]) -> Result<u8, CliError> {
     match finished {
         [] => {
             super::say!("NOT-RUN  nothing ran  {}", args.runs.display());
-            Ok(11)
+            Ok(ExitCode::Inconclusive)
         }
         [one] => {
             super::say!("{}", headline(&one.scorecard, &one.dir.path().display().to_string()));
@@ -237,7 +238,7 @@ fn recover_command(args: &RunArgs) -> String {
     format!("meshdrill recover{mesh}{kubeconfig}")
 }
 
-fn suite_code(finished: &[Finished]) -> u8 {
+fn suite_code(finished: &[Finished]) -> ExitCode {
     let waived = |one: &&Finished| {
         let card = &one.scorecard;
         card.verdict == Verdict::NotRun && !card.not_run.is_empty() && card.not_run.iter().all(|missing| missing.waived)
@@ -251,7 +252,7 @@ fn suite_line(finished: &[Finished], runs: &Path) -> String {
     let words =
         parts.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict)));
     let worst = Verdict::all(finished.iter().map(|one| one.scorecard.verdict));
-    let worst = if suite_code(finished) == 0 { Verdict::Pass } else { worst };
+    let worst = if suite_code(finished) == ExitCode::Pass { Verdict::Pass } else { worst };
     let mut suites: Vec<&str> =
         finished.iter().map(|one| one.scorecard.run.suite.as_str()).filter(|suite| !suite.is_empty()).collect();
     suites.dedup();

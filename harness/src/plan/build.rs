@@ -9,7 +9,7 @@ use super::building::{Building, OBSERVE_VALIDATION};
 use super::criteria;
 use super::expand::expand;
 use super::layout::Layout;
-use super::types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};
+use super::types::{Phases, Plan, PlanWarning, PlannedCheck, PlannedFault, PlannedProbe};
 use crate::document::{Path, Problem};
 use crate::fault::{FaultKind, Radius};
 use crate::format::MeshFile;
@@ -259,7 +259,7 @@ fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
 }
 
 /// The timeline and the periods of the probes.
-fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<String>) {
+fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<PlanWarning>) {
     let spec = &building.loaded.file.spec;
     let drill = building.is_drill();
     let baseline = spec.baseline.unwrap_or(BASELINE);

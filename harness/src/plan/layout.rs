@@ -8,7 +8,7 @@ use meshdrill_checks::stats::Confidence;
 use meshdrill_checks::stats::proportion::samples_for_failures;
 use meshdrill_checks::units::TimeSpan;
 
-use super::types::{Plan, PlannedFault, PlannedProbe, faulted};
+use super::types::{Plan, PlanWarning, PlannedFault, PlannedProbe, faulted};
 
 /// The highest rate that is chosen for a probe whose author named none.
 const FASTEST: Duration = Duration::from_millis(20);
@@ -26,8 +26,6 @@ const AFTER_OUTAGE: f64 = 1.5;
 
 /// The longest that a run is observed to become conclusive.
 pub const LONGEST_CONCLUSIVE: Duration = Duration::from_hours(1);
-/// How a warning about too few samples begins.
-const TOO_SMALL: &str = "cannot be conclusive";
 
 /// What the author wrote, and what may still be chosen.
 pub(super) struct Layout<'a> {
@@ -42,7 +40,7 @@ pub(super) struct Layout<'a> {
 pub(super) struct Chosen {
     pub observe: TimeSpan,
     pub notes: Vec<String>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<PlanWarning>,
 }
 
 impl Layout<'_> {
@@ -53,7 +51,7 @@ impl Layout<'_> {
         for (probe, fixed) in probes.iter_mut() {
             for criterion in self.criteria.iter().filter(|one| one.subject == Subject::Probe(probe.name.clone())) {
                 let Some(needed) = criterion.needed_samples() else { continue };
-                let during = criterion.claim.during();
+                let during = criterion.claim.sampled_in();
                 let series = probe.series.len() as f64;
                 let per_second = |every: TimeSpan| series / every.as_secs_f64();
                 let wanted = (needed as f64 * MARGIN).ceil();
@@ -99,13 +97,20 @@ impl Layout<'_> {
     }
 
     /// Names the line that makes a clean run inconclusive.
-    fn too_small(&self, probe: &PlannedProbe, fixed: bool, criterion: &Criterion, needed: u64, have: f64) -> String {
+    fn too_small(
+        &self,
+        probe: &PlannedProbe,
+        fixed: bool,
+        criterion: &Criterion,
+        needed: u64,
+        have: f64,
+    ) -> PlanWarning {
         let missing = (needed as f64 - have) * probe.every.as_secs_f64() / probe.series.len() as f64;
         let seconds = match self.observe {
             Some(observe) => (observe.as_secs_f64() + missing * MARGIN).ceil(),
             None => (self.default_observe.as_secs_f64() + missing * MARGIN).ceil(),
         };
-        let line = match (criterion.claim.during(), fixed, self.observe) {
+        let line = match (criterion.claim.sampled_in(), fixed, self.observe) {
             (During::Fault, ..) => "hold the fault longer (`for:` or `hold:`)".to_owned(),
             (During::Baseline, ..) => "make `baseline:` longer".to_owned(),
             (_, true, Some(_)) => format!(
@@ -117,10 +122,7 @@ impl Layout<'_> {
             (_, true, None) => format!("make probes.{}.every shorter than {}", probe.name, probe.every),
             (_, false, _) => format!("write `observe: {seconds:.0}s`"),
         };
-        format!(
-            "{} {TOO_SMALL}: a clean run needs {needed} samples and this plan yields {have:.0}; {line}",
-            criterion.id
-        )
+        PlanWarning::TooFewSamples { criterion: criterion.id.clone(), needed, planned: have, remedy: line }
     }
 }
 
@@ -132,7 +134,7 @@ pub fn lengthen(plan: &mut Plan) {
         let Subject::Probe(name) = &criterion.subject else { continue };
         let Some(probe) = plan.probes.iter().find(|probe| probe.name == *name) else { continue };
         let Some(needed) = criterion.needed_samples() else { continue };
-        let during = criterion.claim.during();
+        let during = criterion.claim.sampled_in();
         let (observe, baseline) = (plan.phases.observe, plan.phases.baseline);
         let layout = Layout { criteria: &[], faults: &plan.faults, baseline, observe: None, default_observe: observe };
         let wanted = needed as f64 * MARGIN * probe.every.as_secs_f64() / probe.series.len() as f64;
@@ -143,8 +145,9 @@ pub fn lengthen(plan: &mut Plan) {
             continue;
         }
         // What was too small is not any more.
-        let said = format!("{} {TOO_SMALL}", criterion.id);
-        plan.warnings.retain(|warning| !warning.starts_with(&said));
+        plan.warnings.retain(|warning| match warning {
+            PlanWarning::TooFewSamples { criterion: id, .. } => *id != criterion.id,
+        });
         if missing <= 0.0 {
             continue;
         }

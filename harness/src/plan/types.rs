@@ -1,6 +1,7 @@
 //! A plan: one run, with nothing left to decide before the clusters are asked.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,7 +49,40 @@ pub struct Plan {
     /// Every default that was filled in, in words.
     pub defaults: Vec<String>,
     /// What the author should know: lines that make a conclusive pass impossible, and the like.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<PlanWarning>,
+}
+
+/// What the author of a scenario should know. Written as text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlanWarning {
+    /// A clean run has too few samples for a criterion to pass.
+    TooFewSamples {
+        /// Its id.
+        criterion: String,
+        /// How many samples it needs.
+        needed: u64,
+        /// About how many there will be.
+        planned: f64,
+        /// Which line to change, and how.
+        remedy: String,
+    },
+}
+
+impl fmt::Display for PlanWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooFewSamples { criterion, needed, planned, remedy } => write!(
+                f,
+                "{criterion} cannot be conclusive: a clean run needs {needed} samples and this plan yields {planned:.0}; {remedy}"
+            ),
+        }
+    }
+}
+
+impl Serialize for PlanWarning {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 /// The timeline of a run.

@@ -144,7 +144,7 @@ impl Asker {
         let verdict = outcome.verdict();
         recorder.event(Event::Check {
             id: self.check.id.clone(),
-            stage: self.check.stage.key().to_owned(),
+            stage: self.check.stage,
             verdict,
             message: outcome.message.clone(),
             observed: outcome.seen.clone(),

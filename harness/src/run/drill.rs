@@ -174,10 +174,7 @@ impl Drill<'_> {
         self.phase(Phase::Undo);
         self.bench.undo_all(self.plan, &self.undone().await).await;
         if self.interrupts.is_set() {
-            let injected = self
-                .recorder
-                .ask(|record| record.events.iter().any(|line| matches!(line.event, Event::FaultRequested { .. })))
-                .await;
+            let injected = self.recorder.ask(|record| record.history().is_injected()).await;
             self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: injected.unwrap_or(true) });
         }
     }
@@ -199,16 +196,8 @@ impl Drill<'_> {
     /// The faults whose undo was seen after they were last injected: a repeated one may be open again.
     async fn undone(&self) -> Vec<String> {
         let verified = |record: &Record| {
-            let failed = |id: &String| !record.undo_failures(id).is_empty();
-            let mut closed: Vec<String> = Vec::new();
-            for line in &record.events {
-                match &line.event {
-                    Event::FaultRequested { fault, .. } => closed.retain(|id| id != fault),
-                    Event::UndoVerified { fault, .. } if !failed(fault) => closed.push(fault.clone()),
-                    _ => {}
-                }
-            }
-            closed
+            let faults = record.history().faults.into_iter();
+            faults.filter(|(_, fault)| fault.is_undone()).map(|(id, _)| id.to_owned()).collect()
         };
         self.recorder.ask(verified).await.unwrap_or_default()
     }
@@ -246,11 +235,13 @@ impl Drill<'_> {
         let faults: Vec<(String, bool)> =
             plan.map(|fault| (fault.id.clone(), fault.kind.as_role().sustained())).collect();
         let begun = move |record: &Record| {
-            let requested = faults.iter().filter_map(|(id, sustained)| Some((id, *sustained, record.requested(id)?)));
+            let history = record.history();
+            let of = |(id, sustained): &(String, bool)| Some((history.faults.get(id.as_str())?, *sustained));
             let (mut undone, mut last) = (false, At::ZERO);
-            for (id, sustained, at) in requested {
+            for (fault, sustained) in faults.iter().filter_map(of) {
+                let Some(requested) = fault.requested else { continue };
                 undone |= sustained;
-                last = last.max(if sustained { record.undo_begun(id)? } else { at });
+                last = last.max(if sustained { fault.undo_begun? } else { requested });
             }
             undone.then_some(last)
         };
@@ -421,10 +412,7 @@ impl<'a> Recovered<'a> {
 
 /// A probe that died or cannot ask before anything was injected.
 fn dead_probe(record: &Record) -> Option<String> {
-    record.events.iter().find_map(|line| match &line.event {
-        Event::ProbeFailed { probe, why } => Some(format!("probe {probe} cannot start: {why}")),
-        _ => None,
-    })
+    record.history().failed_probes.first().map(|(probe, why)| format!("probe {probe} cannot start: {why}"))
 }
 
 /// Whether no probe is in an outage, nor was for as long as recovery must be sustained.

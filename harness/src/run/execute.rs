@@ -90,7 +90,7 @@ impl Run<'_> {
     async fn go(&self) {
         self.recorder.event(Event::Phase { phase: Phase::Preflight });
         for warning in &self.plan.warnings {
-            self.recorder.note(warning.clone());
+            self.recorder.note(warning.to_string());
         }
         let mut leases: Vec<Held> = Vec::new();
         let prepared = self.interrupts.or(self.prepare(&mut leases)).await;
@@ -221,11 +221,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
                 sustained: fault.kind.as_role().sustained(),
             })
             .collect(),
-        checks: plan
-            .checks
-            .iter()
-            .map(|check| CheckHeader { id: check.id.clone(), stage: check.stage.key().to_owned() })
-            .collect(),
+        checks: plan.checks.iter().map(|check| CheckHeader { id: check.id.clone(), stage: check.stage }).collect(),
         criteria: plan.criteria.clone(),
     }
 }

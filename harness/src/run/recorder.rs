@@ -131,7 +131,7 @@ impl State {
                 return;
             }
         };
-        let is_sample = matches!(line.event, Event::Sample { .. });
+        let is_sample = line.event.as_sample().is_some();
         let mut written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
         if !is_sample || self.flushed.elapsed() >= FLUSH_EVERY {
             written = written.and_then(|()| self.file.flush());

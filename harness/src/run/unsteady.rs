@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use meshdrill_checks::control;
 use meshdrill_checks::criterion::Claim;
-use meshdrill_checks::record::{At, Class, Event, Record, Sample};
+use meshdrill_checks::record::{At, Class, Record, Sample};
 use meshdrill_checks::score;
 
 use super::ask::causes;
@@ -74,10 +74,8 @@ pub(super) async fn reasons(unsteady: &[Unsteady], probes: &[Prepared]) -> Vec<S
 
 /// What is not steady in the last part of a record. A probe that was left out has nothing to show.
 pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> impl Iterator<Item = Unsteady> {
-    let left_out = move |name: &str| {
-        record.events.iter().any(|line| matches!(&line.event, Event::NotRun { id, .. } if id == name))
-    };
-    let probes = record.header.probes.iter().filter(move |probe| !left_out(&probe.name));
+    let left_out: BTreeSet<&str> = record.history().not_run.iter().map(|one| one.id).collect();
+    let probes = record.header.probes.iter().filter(move |probe| !left_out.contains(probe.name.as_str()));
     let of = move |name: &str| {
         let samples = record.samples(name);
         let recent: Vec<&Sample> = samples.iter().filter(|sample| now.since(sample.scheduled) <= length).collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+pub use meshdrill_checks::record::CheckStage as Stage;
 use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -171,35 +172,6 @@ pub struct Repeat {
     pub every: TimeSpan,
     /// How many injections in all.
     pub times: u32,
-}
-
-/// Where a check stands in a scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Stage {
-    /// Before any fault.
-    SteadyState,
-    /// Polled after the fault or undo.
-    Recovered,
-    /// At the end.
-    Verify,
-    /// Of a validation.
-    Checks,
-    /// Proof of a fault's effect.
-    Effect,
-}
-
-impl Stage {
-    /// The key of the scenario file.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::SteadyState => "steadyState",
-            Self::Recovered => "recovered",
-            Self::Verify => "verify",
-            Self::Checks => "checks",
-            Self::Effect => "effect",
-        }
-    }
 }
 
 impl ScenarioSpec {

@@ -32,14 +32,14 @@ fn timeouts(bad: impl Fn(u64) -> bool) -> impl Fn(u64) -> (Class, u64) {
 
 fn judged(story: Story) -> (Verdict, u8, String) {
     let card: Scorecard = story.card(none_bad());
-    (card.verdict, card.exit_code, card.criteria[0].message.clone())
+    (card.verdict, card.exit_code.number(), card.criteria[0].message.clone())
 }
 
 #[test]
 fn a_runner_without_network_is_inconclusive() {
     let story = control(control(Story::drill(100), "a", false, cut), "b", true, cut).answers(90, timeouts(cut));
     let card = story.card(none_bad());
-    assert_eq!((card.verdict, card.exit_code), (Verdict::Inconclusive, 11));
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Inconclusive, 11));
     assert!(card.message.contains("the runner lost its own network from 39.9 s to 46.0 s"), "{}", card.message);
     let control = card.control.unwrap();
     assert_eq!((control.targets.len(), control.lost.len(), control.lost[0].samples), (2, 1, 60));

@@ -93,7 +93,7 @@ fn what_is_infeasible_fails_and_nothing_is_injected() {
         .sights(1, |_| standing("inactive", None, 0, 0))
         .event(1000, Event::Infeasible { criterion: "c".into(), why })
         .card(claim(60, Stage::Receiver));
-    assert_eq!((card.exit_code, card.criteria[0].verdict), (10, Fail));
+    assert_eq!((card.exit_code.number(), card.criteria[0].verdict), (10, Fail));
     assert!(card.criteria[0].message.starts_with("infeasible: 71 s at the least"), "{}", card.criteria[0].message);
 }
 

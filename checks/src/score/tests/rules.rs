@@ -33,7 +33,7 @@ fn none_passes(story: impl Fn() -> Story, why: &str) {
         let kind = claim.kind();
         let card = story().card(claim);
         assert_ne!(card.criteria[0].verdict, Verdict::Pass, "{kind}: {why}");
-        assert_ne!((card.verdict, card.exit_code), (Verdict::Pass, 0), "{kind}: {why}");
+        assert_ne!((card.verdict, card.exit_code.number()), (Verdict::Pass, 0), "{kind}: {why}");
     }
 }
 
@@ -42,7 +42,7 @@ fn a_crash_of_the_runner_is_a_bug_of_ours_whatever_was_measured() {
     let claim = Claim::from(MaxOutage { target: TimeSpan::secs(10) });
     let crash = Event::Crashed { why: "the runner panicked".into() };
     let card = Story::drill(100).samples(60, |_| Class::Good).event(40_000, crash).card(claim);
-    assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 1));
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Error, 1));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_drill_that_the_mesh_cannot_have_is_not_run_and_no_error() {
     for waived in [true, false] {
         let claim = Claim::from(MaxOutage { target: TimeSpan::secs(10) });
         let card = Story::planned(100).event(0, not_run(waived)).card(claim);
-        assert_eq!((card.verdict, card.exit_code), (Verdict::NotRun, 11));
+        assert_eq!((card.verdict, card.exit_code.number()), (Verdict::NotRun, 11));
         assert_eq!(card.criteria[0].verdict, Verdict::NotRun);
     }
 }
@@ -98,7 +98,7 @@ fn a_fault_without_effect_never_passes() {
     };
     none_passes(ineffective, "the fault took no effect");
     let card = ineffective().card(Claim::from(Availability { target: Ratio::new(0.5) }));
-    assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 13));
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Error, 13));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn an_endpoint_claim_that_wants_nothing_never_passes() {
 fn a_record_that_ends_early_says_that_damage_may_remain() {
     let card =
         Story::drill(100).samples(90, |_| Class::Good).cut_short(Claim::from(Availability { target: Ratio::new(0.5) }));
-    assert_eq!((card.verdict, card.exit_code), (Verdict::Error, 12));
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Error, 12));
     let begun = Story::faulted(100).cut_short(Claim::from(Availability { target: Ratio::new(0.5) }));
-    assert!(!begun.recovery.verified && begun.exit_code == 12);
+    assert!(!begun.recovery.verified && begun.exit_code.number() == 12);
     let validation = Story::validation(100).samples(9, |_| Class::Good);
-    assert_eq!(validation.cut_short(Claim::from(Availability { target: Ratio::new(0.5) })).exit_code, 13);
+    assert_eq!(validation.cut_short(Claim::from(Availability { target: Ratio::new(0.5) })).exit_code.number(), 13);
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use futures::future::try_join_all;
 use indexmap::IndexMap;
 use jiff::civil::Date;
+use meshdrill_checks::exit_code::ExitCode;
 
 use self::survey::Survey;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
@@ -33,7 +34,7 @@ const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
 const DETECTED: &str = "# detected; confirm";
 
 /// Runs the command.
-pub(super) fn mesh(args: &MeshArgs) -> Result<u8, CliError> {
+pub(super) fn mesh(args: &MeshArgs) -> Result<ExitCode, CliError> {
     let MeshCommand::Init(init) = &args.command;
     if let Some(path) = init.out.as_deref().filter(|path| path.exists()) {
         return Err(UsageError::Exists(path.to_owned()).into());
@@ -47,7 +48,7 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<u8, CliError> {
             eprintln!("wrote {}; confirm the lines marked `{DETECTED}`", path.display());
         }
     }
-    Ok(0)
+    Ok(ExitCode::Pass)
 }
 
 /// Connects to every context and looks at its cluster.
@@ -244,7 +245,10 @@ mod tests {
     #[test]
     fn a_key_that_no_mesh_file_may_have_is_refused() {
         let refused = mesh_file_text(&args(), &[survey("All of it")]).unwrap_err();
-        assert!(refused.exit_code() == 2 && refused.to_string().contains("cannot be a cluster's key"), "{refused}");
+        assert!(
+            refused.exit_code() == ExitCode::Usage && refused.to_string().contains("cannot be a cluster's key"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meshdrill_checks::criterion::{Claim, DetectionTime};
+use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::record::SCENARIO;
 use meshdrill_checks::units::TimeSpan;
 
 pub use obstacle::Obstacle;
@@ -28,9 +30,6 @@ use crate::fault::Options;
 use crate::format::{FaultPermission, MeshFile};
 use crate::plan::{Plan, PlannedProbe};
 use crate::probe::{CannotAsk, Observer};
-
-/// The id under which the record and the list of obstacles speak of all of a scenario.
-const SCENARIO: &str = "scenario";
 
 /// A probe and what makes its observations.
 pub(super) type Prepared = (PlannedProbe, Arc<dyn Observer>);
@@ -56,11 +55,12 @@ impl Findings {
         self.obstacles.iter().any(Obstacle::stops)
     }
 
-    /// The exit code that a run would have because of what was found; 0 if it would begin.
-    pub fn exit_code(&self) -> u8 {
-        let first = self.obstacles.iter().find(|obstacle| obstacle.stops());
-        let parts = || self.obstacles.iter().map(Obstacle::exit_code).max();
-        first.map(Obstacle::exit_code).or_else(parts).unwrap_or(0)
+    /// The exit code that a run would have because of what was found, if nothing else happened.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.obstacles.iter().find(|obstacle| obstacle.stops()) {
+            Some(obstacle) => obstacle.exit_code(),
+            None => ExitCode::merge(self.obstacles.iter().map(Obstacle::exit_code).chain([ExitCode::Pass])),
+        }
     }
 
     /// Whether the mesh file waives all of it, so that it does not count in a suite.

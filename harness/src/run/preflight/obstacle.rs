@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use meshdrill_checks::record::Event;
-
-use super::SCENARIO;
+use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::record::{Event, SCENARIO};
 
 /// One reason why a run, or a part of it, does not take place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,18 +46,18 @@ impl Obstacle {
     }
 
     /// The exit code of a run that meets it and nothing else.
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Refused(_) => 3,
-            Self::Infeasible { .. } => 10,
+            Self::Refused(_) => ExitCode::Refused,
+            Self::Infeasible { .. } => ExitCode::Fail,
             Self::NotRun { id, waived, .. } => {
                 if *waived && id != SCENARIO {
-                    0
+                    ExitCode::Pass
                 } else {
-                    11
+                    ExitCode::Inconclusive
                 }
             }
-            Self::Unprepared { .. } => 13,
+            Self::Unprepared { .. } => ExitCode::Invalid,
         }
     }
 

@@ -1,0 +1,246 @@
+//! A record in memory, and how it is read back from its lines.
+
+use std::collections::BTreeMap;
+
+use super::{At, Chain, ChainError, Event, Header, History, Line, ProbeHeader, Sample};
+
+/// Why a text is not a record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A line that cannot be read or does not follow the one before it.
+    #[error("line {line}: {source}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: ChainError,
+    },
+    /// No first event.
+    #[error("the record has no header line: nothing was recorded")]
+    Empty,
+}
+
+/// Everything that happened in one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What was run.
+    pub header: Header,
+    /// The events in their order, samples left out.
+    pub events: Vec<Line>,
+    samples: BTreeMap<String, Vec<Sample>>,
+}
+
+impl Record {
+    /// A record that has only begun.
+    pub const fn begin(header: Header) -> Self {
+        Self { header, events: Vec::new(), samples: BTreeMap::new() }
+    }
+
+    /// Adds what happened next.
+    pub fn push(&mut self, line: Line) {
+        if let Event::Sample { probe, sample } = line.event {
+            self.samples.entry(probe).or_default().push(sample);
+        } else if let Event::Started(header) = line.event {
+            self.header = *header;
+        } else {
+            self.events.push(line);
+        }
+    }
+
+    /// Reads the lines of `run.jsonl`. A last line cut short by a crash is left out; the record is then incomplete.
+    pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let mut chain = Chain::default();
+        let mut record: Option<Self> = None;
+        let cut_short = !text.ends_with('\n');
+        let count = text.lines().count();
+        for (index, line) in text.lines().enumerate() {
+            let checked = match chain.check(line) {
+                Ok(checked) => checked,
+                Err(ChainError::Format(_)) if cut_short && index + 1 == count => break,
+                Err(source) => return Err(RecordError::Line { line: index + 1, source }),
+            };
+            if let Some(record) = &mut record {
+                record.push(checked);
+            } else if let Event::Started(header) = checked.event {
+                record = Some(Self::begin(*header));
+            } else {
+                return Err(RecordError::Empty);
+            }
+        }
+        record.ok_or(RecordError::Empty)
+    }
+
+    /// What happened, samples aside.
+    pub fn history(&self) -> History<'_> {
+        History::of(self)
+    }
+
+    /// What failed of all undos, each with its fault.
+    pub fn failed_undos(&self) -> Vec<String> {
+        self.history().failed_undos(self)
+    }
+
+    /// Whether the run came to its end with every undo verified, whatever else it found.
+    pub fn is_undone(&self) -> bool {
+        let history = self.history();
+        history.recovery.is_some() && history.failed_undos(self).is_empty()
+    }
+
+    /// The samples of one probe, in the order in which they completed.
+    pub fn samples(&self, probe: &str) -> &[Sample] {
+        self.samples.get(probe).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same record with other samples where `change` gives one.
+    #[must_use]
+    pub fn with_samples(&self, change: impl Fn(&str, &Sample) -> Option<Sample>) -> Self {
+        let mut copy = self.clone();
+        for (probe, samples) in &mut copy.samples {
+            samples.iter_mut().for_each(|sample| *sample = change(probe, sample).unwrap_or_else(|| sample.clone()));
+        }
+        copy
+    }
+
+    /// A probe's header.
+    pub fn probe(&self, name: &str) -> Option<&ProbeHeader> {
+        self.header.probes.iter().find(|probe| probe.name == name)
+    }
+
+    /// When the record ends.
+    pub fn end(&self) -> At {
+        let samples = self.samples.values().filter_map(|samples| samples.last()).map(|sample| sample.completed);
+        self.events.last().map(|line| line.at).into_iter().chain(samples).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Change, Class, Phase, RECORD_SCHEMA, Series};
+    use super::*;
+    use crate::record::RequestPhases;
+    use std::time::Duration;
+
+    fn lines() -> Vec<Line> {
+        let header = Header {
+            schema: RECORD_SCHEMA.into(),
+            id: "0".into(),
+            scenario: "s".into(),
+            suite: String::new(),
+            binding: String::new(),
+            mesh: None,
+            lab: true,
+            started: "2026-01-01T00:00:00.000Z".into(),
+            tool: "0".into(),
+            change: Change::default(),
+            probes: vec![],
+            faults: vec![],
+            checks: vec![],
+            criteria: vec![],
+        };
+        let at = |micros| At::after_start(Duration::from_micros(micros));
+        let sample = Sample {
+            series: Series::Kept,
+            slot: 3,
+            scheduled: at(300_000),
+            started: at(300_017),
+            completed: at(301_234_567),
+            class: Class::Http5xx,
+            responder: Some("primary-cluster".into()),
+            phases: Some(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() }),
+            seen: Some(serde_json::json!({"status": 503})),
+        };
+        vec![
+            Line { at: At::ZERO, event: Event::Started(Box::new(header)) },
+            Line { at: at(1), event: Event::Phase { phase: Phase::Baseline } },
+            Line { at: at(301_234_567), event: Event::Sample { probe: "p".into(), sample } },
+            Line { at: at(400_000_000), event: Event::Finished },
+        ]
+    }
+
+    fn text() -> String {
+        let mut chain = Chain::default();
+        lines().iter().map(|line| chain.link(line).unwrap() + "\n").collect()
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_made() {
+        let mut made = None;
+        for line in lines() {
+            match (&mut made, line) {
+                (None, Line { event: Event::Started(header), .. }) => made = Some(Record::begin(*header)),
+                (Some(record), line) => record.push(line),
+                (None, _) => panic!("header first"),
+            }
+        }
+        let read = Record::parse(&text()).unwrap();
+        assert_eq!(read, made.unwrap());
+        assert!(read.history().finished);
+    }
+
+    #[test]
+    fn a_changed_or_dropped_line_shows() {
+        let text = text();
+        let changed = text.replacen("http-5xx", "good", 1);
+        assert!(matches!(Record::parse(&changed), Err(RecordError::Line { line: 4, .. })));
+        let kept: Vec<&str> = text.lines().filter(|line| !line.contains("baseline")).collect();
+        let dropped = kept.join(
+            "
+",
+        ) + "
+";
+        assert!(matches!(Record::parse(&dropped), Err(RecordError::Line { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_last_line_cut_short_is_left_out() {
+        let text = text();
+        let record = Record::parse(&text[..text.len() - 20]).unwrap();
+        assert!(!record.history().finished);
+        assert_eq!(record.samples("p").len(), 1);
+        assert!(matches!(Record::parse(""), Err(RecordError::Empty)));
+    }
+
+    #[test]
+    fn an_undo_counts_as_it_went_in_the_end() {
+        let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
+        let mut record = Record::begin(*header);
+        let mut say = |event| {
+            record.push(Line { at: At::ZERO, event });
+            record.history().faults.get("f1").map(|fault| fault.undo_failures.join(",")).unwrap_or_default()
+        };
+        let requested = |undo: &str| Event::UndoRequested { fault: "f1".into(), undo: undo.into() };
+        let failed = |why: &str| Event::UndoFailed { fault: "f1".into(), why: why.into() };
+        let verified = || Event::UndoVerified { fault: "f1".into(), proof: String::new() };
+        assert_eq!(say(requested("a")), "");
+        assert_eq!(say(requested("b")), "");
+        assert_eq!(say(failed("x")), "x");
+        assert_eq!(say(Event::UndoFailed { fault: "f2".into(), why: "other".into() }), "x");
+        assert_eq!(say(verified()), "x", "one that went well says nothing of the other");
+        assert_eq!(say(requested("a")), "", "tried again");
+        assert_eq!(say(requested("b")), "");
+        assert_eq!(say(failed("y")), "y");
+        assert_eq!(say(verified()), "y");
+    }
+
+    #[test]
+    fn an_undo_that_is_tried_again_was_begun_once() {
+        let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
+        let mut record = Record::begin(*header);
+        let second = |at| At::after_start(Duration::from_secs(at));
+        let mut say = |at, event| {
+            record.push(Line { at: second(at), event });
+            record.history().faults.get("f1").and_then(|fault| fault.undo_begun)
+        };
+        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new() };
+        let requested = |fault: &str| Event::UndoRequested { fault: fault.into(), undo: String::new() };
+        assert_eq!(say(1, injected()), None);
+        assert_eq!(say(2, requested("f2")), None);
+        assert_eq!(say(3, requested("f1")), Some(second(3)));
+        assert_eq!(say(9, requested("f1")), Some(second(3)), "a second try");
+        assert_eq!(say(10, injected()), None, "a second round");
+        assert_eq!(say(12, requested("f1")), Some(second(12)));
+        let history = record.history();
+        let requested = |fault| history.faults.get(fault).and_then(|fault| fault.requested);
+        assert_eq!((requested("f1"), requested("f2")), (Some(second(10)), None));
+    }
+}
