@@ -134,7 +134,7 @@ pub(crate) fn words(lost: &[Lost]) -> Option<String> {
         lost.iter().map(|one| format!("{:.1} s to {:.1} s", one.from.secs(), one.until.secs())).collect();
     (!stretches.is_empty()).then(|| {
         format!(
-            "the runner lost its own network from {} (no probe and no API server answered), so what it did not see then says nothing about the service",
+            "the runner lost its own network from {} (no probe and no API server answered); failed samples of that time do not count",
             stretches.join(", and from ")
         )
     })

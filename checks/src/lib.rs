@@ -17,5 +17,5 @@ pub mod scorecard;
 pub mod stats;
 pub mod units;
 pub mod verdict;
-pub mod window;
+mod window;
 mod wording;

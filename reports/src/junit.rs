@@ -70,7 +70,7 @@ fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdic
     } else if !complete && !begun {
         cut_short()
     } else {
-        (Verdict::Pass, "everything that must be true before anything is touched was".to_owned())
+        (Verdict::Pass, "all preflight checks passed".to_owned())
     };
     let faults = if card.faults.is_empty() {
         (Verdict::NotRun, "a validation breaks nothing".to_owned())
@@ -94,7 +94,7 @@ fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdic
     } else if !complete {
         cut_short()
     } else {
-        (Verdict::Pass, "every probe and check could be asked".to_owned())
+        (Verdict::Pass, "every probe and check could measure".to_owned())
     };
     let recovery = if card.recovery.verified { Verdict::Pass } else { Verdict::Error };
     vec![

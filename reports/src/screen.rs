@@ -18,7 +18,7 @@ pub fn screen(run: &Run<'_>) -> String {
     let title = title(card);
     let _ = writeln!(out, "{title}  {} to {}", card.run.started, card.run.finished);
     for fault in &card.faults {
-        let seen = fault.seen.map_or_else(String::new, |at| format!(", seen at {at:.2} s"));
+        let seen = fault.seen.map_or_else(String::new, |at| format!(", observed at {at:.2} s"));
         let effective = |at| format!("effective at {at:.2} s{seen}");
         let when = fault.effective.map_or_else(|| "never took effect".to_owned(), effective);
         let _ = writeln!(
@@ -45,13 +45,13 @@ pub fn screen(run: &Run<'_>) -> String {
     if !all.is_empty() {
         let _ = writeln!(
             out,
-            "  next   more samples decide what is UNSURE: a shorter `every:`, a longer `observe:`, or --conclusive"
+            "  next   more samples decide what is INCONCLUSIVE: a shorter `every:`, a longer `observe:`, or --conclusive"
         );
     }
     if !fault.is_empty() {
         let _ = writeln!(
             out,
-            "  next   more samples during the fault decide what is UNSURE there: a shorter `every:`, a longer `for:`, or more rounds of `repeat:`"
+            "  next   more samples during the fault decide what is INCONCLUSIVE there: a shorter `every:`, a longer `for:`, or more rounds of `repeat:`"
         );
     }
     for check in &card.checks {
@@ -62,7 +62,7 @@ pub fn screen(run: &Run<'_>) -> String {
     for lost in card.control.iter().flat_map(|control| &control.lost) {
         let _ = writeln!(
             out,
-            "  the runner had no network from {:.1} s to {:.1} s: {} bad samples say nothing about the service",
+            "  the runner had no network from {:.1} s to {:.1} s: {} bad samples do not count",
             lost.from, lost.until, lost.samples
         );
     }
@@ -128,7 +128,7 @@ fn probe_lines(out: &mut String, probe: &ProbeResult) {
 const fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS ",
-        Verdict::Inconclusive => "UNSURE",
+        Verdict::Inconclusive => "INCONCLUSIVE",
         Verdict::Fail => "FAIL ",
         Verdict::Error => "ERROR",
         Verdict::NotRun => "SKIP ",

@@ -93,7 +93,7 @@ impl CriterionKind for Availability {
             Verdict::Inconclusive
         };
         let mut message = format!(
-            "{} ({bad} bad of {n}); supports >= {} at {}",
+            "{} ({bad} bad of {n}); lower bound {} at {} confidence",
             percent(value),
             percent(low),
             percent(context.confidence.level())
@@ -121,7 +121,10 @@ impl CriterionKind for Availability {
 /// Samples of one outage are not independent, so the count of outages is bounded beside the count of samples.
 fn outage_bound(probe: &ProbeEvidence<'_>, context: &Context<'_>) -> String {
     let events = probe.outages.len() as u64;
-    format!("; outages seen: {events}, <= {:.1} expected in as long a run", poisson::upper(events, context.confidence))
+    format!(
+        "; outages: {events} (upper bound {:.1} in a run of this length)",
+        poisson::upper(events, context.confidence)
+    )
 }
 
 /// The minute with the most bad samples, by when they were due.

@@ -51,12 +51,12 @@ impl CriterionKind for DataLoss {
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
-        subject.needs(Measure::Writes, "what is written is read back by `ledger` probes only", "name a ledger probe")
+        subject.needs(Measure::Writes, "only `ledger` probes read back what they wrote", "name a ledger probe")
     }
 
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
         let Some(found) = probe.read_back else {
-            let message = "nothing was read back, so nothing is known of what was written";
+            let message = "no write was read back: data loss is unknown";
             return Judgement::without_value(Verdict::Inconclusive, Unit::Ratio, message);
         };
         let (n, lost) = (found.acknowledged as usize, found.lost.len());
@@ -71,7 +71,7 @@ impl CriterionKind for DataLoss {
         let at_worst = by_bounds(lost + unread, n, (worst.lower(context.confidence), high), self.target);
         let verdict = if at_best == at_worst { at_best } else { Verdict::Inconclusive };
         let mut message = format!(
-            "{lost} of {n} acknowledged writes lost, <= {} at {}",
+            "{lost} of {n} acknowledged writes lost, upper bound {} at {} confidence",
             percent(high),
             percent(context.confidence.level())
         );

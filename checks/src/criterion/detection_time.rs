@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::notification::{Look, Told, told};
+use super::notification::{Look, Notified, notified};
 use super::{Claim, CriterionKind, CriterionRow, Measure, Mismatch, ProbeFacts, RowKey, RowOptions, SubjectFacts};
 use crate::detection::Stage;
 use crate::evidence::ProbeEvidence;
@@ -53,7 +53,7 @@ impl CriterionKind for DetectionTime {
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
-        subject.needs(Measure::Alert, "a detection is seen by `alert` probes only", "name an alert probe")
+        subject.needs(Measure::Alert, "only `alert` probes observe a detection", "name an alert probe")
     }
 
     fn resolve(&mut self, probe: &ProbeFacts) {
@@ -135,14 +135,14 @@ fn stages(all: &[Look<'_>], during: &[&Look<'_>], until: Stage, t0: At) -> (Vec<
     let mut unclear: Option<(usize, String)> = None;
     for stage in until.up_to() {
         let index = during.iter().enumerate().position(|(index, look)| match (stage, before) {
-            (Stage::Receiver, Some(before)) => match told(all, before, look) {
-                Told::Yes => true,
-                Told::No => false,
-                Told::Unclear(count, others) => {
+            (Stage::Receiver, Some(before)) => match notified(all, before, look) {
+                Notified::Yes => true,
+                Notified::No => false,
+                Notified::Unclear(count, others) => {
                     let first = unclear.take().map_or(index, |(first, _)| first);
                     let others = others.join(", ");
                     let why = format!(
-                        "{count} notifications were delivered, of this alert or of {others}: they cannot be told apart; ask the receiver itself (`heard:`)"
+                        "{count} notifications were delivered, for this alert or for {others}: Alertmanager does not count them apart; ask the receiver (`heard:`)"
                     );
                     unclear = Some((first, why));
                     false
@@ -194,7 +194,7 @@ impl Missed<'_> {
     /// Missed for good where the fault was held for as long as the target.
     fn judge(&self, target: TimeSpan, until: Stage, watched: Duration, t0: At) -> Judgement {
         let far = self.reached.last().map_or_else(
-            || "it stayed inactive".to_owned(),
+            || "the alert stayed inactive".to_owned(),
             |last| format!("it came as far as {} after {}", last.stage.word(), words(last.by.since(t0))),
         );
         let suppressed = self.looks.iter().find(|look| look.standing.received == Some(Received::Suppressed));
@@ -215,14 +215,15 @@ impl Missed<'_> {
         let gap = widest_gap(self.looks, t0, t0.plus(needed));
         if gap > BLIND {
             let blind = words(gap);
-            let message =
-                format!("nobody could look for {blind} while the fault was held, so it is not known: {far}{why}");
+            let message = format!(
+                "no observation for {blind} while the fault was held, so the detection time is unknown: {far}{why}"
+            );
             return Judgement { n: self.n, ..Judgement::without_value(Verdict::Inconclusive, Unit::Seconds, message) };
         }
         let held = if verdict == Verdict::Fail {
             String::new()
         } else {
-            format!("; the fault was held for less than the target, {}", words(watched))
+            format!("; the fault was held for {}, less than the target: hold it longer (`for:`)", words(watched))
         };
         let message = format!("not detected: {} was not reached, {far}{why}{held}", until.word());
         Judgement {

@@ -69,7 +69,7 @@ impl CriterionKind for Endpoints {
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
         subject.needs(
             Measure::Endpoints,
-            "endpoints are seen by `envoyEndpoints` probes only",
+            "only `envoyEndpoints` probes observe endpoints",
             "name an envoyEndpoints probe",
         )
     }
@@ -88,7 +88,7 @@ impl CriterionKind for Endpoints {
             return Judgement::without_value(
                 Verdict::Error,
                 Unit::Count,
-                "the criterion wants nothing to have been seen",
+                "the criterion expects nothing: name `flow` or `flowSubsets`",
             );
         }
         let owners = growth(&samples, "flow");
@@ -105,10 +105,10 @@ impl CriterionKind for Endpoints {
         }
         let verdict = if silent.is_empty() { Verdict::Pass } else { Verdict::Fail };
         let message = if silent.is_empty() {
-            format!("successful requests seen: {}", seen.join(", "))
+            format!("successful requests: {}", seen.join(", "))
         } else {
             format!(
-                "no successful request reached {} (seen: {})",
+                "no successful request reached {} (successful requests: {})",
                 silent.join(", "),
                 if seen.is_empty() { "none".to_owned() } else { seen.join(", ") }
             )

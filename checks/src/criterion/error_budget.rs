@@ -54,10 +54,10 @@ impl CriterionKind for ErrorBudget {
         let share = if total > 0.0 { spent / total } else { f64::INFINITY };
         let ended = if high.is_none() { " and the outage had not ended" } else { "" };
         let message = format!(
-            "this drill spent {} of {} ({}){ended}; nothing is claimed about the rest of the {}",
+            "this drill spent {} of the error budget of {} ({}){ended}; the rest of the {} is not measured",
             seconds(spent),
             seconds(total),
-            if share.is_finite() { percent(share) } else { "there is no budget".to_owned() },
+            if share.is_finite() { percent(share) } else { "the budget is 0".to_owned() },
             self.over
         );
         Judgement { value: Some(spent), low: Some(low), high, unit: Unit::Seconds, n, verdict, message, need: None }

@@ -77,7 +77,7 @@ impl CriterionKind for Jitter {
         }
         subject.needs(
             Measure::Latency,
-            "the time that this probe takes says nothing about the mesh",
+            "the time that this probe takes is not a latency of the mesh",
             "name an http, tcp or ping probe",
         )
     }

@@ -42,12 +42,12 @@ pub(crate) trait CriterionKind {
     fn resolve(&mut self, _: &ProbeFacts) {}
     /// Judges a probe.
     fn judge_probe(&self, _: &ProbeEvidence<'_>, _: &Context<'_>) -> Judgement {
-        let message = format!("{} speaks of a fault, not of a probe", self.name());
+        let message = format!("{} judges a fault, not a probe", self.name());
         Judgement::without_value(Verdict::Error, Unit::Seconds, message)
     }
     /// Judges a fault.
     fn judge_fault(&self, _fault: &str, _: &Context<'_>) -> Judgement {
-        Judgement::without_value(Verdict::Error, Unit::None, "this criterion speaks of a probe, not of a fault")
+        Judgement::without_value(Verdict::Error, Unit::None, "this criterion judges a probe, not a fault")
     }
 }
 

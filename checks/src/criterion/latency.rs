@@ -68,13 +68,13 @@ impl CriterionKind for Latency {
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
         if subject.measures(Measure::Packets) {
             return Err(Mismatch {
-                message: "a ping has a round-trip time",
+                message: "a `ping` probe measures a round-trip time",
                 help: "write `rtt:` instead of `latency:`",
             });
         }
         subject.needs(
             Measure::Latency,
-            "the time this probe takes says nothing of the mesh",
+            "the time that this probe takes is not a latency of the mesh",
             "name an http or tcp probe",
         )
     }

@@ -52,9 +52,9 @@ impl CriterionKind for MaxOutage {
         let message = match stretches.len() {
             0 => format!("0 s: no bad sample among {n} (resolution {})", seconds(gap.as_secs_f64())),
             count => format!(
-                "{} longest of {count} stretches, at most {}",
+                "{} is the longest of {count} stretches of down time; upper bound {}",
                 seconds(value.as_secs_f64()),
-                if open { "unknown: it had not ended".to_owned() } else { seconds(high.as_secs_f64()) }
+                if open { "unknown, because the last had not ended".to_owned() } else { seconds(high.as_secs_f64()) }
             ),
         };
         time_limit::judge(

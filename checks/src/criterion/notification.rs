@@ -18,7 +18,7 @@ pub(super) struct Look<'a> {
 
 /// What a look shows of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Notified {
     /// Nobody was told.
     No,
     /// Somebody was told of this alert or of these: so many notifications, and the names.
@@ -28,22 +28,22 @@ pub(super) enum Told {
 }
 
 /// Whether somebody was told between two of the looks.
-pub(super) fn told(looks: &[Look<'_>], before: &Look<'_>, now: &Look<'_>) -> Told {
+pub(super) fn notified(looks: &[Look<'_>], before: &Look<'_>, now: &Look<'_>) -> Notified {
     if !now.standing.has_reached(Stage::Receiver) {
-        return Told::No;
+        return Notified::No;
     }
     if let Some(heard) = now.standing.heard {
-        return if before.standing.heard.is_some_and(|before| heard > before) { Told::Yes } else { Told::No };
+        return if before.standing.heard.is_some_and(|before| heard > before) { Notified::Yes } else { Notified::No };
     }
     if now.standing.told_since(&before.standing) == 0 {
-        return Told::No;
+        return Notified::No;
     }
     // Looked at from before the others came or went, their share may be told already.
-    let mut unclear = Told::No;
+    let mut unclear = Notified::No;
     for start in starts(looks, before) {
         match since(looks, start, now) {
-            Told::Yes => return Told::Yes,
-            other if unclear == Told::No => unclear = other,
+            Notified::Yes => return Notified::Yes,
+            other if unclear == Notified::No => unclear = other,
             _ => {}
         }
     }
@@ -58,7 +58,7 @@ fn starts<'a, 'b>(looks: &'a [Look<'b>], before: &'a Look<'b>) -> Vec<&'a Look<'
     [before].into_iter().chain(changes.filter(|look| look.standing.told.is_some())).collect()
 }
 
-fn since(looks: &[Look<'_>], start: &Look<'_>, now: &Look<'_>) -> Told {
+fn since(looks: &[Look<'_>], start: &Look<'_>, now: &Look<'_>) -> Notified {
     let more = now.standing.told_since(&start.standing);
     let stretch = now.sample.completed.since(start.sample.scheduled);
     let others = unsettled(looks, now, stretch);
@@ -66,11 +66,11 @@ fn since(looks: &[Look<'_>], start: &Look<'_>, now: &Look<'_>) -> Told {
     let rounds = |other: &Other| 1 + (stretch.as_millis() / other.waits.between.as_millis().max(1)) as u64;
     let theirs: u64 = others.iter().map(|other| shared(other) * rounds(other)).sum();
     if more > theirs {
-        return Told::Yes;
+        return Notified::Yes;
     }
     let names: BTreeSet<String> =
         others.iter().filter(|other| shared(other) > 0).map(|other| other.name.clone()).collect();
-    Told::Unclear(more, names.into_iter().collect())
+    Notified::Unclear(more, names.into_iter().collect())
 }
 
 /// The other alerts of which something may have been told in the stretch before a look: that came or went lately, or are

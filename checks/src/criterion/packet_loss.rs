@@ -60,7 +60,7 @@ impl CriterionKind for PacketLoss {
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
         subject.needs(
             Measure::Packets,
-            "packets are counted by `ping` probes only",
+            "only `ping` probes measure packets",
             "name a ping probe, or use errorRate or latency",
         )
     }

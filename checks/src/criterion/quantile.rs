@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::evidence::ProbeEvidence;
 use crate::judgement::{Context, Judgement, Need, Unit};
 use crate::record::Sample;
-use crate::stats::proportion::{Proportion, samples_for_failures};
+use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
 use crate::stats::quantile::{Quantile, Ranked, Samples};
 use crate::units::{Ratio, TimeSpan, percent, seconds};
 use crate::verdict::Verdict;
@@ -71,7 +71,7 @@ impl Times {
         let (Ok(quantile), Ok(proportion)) =
             (Quantile::new((share.get() * 1e6).round() as u32, 1_000_000), Proportion::new(above, n as u64))
         else {
-            return Judgement::without_value(Verdict::Error, Unit::Seconds, format!("there is no quantile {share}"));
+            return Judgement::without_value(Verdict::Error, Unit::Seconds, format!("{share} is not a quantile"));
         };
         if n == 0 {
             return Judgement::no_samples(Unit::Seconds);
@@ -87,11 +87,15 @@ impl Times {
         };
         let value = samples.quantile(quantile);
         let upper = samples.upper_bound(quantile, context.confidence);
+        let bound = match upper {
+            Some(upper) => format!("upper bound {}", words(upper)),
+            None => samples_for_zero_failures(share.get(), context.confidence)
+                .map_or_else(|_| "no upper bound".to_owned(), |needed| format!("upper bound needs {needed} {items}")),
+        };
         let mut message = format!(
-            "P{} {} (at most {}, n {n}{}, {above} at or above {target})",
+            "P{} {} ({bound}, n {n}{}, {above} at or above {target})",
             share.to_string().trim_end_matches('%'),
             value.map_or_else(|| "unknown".to_owned(), words),
-            upper.map_or_else(|| "unknown".to_owned(), words),
             suffix,
         );
         let mut need = None;
@@ -106,7 +110,8 @@ impl Times {
                 }
             }
             Verdict::Fail => {
-                message += &format!("; {} may be that slow, at least {} are", percent(allowed), percent(least));
+                message +=
+                    &format!("; {} may be at or above the target, at least {} are", percent(allowed), percent(least));
             }
             Verdict::Pass | Verdict::Error | Verdict::NotRun => {}
         }
@@ -135,6 +140,6 @@ fn answered(sample: &Sample) -> Option<Duration> {
 fn words(ranked: Ranked) -> String {
     match ranked {
         Ranked::Within(latency) => seconds(latency.as_secs_f64()),
-        Ranked::Never => "a failed request".to_owned(),
+        Ranked::Never => "infinite".to_owned(),
     }
 }

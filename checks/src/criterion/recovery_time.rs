@@ -58,21 +58,24 @@ impl CriterionKind for RecoveryTime {
 
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
         let Some(t0) = context.evidence.marks.effective else {
-            return Judgement::without_value(Verdict::Error, Unit::Seconds, "no fault took effect, so there is no t0");
+            return Judgement::without_value(
+                Verdict::Error,
+                Unit::Seconds,
+                "no fault took effect, so there is no start of a recovery",
+            );
         };
         let after = since(probe, t0);
         let n = after.len();
         let caused: Vec<&Outage> =
             probe.outages.iter().filter(|outage| outage.end.is_none_or(|end| end > t0)).collect();
         if n < SUSTAINED_SAMPLES {
-            let message =
-                format!("{n} samples after the fault; {SUSTAINED_SAMPLES} are needed to call anything recovered");
+            let message = format!("{n} samples after the fault took effect; recovery needs {SUSTAINED_SAMPLES}");
             return Judgement { n, ..Judgement::without_value(Verdict::Inconclusive, Unit::Seconds, message) };
         }
         let Some(worst) = caused.iter().max_by_key(|outage| (outage.end.is_none(), recovery(outage, context, t0)))
         else {
             let gap = time_limit::resolution(&after);
-            let message = format!("0 s: no outage seen in {n} samples (resolution {})", seconds(gap.as_secs_f64()));
+            let message = format!("0 s: no outage in {n} samples (resolution {})", seconds(gap.as_secs_f64()));
             return time_limit::judge(Some(0.0), 0.0, Some(gap), self.target, n, message);
         };
         let from = injected_before(worst, context, t0);
@@ -99,7 +102,7 @@ impl CriterionKind for RecoveryTime {
                 self.target,
                 n,
                 format!(
-                    "not recovered when the run ended, {} after the fault: {} good samples in a row over 30 s would show it",
+                    "not recovered when the run ended {} after the fault took effect: recovery is {} good samples in a row over 30 s",
                     seconds(context.evidence.end.since(from).as_secs_f64()),
                     SUSTAINED_SAMPLES
                 ),
@@ -125,7 +128,7 @@ fn recovery(outage: &Outage, context: &Context<'_>, t0: At) -> Duration {
 fn healed(end: At, context: &Context<'_>) -> &'static str {
     match context.evidence.marks.undo_requested {
         Some(undo) if end < undo => "; recovered before the undo",
-        Some(_) => "; recovered after the undo was begun",
+        Some(_) => "; recovered after the undo began",
         None => "",
     }
 }

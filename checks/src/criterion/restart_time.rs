@@ -42,7 +42,7 @@ impl CriterionKind for RestartTime {
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
         let removes = matches!(subject, SubjectFacts::Fault { removes_pods: true });
         removes.then_some(()).ok_or(Mismatch {
-            message: "this fault removes nothing that could be replaced",
+            message: "this fault removes no pods, so nothing is replaced",
             help: "name a fault that deletes pods",
         })
     }
@@ -50,7 +50,7 @@ impl CriterionKind for RestartTime {
     fn judge_fault(&self, fault: &str, context: &Context<'_>) -> Judgement {
         let Some(restarts) = context.evidence.history.faults.get(fault).filter(|fault| fault.requested.is_some())
         else {
-            return Judgement::without_value(Verdict::Error, Unit::Seconds, "nothing was removed by this fault");
+            return Judgement::without_value(Verdict::Error, Unit::Seconds, "this fault removed no pod");
         };
         let n = restarts.removed;
         let missing = n.saturating_sub(restarts.replaced.len());
@@ -61,13 +61,16 @@ impl CriterionKind for RestartTime {
                 let verdict = if slowest < self.target.0 { Verdict::Pass } else { Verdict::Fail };
                 (verdict, format!("{} until the last of {n} replacements was ready", seconds(slowest.as_secs_f64())))
             }
-            (0, None) => (Verdict::Error, "nothing was removed by this fault".to_owned()),
+            (0, None) => (Verdict::Error, "this fault removed no pod".to_owned()),
             (missing, _) if waited >= self.target.as_secs_f64() => {
-                (Verdict::Fail, format!("{missing} of {n} had no ready replacement after {}", seconds(waited)))
+                (Verdict::Fail, format!("{missing} of {n} pods had no ready replacement after {}", seconds(waited)))
             }
             (missing, _) => (
                 Verdict::Inconclusive,
-                format!("{missing} of {n} had no ready replacement when the run ended, {} after", seconds(waited)),
+                format!(
+                    "{missing} of {n} pods had no ready replacement when the run ended {} after the removal",
+                    seconds(waited)
+                ),
             ),
         };
         let value = slowest.filter(|_| missing == 0).map(|slowest| slowest.as_secs_f64());

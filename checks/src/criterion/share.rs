@@ -61,7 +61,11 @@ pub(super) fn judge(
     };
     let (low, high) = (proportion.lower(context.confidence), proportion.upper(context.confidence));
     let verdict = by_bounds(bad, n, (low, high), target);
-    let mut message = format!("{bad} {word} of {n}, <= {} at {}", percent(high), percent(context.confidence.level()));
+    let mut message = format!(
+        "{bad} {word} of {n}, upper bound {} at {} confidence",
+        percent(high),
+        percent(context.confidence.level())
+    );
     let mut need = None;
     if verdict == Verdict::Inconclusive
         && let Some(needed) = needed(bad, target, context.confidence)

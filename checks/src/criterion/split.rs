@@ -83,7 +83,7 @@ impl CriterionKind for Split {
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
         subject.needs(
             Measure::Responders,
-            "who answered is told by `trafficSplit` probes only",
+            "only `trafficSplit` probes observe who answered",
             "name a trafficSplit probe",
         )
     }
@@ -133,9 +133,11 @@ impl CriterionKind for Split {
         let p = split.p_value.map_or_else(String::new, |p| format!("; p {p:.2e}"));
         let (verdict, need, word) = match split.finding {
             Finding::Consistent => (Verdict::Pass, None, String::new()),
-            Finding::Inconsistent => {
-                (Verdict::Fail, None, format!(": not the declared split at {}", percent(context.confidence.level())))
-            }
+            Finding::Inconsistent => (
+                Verdict::Fail,
+                None,
+                format!(": differs from the declared split at {} confidence", percent(context.confidence.level())),
+            ),
             Finding::TooFew => (
                 Verdict::Inconclusive,
                 Some(Need::Samples(split.needed)),

@@ -11,7 +11,6 @@ mod excerpt;
 pub mod gateways;
 pub mod istiod;
 pub mod kube;
-pub mod oci;
 pub mod ping;
 pub mod prometheus;
 pub mod promql;

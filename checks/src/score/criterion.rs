@@ -55,7 +55,7 @@ fn of_subject(criterion: &Criterion, context: &Context<'_>) -> Judgement {
                 context.evidence.why_not_run(name).unwrap_or_default(),
             ),
             Some(probe) => match probe.failed {
-                Some(why) => Judgement::without_value(Verdict::Error, Unit::None, format!("could not measure: {why}")),
+                Some(why) => Judgement::without_value(Verdict::Error, Unit::None, format!("measurement error: {why}")),
                 None => covered(kind.judge_probe(probe, context), probe, context.evidence),
             },
         },
@@ -69,7 +69,7 @@ fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>, evidence: &Evide
         judgement.verdict = Verdict::Inconclusive;
         judgement.need = Some(Need::Coverage);
         judgement.message = format!(
-            "{}; but only {} of the schedule was measured (needs {})",
+            "{}; only {} of the schedule was measured (needs {})",
             judgement.message,
             percent(coverage),
             percent(COVERAGE)
@@ -86,10 +86,10 @@ fn invalidated(mut judgement: Judgement, faults: &[FaultResult]) -> Judgement {
     if let Some(fault) = faults.iter().find(|fault| fault.requested.is_some() && !fault.took_effect) {
         judgement.verdict = Verdict::Error;
         judgement.message =
-            format!("proves nothing, because fault {} took no effect (measured: {})", fault.id, judgement.message);
+            format!("not valid, because fault {} took no effect (measured: {})", fault.id, judgement.message);
     } else if faults.iter().any(|fault| fault.requested.is_none()) {
         judgement.verdict = Verdict::NotRun;
-        "no fault is known to have been injected, so there is nothing to judge".clone_into(&mut judgement.message);
+        "no fault was injected, so there is nothing to judge".clone_into(&mut judgement.message);
     }
     judgement
 }

@@ -70,7 +70,7 @@ fn checks(record: &Record, history: &History<'_>) -> Vec<CheckResult> {
                 CheckResult { id, phase, verdict: answer.verdict, message, observed }
             }
             None => {
-                let message = "it was never asked: the run ended before its turn".to_owned();
+                let message = "not run: the run ended before this check".to_owned();
                 CheckResult { id, phase, verdict: unasked, message, observed: serde_json::Value::Null }
             }
         }
@@ -96,7 +96,7 @@ fn recovery(record: &Record, history: &History<'_>) -> RecoveryResult {
     }
     let unknown = !history.finished && !record.header.faults.is_empty();
     let message = match (history.is_injected(), unknown) {
-        (true, _) => "the record ends before recovery was looked at",
+        (true, _) => "the record ends before recovery was checked",
         (false, true) => "the run did not reach its end, so it is not known whether anything was injected",
         (false, false) => "nothing was injected",
     };

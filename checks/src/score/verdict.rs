@@ -33,7 +33,7 @@ pub(super) fn decide(
         return all_right(None, not_run, faults, 0);
     }
     if let Some(fault) = faults.iter().find(|fault| !fault.took_effect) {
-        let message = format!("fault {} took no effect, so the drill proves nothing: {}", fault.id, fault.message);
+        let message = format!("fault {} took no effect, so the drill is not valid: {}", fault.id, fault.message);
         return outcome(Verdict::Error, ExitCode::Invalid, message);
     }
     if !history.finished {
@@ -50,7 +50,7 @@ pub(super) fn decide(
     let failed = judged.clone().find(|one| one.0 == Verdict::Fail);
     let says = |one: &(Verdict, &String, &String)| format!("{}: {}", one.1, one.2);
     let probe_failed =
-        history.failed_probes.first().map(|(probe, why)| format!("probe {probe} could not measure: {why}"));
+        history.failed_probes.first().map(|(probe, why)| format!("probe {probe}: measurement error: {why}"));
     match (failed, worst, probe_failed) {
         (Some(failed), ..) => outcome(Verdict::Fail, ExitCode::Fail, says(&failed)),
         (_, Some(worst), _) if worst.0 == Verdict::Error => outcome(Verdict::Error, ExitCode::Invalid, says(&worst)),
@@ -76,7 +76,7 @@ fn all_right(worst: Option<Verdict>, not_run: &[NotRunResult], faults: &[FaultRe
         },
         _ => {
             let reason = not_run.first().map_or_else(
-                || format!("nothing was asked of {} faults and no criterion or check", faults.len()),
+                || format!("{} faults, no criterion and no check", faults.len()),
                 |missing| missing.reason.clone(),
             );
             Outcome {
@@ -107,7 +107,7 @@ fn ended_early(history: &History<'_>) -> Option<Outcome> {
         Ending::Interrupted { by, injected: true } => outcome(
             Verdict::Error,
             ExitCode::Interrupted,
-            format!("interrupted by {by}; everything was undone and verified"),
+            format!("interrupted by {by}; all faults are undone and verified"),
         ),
         Ending::Interrupted { by, injected: false } => {
             outcome(Verdict::Error, ExitCode::Refused, format!("stopped by {by} before anything was injected"))

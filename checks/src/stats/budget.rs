@@ -23,16 +23,6 @@ impl ErrorBudget {
         Ok(Self { window, availability: open_share(availability)? })
     }
 
-    /// The window the target is meant over.
-    pub fn window(self) -> Duration {
-        self.window
-    }
-
-    /// The target.
-    pub fn availability(self) -> f64 {
-        self.availability
-    }
-
     /// Down time the window allows: 1296 s for 99.95 % over 30 days.
     pub fn total(self) -> Duration {
         self.window.mul_f64(1.0 - self.availability)

@@ -4,7 +4,8 @@
 //! All of it is checked against vectors computed with scipy (`checks/tests/vectors/stats.json`).
 
 pub(crate) mod binomial;
-pub mod budget;
+#[cfg_attr(not(test), expect(dead_code, reason = "for comparing runs, which nothing does yet"))]
+pub(crate) mod budget;
 mod confidence;
 mod error;
 mod interval;
@@ -12,7 +13,8 @@ pub mod latency;
 pub mod poisson;
 pub mod proportion;
 pub mod quantile;
-pub mod rank;
+#[cfg_attr(not(test), expect(dead_code, reason = "for comparing runs, which nothing does yet"))]
+pub(crate) mod rank;
 pub mod split;
 #[cfg(test)]
 mod vectors;

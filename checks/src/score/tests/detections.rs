@@ -50,7 +50,7 @@ fn the_last_stage_is_judged_by_the_looks_around_it() {
 fn what_is_not_detected_names_the_stage_it_came_to() {
     let never = judged(|_| standing("inactive", None, 3, 0), claim(60, Stage::Receiver));
     assert_eq!(never.verdict, Fail);
-    assert!(never.message.contains("it stayed inactive"), "{}", never.message);
+    assert!(never.message.contains("the alert stayed inactive"), "{}", never.message);
     let silenced = |due| match usual(due) {
         mut seen if seen["received"] == "active" => {
             seen["received"] = json!("suppressed");
@@ -121,7 +121,11 @@ fn what_others_may_account_for_is_not_taken_for_ours() {
     assert_eq!(stands.verdict, Pass, "one that stands unchanged tells nothing new: {}", stands.message);
     let gone = judged(|due| beside(due, 3_600, 50), target());
     assert_eq!(gone.verdict, Inconclusive, "{}", gone.message);
-    assert!(gone.message.contains("of this alert or of DiskFull: they cannot be told apart"), "{}", gone.message);
+    assert!(
+        gone.message.contains("for this alert or for DiskFull: Alertmanager does not count them apart"),
+        "{}",
+        gone.message
+    );
     let young = judged(|due| beside(due, 0, 600), target());
     assert_eq!(young.verdict, Pass, "it has been there for long enough when ours comes: {}", young.message);
     let long_gone = judged(|due| beside(due, 3_600, 5), target());
