@@ -1,8 +1,8 @@
-//! Whether the runner itself had a network: what it could not see then says nothing about the service.
+//! Whether the runner itself had a network: samples that failed while it had none do not count.
 //!
 //! Control targets (the API servers of the mesh) are asked beside the probes. The runner was cut off in a stretch of time
-//! in which nothing whatever came back, from no probe and from no control target, while every control target was asked in
-//! vain, at least one of them out of reach of what the run breaks. One answer of any kind, even an error, ends the
+//! in which nothing came back, from no probe and no control target, while every control target was asked and did not respond,
+//! at least one of them out of reach of what the run breaks. One answer of any kind, even an error, ends the
 //! stretch: an outage that the runner could see is never excused.
 
 use std::borrow::Cow;
@@ -95,7 +95,7 @@ pub fn excused<'a>(record: &'a Record, lost: &[Lost]) -> Cow<'a, Record> {
     }))
 }
 
-/// What the control targets said, for the scorecard; none where none was asked.
+/// How the control targets answered, for the scorecard; none where none was asked.
 pub(crate) fn summarise(
     record: &Record,
     history: &History<'_>,
@@ -128,7 +128,7 @@ pub(crate) fn summarise(
     (!result.targets.is_empty()).then_some(result)
 }
 
-/// In words; none where the runner had its network all the time.
+/// As a clause of a message; none where the runner had its network all the time.
 pub(crate) fn words(lost: &[Lost]) -> Option<String> {
     let stretches: Vec<String> =
         lost.iter().map(|one| format!("{:.1} s to {:.1} s", one.from.secs(), one.until.secs())).collect();

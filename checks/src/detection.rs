@@ -17,7 +17,7 @@ pub enum Stage {
     Firing,
     /// Alertmanager has the alert and does not suppress it.
     Alertmanager,
-    /// A receiver was told.
+    /// A receiver was notified.
     Receiver,
 }
 
@@ -52,13 +52,13 @@ pub struct Standing {
     pub told: Option<u64>,
     /// Notifications that it could not deliver.
     pub untold: Option<u64>,
-    /// The same by the ways in which receivers are told.
+    /// The same by the integrations that notify receivers.
     #[serde(default)]
     pub notified: Notifications,
     /// The ways of the receivers that it is routed to; none until Alertmanager has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<String>,
-    /// The other alerts that Alertmanager tells of.
+    /// The other alerts that Alertmanager notifies of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Other>,
     /// How often a receiver that was asked itself names the alert; none where none is asked.
@@ -66,7 +66,7 @@ pub struct Standing {
     pub heard: Option<u64>,
 }
 
-/// Another alert of which receivers are told.
+/// Another alert that receivers are notified of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Other {
@@ -76,7 +76,7 @@ pub struct Other {
     pub name: String,
     /// How long it has fired, in seconds.
     pub age: u64,
-    /// The ways in which its receivers are told, once for each integration.
+    /// The integrations that notify its receivers.
     pub ways: Vec<String>,
     /// How long news of it may wait.
     pub waits: Waits,

@@ -15,7 +15,7 @@ use crate::window::During;
 /// The schema name written into every scorecard.
 pub const SCORECARD_SCHEMA: &str = "meshdrill.io/scorecard/v1";
 
-/// The whole scorecard. Times are seconds since `run.started`; latencies are seconds.
+/// The scorecard. Times are seconds since `run.started`; latencies are seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scorecard {
@@ -47,7 +47,7 @@ pub struct Scorecard {
     pub control: Option<ControlResult>,
     /// When each phase began.
     pub timeline: Vec<TimelineEntry>,
-    /// What a reader should know besides.
+    /// What a reader should also know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub struct RunInfo {
     pub mesh: Option<String>,
     /// Whether it ran on the embedded mesh.
     pub lab: bool,
-    /// What was said of the change that it is part of.
+    /// The change that it is part of, as given on the command line.
     #[serde(default, skip_serializing_if = "Change::is_unsaid")]
     pub change: Change,
 }
@@ -84,10 +84,10 @@ pub struct CriterionResult {
     pub id: String,
     /// The criterion's name in the scenario format.
     pub kind: String,
-    /// The probe, where it speaks of one.
+    /// The probe, where it judges one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
-    /// The fault, where it speaks of one.
+    /// The fault, where it judges one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// The part of the run that it judges; none where it judges no part.
@@ -123,13 +123,13 @@ pub struct CheckResult {
     pub phase: CheckStage,
     /// The judgement.
     pub verdict: Verdict,
-    /// What was seen.
+    /// What was observed.
     pub message: String,
-    /// The facts it rests on.
+    /// The facts that it is judged by.
     pub observed: Value,
 }
 
-/// What one probe saw.
+/// What one probe observed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeResult {
@@ -250,7 +250,7 @@ pub struct FaultResult {
     pub took_effect: bool,
     /// What became of its undo.
     pub undo: UndoState,
-    /// What proves the effect, or what was looked for in vain.
+    /// What proves the effect, or what was looked for and not found.
     pub message: String,
 }
 
@@ -302,7 +302,7 @@ pub struct RecoveryResult {
     pub message: String,
 }
 
-/// What the control targets said.
+/// How the control targets answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ControlResult {
     /// What was asked.

@@ -1,4 +1,4 @@
-//! What a judgement says, and how judgements combine. No data is never a pass.
+//! Verdicts, and how they combine. No data is never a pass.
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ pub use screen::{headline, screen};
 pub struct Run<'a> {
     /// What happened.
     pub record: &'a Record,
-    /// What is to be said of it.
+    /// How it is judged.
     pub scorecard: &'a Scorecard,
 }
 

@@ -185,7 +185,7 @@ fn widest_gap(looks: &[&Look<'_>], from: At, to: At) -> Duration {
 struct Missed<'a> {
     looks: &'a [&'a Look<'a>],
     reached: &'a [Reached],
-    /// Why it is not known whether a receiver was told.
+    /// Why it is not known whether a receiver was notified.
     unclear: Option<String>,
     n: usize,
 }

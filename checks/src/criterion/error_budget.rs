@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Availability, CriterionKind, CriterionRow, During};
+use super::{CriterionKind, During};
 use crate::evidence::ProbeEvidence;
 use crate::judgement::{Context, Judgement, Unit};
 use crate::outage;
@@ -24,7 +24,8 @@ pub struct ErrorBudget {
 
 impl CriterionKind for ErrorBudget {
     fn name(&self) -> &'static str {
-        Availability::NAME
+        // It is an `availability` with `over:`.
+        "availability"
     }
 
     fn id_suffix(&self) -> String {

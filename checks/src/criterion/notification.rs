@@ -1,4 +1,4 @@
-//! Whether a receiver was told of this alert. An Alertmanager counts notifications and not what they are about, so what the
+//! Whether a receiver was notified of this alert. An Alertmanager counts notifications, not what they are for, so what the
 //! other alerts of the same ways may account for is never taken for ours; a receiver that is asked itself knows better.
 
 use std::collections::BTreeSet;
@@ -19,15 +19,15 @@ pub(super) struct Look<'a> {
 /// What a look shows of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Notified {
-    /// Nobody was told.
+    /// No receiver was notified.
     No,
-    /// Somebody was told of this alert or of these: so many notifications, and the names.
+    /// A receiver was notified of this alert or of others: the number of notifications, and the names of the others.
     Unclear(u64, Vec<String>),
-    /// Somebody was told of it.
+    /// A receiver was notified of it.
     Yes,
 }
 
-/// Whether somebody was told between two of the looks.
+/// Whether a receiver was notified between two observations.
 pub(super) fn notified(looks: &[Look<'_>], before: &Look<'_>, now: &Look<'_>) -> Notified {
     if !now.standing.has_reached(Stage::Receiver) {
         return Notified::No;
@@ -38,7 +38,7 @@ pub(super) fn notified(looks: &[Look<'_>], before: &Look<'_>, now: &Look<'_>) ->
     if now.standing.told_since(&before.standing) == 0 {
         return Notified::No;
     }
-    // Looked at from before the others came or went, their share may be told already.
+    // Counted from before the other alerts came or went, their notifications may be over already.
     let mut unclear = Notified::No;
     for start in starts(looks, before) {
         match since(looks, start, now) {
@@ -73,8 +73,8 @@ fn since(looks: &[Look<'_>], start: &Look<'_>, now: &Look<'_>) -> Notified {
     Notified::Unclear(more, names.into_iter().collect())
 }
 
-/// The other alerts of which something may have been told in the stretch before a look: that came or went lately, or are
-/// told again and again.
+/// The other alerts that may have been notified in the time before an observation: those that came or went lately, or are
+/// repeated.
 fn unsettled<'a>(looks: &'a [Look<'a>], now: &Look<'_>, stretch: Duration) -> Vec<&'a Other> {
     let until = now.sample.scheduled;
     let seen: Vec<&Look<'_>> = looks.iter().filter(|look| look.sample.scheduled <= until).collect();

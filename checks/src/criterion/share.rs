@@ -10,7 +10,7 @@ use crate::verdict::Verdict;
 use crate::window::During;
 use crate::wording::{failures, no_more};
 
-/// The verdict on a share: its upper bound must not exceed the target. A target of exactly 0 speaks of what was seen: none
+/// The verdict on a share: its upper bound must not exceed the target. A target of exactly 0 is about the samples made: none
 /// bad, of enough.
 pub(super) fn by_bounds(bad: usize, n: usize, (low, high): (f64, f64), target: Ratio) -> Verdict {
     if target.get() == 0.0 {
@@ -45,7 +45,7 @@ pub(super) fn needed_clean(target: Ratio, confidence: Confidence) -> Option<u64>
     }
 }
 
-/// The upper bound must not exceed the target. `word` says what a bad sample is.
+/// The upper bound must not exceed the target. `word` names a bad sample.
 pub(super) fn judge(
     probe: &ProbeEvidence<'_>,
     target: Ratio,

@@ -101,7 +101,7 @@ impl CriterionKind for Split {
         let (by, weights, during) = (self.by.as_str(), &self.weights, self.during);
         let mut counts: BTreeMap<String, u64> = weights.keys().map(|name| (name.clone(), 0)).collect();
         let mut n = 0;
-        // A late answer tells as well who gave it; without it, whoever is slow would seem to answer less.
+        // A late answer counts too: without it a slow responder would seem to answer less.
         for sample in
             probe.valid(&context.evidence.marks, during).into_iter().filter(|sample| sample.class.is_answered())
         {

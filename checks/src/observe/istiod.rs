@@ -1,4 +1,4 @@
-//! What istiod's debug interface says about its clusters and proxies.
+//! What istiod's debug interface reports about its clusters and proxies.
 //!
 //! `clusterz` alone tells a remote secret with a dead token: istiod keeps the endpoints it knew, so the proxies show
 //! nothing. A proxy whose acknowledged version is not the one sent is stale, which for a moment every proxy is.
@@ -92,7 +92,7 @@ pub struct Xds {
     pub sent: String,
     /// Nonce acknowledged last.
     pub acked: String,
-    /// When it was sent, where the version tells.
+    /// When it was sent, where the version reports it.
     pub sent_at: Option<Timestamp>,
 }
 

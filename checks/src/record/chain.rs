@@ -14,7 +14,7 @@ pub enum ChainError {
     /// A line that names another predecessor.
     #[error("the line does not follow the one before it (hash {found}, expected {expected}): the record was altered")]
     Broken {
-        /// What the line says.
+        /// What the line contains.
         found: String,
         /// What the line before it hashes to.
         expected: String,

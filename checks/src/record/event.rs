@@ -1,4 +1,5 @@
-//! What can happen in a run. Consumers match exhaustively: a new event makes every one of them take a position.
+//! What can happen in a run. `History` and the live progress display match exhaustively; everything else
+//! reads the history.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,7 +112,7 @@ pub enum Event {
         outside: bool,
         /// When it was asked.
         asked: At,
-        /// Whether anything came back, whatever it said.
+        /// Whether anything came back, even an error.
         answered: bool,
     },
     /// What a probe wrote was read back at the end.
@@ -134,11 +135,11 @@ pub enum Event {
         id: String,
         /// Where it stands in the scenario.
         stage: CheckStage,
-        /// What it says.
+        /// Its verdict.
         verdict: Verdict,
         /// The measured value first, then what was expected.
         message: String,
-        /// The facts it rests on.
+        /// The facts that it is judged by.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         observed: Value,
     },
@@ -158,14 +159,14 @@ pub enum Event {
         /// What was seen.
         message: String,
     },
-    /// A fault was asked of the cluster.
+    /// A fault was requested of the cluster.
     FaultRequested {
         /// The fault.
         fault: String,
         /// The objects it targets, as namespace/name or name.
         targets: Vec<String>,
     },
-    /// A fault was seen to have taken hold.
+    /// A fault took effect, as its proof shows.
     FaultEffective {
         /// The fault.
         fault: String,
@@ -176,7 +177,7 @@ pub enum Event {
         /// What proves it.
         proof: String,
     },
-    /// A fault was asked for and could not be seen to take hold.
+    /// A fault was requested and no effect was observed.
     FaultIneffective {
         /// The fault.
         fault: String,
@@ -199,7 +200,7 @@ pub enum Event {
         /// What it does.
         undo: String,
     },
-    /// An undo was seen to have taken hold.
+    /// An undo was verified.
     UndoVerified {
         /// The fault.
         fault: String,

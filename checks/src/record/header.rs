@@ -31,7 +31,7 @@ pub struct Header {
     pub started: String,
     /// The version of the program that made the record.
     pub tool: String,
-    /// What was said of the change that this run is part of.
+    /// The change that this run is part of.
     #[serde(default, skip_serializing_if = "Change::is_unsaid")]
     pub change: Change,
     /// The probes, in file order.
@@ -44,7 +44,7 @@ pub struct Header {
     pub criteria: Vec<Criterion>,
 }
 
-/// What people said of the change that a run is part of; it weighs nothing.
+/// The change that a run is part of, as given on the command line; it does not affect the verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The ticket that it is done under.
@@ -59,7 +59,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether nothing was said.
+    /// Whether nothing was given.
     pub fn is_unsaid(&self) -> bool {
         *self == Self::default()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{At, CheckStage, Event, Line, Phase, ReadBack, Record};
+use super::{At, CheckStage, Event, Header, Line, Phase, ReadBack};
 use crate::verdict::Verdict;
 use crate::window::Marks;
 
@@ -194,11 +194,11 @@ pub enum Note<'a> {
 static NOTHING: Value = Value::Null;
 
 impl<'a> History<'a> {
-    /// Reads a record.
-    pub fn of(record: &'a Record) -> Self {
+    /// Reads the events of a record, samples left out.
+    pub fn read(header: &'a Header, events: &'a [Line]) -> Self {
         let mut history = Self::default();
-        for line in &record.events {
-            history.add(line, record);
+        for line in events {
+            history.add(line, header);
         }
         history
     }
@@ -217,8 +217,8 @@ impl<'a> History<'a> {
     }
 
     /// What failed of all undos, each with its fault, in file order.
-    pub fn failed_undos(&self, record: &Record) -> Vec<String> {
-        let ids = record.header.faults.iter().map(|fault| fault.id.as_str());
+    pub fn failed_undos(&self, header: &Header) -> Vec<String> {
+        let ids = header.faults.iter().map(|fault| fault.id.as_str());
         let failures = ids.filter_map(|id| Some((id, &self.faults.get(id)?.undo_failures)));
         failures.flat_map(|(id, failures)| failures.iter().map(move |why| format!("{id}: {why}"))).collect()
     }
@@ -231,7 +231,7 @@ impl<'a> History<'a> {
         self.probes.entry(name).or_default()
     }
 
-    fn add(&mut self, line: &'a Line, record: &'a Record) {
+    fn add(&mut self, line: &'a Line, header: &'a Header) {
         let at = line.at;
         match &line.event {
             // The header and the samples have their own place in a record.
@@ -265,7 +265,7 @@ impl<'a> History<'a> {
             Event::Check { id, stage, verdict, message, observed } => {
                 self.checks.insert((*stage, id), CheckAnswer { verdict: *verdict, message, observed });
             }
-            Event::NotRun { id, reason, waived } => self.leave_out(NotRun { id, reason, waived: *waived }, record),
+            Event::NotRun { id, reason, waived } => self.leave_out(NotRun { id, reason, waived: *waived }, header),
             Event::SteadyState { met, message } => {
                 self.steady_state = Some((*met, message));
                 if !met {
@@ -310,8 +310,8 @@ impl<'a> History<'a> {
     }
 
     /// The last answer of a check that is left out is that it is left out.
-    fn leave_out(&mut self, left_out: NotRun<'a>, record: &'a Record) {
-        for check in record.header.checks.iter().filter(|check| left_out.id == SCENARIO || check.id == left_out.id) {
+    fn leave_out(&mut self, left_out: NotRun<'a>, header: &'a Header) {
+        for check in header.checks.iter().filter(|check| left_out.id == SCENARIO || check.id == left_out.id) {
             let answer = CheckAnswer { verdict: Verdict::NotRun, message: left_out.reason, observed: &NOTHING };
             self.checks.insert((check.stage, &check.id), answer);
         }

@@ -72,18 +72,18 @@ impl Record {
 
     /// What happened, samples aside.
     pub fn history(&self) -> History<'_> {
-        History::of(self)
+        History::read(&self.header, &self.events)
     }
 
     /// What failed of all undos, each with its fault.
     pub fn failed_undos(&self) -> Vec<String> {
-        self.history().failed_undos(self)
+        self.history().failed_undos(&self.header)
     }
 
     /// Whether the run came to its end with every undo verified, whatever else it found.
     pub fn is_undone(&self) -> bool {
         let history = self.history();
-        history.recovery.is_some() && history.failed_undos(self).is_empty()
+        history.recovery.is_some() && history.failed_undos(&self.header).is_empty()
     }
 
     /// The samples of one probe, in the order in which they completed.

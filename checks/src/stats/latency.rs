@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::StatsError;
 use super::quantile::Quantile;
 
-/// The longest latency told apart, one hour; longer ones are counted as this long.
+/// The longest latency that is resolved, one hour; longer ones are counted as this long.
 pub const LONGEST: Duration = Duration::from_hours(1);
 
 /// Latencies of answered requests, and the number of requests that were never answered.

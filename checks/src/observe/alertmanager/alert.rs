@@ -11,9 +11,9 @@ use super::AlertmanagerError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
-    /// Its receivers are told.
+    /// Its receivers are notified.
     Active,
-    /// It is silenced or inhibited: nobody is told.
+    /// It is silenced or inhibited: no receiver is notified.
     Suppressed,
     /// Not decided yet.
     #[serde(other)]

@@ -1,4 +1,4 @@
-//! The configuration an Alertmanager runs with: who is told, and how long it waits before it tells.
+//! The configuration an Alertmanager runs with: who is notified, and how long a notification waits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::observe::prometheus::parse_duration;
 /// What of the configuration matters here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Config {
-    /// Everybody who may be told.
+    /// All receivers.
     pub receivers: Vec<Receiver>,
     /// Where alerts enter.
     pub route: Route,
 }
 
-/// Somebody who may be told.
+/// A receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Receiver {
     /// Its name.
     pub name: String,
-    /// The ways in which it is told. None means that it is never told anything.
+    /// Its integrations. None means that it is never notified.
     pub integrations: Vec<Integration>,
 }
 
@@ -51,7 +51,7 @@ pub enum Destination {
 /// A node of the routing tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Route {
-    /// Whom it tells; inherited where not written.
+    /// Its receiver; inherited where not written.
     pub receiver: String,
     /// Conditions as written, in whichever of the three notations.
     pub matchers: Vec<String>,
@@ -119,19 +119,19 @@ impl Config {
     }
 }
 
-/// How long news of an alert may wait before its receiver is told.
+/// How long a change of an alert may wait before its receiver is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Waits {
     /// The shortest time between two notifications of one group.
     pub between: Duration,
-    /// The longest time after which everything there is to tell of a group was told.
+    /// The longest time after which a receiver was notified of every change of a group.
     pub settled: Duration,
-    /// The shortest time after which the same is told again.
+    /// The shortest time after which a notification is repeated.
     pub repeated: Duration,
 }
 
 impl Waits {
-    /// Of two receivers that are told of the same.
+    /// Of two receivers of the same alert.
     #[must_use]
     pub fn both(self, other: Self) -> Self {
         Self {

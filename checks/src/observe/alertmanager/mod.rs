@@ -1,6 +1,6 @@
 //! What an Alertmanager answers: its status and configuration, alerts and silences.
 //!
-//! An alert that fires in Prometheus reaches nobody if it is silenced here, if no receiver is told, or if the receiver is
+//! An alert that fires in Prometheus reaches nobody if it is silenced here, if no receiver is notified, or if the receiver is
 //! the Alertmanager itself. All of these are facts to read, none is an error.
 
 mod alert;

@@ -1,4 +1,4 @@
-//! How many notifications an Alertmanager has sent, from its own metrics: by integration, and by receiver where it was told
+//! How many notifications an Alertmanager has sent, from its own metrics: by integration, and by receiver where it was set
 //! to count so. Whose alerts they were about they do not tell.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::observe::prometheus::Exposition;
 const TRIED: &str = "alertmanager_notifications_total";
 const FAILED: &str = "alertmanager_notifications_failed_total";
 
-/// Notifications since the Alertmanager began, by way: `webhook`, or `webhook/oncall` where receivers are told apart.
+/// Notifications since the Alertmanager began, by way: `webhook`, or `webhook/oncall` where it counts by receiver.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notifications(BTreeMap<String, Notified>);
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// What a certificate says.
+/// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// Who it is for, such as `O=Istio, CN=Root CA`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, EnvoyError, Health, ServiceName, parse_json, parse_text};
+use super::{Address, Health, ServiceName};
 
 /// Which clusters to keep while reading. Asking Envoy with `filter=` does not save this: older ones ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,16 +217,5 @@ impl Stats {
             b"rq_total" => &mut self.rq_total,
             _ => return None,
         })
-    }
-}
-
-/// Reads `/clusters` in whichever form it came.
-///
-/// An empty body is an answer without clusters, which is what a `filter=` without a match gives. Anything that has no
-/// form of `/clusters` is an error.
-pub fn parse(body: &[u8], select: Select<'_>) -> Result<Clusters, EnvoyError> {
-    match body.iter().find(|b| !b.is_ascii_whitespace()) {
-        Some(b'{') => parse_json(body, select),
-        Some(_) | None => parse_text(body, select),
     }
 }

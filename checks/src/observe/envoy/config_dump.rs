@@ -1,4 +1,4 @@
-//! Which mesh cluster each endpoint belongs to, as the control plane told the proxy: `/config_dump?include_eds`.
+//! Which mesh cluster each endpoint belongs to, as the control plane configured the proxy: `/config_dump?include_eds`.
 //!
 //! The fifth field of the endpoint metadata `istio.workload` is the Istio cluster id. It is there for pods and for
 //! east-west gateways alike (`;;;;secondary-cluster`), and in neither form of `/clusters`.
@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::json::JsonAddress;
 use super::{Address, EnvoyError, dump};
 
-/// What the control plane said about one endpoint.
+/// What the control plane configured for one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointInfo {
-    /// Istio cluster ids; more than one only where one address stands for several, none where nothing was said.
+    /// Istio cluster ids; more than one only where one address stands for several, none where none was configured.
     pub clusters: BTreeSet<String>,
     /// Names of the workloads behind it; empty for a gateway.
     pub workloads: BTreeSet<String>,

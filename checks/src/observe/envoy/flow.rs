@@ -14,7 +14,7 @@ pub enum Change {
     Stayed,
     /// It is only in the later one: the figures are all it has counted.
     Appeared,
-    /// It is in both, but a counter went back: proxy or host began anew, and the figures are what it has counted since.
+    /// It is in both, but a counter went back: proxy or host restarted, and the figures are what it has counted since.
     Restarted,
     /// It is only in the earlier one: the figures are zero and say nothing.
     Gone,

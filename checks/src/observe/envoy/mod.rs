@@ -1,10 +1,11 @@
-//! What one Envoy says about its upstream clusters: `/clusters` as text or JSON, `/config_dump` (endpoints and
+//! What one Envoy reports about its upstream clusters: `/clusters` as text or JSON, `/config_dump` (endpoints and
 //! routes), and `/server_info`.
 //!
 //! Presence is not health and health is not flow: the endpoint list of a dead gateway looks healthy until requests fail.
 //! [`flow`] compares two snapshots for that. Which cluster of the mesh owns an endpoint is [`owner`]'s.
 
 mod address;
+mod answer;
 mod clusters;
 pub mod config_dump;
 mod dump;
@@ -18,7 +19,8 @@ mod server_info;
 mod text;
 
 pub use address::Address;
-pub use clusters::{Cluster, Clusters, Host, Limits, Locality, Outlier, Presence, Select, Stats, parse};
+pub use answer::parse;
+pub use clusters::{Cluster, Clusters, Host, Limits, Locality, Outlier, Presence, Select, Stats};
 pub use health::{Flag, Health, HealthClass};
 pub use json::parse_json;
 pub use name::{Direction, ServiceName};

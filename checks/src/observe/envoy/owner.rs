@@ -53,13 +53,13 @@ pub enum Reach {
 /// One source's view: every cluster that it allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opinion {
-    /// Who says it.
+    /// The source of it.
     pub source: Source,
     /// Never empty; more than one where the source cannot tell.
     pub clusters: BTreeSet<String>,
 }
 
-/// The cluster that owns an endpoint, as far as it can be said.
+/// The cluster that owns an endpoint, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Owner {
@@ -67,7 +67,7 @@ pub enum Owner {
     Cluster {
         /// Istio cluster id.
         cluster: String,
-        /// The source that told.
+        /// The source.
         by: Source,
     },
     /// Sources contradict each other.
@@ -90,7 +90,7 @@ impl Known {
         }
     }
 
-    /// What every source that knows anything says about a host, most reliable first.
+    /// What every source reports about a host, most reliable first.
     pub fn opinions(&self, cluster: &Cluster, host: &Host) -> Vec<Opinion> {
         let socket = host.address.socket();
         let assignment = if cluster.eds_service_name.is_empty() { &cluster.name } else { &cluster.eds_service_name };

@@ -1,4 +1,4 @@
-//! The HTTP routes of one Envoy, as its control plane told it: `/config_dump?resource=dynamic_route_configs`.
+//! The HTTP routes of one Envoy, as its control plane configured it: `/config_dump?resource=dynamic_route_configs`.
 //!
 //! Of each route only what a fault injected by Istio shows in is read: which object it was made from, and the fault
 //! filter's configuration.

@@ -1,11 +1,11 @@
-//! `/server_info`: what a proxy was told of itself when it began.
+//! `/server_info`: the identity that a proxy got when it started.
 
 use serde::Deserialize;
 
 use super::EnvoyError;
 use crate::observe::Excerpt;
 
-/// What a proxy says it is; empty where it was not told.
+/// The identity of a proxy; empty where it has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerInfo {
     /// Version of Istio, not of Envoy.

@@ -18,7 +18,7 @@ pub struct Endpoint {
     pub terminating: bool,
     /// Name of the pod, empty where it is none.
     pub pod: String,
-    /// Its node, empty where it is not told.
+    /// Its node, empty where it is not set.
     pub node: String,
 }
 
@@ -58,7 +58,7 @@ impl Endpoints {
 
     /// Adds an entry, to the endpoint of the same pod if another slice has listed it under another family.
     fn add(&mut self, entry: &Value) {
-        // Unset means: ready, unless told otherwise; serving as far as ready; not terminating.
+        // Unset means: ready, unless set otherwise; serving as far as ready; not terminating.
         let told = |name: &str| entry.pointer("/conditions").and_then(|c| c.get(name)).and_then(Value::as_bool);
         let ready = told("ready").unwrap_or(true);
         let endpoint = Endpoint {

@@ -41,7 +41,7 @@ pub struct Port {
     pub node_port: Option<u16>,
     /// `TCP`, `UDP` or `SCTP`.
     pub protocol: String,
-    /// What is spoken there, where that is said.
+    /// Its protocol, where it is set.
     pub app_protocol: Option<String>,
 }
 

@@ -38,7 +38,7 @@ pub struct Metric {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampled {
-    /// Only grows, until its process begins anew.
+    /// Only grows, until its process restarts.
     Counter(f64),
     /// Goes up and down.
     Gauge(f64),

@@ -17,7 +17,7 @@ pub struct Targets {
     pub active: Vec<Target>,
     /// Number of those that were found and dropped.
     pub dropped: u64,
-    /// The same for each scrape pool, where the version or the list tells.
+    /// The same for each scrape pool, where the version or the list has it.
     pub dropped_in: BTreeMap<String, u64>,
 }
 
@@ -81,7 +81,7 @@ struct TargetsData {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Dropped {
-    /// Older versions do not tell it; the job that service discovery was told is the same.
+    /// Older versions do not report it; the job of service discovery is the same.
     scrape_pool: Option<String>,
     #[serde(default)]
     discovered_labels: BTreeMap<String, String>,

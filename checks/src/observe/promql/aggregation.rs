@@ -13,7 +13,7 @@ pub(super) enum Buckets {
     Lost,
     /// Not at all.
     Ungrouped,
-    /// They are no classic buckets, or it cannot be told.
+    /// They are no classic buckets, or it is unknown.
     Other,
 }
 

@@ -5,7 +5,7 @@ use regex::Regex;
 
 use super::{Finding, Mistake, PromqlError, read, repair, walk};
 
-/// Says what is wrong with a query that does not parse.
+/// Reports what is wrong with a query that does not parse.
 pub(super) fn explain(query: &str, error: &PromqlError) -> Finding {
     if let Some((inner, clause, correct)) = misplaced_clause(query) {
         let why = "only an aggregation such as sum takes a grouping clause";

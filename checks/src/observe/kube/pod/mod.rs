@@ -30,7 +30,7 @@ pub struct Pod {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// What tells it from a successor of the same name.
+    /// Its UID: a successor has the same name.
     pub uid: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -75,7 +75,7 @@ pub struct Container {
     pub sidecar: bool,
     /// Whether it is ready.
     pub ready: bool,
-    /// How often it began anew.
+    /// How often it restarted.
     pub restarts: u64,
     /// What keeps it from running, or ended its last run.
     pub trouble: Option<Trouble>,
