@@ -8,6 +8,7 @@ mod cli;
 mod command;
 mod faults;
 mod invalid;
+mod junit;
 mod known_outages;
 mod ledger;
 mod live;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     trials.extend(matrix::trials(&rows));
     trials.extend(faults::trials());
     trials.extend(invalid::trials());
+    trials.extend(junit::trials());
     trials.extend(cli::trials());
     trials.extend(readme::trials());
     trials.extend(known_outages::trials());

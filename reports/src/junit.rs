@@ -1,8 +1,16 @@
-//! `junit.xml`: one suite per run, one case per criterion and check, and four that every run has. Never zero cases.
+//! `junit.xml`: one suite per run, one case per criterion and check. Never zero cases.
+//!
+//! Written for the schema that Jenkins publishes and for GitLab, which keeps the first of several cases of one name:
+//! properties stand on suites only, the details of a case are its text, names are unique within their class and hold no
+//! measured value.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset};
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::{CheckStage, Phase};
-use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_checks::record::{At, CheckStage, Phase};
+use meshdrill_checks::scorecard::{CheckResult, CriterionResult, Scorecard};
 use meshdrill_checks::verdict::Verdict;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -11,8 +19,23 @@ use super::{ReportError, Run};
 
 pub(super) fn render(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
     let mut report = Report::new("meshdrill");
-    report.add_test_suites(runs.iter().map(suite));
+    let suites: Vec<TestSuite> = runs.iter().map(suite).collect();
+    if let Some(first) = suites.iter().filter_map(|suite| suite.timestamp).min() {
+        report.set_timestamp(first);
+    }
+    report.set_time(suites.iter().filter_map(|suite| suite.time).sum());
+    report.add_test_suites(suites);
     Ok(report.to_string()?.into_bytes())
+}
+
+/// One case before it is written.
+struct Case {
+    name: String,
+    verdict: Verdict,
+    message: String,
+    details: String,
+    /// What was measured for it: from when until when.
+    span: (f64, f64),
 }
 
 fn suite(run: &Run<'_>) -> TestSuite {
@@ -23,45 +46,121 @@ fn suite(run: &Run<'_>) -> TestSuite {
         format!("{}@{}", card.run.scenario, card.run.binding)
     };
     let class = if card.run.suite.is_empty() { title.clone() } else { format!("{}.{title}", card.run.suite) };
-    let mut suite = TestSuite::new(inert(&title));
-    for (name, value) in [
-        ("run", &card.run.id),
-        ("started", &card.run.started),
-        ("finished", &card.run.finished),
-        ("message", &card.message),
-    ] {
-        suite.add_property(Property::new(name, inert(value)));
+    let name = if card.run.lab { format!("{title} (lab)") } else { title };
+    let mut suite = TestSuite::new(inert(&name));
+    let started = DateTime::parse_from_rfc3339(&card.run.started).ok();
+    let finished = DateTime::parse_from_rfc3339(&card.run.finished).ok();
+    let length = started.zip(finished).and_then(|(start, end)| (end - start).to_std().ok()).unwrap_or_default();
+    suite.set_time(length);
+    if let Some(started) = started {
+        suite.set_timestamp(started);
     }
-    for (name, verdict, message) in standing_cases(card, run.record.history().finished) {
-        suite.add_test_case(case(&class, name, verdict, &message, &message));
+    for (name, value) in properties(run) {
+        suite.add_property(Property::new(name, inert(&value)));
     }
-    for criterion in &card.criteria {
-        let figure = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value}"));
-        let details = format!(
-            "target {}\nvalue {} {unit}\nlow {} {unit}\nhigh {} {unit}\nn {}\n{}",
-            criterion.target,
-            figure(criterion.value),
-            figure(criterion.low),
-            figure(criterion.high),
-            criterion.n,
-            criterion.message,
-            unit = criterion.unit
-        );
-        suite.add_test_case(case(&class, &criterion.id, criterion.verdict, &criterion.message, &details));
+    let end = length.as_secs_f64();
+    let mut cases = standing_cases(run, end);
+    cases.extend(card.criteria.iter().map(|criterion| criterion_case(run, criterion, end)));
+    cases.extend(card.checks.iter().map(|check| check_case(run, check)));
+    // Whatever decides the verdict, a file of a run that does not pass has a case that does not.
+    let decided = |case: &Case| case.verdict == card.verdict || card.verdict == Verdict::Pass;
+    if cases.is_empty() || !cases.iter().any(decided) {
+        let (message, details) = (card.message.clone(), card.message.clone());
+        cases.push(Case { name: "run".to_owned(), verdict: card.verdict, message, details, span: (0.0, end) });
     }
-    for check in &card.checks {
-        let name = if check.phase == CheckStage::Checks {
-            check.id.clone()
-        } else {
-            format!("{}/{}", check.phase.key(), check.id)
-        };
-        suite.add_test_case(case(&class, &name, check.verdict, &check.message, &check.message));
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for mut case in cases {
+        let count = names.entry(case.name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            case.name = format!("{} ({count})", case.name);
+        }
+        suite.add_test_case(written(&class, &case, started));
     }
     suite
 }
 
-/// The cases that every run has. Of a run that did not reach its end only what it wrote down is known.
-fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdict, String)> {
+/// What a reader of the suite must know: which run, of what, under which change.
+fn properties(run: &Run<'_>) -> Vec<(&'static str, String)> {
+    let card = run.scorecard;
+    let header = &run.record.header;
+    let change = &card.run.change;
+    let given = [
+        ("run", Some(card.run.id.clone())),
+        ("verdict", Some(card.verdict.word().to_owned())),
+        ("message", Some(card.message.clone())),
+        ("lab", Some(card.run.lab.to_string())),
+        ("mesh", card.run.mesh.clone()),
+        ("clusters", (!header.clusters.is_empty()).then(|| header.clusters.join(","))),
+        ("started", Some(card.run.started.clone())),
+        ("finished", Some(card.run.finished.clone())),
+        ("tool", Some(header.tool.clone())),
+        ("ticket", change.ticket.clone()),
+        ("by", change.by.clone()),
+        ("window", change.window.clone()),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn criterion_case(run: &Run<'_>, criterion: &CriterionResult, end: f64) -> Case {
+    let figure =
+        |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} {}", criterion.unit));
+    let details = format!(
+        "{}\ntarget {}\nvalue {}\nlow {}\nhigh {}\nn {}",
+        criterion.message,
+        criterion.target,
+        figure(criterion.value),
+        figure(criterion.low),
+        figure(criterion.high),
+        criterion.n,
+    );
+    let samples = criterion.probe.as_deref().map_or(&[][..], |probe| run.record.samples(probe));
+    let span = match (samples.first(), samples.last()) {
+        (Some(first), Some(last)) => (first.scheduled.secs(), last.completed.secs()),
+        // Criteria of faults are judged from the fault on.
+        _ => (run.scorecard.faults.iter().filter_map(|fault| fault.requested).fold(end, f64::min), end),
+    };
+    let (name, message) = (criterion.id.clone(), criterion.message.clone());
+    Case { name, verdict: criterion.verdict, message, details, span }
+}
+
+fn check_case(run: &Run<'_>, check: &CheckResult) -> Case {
+    let name = if check.phase == CheckStage::Checks {
+        check.id.clone()
+    } else {
+        format!("{}/{}", check.phase.key(), check.id)
+    };
+    let history = run.record.history();
+    let at = history.checks.get(&(check.phase, check.id.as_str())).map_or(At::ZERO, |answer| answer.at).secs();
+    let begun = run.scorecard.timeline.iter().map(|entry| entry.at).filter(|begun| *begun <= at).fold(0.0, f64::max);
+    let (message, details) = (check.message.clone(), check.message.clone());
+    Case { name, verdict: check.verdict, message, details, span: (begun, at) }
+}
+
+/// The cases that every drill has, and validations where they do not pass. Of a run that did not reach its end only what it
+/// wrote down is known.
+fn standing_cases(run: &Run<'_>, end: f64) -> Vec<Case> {
+    let card = run.scorecard;
+    let is_drill = !run.record.header.faults.is_empty();
+    let begin = |phase: Phase| card.timeline.iter().find(|entry| entry.phase == phase).map(|entry| entry.at);
+    let sampled = begin(Phase::Baseline).or_else(|| begin(Phase::Verify)).unwrap_or(end);
+    let injected = begin(Phase::Inject).unwrap_or(end);
+    let effective = card.faults.iter().filter_map(|fault| fault.seen.or(fault.effective)).fold(injected, f64::max);
+    let undone = begin(Phase::Undo).unwrap_or(end);
+    let spans = [(0.0, sampled), (injected, effective), (sampled, end), (undone, end)];
+    let standing = standing(card, run.record.history().finished);
+    let all = standing.into_iter().zip(spans).map(|((name, verdict, message), span)| Case {
+        name: name.to_owned(),
+        verdict,
+        details: message.clone(),
+        message,
+        span,
+    });
+    all.filter(|case| is_drill || matches!(case.verdict, Verdict::Fail | Verdict::Error | Verdict::Inconclusive))
+        .collect()
+}
+
+fn standing(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdict, String)> {
     let refused = card.exit_code == ExitCode::Refused;
     let cut_short = || (Verdict::Error, "the run did not reach its end".to_owned());
     let begun = card.timeline.iter().any(|entry| entry.phase != Phase::Preflight);
@@ -87,7 +186,7 @@ fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdic
             card.faults.iter().map(|fault| format!("{}: {}", fault.id, fault.message)).collect::<Vec<_>>().join("; ");
         if bad.is_empty() { (Verdict::Pass, words) } else { (Verdict::Error, bad.join("; ")) }
     };
-    let valid = if card.exit_code == ExitCode::Invalid {
+    let valid = if matches!(card.exit_code, ExitCode::Invalid | ExitCode::Interrupted | ExitCode::Internal) {
         (Verdict::Error, card.message.clone())
     } else if refused {
         (Verdict::NotRun, "nothing was measured".to_owned())
@@ -106,22 +205,29 @@ fn standing_cases(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdic
 }
 
 /// Failure: the target was missed. Error: it could not be measured or undone, or the evidence does not suffice.
-fn case(class: &str, name: &str, verdict: Verdict, message: &str, details: &str) -> TestCase {
-    let status = match verdict {
+fn written(class: &str, case: &Case, started: Option<DateTime<FixedOffset>>) -> TestCase {
+    let status = match case.verdict {
         Verdict::Pass => TestCaseStatus::success(),
         Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::Inconclusive | Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
         Verdict::NotRun => TestCaseStatus::skipped(),
     };
-    let mut case = TestCase::new(inert(name), status);
-    case.set_classname(inert(class));
-    match verdict {
-        Verdict::Pass => {}
+    let mut test = TestCase::new(inert(&case.name), status);
+    test.set_classname(inert(class));
+    let (from, until) = case.span;
+    let offset = Duration::try_from_secs_f64(from).unwrap_or_default();
+    test.set_time(Duration::try_from_secs_f64(until - from).unwrap_or_default());
+    if let Some(started) = started {
+        test.set_timestamp(started + offset);
+    }
+    match case.verdict {
+        Verdict::Pass => {
+            test.set_system_out(inert(&case.details));
+        }
         Verdict::Fail | Verdict::Inconclusive | Verdict::Error | Verdict::NotRun => {
-            case.status.set_message(inert(message)).set_type(verdict.word());
+            let status = test.status.set_message(inert(&case.message)).set_type(case.verdict.word());
+            status.set_description(inert(&case.details));
         }
     }
-    case.add_property(Property::new("verdict", verdict.word()));
-    case.set_system_out(inert(details));
-    case
+    test
 }

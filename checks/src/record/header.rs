@@ -25,6 +25,9 @@ pub struct Header {
     pub binding: String,
     /// The mesh file's name; none for scenarios that need no cluster.
     pub mesh: Option<String>,
+    /// The clusters of the mesh file that the run has to do with; records of older versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
     /// Whether the embedded mesh was used instead of clusters.
     pub lab: bool,
     /// Wall time of t = 0: RFC 3339 in UTC with milliseconds.

@@ -108,6 +108,8 @@ pub struct ProbeHistory<'a> {
 /// The answer of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckAnswer<'a> {
+    /// When it was given.
+    pub at: At,
     /// The verdict.
     pub verdict: Verdict,
     /// The measured value first, then what was expected.
@@ -263,9 +265,9 @@ impl<'a> History<'a> {
                 self.endings.push(Ending::Infeasible { criterion, why });
             }
             Event::Check { id, stage, verdict, message, observed } => {
-                self.checks.insert((*stage, id), CheckAnswer { verdict: *verdict, message, observed });
+                self.checks.insert((*stage, id), CheckAnswer { at, verdict: *verdict, message, observed });
             }
-            Event::NotRun { id, reason, waived } => self.leave_out(NotRun { id, reason, waived: *waived }, header),
+            Event::NotRun { id, reason, waived } => self.leave_out(at, NotRun { id, reason, waived: *waived }, header),
             Event::SteadyState { met, message } => {
                 self.steady_state = Some((*met, message));
                 if !met {
@@ -310,9 +312,9 @@ impl<'a> History<'a> {
     }
 
     /// The last answer of a check that is left out is that it is left out.
-    fn leave_out(&mut self, left_out: NotRun<'a>, header: &'a Header) {
+    fn leave_out(&mut self, at: At, left_out: NotRun<'a>, header: &'a Header) {
         for check in header.checks.iter().filter(|check| left_out.id == SCENARIO || check.id == left_out.id) {
-            let answer = CheckAnswer { verdict: Verdict::NotRun, message: left_out.reason, observed: &NOTHING };
+            let answer = CheckAnswer { at, verdict: Verdict::NotRun, message: left_out.reason, observed: &NOTHING };
             self.checks.insert((check.stage, &check.id), answer);
         }
         self.not_run.push(left_out);

@@ -194,6 +194,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
         suite: plan.suite.clone(),
         binding: plan.binding.label(),
         mesh: source.mesh.as_ref().filter(|_| !plan.clusters.is_empty()).map(|mesh| mesh.metadata.name.clone()),
+        clusters: plan.clusters.iter().cloned().collect(),
         lab: source.lab,
         started: clock.started(),
         change: Change::default(),

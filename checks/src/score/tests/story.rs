@@ -44,6 +44,7 @@ impl Story {
             suite: String::new(),
             binding: String::new(),
             mesh: None,
+            clusters: Vec::new(),
             lab: true,
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "test".into(),
