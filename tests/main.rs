@@ -17,6 +17,7 @@ mod must_fail;
 mod readme;
 mod scenarios;
 mod turned;
+mod words;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     trials.extend(alerts::trials());
     trials.extend(ledger::trials());
     trials.extend(turned::trials());
+    trials.extend(words::trials());
     trials.extend(live::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     match matrix::write(rows.len()) {

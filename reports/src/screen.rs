@@ -20,15 +20,10 @@ pub fn screen(run: &Run<'_>) -> String {
     for fault in &card.faults {
         let seen = fault.seen.map_or_else(String::new, |at| format!(", observed at {at:.2} s"));
         let effective = |at| format!("effective at {at:.2} s{seen}");
-        let when = fault.effective.map_or_else(|| "never took effect".to_owned(), effective);
-        let _ = writeln!(
-            out,
-            "  fault {:<4} {} {}: {when}; undo {}",
-            fault.id,
-            fault.kind,
-            inert(&fault.targets.join(", ")),
-            fault.undo
-        );
+        let targets = inert(&fault.targets.iter().map(|target| format!(" {target}")).collect::<Vec<_>>().join(","));
+        let missing = if fault.requested.is_none() { "not injected" } else { "no effect" };
+        let when = fault.effective.map_or_else(|| missing.to_owned(), effective);
+        let _ = writeln!(out, "  fault {:<4} {}{targets}: {when}; undo {}", fault.id, fault.kind, fault.undo);
     }
     for probe in &card.probes {
         probe_lines(&mut out, probe);

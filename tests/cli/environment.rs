@@ -83,7 +83,7 @@ pub fn unreachable() -> Result<(), Failed> {
 pub fn forbidden() -> Result<(), Failed> {
     let folder = scratch("forbidden");
     let config = kubeconfig(&folder);
-    refused(&folder, "known", "forbidden", &config, "the mesh file says `faults: forbidden`")
+    refused(&folder, "known", "forbidden", &config, "the mesh file has `faults: forbidden`")
 }
 
 /// A plugin that never answers is killed, and does not keep the run.

@@ -131,8 +131,7 @@ fn waivers(clusters: usize) -> std::collections::BTreeMap<String, Waiver> {
     if !crate::run::on_path("oci") {
         waivers.insert("oci".to_owned(), waiver("the embedded mesh has no cloud around it"));
     }
-    waivers
-        .insert("partitionAlert".to_owned(), waiver("none of the guide's alerts tells of a partition within a minute"));
+    waivers.insert("partitionAlert".to_owned(), waiver("no alert of the guide fires within a minute of a partition"));
     if clusters < 2 {
         waivers.insert("severalClusters".to_owned(), waiver("this mesh has one cluster"));
     }

@@ -210,7 +210,7 @@ fn finish(args: &RunArgs, finished: &[Finished]) -> Result<ExitCode, CliError> {
     if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == ExitCode::NotRecovered) {
         let scenario = &one.scorecard.run.scenario;
         if one.record.is_undone() {
-            eprintln!("{scenario}: everything that was done is undone, but the mesh has not recovered");
+            eprintln!("{scenario}: all faults are undone, but the mesh has not recovered");
         } else {
             eprintln!("damage may remain after {scenario}; undo what is recorded with: {}", recover_command(args));
         }

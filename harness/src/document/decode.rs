@@ -259,11 +259,11 @@ impl de::Error for Failure {
             }
             _ => "",
         };
-        Self::custom(format!("{}, but {} is wanted{hint}", found(unexpected), wanted(&expected.to_string())))
+        Self::custom(format!("{}, but it must be {}{hint}", found(unexpected), wanted(&expected.to_string())))
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("{}, but {} is wanted", found(unexpected), wanted(&expected.to_string())))
+        Self::custom(format!("{}, but it must be {}", found(unexpected), wanted(&expected.to_string())))
     }
 }
 
@@ -272,7 +272,7 @@ fn wanted(expected: &str) -> String {
     let words = match expected {
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
-        "u32" | "u64" | "usize" => "a whole number, 0 or more,",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
         "i32" | "i64" => "a whole number",
         "f32" | "f64" => "a number",
         "a string" => "text",
@@ -392,11 +392,11 @@ impl<'de> Deserializer<'de> for At<'de> {
             Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Unknown(_) => visitor.visit_enum(variants[0].into_deserializer()),
             Value::Map(entries) => Kinds { entries: entries.iter().collect(), siblings: &[] }.choose(variants, visitor),
-            Value::Null => Err(de::Error::custom(format!("this is empty, but one of {} is wanted", list(variants)))),
+            Value::Null => Err(de::Error::custom(format!("this is empty, but it must be one of {}", list(variants)))),
             Value::Bool(value) => {
-                Err(de::Error::custom(format!("this is {value}, but one of {} is wanted", list(variants))))
+                Err(de::Error::custom(format!("this is {value}, but it must be one of {}", list(variants))))
             }
-            _ => Err(de::Error::custom(format!("one of {} is wanted here", list(variants)))),
+            _ => Err(de::Error::custom(format!("this must be one of {}", list(variants)))),
         }
     }
 

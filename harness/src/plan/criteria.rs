@@ -37,8 +37,8 @@ pub(super) fn resolve(building: &mut Building<'_>, rows: &[SlaRow], path: &Path)
                 }
                 let id = format!("{}/{}", subject.name(), claim.id_suffix());
                 if criteria.iter().any(|known| known.id == id) {
-                    let help = "two rows with one id cannot be told apart in reports; remove one";
-                    building.problem(&place, format!("`{id}` stands here twice"), help);
+                    let help = "reports cannot distinguish two rows with one id; remove one";
+                    building.problem(&place, format!("`{id}` is here twice"), help);
                 }
                 let confidence =
                     row.confidence.or_else(|| defaults(building).confidence).unwrap_or_else(default_confidence);

@@ -129,7 +129,7 @@ impl Drill<'_> {
                     let message = if longer < Duration::from_secs(1) {
                         format!("no bad sample in the last {} s of the baseline", length.as_secs())
                     } else {
-                        let message = format!("held after the baseline was prolonged by {} s", longer.as_secs());
+                        let message = format!("held; baseline extended by {} s", longer.as_secs());
                         self.recorder.note(format!("the steady state {message}"));
                         message
                     };
@@ -358,7 +358,7 @@ impl Drill<'_> {
             format!("all undos verified, {} recovery checks met", recovered.len())
         } else {
             let next = if undone {
-                "all that was done is undone, so the mesh itself has not recovered"
+                "all faults are undone, but the mesh has not recovered"
             } else {
                 "damage may remain: `meshdrill recover` undoes what is recorded"
             };

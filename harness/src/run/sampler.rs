@@ -23,8 +23,8 @@ use crate::probe::{Answer, Observer, Outcome};
 /// How late a slot may start. Beyond it the runner is to blame, and the sample is not made. Latency counts from when it
 /// was due, so what is allowed here only makes the target look slower.
 const LATE: Duration = Duration::from_millis(100);
-/// How long the instrument may keep a question back and still speak of its slot.
-const KEPT_BACK: Duration = Duration::from_secs(2);
+/// How long a request may be queued by the runner and still count for its slot.
+const LONGEST_QUEUED: Duration = Duration::from_secs(2);
 /// The longest that a probe may take to read back what it wrote.
 const READ_BACK: Duration = Duration::from_mins(2);
 /// In-flight observations that are always allowed.
@@ -234,13 +234,13 @@ impl Lane {
         let (class, asked) = (outcome.class(), started + outcome.waited);
         let completed = outcome.took.map_or(completed, |took| asked + took);
         let in_time = |since: Instant| completed.duration_since(since) <= self.probe.slow.0;
-        // A slot whose question was kept back for long says nothing, nor does one that had no time left to be answered in.
+        // A request that was queued for long says nothing about its slot, nor does one that had no time left for an answer.
         let unanswered = class == Class::Timeout && outcome.waited > LATE && in_time(asked);
-        if unanswered || (class.is_good() && outcome.waited > KEPT_BACK) {
-            let why = format!("kept back for {}: no connection was free", TimeSpan(outcome.waited));
+        if unanswered || (class.is_good() && outcome.waited > LONGEST_QUEUED) {
+            let why = format!("queued by the runner for {}: no connection was free", TimeSpan(outcome.waited));
             return self.record(slot, due, asked, asked, &Outcome::new(Answer::NoData, why), Class::NotSent);
         }
-        // What the instrument kept back was asked later than planned; the service answers for its own time alone.
+        // A queued request was sent later than planned; the service is charged for its own time only.
         let due = due + outcome.waited;
         let class = if class.is_good() && !in_time(due) { Class::Late } else { class };
         self.record(slot, due, asked, completed, outcome, class);

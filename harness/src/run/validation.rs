@@ -58,7 +58,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Findings, recorder: &Recorder,
             false
         }
         () = tokio::time::sleep_until(deadline + Duration::from_secs(1) + EXPLAINED) => {
-            recorder.note(format!("cut off after {}: what was not answered by then is an error", plan.phases.timeout));
+            recorder.note(format!("timed out after {}; unanswered checks count as errors", plan.phases.timeout));
             false
         }
     };

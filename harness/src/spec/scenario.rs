@@ -147,7 +147,7 @@ pub struct FaultSpec {
     /// How long a sustained fault is held; `hold` of the scenario without it.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub hold: Option<TimeSpan>,
-    /// Inject several times, selecting anew each time.
+    /// Inject several times; targets are selected again each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
     /// Proof of effect beyond the kind's own.
