@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use crate::document::{Node, Problems, Source, read};
 use crate::spec::ScenarioSource;
+use meshdrill_document::{Node, Problems, Source, read};
 
 /// The catalogue as it was when the binary was built.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");

@@ -9,7 +9,6 @@ pub mod catalogue;
 pub mod cli;
 mod clock;
 pub mod cluster;
-pub mod document;
 pub mod fault;
 pub mod format;
 mod local;

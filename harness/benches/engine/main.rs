@@ -125,6 +125,7 @@ fn header(id: &str) -> Header {
         suite: String::new(),
         binding: String::new(),
         mesh: None,
+        clusters: Vec::new(),
         lab: false,
         started: "2026-01-01T00:00:00.000Z".to_owned(),
         tool: "bench".to_owned(),

@@ -11,9 +11,9 @@ use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use super::plans::{find_mesh, plans_of};
 use crate::catalogue::{Catalogue, valid_files};
-use crate::document::{Node, Problems, read_file};
 use crate::format::MeshFile;
 use crate::spec::{ScenarioSource, load_mesh};
+use meshdrill_document::{Node, Problems, read_file};
 
 /// Checks every file; 0 if all are valid, 2 if not. Without paths: `./scenarios`, or the built-in catalogue where there is
 /// none, and the mesh file.

@@ -10,8 +10,8 @@ use meshdrill_reports::ReportError;
 
 use crate::catalogue::NotFound;
 use crate::cluster::AccessError;
-use crate::document::Problems;
 use crate::probe::CannotAsk;
+use meshdrill_document::Problems;
 
 /// Why a command ends without having done its work.
 #[derive(Debug, thiserror::Error)]

@@ -11,11 +11,11 @@ use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use crate::catalogue::{Catalogue, NotFound};
-use crate::document::{Problem, Problems};
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
 use crate::spec::{ScenarioSource, load_mesh, load_scenario};
+use meshdrill_document::{Problem, Problems};
 
 /// What a command works on.
 pub(super) struct Selected {

@@ -10,11 +10,11 @@ use super::criteria;
 use super::expand::expand;
 use super::layout::Layout;
 use super::types::{Phases, Plan, PlanWarning, PlannedCheck, PlannedFault, PlannedProbe};
-use crate::document::{Path, Problem};
 use crate::fault::{FaultKind, Radius};
 use crate::format::MeshFile;
 use crate::probe::ProbeKind;
 use crate::spec::{CheckSpec, FaultSpec, Loaded, Stage};
+use meshdrill_document::{Path, Problem};
 
 const BASELINE: TimeSpan = TimeSpan::secs(15);
 const HOLD: TimeSpan = TimeSpan::secs(15);

@@ -6,10 +6,10 @@ use std::ops::Range;
 use meshdrill_checks::units::TimeSpan;
 
 use super::types::{PlannedFault, PlannedProbe};
-use crate::document::{Path, Problem, nearest};
 use crate::format::{ClusterChoice, MeshFile};
 use crate::probe::Complaint;
 use crate::spec::Loaded;
+use meshdrill_document::{Path, Problem, nearest};
 
 /// How long the probes of a validation run.
 pub(super) const OBSERVE_VALIDATION: TimeSpan = TimeSpan::secs(10);

@@ -7,8 +7,8 @@ use meshdrill_checks::criterion::{
 use meshdrill_checks::units::Ratio;
 
 use super::building::Building;
-use crate::document::Path;
 use crate::spec::SlaRow;
+use meshdrill_document::Path;
 
 /// The confidence where nobody says otherwise.
 fn default_confidence() -> Ratio {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{API_VERSION, Binding, ScenarioFile, names};
-use crate::document::{self, Node, Problem, Problems, Source};
 use crate::format::MeshFile;
+use meshdrill_document as document;
+use meshdrill_document::{Node, Problem, Problems, Source};
 
 /// A scenario file that was read but not decoded.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::document::{Names, Value};
 use crate::format::{ClusterSpec, MeshFile};
+use meshdrill_document::{Names, Value};
 
 /// Names that every mesh has, with the values that the quick-start guide gives them; `vars` of the mesh file overrides
 /// them, so that the catalogue runs on meshes with non-default names.

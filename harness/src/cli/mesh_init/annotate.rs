@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::document::{self, Problems, Source};
+use meshdrill_document as document;
+use meshdrill_document::{Problems, Source};
 
 /// Adds a comment at the end of every line on which one of these values begins. Paths that the text does not have are
 /// skipped.

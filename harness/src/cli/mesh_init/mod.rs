@@ -20,13 +20,14 @@ use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
 use super::error::{CliError, FileError, UsageError};
 use super::lab::mesh_to_yaml;
 use crate::cluster::{Kubeconfigs, connect};
-use crate::document::{self, Source};
 use crate::format::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar, Waiver,
     guide_sla,
 };
 use crate::run::write_atomically;
 use crate::spec::{API_VERSION, parse_mesh};
+use meshdrill_document as document;
+use meshdrill_document::Source;
 
 /// The keys of clusters whose `--context` names none, in order.
 const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];

@@ -1,5 +1,5 @@
-//! YAML documents whose every value knows where it stands: read, decoded into types, and complained about with
-//! <file:line:column>. Knows nothing of scenarios.
+//! YAML documents whose values know their place: read, decoded into types with all problems at once, and reported with
+//! file, line and column. Knows nothing about scenarios.
 
 mod decode;
 mod node;

@@ -619,7 +619,7 @@ mod tests {
         );
         let expected = [
             "unknown key `nam`",
-            "this is the text `often`, but a whole number, 0 or more, is wanted",
+            "this is the text `often`, but it must be a whole number, 0 or more",
             "unknown key `pth`",
             "unknown key `two`",
             "`none` beside `one`: only one kind can stand here",
