@@ -166,7 +166,10 @@ impl Element {
         let mut element = Self { name: text(start.name().as_ref()), ..Self::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| error.to_string())?;
-            let value = attribute.unescape_value().map_err(|error| error.to_string())?.into_owned();
+            let value = attribute
+                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                .map_err(|error| error.to_string())?
+                .into_owned();
             element.attributes.push((text(attribute.key.as_ref()), value));
         }
         Ok(element)

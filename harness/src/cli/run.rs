@@ -124,7 +124,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
             let interrupts = interrupts.clone();
             async move {
                 // An interrupted run says so itself.
-                let _ = interrupts.or(tokio::time::sleep_until(begin)).await;
+                let _ = interrupts.run_until_cancelled(tokio::time::sleep_until(begin)).await;
                 run.await
             }
         });

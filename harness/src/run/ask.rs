@@ -68,12 +68,12 @@ pub(super) async fn causes(observer: &dyn Observer, outcome: &Outcome) -> Vec<St
 
 /// A check with its observer.
 #[derive(Clone)]
-pub(super) struct Asker {
+pub(super) struct CheckRunner {
     pub check: PlannedCheck,
     pub observer: Arc<dyn Observer>,
 }
 
-impl Asker {
+impl CheckRunner {
     /// Asks once; once more if the connection failed. What stayed without an answer for all of its time is not asked again.
     pub async fn ask(&self) -> Outcome {
         let start = Instant::now();
@@ -97,11 +97,11 @@ impl Asker {
         }
     }
 
-    /// Asks until it holds; once more when the deadline or the patience after an interruption has passed.
+    /// Asks until it holds; once more when the deadline or the time after a signal has passed.
     pub async fn poll(&self, until: Until, interrupts: &Interrupts) -> Polled {
         let start = Instant::now();
-        let patience = interrupts.patience(until.deadline);
-        tokio::pin!(patience);
+        let waited_long = interrupts.wait_until(until.deadline);
+        tokio::pin!(waited_long);
         let mut known: Option<Outcome> = None;
         let mut missed = None;
         let mut last = false;
@@ -121,7 +121,7 @@ impl Asker {
             let pause = pause(start.elapsed(), until.mark.map(|mark| mark - Instant::now()));
             tokio::select! {
                 biased;
-                () = &mut patience => last = true,
+                () = &mut waited_long => last = true,
                 () = sleep(pause) => {}
             }
         }
@@ -181,20 +181,20 @@ mod tests {
         }
     }
 
-    fn asker(whole: Duration) -> (Asker, Arc<Mutex<Vec<Instant>>>) {
+    fn runner(whole: Duration) -> (CheckRunner, Arc<Mutex<Vec<Instant>>>) {
         let asked = Arc::default();
         let kind = serde_json::from_value(json!({ "tcp": { "to": "host:1" } })).unwrap();
         let check = PlannedCheck { id: "c".into(), stage: Stage::Checks, kind, within: None, needs: Vec::new() };
         let observer = Later { whole: Instant::now() + whole, asked: Arc::clone(&asked) };
-        (Asker { check, observer: Arc::new(observer) }, asked)
+        (CheckRunner { check, observer: Arc::new(observer) }, asked)
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_back_just_before_the_deadline_is_seen() {
         for _ in 0..50 {
             let start = Instant::now();
-            let (asker, asked) = asker(Duration::from_millis(299_999));
-            let polled = asker.poll((start + Duration::from_mins(5)).into(), &Interrupts::default()).await;
+            let (runner, asked) = runner(Duration::from_millis(299_999));
+            let polled = runner.poll((start + Duration::from_mins(5)).into(), &Interrupts::default()).await;
             assert_eq!(polled.outcome.answer, Answer::Good);
             assert!(asked.lock().unwrap().len() < 300, "asked less often the longer it takes");
         }
@@ -203,10 +203,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_mark_is_asked_at() {
         let start = Instant::now();
-        let (asker, asked) = asker(Duration::from_mins(8));
+        let (runner, asked) = runner(Duration::from_mins(8));
         let mark = start + Duration::from_millis(200_050);
         let until = Until { mark: Some(mark), ..(start + Duration::from_mins(10)).into() };
-        let polled = asker.poll(until, &Interrupts::default()).await;
+        let polled = runner.poll(until, &Interrupts::default()).await;
         assert!(asked.lock().unwrap().contains(&mark));
         let missed = polled.missed.unwrap() - start;
         assert!(missed < Duration::from_mins(8) && missed > Duration::from_secs(470), "{missed:?}");
@@ -221,10 +221,11 @@ mod tests {
             }
         }
         let start = Instant::now();
-        let (mut asker, _) = asker(Duration::ZERO);
-        asker.observer = Arc::new(Never);
+        let (mut runner, _) = runner(Duration::ZERO);
+        runner.observer = Arc::new(Never);
         let cut = Some(start + Duration::from_secs(2));
-        let polled = asker.poll(Until { cut, ..(start + Duration::from_secs(1)).into() }, &Interrupts::default()).await;
+        let polled =
+            runner.poll(Until { cut, ..(start + Duration::from_secs(1)).into() }, &Interrupts::default()).await;
         assert_eq!((polled.outcome.answer, start.elapsed().as_secs()), (Answer::Unasked, 2));
     }
 }

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 /// How often each target is asked. A shorter loss than twice this is not told from an outage.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Asks the API servers of all clusters of the mesh until the set is dropped; those that the run breaks too, because one
 /// that answers shows that there is a network.
@@ -73,7 +73,7 @@ impl Target {
 /// Whether the API server says anything, be it that it does not know us; none where the question cannot even be put.
 async fn answers(cluster: &Cluster) -> Option<bool> {
     let request = http::Request::get("/version").body(Vec::new()).ok()?;
-    match timeout(PATIENCE, cluster.client.request_text(request)).await {
+    match timeout(ANSWER_WITHIN, cluster.client.request_text(request)).await {
         Ok(Ok(_) | Err(kube::Error::Api(_))) => Some(true),
         Err(_) | Ok(Err(kube::Error::HyperError(_) | kube::Error::Service(_))) => Some(false),
         Ok(Err(_)) => None,

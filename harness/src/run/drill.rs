@@ -10,8 +10,8 @@ use meshdrill_checks::score::breached;
 use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::ask::{Asker, Until, pause};
-use super::faults::FaultBench;
+use super::ask::{CheckRunner, Until, pause};
+use super::faults::FaultContext;
 use super::preflight::Findings;
 use super::sampler::{Sampler, sample};
 use super::unsteady::{Unsteady, unsteady};
@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A drill that has gone through preflight.
 pub(super) struct Drill<'a> {
     pub plan: &'a Plan,
-    pub bench: FaultBench,
+    pub context: FaultContext,
     pub recorder: Recorder,
     pub interrupts: Interrupts,
 }
@@ -47,12 +47,12 @@ impl Drill<'_> {
         let samplers: Vec<Sampler> =
             ready.probes.iter().map(|(probe, observer)| sample(probe, observer, &self.recorder)).collect();
         if let Some(faults) = self.baseline(&samplers, ready).await {
-            let recovered = Recovered::of(&ready.askers);
+            let recovered = Recovered::of(&ready.check_runners);
             tokio::select! {
                 () = self.break_and_undo(faults) => {}
                 () = self.watch_undo(&recovered) => {}
             }
-            self.watch_recovery(&ready.askers, &recovered).await;
+            self.watch_recovery(&ready.check_runners, &recovered).await;
         }
         join_all(samplers.into_iter().map(|sampler| sampler.stop(&self.interrupts))).await;
     }
@@ -63,7 +63,7 @@ impl Drill<'_> {
 
     /// Waits for the steady state and resolves the faults. None: nothing may be injected, and the record says why.
     async fn baseline(&self, samplers: &[Sampler], ready: &Findings) -> Option<Vec<(PlannedFault, Box<dyn Fault>)>> {
-        match self.interrupts.or(self.steady(samplers, ready)).await {
+        match self.interrupts.run_until_cancelled(self.steady(samplers, ready)).await {
             Err(by) => {
                 self.recorder.event(Event::Interrupted { by, injected: false });
                 return None;
@@ -73,7 +73,7 @@ impl Drill<'_> {
         }
         let mut faults = Vec::new();
         for planned in &self.plan.faults {
-            match self.bench.rehearse(planned).await {
+            match self.context.rehearse(planned).await {
                 Ok(fault) => faults.push((planned.clone(), fault)),
                 Err(error) => {
                     self.recorder.event(Event::Refused { why: format!("fault {}: {error}", planned.id) });
@@ -97,7 +97,8 @@ impl Drill<'_> {
         }
         sleep_until(start + self.plan.phases.baseline.0).await;
         let deadline = start + LONGEST_BASELINE.max(self.plan.phases.baseline.0);
-        let checks: Vec<&Asker> = ready.askers.iter().filter(|asker| asker.check.stage == Stage::SteadyState).collect();
+        let checks: Vec<&CheckRunner> =
+            ready.check_runners.iter().filter(|runner| runner.check.stage == Stage::SteadyState).collect();
         let clock = self.recorder.clock();
         loop {
             let now = clock.now();
@@ -112,14 +113,14 @@ impl Drill<'_> {
                 Some(unsteady) if last => Some(unsteady.explained(&ready.probes).await),
                 unsteady => unsteady.map(Unsteady::why),
             };
-            for asker in &checks {
-                let mut outcome = asker.ask().await;
+            for runner in &checks {
+                let mut outcome = runner.ask().await;
                 if last {
-                    outcome = asker.explained(outcome).await;
+                    outcome = runner.explained(outcome).await;
                 }
-                asker.record(&self.recorder, &outcome);
+                runner.record(&self.recorder, &outcome);
                 if outcome.answer != Answer::Good {
-                    missed = missed.or_else(|| Some(format!("{}: {}", asker.check.id, outcome.message)));
+                    missed = missed.or_else(|| Some(format!("{}: {}", runner.check.id, outcome.message)));
                 }
             }
             let waited = start.elapsed();
@@ -153,11 +154,11 @@ impl Drill<'_> {
         self.phase(Phase::Inject);
         let start = Instant::now();
         let guard = self.interrupts.child();
-        let lives = faults.into_iter().map(|(planned, fault)| {
-            let bench = FaultBench { interrupts: guard.clone(), ..self.bench.clone() };
-            async move { bench.live(&planned, fault, start).await }
+        let runs = faults.into_iter().map(|(planned, fault)| {
+            let context = FaultContext { interrupts: guard.clone(), ..self.context.clone() };
+            async move { context.run_fault(&planned, fault, start).await }
         });
-        let all = join_all(lives);
+        let all = join_all(runs);
         let sustained = self.plan.faults.iter().any(|fault| fault.kind.as_role().sustained());
         if sustained {
             self.phase(Phase::Hold);
@@ -172,7 +173,7 @@ impl Drill<'_> {
             }
         }
         self.phase(Phase::Undo);
-        self.bench.undo_all(self.plan, &self.undone().await).await;
+        self.context.undo_all(self.plan, &self.undone().await).await;
         if self.interrupts.is_set() {
             let injected = self.recorder.ask(|record| record.history().is_injected()).await;
             self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: injected.unwrap_or(true) });
@@ -218,14 +219,14 @@ impl Drill<'_> {
                 since = self.recorder.clock().now().since(begun);
             }
             // Whether it is whole in time is seen when its time is over.
-            let left = recovered.checks.iter().map(|(asker, _)| self.limit(asker).0.saturating_sub(since));
+            let left = recovered.checks.iter().map(|(runner, _)| self.limit(runner).0.saturating_sub(since));
             sleep(pause(since, left)).await;
         }
     }
 
     /// How long after its undo was begun a recovered check may take.
-    fn limit(&self, asker: &Asker) -> TimeSpan {
-        asker.check.within.unwrap_or(self.plan.phases.recovery)
+    fn limit(&self, runner: &CheckRunner) -> TimeSpan {
+        runner.check.within.unwrap_or(self.plan.phases.recovery)
     }
 
     /// When the last undo was begun, or a fault that needs none came after it; none where something is yet to be undone, or
@@ -249,38 +250,38 @@ impl Drill<'_> {
     }
 
     /// Observes until recovery is sustained, polls the recovered checks beside it, and verifies at the end.
-    async fn watch_recovery(&self, askers: &[Asker], recovered: &Recovered<'_>) {
-        let stage = |stage: Stage| askers.iter().filter(move |asker| asker.check.stage == stage);
+    async fn watch_recovery(&self, check_runners: &[CheckRunner], recovered: &Recovered<'_>) {
+        let stage = |stage: Stage| check_runners.iter().filter(move |runner| runner.check.stage == stage);
         let interrupted = self.interrupts.is_set();
         let start = Instant::now();
         // What the undo took once it was accepted has been waited for already.
         let clock = self.recorder.clock();
         let begun = self.last_undo().await;
         let since = begun.map_or(Duration::ZERO, |begun| clock.now().since(begun));
-        let waited = self.bench.accepted.since_last().unwrap_or_default().min(since);
+        let waited = self.context.undo_times.since_last().unwrap_or_default().min(since);
         let left = |whole: Duration| start + whole.saturating_sub(waited).max(LEAST.min(whole));
         let deadline = left(self.plan.phases.recovery.0 + BEYOND_TARGET);
         if !interrupted {
             self.phase(Phase::Observe);
         }
-        let checks = recovered.checks.iter().map(|(asker, watched)| {
+        let checks = recovered.checks.iter().map(|(runner, watched)| {
             let watched = *watched.lock().unwrap_or_else(PoisonError::into_inner);
-            let until = left(self.limit(asker).0.max(self.plan.phases.undo.0)).into();
-            self.recovered(asker, watched, begun, until)
+            let until = left(self.limit(runner).0.max(self.plan.phases.undo.0)).into();
+            self.recovered(runner, watched, begun, until)
         });
         let recovered = join_all(checks);
         let (recovered, ()) = tokio::join!(recovered, async {
             if !interrupted {
-                let _ = self.interrupts.or(self.observe(deadline)).await;
+                let _ = self.interrupts.run_until_cancelled(self.observe(deadline)).await;
             }
         });
         self.phase(Phase::Verify);
-        for asker in stage(Stage::Verify) {
-            let outcome = match asker.check.within {
-                Some(within) => asker.poll((Instant::now() + within.0).into(), &self.interrupts).await.outcome,
-                None => asker.ask().await,
+        for runner in stage(Stage::Verify) {
+            let outcome = match runner.check.within {
+                Some(within) => runner.poll((Instant::now() + within.0).into(), &self.interrupts).await.outcome,
+                None => runner.ask().await,
             };
-            asker.record(&self.recorder, &asker.explained(outcome).await);
+            runner.record(&self.recorder, &runner.explained(outcome).await);
         }
         if !interrupted && self.interrupts.is_set() {
             self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: true });
@@ -306,19 +307,25 @@ impl Drill<'_> {
 
     /// Polls a recovered check; what it still misses when nothing more is waited for. It is asked on beyond the time it has:
     /// what comes back late has missed its target, and is no damage.
-    async fn recovered(&self, asker: &Asker, watched: Watched, begun: Option<At>, until: Until) -> Option<String> {
+    async fn recovered(
+        &self,
+        runner: &CheckRunner,
+        watched: Watched,
+        begun: Option<At>,
+        until: Until,
+    ) -> Option<String> {
         let clock = self.recorder.clock();
         let start = begun.unwrap_or_else(|| clock.now());
-        let limit = self.limit(asker);
+        let limit = self.limit(runner);
         let still = match watched.whole {
-            Some(whole) => Some((asker.ask().await, watched.missed, whole)),
+            Some(whole) => Some((runner.ask().await, watched.missed, whole)),
             None => None,
         };
         let (mut outcome, missed, whole) = match still.filter(|(outcome, ..)| outcome.answer == Answer::Good) {
             Some(still) => still,
             None => {
                 let over = limit.0.checked_sub(clock.now().since(start)).map(|left| Instant::now() + left);
-                let polled = asker.poll(Until { mark: over, ..until }, &self.interrupts).await;
+                let polled = runner.poll(Until { mark: over, ..until }, &self.interrupts).await;
                 (polled.outcome, polled.missed.map(|at| clock.at(at)).or(watched.missed), clock.now())
             }
         };
@@ -336,13 +343,13 @@ impl Drill<'_> {
             Some(_) => format!("{} ({took} after the undo began)", outcome.message),
             None => format!("{} (after {took})", outcome.message),
         };
-        outcome = asker.explained(outcome).await;
+        outcome = runner.explained(outcome).await;
         if met && low >= limit.0 {
             outcome.answer = Answer::Bad(Class::Timeout);
             outcome.message = format!("later than {limit}: {}", outcome.message);
         }
-        asker.record(&self.recorder, &outcome);
-        (!met).then(|| format!("{}: {}", asker.check.id, outcome.message))
+        runner.record(&self.recorder, &outcome);
+        (!met).then(|| format!("{}: {}", runner.check.id, outcome.message))
     }
 
     /// Says whether everything is as it was: all undos seen, all recovered checks met.
@@ -351,7 +358,7 @@ impl Drill<'_> {
         let undone = leftovers.is_empty();
         leftovers.extend(recovered.iter().flatten().cloned());
         let verified = leftovers.is_empty();
-        if undone && let Err(error) = self.bench.journal.lock().await.clear(&self.bench.world).await {
+        if undone && let Err(error) = self.context.journal.lock().await.clear(&self.context.world).await {
             self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
         }
         let message = if verified {
@@ -379,20 +386,20 @@ struct Watched {
 
 /// The recovered checks of a drill.
 struct Recovered<'a> {
-    checks: Vec<(&'a Asker, Mutex<Watched>)>,
+    checks: Vec<(&'a CheckRunner, Mutex<Watched>)>,
 }
 
 impl<'a> Recovered<'a> {
-    fn of(askers: &'a [Asker]) -> Self {
-        let checks = askers.iter().filter(|asker| asker.check.stage == Stage::Recovered);
-        Self { checks: checks.map(|asker| (asker, Mutex::default())).collect() }
+    fn of(check_runners: &'a [CheckRunner]) -> Self {
+        let checks = check_runners.iter().filter(|runner| runner.check.stage == Stage::Recovered);
+        Self { checks: checks.map(|runner| (runner, Mutex::default())).collect() }
     }
 
     async fn ask(&self, recorder: &Recorder) {
         let clock = recorder.clock();
-        let asked = self.checks.iter().map(|(asker, watched)| async move {
+        let asked = self.checks.iter().map(|(runner, watched)| async move {
             let asked = clock.now();
-            let good = asker.ask().await.answer == Answer::Good;
+            let good = runner.ask().await.answer == Answer::Good;
             let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
             if good {
                 watched.whole = watched.whole.or(Some(clock.now()));

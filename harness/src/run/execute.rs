@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::control;
 use super::drill::Drill;
-use super::faults::{Accepted, FaultBench};
+use super::faults::{FaultContext, UndoTimes};
 use super::lease::Held;
 use super::preflight::{Findings, Mode, preflight};
 use super::sampler::most_in_flight;
@@ -93,7 +93,7 @@ impl Run<'_> {
             self.recorder.note(warning.to_string());
         }
         let mut leases: Vec<Held> = Vec::new();
-        let prepared = self.interrupts.or(self.prepare(&mut leases)).await;
+        let prepared = self.interrupts.run_until_cancelled(self.prepare(&mut leases)).await;
         match prepared {
             Err(by) => self.recorder.event(Event::Interrupted { by, injected: false }),
             Ok(found) => {
@@ -151,26 +151,26 @@ impl Run<'_> {
                 return self.recorder.event(Event::Refused { why });
             }
         };
-        let bench = FaultBench {
+        let context = FaultContext {
             world,
             recorder: self.recorder.clone(),
             journal: Arc::new(Mutex::new(journal)),
             interrupts: self.interrupts.clone(),
-            effects: ready.askers.iter().filter(|asker| asker.check.stage == Stage::Effect).cloned().collect(),
-            patience: self.plan.phases.undo.0,
-            accepted: Accepted::default(),
+            effects: ready.check_runners.iter().filter(|runner| runner.check.stage == Stage::Effect).cloned().collect(),
+            undo_timeout: self.plan.phases.undo.0,
+            undo_times: UndoTimes::default(),
         };
         let drill = Drill {
             plan: self.plan,
-            bench: bench.clone(),
+            context: context.clone(),
             recorder: self.recorder.clone(),
             interrupts: self.interrupts.clone(),
         };
         if AssertUnwindSafe(drill.run(ready)).catch_unwind().await.is_err() {
             let why = "the runner panicked during the drill; this is a bug of meshdrill. Everything is being undone.";
             self.recorder.event(Event::Crashed { why: why.to_owned() });
-            let undone = bench.undo_all(self.plan, &[]).await;
-            if undone && let Err(error) = bench.journal.lock().await.clear(&bench.world).await {
+            let undone = context.undo_all(self.plan, &[]).await;
+            if undone && let Err(error) = context.journal.lock().await.clear(&context.world).await {
                 self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
             }
             let message = "the runner panicked during the drill".to_owned();

@@ -9,7 +9,7 @@ use meshdrill_checks::record::Event;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::ask::Asker;
+use super::ask::CheckRunner;
 use super::{Interrupts, Journal, Recorder};
 use crate::cluster::World;
 use crate::fault::{Effect, Fault, FaultError, Options, Undo, UndoOutcome};
@@ -31,22 +31,22 @@ const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the faults of one run share.
 #[derive(Clone)]
-pub(super) struct FaultBench {
+pub(super) struct FaultContext {
     pub world: World,
     pub recorder: Recorder,
     pub journal: Arc<Mutex<Journal>>,
     pub interrupts: Interrupts,
-    pub effects: Vec<Asker>,
+    pub effects: Vec<CheckRunner>,
     /// The longest that an undo and the replacement of what was removed are waited for.
-    pub patience: Duration,
-    pub accepted: Accepted,
+    pub undo_timeout: Duration,
+    pub undo_times: UndoTimes,
 }
 
 /// When the undo of a fault was first accepted, by any that it goes to: from then on the mesh can recover.
 #[derive(Clone, Default)]
-pub(super) struct Accepted(Arc<std::sync::Mutex<BTreeMap<String, Instant>>>);
+pub(super) struct UndoTimes(Arc<std::sync::Mutex<BTreeMap<String, Instant>>>);
 
-impl Accepted {
+impl UndoTimes {
     fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,7 +69,7 @@ impl Accepted {
     }
 }
 
-impl FaultBench {
+impl FaultContext {
     /// Finds the targets of a fault and proves that the cluster would accept it.
     pub async fn rehearse(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
         let options = self.options(planned, 0).await;
@@ -88,8 +88,8 @@ impl FaultBench {
     }
 
     /// Takes one fault through its whole life. Ends early, without the undo, when the run is interrupted.
-    pub async fn live(&self, planned: &PlannedFault, first: Box<dyn Fault>, start: Instant) -> bool {
-        if self.interrupts.or(sleep_until(start + planned.after.0)).await.is_err() {
+    pub async fn run_fault(&self, planned: &PlannedFault, first: Box<dyn Fault>, start: Instant) -> bool {
+        if self.interrupts.run_until_cancelled(sleep_until(start + planned.after.0)).await.is_err() {
             return true;
         }
         let times = planned.repeat.map_or(1, |repeat| repeat.times);
@@ -97,7 +97,7 @@ impl FaultBench {
         let begun = Instant::now();
         let mut next = Some(first);
         for round in 0..times {
-            if self.interrupts.or(sleep_until(begun + every * round)).await.is_err() {
+            if self.interrupts.run_until_cancelled(sleep_until(begun + every * round)).await.is_err() {
                 return true;
             }
             let fault = match next.take() {
@@ -116,7 +116,7 @@ impl FaultBench {
                 tokio::spawn(async move { watch.await_replacements(&id, fault.as_ref()).await });
             }
             if planned.kind.as_role().sustained() {
-                let _ = self.interrupts.or(sleep(planned.hold.0)).await;
+                let _ = self.interrupts.run_until_cancelled(sleep(planned.hold.0)).await;
                 // Nothing is broken again that is not whole.
                 if !self.undo(&planned.id).await {
                     return false;
@@ -154,7 +154,7 @@ impl FaultBench {
             self.interrupts.stop(why);
             return false;
         }
-        self.accepted.forget(&id);
+        self.undo_times.forget(&id);
         self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
         let asked = self.recorder.clock().now();
         let since = match fault.inject().await {
@@ -196,11 +196,12 @@ impl FaultBench {
             }
         };
         for check in &planned.effect {
-            let Some(asker) = self.effects.iter().find(|asker| asker.check.id == check.id) else { continue };
+            let Some(runner) = self.effects.iter().find(|runner| runner.check.id == check.id) else { continue };
             let within = check.within.map_or(Duration::from_secs(10), |within| within.0);
-            let asked = asker.poll(deadline.min(Instant::now() + within).into(), &self.interrupts);
+            let asked = runner.poll(deadline.min(Instant::now() + within).into(), &self.interrupts);
             // What is interrupted is undone at once, whether its effect was seen or not.
-            let outcome = self.interrupts.or(asked).await.map_err(|by| format!("interrupted by {by}"))?.outcome;
+            let outcome =
+                self.interrupts.run_until_cancelled(asked).await.map_err(|by| format!("interrupted by {by}"))?.outcome;
             if outcome.answer != Answer::Good {
                 return Err(format!("{}: {}", check.id, outcome.message));
             }
@@ -211,7 +212,7 @@ impl FaultBench {
 
     /// Watches for the replacements of removed targets.
     async fn await_replacements(&self, id: &str, fault: &dyn Fault) {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.undo_timeout;
         let mut known = Vec::new();
         let expected = fault.targets().len();
         while known.len() < expected && Instant::now() < deadline {
@@ -239,9 +240,9 @@ impl FaultBench {
             return true;
         }
         // Tried again, it is not waited for from the beginning; unless it never got through.
-        let waited = self.accepted.since(id).unwrap_or_default();
+        let waited = self.undo_times.since(id).unwrap_or_default();
         // Side by side: one that cannot be undone keeps no other waiting.
-        let deadline = Instant::now() + self.patience.saturating_sub(waited).max(AGAIN);
+        let deadline = Instant::now() + self.undo_timeout.saturating_sub(waited).max(AGAIN);
         let undone = undos.iter().map(|undo| async move {
             self.recorder.event(Event::UndoRequested { fault: id.to_owned(), undo: undo.to_string() });
             match self.apply(id, undo, deadline).await {
@@ -267,7 +268,7 @@ impl FaultBench {
         let outcome = loop {
             match timeout_at(deadline, undo.apply(&self.world)).await {
                 Ok(Ok(outcome)) => {
-                    self.accepted.note(id);
+                    self.undo_times.note(id);
                     break outcome;
                 }
                 Ok(Err(error)) if Instant::now() + pause >= deadline => return Err(format!("{undo}: {error}")),
@@ -285,7 +286,7 @@ impl FaultBench {
             }
             UndoOutcome::Gone => format!("{undo}: the object is gone"),
         };
-        let mut patience = pin!(self.interrupts.patience(deadline));
+        let mut waited_long = pin!(self.interrupts.wait_until(deadline));
         let mut pause = EFFECT_PAUSE;
         loop {
             let missing = match undo.missing(&self.world).await {
@@ -295,7 +296,7 @@ impl FaultBench {
             };
             tokio::select! {
                 biased;
-                () = &mut patience => return Err(missing),
+                () = &mut waited_long => return Err(missing),
                 () = sleep(pause) => {}
             }
             pause = (pause * 5 / 4).min(LONGEST_UNDO_PAUSE);

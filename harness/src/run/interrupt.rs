@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// How long after a signal a run still waits for anything: for recovery to be seen, and for what was written to be read back.
-const PATIENCE: Duration = Duration::from_secs(30);
+const AFTER_SIGNAL: Duration = Duration::from_secs(30);
 
 /// Told once, heard by everyone; later tellings change nothing, but a signal hurries what was stopped before.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +58,7 @@ impl Interrupts {
     }
 
     /// Waits for a future, or for the interruption.
-    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
+    pub async fn run_until_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
         tokio::select! {
             biased;
             by = self.wait() => Err(by),
@@ -67,13 +67,13 @@ impl Interrupts {
     }
 
     /// Waits until a deadline; until 30 s after someone began to wait for the end where that is sooner.
-    pub async fn patience(&self, deadline: Instant) {
+    pub async fn wait_until(&self, deadline: Instant) {
         tokio::select! {
             () = sleep_until(deadline) => {}
             () = async {
                 self.hurry.cancelled().await;
                 if let Some(at) = self.hurried() {
-                    sleep_until(at + PATIENCE).await;
+                    sleep_until(at + AFTER_SIGNAL).await;
                 }
             } => {}
         }
@@ -99,14 +99,14 @@ mod tests {
     async fn an_interruption_shortens_what_is_waited_for() {
         let interrupts = Interrupts::default();
         let start = Instant::now();
-        let waiting = interrupts.patience(start + Duration::from_mins(10));
+        let waiting = interrupts.wait_until(start + Duration::from_mins(10));
         let telling = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             interrupts.interrupt("SIGINT");
         };
         tokio::join!(waiting, telling);
         assert_eq!(start.elapsed().as_secs(), 35);
-        interrupts.patience(Instant::now() + Duration::from_secs(1)).await;
+        interrupts.wait_until(Instant::now() + Duration::from_secs(1)).await;
         assert_eq!(start.elapsed().as_secs(), 35, "what is over is not waited for");
     }
 
@@ -116,10 +116,10 @@ mod tests {
         let start = Instant::now();
         let part = interrupts.child();
         part.stop("a lease that expired");
-        part.patience(start + Duration::from_mins(2)).await;
+        part.wait_until(start + Duration::from_mins(2)).await;
         assert_eq!((start.elapsed().as_secs(), part.by().as_str()), (120, "a lease that expired"));
         interrupts.interrupt("SIGTERM");
-        part.patience(start + Duration::from_mins(10)).await;
+        part.wait_until(start + Duration::from_mins(10)).await;
         assert_eq!(start.elapsed().as_secs(), 150, "a signal that comes later counts from when it came");
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let interrupts = Interrupts::default();
         let start = Instant::now();
         interrupts.interrupt("SIGINT");
-        interrupts.patience(start + Duration::from_secs(3)).await;
+        interrupts.wait_until(start + Duration::from_secs(3)).await;
         assert_eq!(start.elapsed().as_secs(), 3);
     }
 

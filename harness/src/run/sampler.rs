@@ -118,7 +118,7 @@ impl Sampler {
         self.tasks.wait().await;
         let read_back = tokio::select! {
             found = AssertUnwindSafe(self.observer.read_back()).catch_unwind() => found.unwrap_or_default(),
-            () = interrupts.patience(Instant::now() + READ_BACK) => None,
+            () = interrupts.wait_until(Instant::now() + READ_BACK) => None,
         };
         if let Some(found) = read_back {
             self.recorder.event(Event::ReadBack { probe: self.probe.clone(), found });

@@ -94,11 +94,11 @@ pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> impl Itera
 }
 
 /// What a whole record contradicts, and what else was not steady in the last part of it.
-pub(super) fn amiss(record: &Record, now: At, length: Duration) -> Vec<Unsteady> {
-    let mut amiss = contradicted(record);
-    let known: BTreeSet<String> = amiss.iter().map(|one| one.probe.clone()).collect();
-    amiss.extend(unsteady(record, now, length).filter(|one| !known.contains(&one.probe)));
-    amiss
+pub(super) fn unhealthy(record: &Record, now: At, length: Duration) -> Vec<Unsteady> {
+    let mut unhealthy = contradicted(record);
+    let known: BTreeSet<String> = unhealthy.iter().map(|one| one.probe.clone()).collect();
+    unhealthy.extend(unsteady(record, now, length).filter(|one| !known.contains(&one.probe)));
+    unhealthy
 }
 
 /// What a whole record contradicts: the probes of the criteria that are missed, each by its last bad sample. Of a split it is any

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::ask::{EXPLAINED, Until};
 use super::preflight::Findings;
 use super::sampler::{Sampler, sample};
-use super::unsteady::{amiss, reasons};
+use super::unsteady::{reasons, unhealthy};
 use super::{Interrupts, Recorder, decide};
 use crate::plan::Plan;
 use crate::probe::{Answer, Outcome};
@@ -24,21 +24,21 @@ pub(super) async fn validate(plan: &Plan, ready: &Findings, recorder: &Recorder,
     let deadline = start + plan.phases.timeout.0;
     let samplers: Vec<Sampler> =
         ready.probes.iter().map(|(probe, observer)| sample(probe, observer, recorder)).collect();
-    let checks = join_all(ready.askers.iter().map(|asker| async move {
+    let checks = join_all(ready.check_runners.iter().map(|runner| async move {
         let cut = Some(deadline);
-        let outcome = match asker.check.within {
+        let outcome = match runner.check.within {
             Some(within) => {
                 let until = Until { cut, ..deadline.min(Instant::now() + within.0).into() };
-                asker.poll(until, interrupts).await.outcome
+                runner.poll(until, interrupts).await.outcome
             }
-            None => timeout_at(deadline, asker.ask()).await.unwrap_or_else(|_| {
+            None => timeout_at(deadline, runner.ask()).await.unwrap_or_else(|_| {
                 let message = format!("no answer within the {} of the validation", plan.phases.timeout);
                 Outcome::new(Answer::Unasked, message)
             }),
         };
         // What is known already is not lost to an interruption.
-        let explained = interrupts.or(asker.explained(outcome.clone())).await.unwrap_or(outcome);
-        asker.record(recorder, &explained);
+        let explained = interrupts.run_until_cancelled(runner.explained(outcome.clone())).await.unwrap_or(outcome);
+        runner.record(recorder, &explained);
     }));
     let conclusive = plan.phases.conclusive && !samplers.is_empty();
     let observed = if samplers.is_empty() { Duration::ZERO } else { plan.phases.observe.0 };
@@ -65,8 +65,8 @@ pub(super) async fn validate(plan: &Plan, ready: &Findings, recorder: &Recorder,
     let now = recorder.clock().now();
     join_all(samplers.into_iter().map(|sampler| sampler.stop(interrupts))).await;
     if ended {
-        let amiss = recorder.ask(move |record| amiss(record, now, LATELY)).await.unwrap_or_default();
-        let reasons = interrupts.or(reasons(&amiss, &ready.probes)).await;
+        let unhealthy = recorder.ask(move |record| unhealthy(record, now, LATELY)).await.unwrap_or_default();
+        let reasons = interrupts.run_until_cancelled(reasons(&unhealthy, &ready.probes)).await;
         reasons.unwrap_or_default().into_iter().for_each(|reason| recorder.note(reason));
     }
 }

@@ -19,7 +19,7 @@ use meshdrill_checks::units::TimeSpan;
 
 pub use obstacle::Obstacle;
 
-use super::ask::Asker;
+use super::ask::CheckRunner;
 use super::environment::first_missing;
 use super::halt::halted;
 use super::lease::{self, Held};
@@ -46,7 +46,7 @@ pub struct Findings {
     /// The clusters; none if one could not be reached.
     pub(super) world: Option<World>,
     pub(super) probes: Vec<Prepared>,
-    pub(super) askers: Vec<Asker>,
+    pub(super) check_runners: Vec<CheckRunner>,
 }
 
 impl Findings {
@@ -267,9 +267,9 @@ impl Questions<'_> {
         if let Some(infeasible) = found.note(infeasible(self.plan, &probes).await) {
             found.obstacles.extend(infeasible);
         }
-        let (askers, obstacles) = prepare::checks(self.plan, self.world, self.today).await;
+        let (check_runners, obstacles) = prepare::checks(self.plan, self.world, self.today).await;
         found.obstacles.extend(obstacles);
-        (found.probes, found.askers) = (probes, askers);
+        (found.probes, found.check_runners) = (probes, check_runners);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Obstacle, Prepared};
 use crate::cluster::World;
 use crate::plan::{Plan, PlannedCheck};
 use crate::probe::{CannotAsk, Observer, Role};
-use crate::run::ask::Asker;
+use crate::run::ask::CheckRunner;
 use crate::run::environment::first_missing;
 
 /// The probes of a plan with their observers, and what keeps the others from starting.
@@ -35,7 +35,7 @@ pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prep
 }
 
 /// Observers of all checks. One that cannot be prepared is asked like the others, and reports why.
-pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Asker>, Vec<Obstacle>) {
+pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<CheckRunner>, Vec<Obstacle>) {
     let effects = plan.faults.iter().flat_map(|fault| &fault.effect);
     let prepared = plan.checks.iter().chain(effects).map(|check| async move {
         if let Some(missing) = first_missing(&check.needs, world, today).await {
@@ -46,7 +46,7 @@ pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Aske
             lazy.make().await.ok();
         }
         let observer: Arc<dyn Observer> = Arc::new(lazy);
-        Ok(Asker { check: check.clone(), observer })
+        Ok(CheckRunner { check: check.clone(), observer })
     });
     let mut ready = Vec::new();
     let mut obstacles = Vec::new();
