@@ -1,4 +1,4 @@
-//! meshdrill: breaks a live multi-cluster Istio mesh in a controlled way, probes it the whole time, undoes the damage,
+//! meshdrill: breaks a live multi-cluster Istio mesh in a controlled way, probes it all the time, undoes the damage,
 //! and judges what it measured.
 //!
 //! Data flows one way, one type per stage: `spec` (as written) -> `plan` (nothing left to decide) -> `run` (against

@@ -1,4 +1,4 @@
-//! The files of a run directory that people and scripts read, each written whole or not at all.
+//! The files of a run directory that people and scripts read, each written completely or not at all.
 
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;

@@ -8,7 +8,7 @@ use meshdrill_reports::Format;
 
 use crate::run::ChangeWindow;
 
-/// Breaks a live multi-cluster Istio mesh in a controlled way, measures what happens, undoes it, and says what that proves.
+/// Breaks a live multi-cluster Istio mesh in a controlled way, measures the effect, undoes it, and reports what the samples prove.
 #[derive(Debug, Parser)]
 #[command(name = "meshdrill", version, max_term_width = 110)]
 pub(super) struct Cli {
@@ -79,13 +79,13 @@ pub(super) enum Command {
 /// What selects scenarios and the mesh they run against.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SelectArgs {
-    /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`); everything without one
+    /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`); default all
     #[arg(value_name = "PATH|SUITE")]
     pub select: Vec<String>,
-    /// Mesh file; without it `mesh.yaml`, if there is one
+    /// Mesh file; default `mesh.yaml`, if it exists
     #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
     pub mesh: Option<PathBuf>,
-    /// Where suites and names are looked for: without it `./scenarios`, else the catalogue built into the binary
+    /// Folder with suites and scenarios; default `./scenarios`, else the built-in catalogue
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
     /// Set a name that scenarios use as `${NAME}`
@@ -100,7 +100,7 @@ pub(super) struct SelectArgs {
     /// How many clusters the embedded mesh has
     #[arg(long, value_name = "N", requires = "lab", default_value_t = 2)]
     pub lab_clusters: usize,
-    /// Let the embedded mesh permit only what the run asked permission for, to see that it asks for all it needs
+    /// Let the embedded mesh permit only the permissions that the run has requested
     #[arg(long, requires = "lab")]
     pub lab_least_privilege: bool,
     /// Seed of the embedded mesh and of `count` and `percent` selections
@@ -113,13 +113,13 @@ pub(super) struct SelectArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Where run directories are made
+    /// Folder for run directories
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,
     /// Also write one `JUnit` file for all runs
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Do not ask for confirmation on a terminal
+    /// Skip the confirmation question
     #[arg(long)]
     pub yes: bool,
     /// Show the plan and stop
@@ -134,25 +134,25 @@ pub(super) struct RunArgs {
     /// How many validations run at once
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub jobs: usize,
-    /// Observe until every criterion can be decided, at most an hour longer
+    /// Keep sampling until every criterion is decided, at most one hour longer
     #[arg(long)]
     pub conclusive: bool,
-    /// The ticket of the change, for the record
+    /// Ticket of the change, stored in the record
     #[arg(long, value_name = "ID")]
     pub ticket: Option<String>,
-    /// Who runs it, for the record
+    /// Person or job that runs it, stored in the record
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
-    /// The only time in which something may be broken, in RFC 3339; a drill that does not fit into it is refused
+    /// Change window in RFC 3339; a drill that does not fit into it is refused
     #[arg(long, value_name = "START/END")]
     pub window: Option<ChangeWindow>,
     /// Only the last line
     #[arg(long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// The plan first, then every bad sample with what was seen
+    /// Show the plan, and every bad sample with its details
     #[arg(long)]
     pub verbose: bool,
-    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -161,10 +161,10 @@ pub(super) struct RunArgs {
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Contact nothing: without targets, permissions and what is infeasible
+    /// Contact nothing: no targets, permissions or infeasible criteria
     #[arg(long)]
     pub offline: bool,
 }
@@ -177,7 +177,7 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
-    /// Files and folders; `./scenarios`, or the built-in catalogue, without one
+    /// Files and folders; default `./scenarios`, else the built-in catalogue
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// Mesh file that names and clusters are checked against
@@ -190,7 +190,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct NewArgs {
-    /// What to begin
+    /// What to scaffold
     #[arg(value_enum)]
     pub kind: NewKind,
     /// Its name
@@ -255,19 +255,19 @@ pub(super) enum MeshCommand {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct MeshInitArgs {
-    /// A context of the kubeconfig, in order: primary, secondary, third, …; NAME=CONTEXT names it otherwise
+    /// A context of the kubeconfig (repeatable), named primary, secondary, third, … in order, or NAME=CONTEXT
     #[arg(long, value_name = "[NAME=]CONTEXT", required = true)]
     pub context: Vec<String>,
-    /// Whether the clusters may be broken
+    /// Whether faults may be injected
     #[arg(long, value_name = "allowed|forbidden", default_value = "forbidden", value_parser = ["allowed", "forbidden"])]
     pub faults: String,
     /// The name of the mesh
     #[arg(long, default_value = "mesh")]
     pub name: String,
-    /// Where to write it; stdout without it
+    /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -304,10 +304,10 @@ pub(super) struct RunDirArgs {
 pub(super) struct ReportArgs {
     /// The run directory
     pub run: PathBuf,
-    /// Which report
+    /// Report format
     #[arg(long, value_parser = format_parser())]
     pub format: Format,
-    /// Where to write it; stdout without it
+    /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -320,10 +320,10 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ClustersArgs {
-    /// Mesh file; without it `mesh.yaml`
+    /// Mesh file; default `mesh.yaml`
     #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
     pub mesh: Option<PathBuf>,
-    /// Kubeconfig file; without it KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -342,7 +342,7 @@ pub(super) struct RecoverArgs {
     /// Only list what would be undone
     #[arg(long)]
     pub list: bool,
-    /// Where runs of this machine are looked for that broke something outside of clusters
+    /// Folder with the runs of this machine, for faults outside of clusters
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,
 }

@@ -44,7 +44,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, CliError> {
         super::say_part!("{text}");
         return Ok(ExitCode::Pass);
     }
-    // The longest part of the path that there is tells what could be written instead.
+    // The longest known part of the path shows what could be written instead.
     let mut parts: Vec<&str> = path.split('.').collect();
     while let Some(wrong) = parts.pop().filter(|_| !parts.is_empty()) {
         let whole = parts.join(".");

@@ -13,11 +13,11 @@ use crate::run::Progress;
 /// How often a lane is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// One line of text per thing worth telling.
+/// One line of text per event.
 pub(super) struct Lines {
     title: String,
     outages: BTreeMap<String, (At, usize)>,
-    /// Whether every bad sample is told, with what was seen.
+    /// Whether every bad sample is shown, with its details.
     verbose: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What people type. Results on stdout, everything else on stderr; exit codes as documented.
+//! The commands. Results on stdout, everything else on stderr; exit codes as documented.
 
 /// Writes a line of results to stdout. A reader that has gone away, as `head` does, is no reason to stop.
 macro_rules! say {
@@ -37,7 +37,7 @@ use meshdrill_checks::exit_code::ExitCode;
 use args::{Cli, Command};
 use error::CliError;
 
-/// Parses the command line, does what it says, and gives the exit code.
+/// Parses the command line, runs the command, and returns its exit code.
 pub fn main() -> process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

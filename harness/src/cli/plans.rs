@@ -1,4 +1,4 @@
-//! From the words of the command line to plans; `plan` and `list`.
+//! From the arguments of the command line to plans; `plan` and `list`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ fn source(args: &ClustersArgs) -> Result<WorldSource, CliError> {
     Ok(WorldSource::of_clusters(Some(Arc::new(mesh)), args.kubeconfig.clone()))
 }
 
-/// Every cluster of the mesh that can be reached, and what stands in the way of the others.
+/// Every cluster of the mesh that can be reached, and the access problems of the others.
 async fn reachable(source: &WorldSource) -> (World, Vec<(String, AccessError)>) {
     let mut world = World::without_clusters(source.net.clone());
     world.mesh.clone_from(&source.mesh);
@@ -37,7 +37,7 @@ fn namespace(world: &World) -> String {
     world.state_namespace().to_owned()
 }
 
-/// Who holds what, and what is left over.
+/// Shows the holder and the leftovers of each cluster.
 pub(super) fn status(args: &ClustersArgs) -> Result<ExitCode, CliError> {
     let source = source(args)?;
     super::runtime()?.block_on(async {

@@ -123,7 +123,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
             let run = execute(plan, &source, options);
             let interrupts = interrupts.clone();
             async move {
-                // An interrupted run says so itself.
+                // An interrupted run records that itself.
                 let _ = interrupts.run_until_cancelled(tokio::time::sleep_until(begin)).await;
                 run.await
             }

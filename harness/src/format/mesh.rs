@@ -1,4 +1,4 @@
-//! A mesh file as written: which clusters, how they are told apart, and what is promised of them.
+//! A mesh file as written: the clusters, their identity, what is expected of them, and SLA defaults.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct MeshFile {
     pub kind: String,
     /// Its name.
     pub metadata: MeshMetadata,
-    /// What it says.
+    /// Its contents.
     pub spec: MeshSpec,
 }
 
@@ -30,16 +30,16 @@ pub struct MeshMetadata {
     pub name: String,
 }
 
-/// The clusters of a mesh and what is promised of them.
+/// The clusters of a mesh, and what is expected of them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeshSpec {
     /// The clusters by their key.
     pub clusters: IndexMap<String, ClusterSpec>,
-    /// What is expected of the mesh as a whole.
+    /// What is expected of the mesh.
     #[serde(default, skip_serializing_if = "MeshExpect::is_empty")]
     pub expect: MeshExpect,
-    /// What this environment cannot have, who says so, and until when.
+    /// What this environment does not have, with reason, owner and date.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub without: BTreeMap<String, Waiver>,
     /// Values for `${name}` in scenarios.

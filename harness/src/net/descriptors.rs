@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Makes room for this many open sockets beside what is open already, and says how many there may be.
+/// Raises the limit for this many more open sockets, and returns how many are allowed.
 ///
 /// The kernel makes the table of a process larger when it is full, and where there are threads it waits for all cores
 /// meanwhile: tens of milliseconds, in which no schedule is kept. So that is done here, before anything is measured.

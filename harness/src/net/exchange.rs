@@ -15,7 +15,7 @@ pub struct Exchange {
     pub headers: http::HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// The longest the whole exchange may take.
+    /// The timeout of the exchange.
     pub timeout: Duration,
     /// The largest answer that is read, in bytes.
     pub limit: usize,

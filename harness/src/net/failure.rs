@@ -69,7 +69,7 @@ impl HttpFailure {
     }
 }
 
-/// The class that one error of a chain tells, if it tells one. Causes further down decide.
+/// The class of one error of a chain, if it has one. Causes further down decide.
 fn class_of(cause: &(dyn Error + 'static), connecting: bool) -> Option<Class> {
     if let Some(io) = cause.downcast_ref::<std::io::Error>() {
         if io.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<HandshakeError>) {

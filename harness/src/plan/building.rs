@@ -31,7 +31,7 @@ impl Building<'_> {
         !self.loaded.file.spec.faults.is_empty()
     }
 
-    /// Whether there is neither a probe nor a fault for a criterion to speak of.
+    /// Whether there is neither a probe nor a fault for a criterion to judge.
     pub fn judges_nothing(&self) -> bool {
         self.loaded.file.spec.probes.is_empty() && !self.is_drill()
     }

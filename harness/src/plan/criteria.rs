@@ -10,7 +10,7 @@ use super::building::Building;
 use crate::spec::SlaRow;
 use meshdrill_document::Path;
 
-/// The confidence where nobody says otherwise.
+/// The confidence if neither the row nor the mesh file sets one.
 fn default_confidence() -> Ratio {
     Ratio::new(0.95)
 }
@@ -60,7 +60,7 @@ fn defaults(building: &Building<'_>) -> SlaDefaults {
     building.mesh.map(|mesh| mesh.spec.sla.clone()).unwrap_or_default()
 }
 
-/// What a row speaks of: every copy of an expanded probe or fault.
+/// The subjects of a row: every copy of an expanded probe or fault.
 fn subjects(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Subject> {
     let of_fault = row.kind.subject() == SubjectKind::Fault;
     let (named, known, key): (_, Vec<String>, _) = if of_fault {

@@ -30,7 +30,7 @@ pub struct Plan {
     pub binding: Binding,
     /// What the environment must have.
     pub needs: Vec<String>,
-    /// The clusters it speaks to.
+    /// The clusters that it contacts.
     pub clusters: BTreeSet<String>,
     /// The clusters it breaks.
     pub broken: BTreeSet<String>,

@@ -15,7 +15,7 @@ use crate::probe::{Answer, Observer, Outcome};
 
 /// The pause between two questions of a polled check, at first.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The pause when much time has passed already: the clusters that are asked have other work.
+/// The longest pause: polling must not burden the clusters.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The pause before the next question of a check that has been asked for so long: one percent of that, within bounds; shorter
@@ -27,7 +27,7 @@ pub(super) fn pause(asked: Duration, left: impl IntoIterator<Item = Duration>) -
 
 /// How long the causes of an answer are looked for.
 pub(super) const EXPLAINED: Duration = Duration::from_secs(5);
-/// How many of them are told.
+/// How many of them are shown.
 const CAUSES: usize = 6;
 
 /// How long a check is polled.
@@ -49,11 +49,11 @@ impl From<Instant> for Until {
 pub(super) struct Polled {
     /// The last outcome.
     pub outcome: Outcome,
-    /// When it was last asked and did not hold.
+    /// When it last failed.
     pub missed: Option<Instant>,
 }
 
-/// Why an outcome is not as expected, as far as it can be told.
+/// Why an outcome is not as expected, from the objects of the clusters.
 pub(super) async fn causes(observer: &dyn Observer, outcome: &Outcome) -> Vec<String> {
     let told = AssertUnwindSafe(timeout(EXPLAINED, observer.causes(outcome))).catch_unwind().await;
     let mut causes: Vec<String> = Vec::new();
@@ -74,7 +74,7 @@ pub(super) struct CheckRunner {
 }
 
 impl CheckRunner {
-    /// Asks once; once more if the connection failed. What stayed without an answer for all of its time is not asked again.
+    /// Asks once; once more if the connection failed. A request that timed out is not repeated.
     pub async fn ask(&self) -> Outcome {
         let start = Instant::now();
         let first = self.ask_once().await;

@@ -1,5 +1,5 @@
-//! Control targets: the API servers of the mesh, asked beside the probes, so that a runner that lost its own network can be
-//! told from a service that is down. Judges nothing; that is `meshdrill_checks::control`.
+//! Control targets: the API servers of the mesh, asked beside the probes, to distinguish a runner that lost its own
+//! network from a service that is down. Judges nothing; that is `meshdrill_checks::control`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::fault::FaultKind;
 use crate::format::ClusterSpec;
 use crate::plan::Plan;
 
-/// How often each target is asked. A shorter loss than twice this is not told from an outage.
+/// How often each target is asked. A loss shorter than twice this cannot be distinguished from an outage.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Target {
     }
 }
 
-/// Whether the API server says anything, be it that it does not know us; none where the question cannot even be put.
+/// Whether the API server answers anything, also a refusal; none if the request cannot be sent.
 async fn answers(cluster: &Cluster) -> Option<bool> {
     let request = http::Request::get("/version").body(Vec::new()).ok()?;
     match timeout(ANSWER_WITHIN, cluster.client.request_text(request)).await {

@@ -203,8 +203,8 @@ impl Drill<'_> {
         self.recorder.ask(verified).await.unwrap_or_default()
     }
 
-    /// Asks the recovered checks from when the last undo was begun: an undo is waited for until it is seen, and what it brings
-    /// back may be whole long before. Never ends.
+    /// Polls the recovered checks from the start of the last undo: objects may recover long before all undos are observed.
+    /// Never ends.
     async fn watch_undo(&self, recovered: &Recovered<'_>) {
         let mut known = None;
         loop {
@@ -218,13 +218,13 @@ impl Drill<'_> {
                 recovered.ask(&self.recorder).await;
                 since = self.recorder.clock().now().since(begun);
             }
-            // Whether it is whole in time is seen when its time is over.
+            // A check is also asked at its deadline.
             let left = recovered.checks.iter().map(|(runner, _)| self.limit(runner).0.saturating_sub(since));
             sleep(pause(since, left)).await;
         }
     }
 
-    /// How long after its undo was begun a recovered check may take.
+    /// How long a recovered check may take from the start of the undo.
     fn limit(&self, runner: &CheckRunner) -> TimeSpan {
         runner.check.within.unwrap_or(self.plan.phases.recovery)
     }
@@ -330,7 +330,7 @@ impl Drill<'_> {
             }
         };
         let met = outcome.answer == Answer::Good;
-        // Between the last time it was asked in vain and the first time it held.
+        // Between the last failure and the first success.
         let low = missed.map_or(Duration::ZERO, |missed| missed.since(start));
         let high = whole.since(start);
         let took = match missed {
@@ -352,7 +352,7 @@ impl Drill<'_> {
         (!met).then(|| format!("{}: {}", runner.check.id, outcome.message))
     }
 
-    /// Says whether everything is as it was: all undos seen, all recovered checks met.
+    /// Records whether everything is as before: all undos observed, all recovered checks met.
     async fn verify(&self, recovered: &[Option<String>]) {
         let mut leftovers = self.recorder.ask(Record::failed_undos).await.unwrap_or_default();
         let undone = leftovers.is_empty();
@@ -375,12 +375,12 @@ impl Drill<'_> {
     }
 }
 
-/// What was seen of a recovered check beside the undo.
+/// What was observed of a recovered check during the undo.
 #[derive(Clone, Copy, Default)]
 struct Watched {
-    /// When it was last asked and did not hold.
+    /// When it last failed.
     missed: Option<At>,
-    /// Since when it holds without a break.
+    /// Since when it passes without a break.
     whole: Option<At>,
 }
 
@@ -426,7 +426,7 @@ fn dead_probe(record: &Record) -> Option<String> {
 fn settled(record: &Record, now: At) -> bool {
     record.header.probes.iter().all(|probe| {
         let samples = record.samples(&probe.name);
-        // Said soon where it is plain: the samples of an hour are many to go through twice a second.
+        // A fast answer for the common case: an hour has too many samples to scan twice a second.
         let mut lately = samples.iter().rev().take_while(|sample| now.since(sample.scheduled) < SUSTAINED);
         if lately.any(|sample| sample.class.is_bad()) {
             return false;

@@ -1,4 +1,4 @@
-//! What the environment must have (`needs:`), what it was said not to have (`without:`), and what follows from both.
+//! What the environment must have (`needs:`), what the mesh file declares as missing (`without:`), and what follows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ fn waived(need: &str, spec: Option<&MeshSpec>, today: jiff::civil::Date) -> Opti
     })
 }
 
-/// Whether the mesh file says that it is not there.
+/// Whether the mesh file declares it as missing.
 pub(super) fn is_without(need: &str, mesh: &MeshSpec, today: jiff::civil::Date) -> bool {
     waived(need, Some(mesh), today).is_some()
 }
@@ -81,7 +81,7 @@ pub fn on_path(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
-/// What is not there of what can be looked for.
+/// What is missing of what can be detected.
 async fn absent(need: &str, world: &World) -> Option<String> {
     if let Some(program) = need.strip_prefix("command:").or_else(|| need.strip_prefix("command ")).map(str::trim) {
         return (!on_path(program)).then(|| format!("there is no program `{program}` on the PATH"));

@@ -27,13 +27,13 @@ use crate::spec::Stage;
 
 /// How a run is carried out.
 pub struct RunOptions {
-    /// Where run directories are made.
+    /// Folder for run directories.
     pub runs: PathBuf,
     /// Shown while it goes on.
     pub progress: Box<dyn Progress>,
     /// Ends it early.
     pub interrupts: Interrupts,
-    /// What was said of the change that it is part of.
+    /// The change that it is part of.
     pub change: Change,
     /// The only time in which something may be broken.
     pub window: Option<ChangeWindow>,

@@ -37,7 +37,7 @@ pub(super) struct FaultContext {
     pub journal: Arc<Mutex<Journal>>,
     pub interrupts: Interrupts,
     pub effects: Vec<CheckRunner>,
-    /// The longest that an undo and the replacement of what was removed are waited for.
+    /// How long to wait for an undo, and for the replacement of removed objects.
     pub undo_timeout: Duration,
     pub undo_times: UndoTimes,
 }
@@ -87,7 +87,7 @@ impl FaultContext {
         Options { seed, run: self.journal.lock().await.run().to_owned() }
     }
 
-    /// Takes one fault through its whole life. Ends early, without the undo, when the run is interrupted.
+    /// Injects, holds and undoes one fault. Ends early, without the undo, when the run is interrupted.
     pub async fn run_fault(&self, planned: &PlannedFault, first: Box<dyn Fault>, start: Instant) -> bool {
         if self.interrupts.run_until_cancelled(sleep_until(start + planned.after.0)).await.is_err() {
             return true;
@@ -117,7 +117,7 @@ impl FaultContext {
             }
             if planned.kind.as_role().sustained() {
                 let _ = self.interrupts.run_until_cancelled(sleep(planned.hold.0)).await;
-                // Nothing is broken again that is not whole.
+                // A fault is not injected again over an undo that was not observed.
                 if !self.undo(&planned.id).await {
                     return false;
                 }
@@ -127,7 +127,7 @@ impl FaultContext {
     }
 
     async fn resolve_again(&self, planned: &PlannedFault, round: u32) -> Option<Box<dyn Fault>> {
-        // What was deleted a moment ago may not be replaced yet.
+        // Objects that were deleted a moment ago may not be replaced yet.
         let deadline = Instant::now() + Duration::from_secs(30);
         let options = self.options(planned, round).await;
         loop {
@@ -148,7 +148,7 @@ impl FaultContext {
         let id = planned.id.clone();
         let undos: Vec<Undo> = fault.undo().into_iter().map(Undo::from).collect();
         if let Err(error) = self.journal.lock().await.intend(&self.world, &id, &undos).await {
-            // Not even asked for: without a durable undo there is no fault.
+            // Without a durable undo there is no fault.
             let why = format!("not injected, because its undo could not be stored: {error}");
             self.recorder.event(Event::FaultIneffective { fault: id, why: why.clone() });
             self.interrupts.stop(why);
@@ -160,7 +160,7 @@ impl FaultContext {
         let since = match fault.inject().await {
             Ok(()) => self.recorder.clock().now(),
             Err(error) => {
-                // A call that failed may still have been carried out; whether it was, the effect tells.
+                // A call that failed may still have been carried out; the effect shows whether it was.
                 self.recorder.note(format!("fault {id}: the request failed: {error}"));
                 asked
             }
@@ -199,7 +199,7 @@ impl FaultContext {
             let Some(runner) = self.effects.iter().find(|runner| runner.check.id == check.id) else { continue };
             let within = check.within.map_or(Duration::from_secs(10), |within| within.0);
             let asked = runner.poll(deadline.min(Instant::now() + within).into(), &self.interrupts);
-            // What is interrupted is undone at once, whether its effect was seen or not.
+            // An interrupted fault is undone at once, whether its effect was observed or not.
             let outcome =
                 self.interrupts.run_until_cancelled(asked).await.map_err(|by| format!("interrupted by {by}"))?.outcome;
             if outcome.answer != Answer::Good {

@@ -30,7 +30,7 @@ impl RunDir {
         self.path.join(name)
     }
 
-    /// Writes a file of it: whole or not at all.
+    /// Writes a file of it, completely or not at all.
     pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         write_atomically(&self.file(name), content)
     }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How long after a signal a run still waits for anything: for recovery to be seen, and for what was written to be read back.
+/// How long after a signal a run still waits: for recovery to be observed, and for writes to be read back.
 const AFTER_SIGNAL: Duration = Duration::from_secs(30);
 
-/// Told once, heard by everyone; later tellings change nothing, but a signal hurries what was stopped before.
+/// Set once for all parts of a run. Later interruptions change nothing, but a signal shortens the waits of a run that was
+/// stopped before.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts {
     token: CancellationToken,
     by: Arc<OnceLock<String>>,
     hurry: CancellationToken,
     hurried: Arc<OnceLock<Instant>>,
-    /// Of the whole that this is a part of.
+    /// The interrupts that this one is a child of.
     whole: Option<Arc<Interrupts>>,
 }
 
@@ -41,7 +42,7 @@ impl Interrupts {
         self.by()
     }
 
-    /// Whether it was told.
+    /// Whether it was set.
     pub fn is_set(&self) -> bool {
         self.token.is_cancelled()
     }
@@ -79,7 +80,7 @@ impl Interrupts {
         }
     }
 
-    /// An interruption of a part: it hears this one, and can be told on its own.
+    /// A child: it ends with this one, and can be stopped on its own.
     #[must_use]
     pub fn child(&self) -> Self {
         Self {

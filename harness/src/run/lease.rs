@@ -39,7 +39,7 @@ fn spec(holder: &str) -> Value {
     json!({ "holderIdentity": holder, "leaseDurationSeconds": DURATION.as_secs(), "acquireTime": now(), "renewTime": now() })
 }
 
-/// Takes the lease of a cluster, or says who has it. A lease whose holder does not renew it for its whole duration, by
+/// Takes the lease of a cluster, or reports its holder. A lease whose holder does not renew it for its whole duration, by
 /// our own clock, is taken over; without `wait`, a lease that someone holds is refused at once.
 pub(super) async fn acquire(
     cluster: &Arc<Cluster>,

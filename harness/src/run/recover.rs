@@ -90,7 +90,7 @@ pub async fn recover(
     Ok((lines, all))
 }
 
-/// What runs of this machine have broken outside of clusters and not undone, by the journal that tells of it.
+/// What runs of this machine broke outside of clusters and did not undo, with its journal.
 pub fn local_leftovers(runs: &Path) -> Vec<(PathBuf, Leftover)> {
     let journals =
         std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path().join("journal.jsonl"));
@@ -105,7 +105,7 @@ pub fn local_leftovers(runs: &Path) -> Vec<(PathBuf, Leftover)> {
     found
 }
 
-/// What a journal says is not undone: `done` closes what was intended before it, not what came after.
+/// The entries of a journal that are not undone: `done` closes the entries before it, not those after it.
 fn open_entries(journal: &str) -> Vec<Entry> {
     let mut open: Vec<Entry> = Vec::new();
     for line in journal.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
@@ -120,7 +120,7 @@ fn open_entries(journal: &str) -> Vec<Entry> {
     open
 }
 
-/// Undoes what a journal of this machine tells of, and writes down that it is done.
+/// Undoes an entry of a journal of this machine, and records that it is done.
 pub async fn recover_local(world: &World, journal: &Path, leftover: &Leftover) -> std::io::Result<(String, bool)> {
     let outcome = leftover.undo.apply(world).await;
     let (line, good) = verified(world, leftover, outcome, Instant::now() + VERIFIED_WITHIN).await;

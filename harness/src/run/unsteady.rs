@@ -43,7 +43,7 @@ impl Unsteady {
         Self { probe: probe.to_owned(), why, last: Outcome { seen, ..Outcome::new(answer, "") } }
     }
 
-    /// Why it may be so, as far as it can be told: nothing where nothing was seen.
+    /// Possible causes; empty if none was found.
     async fn causes(&self, probes: &[Prepared]) -> Vec<String> {
         match probes.iter().find(|(probe, _)| probe.name == self.probe) {
             Some((_, observer)) if self.last.answer != Answer::NoData => causes(observer.as_ref(), &self.last).await,
@@ -51,7 +51,7 @@ impl Unsteady {
         }
     }
 
-    /// What was seen, with why it may be so.
+    /// What was observed, with possible causes.
     pub async fn explained(self, probes: &[Prepared]) -> String {
         let causes = self.causes(probes).await;
         iter::once(self.why).chain(causes).collect::<Vec<_>>().join("; ")
@@ -72,7 +72,7 @@ pub(super) async fn reasons(unsteady: &[Unsteady], probes: &[Prepared]) -> Vec<S
     told.map(|(causes, of)| format!("why {} may not be as expected: {}", of.join(", "), causes.join("; "))).collect()
 }
 
-/// What is not steady in the last part of a record. A probe that was left out has nothing to show.
+/// What is not steady in the last part of a record. A probe that does not run is skipped.
 pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> impl Iterator<Item = Unsteady> {
     let left_out: BTreeSet<&str> = record.history().not_run.iter().map(|one| one.id).collect();
     let probes = record.header.probes.iter().filter(move |probe| !left_out.contains(probe.name.as_str()));

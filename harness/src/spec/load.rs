@@ -1,4 +1,4 @@
-//! From a file to what it says: read, `forEach` bound, names replaced, decoded; all problems of the file at once.
+//! Loading files: read, bind `forEach`, replace names, decode; all problems of a file at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Loaded {
     pub path: PathBuf,
     /// What `forEach` bound.
     pub binding: Binding,
-    /// What it says.
+    /// Its contents.
     pub file: ScenarioFile,
     /// The tree it was decoded from; paths into `file` are paths into this.
     pub node: Node,
@@ -134,7 +134,7 @@ fn judge_mesh(file: &MeshFile, node: &Node, lost: &[document::Path]) -> Vec<Prob
     problems
 }
 
-/// The bindings of `forEach`. Without a mesh file one stands for all.
+/// The bindings of `forEach`. Without a mesh file, one is enough.
 fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Vec<Binding> {
     let for_each = node.get("spec").and_then(|spec| spec.get("forEach")).and_then(Node::text);
     let keys = mesh.map_or_else(|| vec!["primary".to_owned(), "secondary".to_owned()], |mesh| mesh.spec.keys());
@@ -153,7 +153,7 @@ fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Vec<Binding> {
     if mesh.is_none() { all.into_iter().take(1).collect() } else { all }
 }
 
-/// What is wrong with the two lines that say what a file is, and with the two sections that every file has.
+/// Problems with `apiVersion`, `kind`, `metadata` and `spec`.
 fn wrong_file(node: &Node, wanted: &str) -> Vec<Problem> {
     let Some(kind) = node.get("kind") else {
         let problem = Problem::at(node.span.clone(), "this is not a meshdrill file: it has no `kind`");

@@ -1,4 +1,4 @@
-//! The file format: what a scenario and a mesh file say, as written. Decides nothing and contacts nothing.
+//! Scenario files as written. Decides nothing and contacts nothing.
 
 mod explain;
 mod load;

@@ -25,7 +25,7 @@ pub const DEFAULT_VARS: [(&str, &str); 18] = [
     ("appNamespace", "bookinfo"),
     ("sampleNamespace", "sample"),
     ("clientSelector", "app=sleep"),
-    // Which alert tells of a partition differs from mesh to mesh: none of the guide's does so within minutes.
+    // The alert for a partition differs from mesh to mesh: no alert of the guide fires for it within minutes.
     ("partitionAlert", ""),
     ("partitionHold", "60s"),
     ("partitionDetection", "5m"),
@@ -81,11 +81,11 @@ pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &
     names
 }
 
-/// What a mesh file says of a cluster, with what follows where it says nothing.
+/// The facts of a cluster in a mesh file, with defaults.
 fn facts(key: &str, cluster: &ClusterSpec) -> Json {
     let mut value = serde_json::to_value(cluster).unwrap_or_default();
     value["istioCluster"] = cluster.istio_id(key).into();
-    // What only some clouds have: a scenario that needs it says so with `needs`, and is not run elsewhere.
+    // Only some clouds have it: a scenario that requires it has `needs`, and does not run elsewhere.
     value["oci"] = serde_json::to_value(cluster.oci.clone().unwrap_or_default()).unwrap_or_default();
     value["region"] = cluster.region.clone().unwrap_or_default().into();
     value["expect"]["podCidr"] = cluster.expect.pod_cidrs.first().cloned().unwrap_or_default().into();

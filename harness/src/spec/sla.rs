@@ -12,10 +12,10 @@ pub struct SlaRow {
     /// The criterion.
     #[serde(rename = "$kind")]
     pub kind: CriterionSpec,
-    /// The probe it speaks of; may be left out where there is only one.
+    /// The probe that it judges; optional if there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
-    /// The fault it speaks of (`f1`, `f2`, … in file order); may be left out where there is only one. For detectionTime,
+    /// The fault that it judges (`f1`, `f2`, … in file order); optional if there is only one. For detectionTime,
     /// the fault that is detected; the first to take effect without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,

@@ -1,7 +1,7 @@
 //! Preflight: the one list of questions that `plan` and `run` both ask before anything is injected.
 //!
 //! A run stops at the first obstacle and takes the lease of every cluster that it breaks. A plan collects all obstacles,
-//! takes nothing and changes nothing, and so foretells the exit code of a run.
+//! takes nothing and changes nothing, and so predicts the exit code of a run.
 
 mod obstacle;
 mod permissions;

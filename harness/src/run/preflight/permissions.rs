@@ -9,7 +9,7 @@ use crate::cluster::{AccessError, Permission, World};
 use crate::plan::Plan;
 use crate::run::environment::{is_without, to_look};
 
-/// Every permission a plan needs; none for what does not run because the mesh file says that something is not there.
+/// Every permission a plan needs; none for parts that do not run because the mesh file declares something as missing.
 pub(super) fn needed(plan: &Plan, world: &World, namespace: &str, today: Date) -> BTreeSet<Permission> {
     let Some(mesh) = world.mesh.as_ref().map(|mesh| &mesh.spec) else { return BTreeSet::new() };
     let runs = |needs: &[String]| !needs.iter().any(|need| is_without(need, mesh, today));
