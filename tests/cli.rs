@@ -1,6 +1,7 @@
 //! The command line: what scripts rely on, and what people are told when something is in the way.
 
 mod agree;
+mod consent;
 mod environment;
 mod kubectl;
 mod rescued;
@@ -44,6 +45,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
     ]);
     trials.extend(agree::trials());
+    trials.extend(consent::trials());
     trials
 }
 

@@ -73,7 +73,7 @@ fn in_tries(most: u32, mut body: impl FnMut() -> Result<(), Failed>) -> Result<(
 fn passes_on_the_mesh(selected: &OsStr, mesh: &Path) -> Result<(), Failed> {
     let before = state()?;
     let runs = scratch("live");
-    let ran = run(meshdrill().arg("run").arg("--mesh").arg(mesh).arg("--runs").arg(&runs).arg(selected));
+    let ran = run(meshdrill().args(["run", "--yes"]).arg("--mesh").arg(mesh).arg("--runs").arg(&runs).arg(selected));
     let (mut passed, dirs) = (0, run_dirs(&runs));
     for dir in &dirs {
         if !waived(std::slice::from_ref(dir))? {

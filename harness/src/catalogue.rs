@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use crate::spec::ScenarioSource;
-use meshdrill_document::{Node, Problems, Source, read};
+use meshdrill_document::{Node, Problems, Source, nearest, read};
 
 /// The catalogue as it was when the binary was built.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
@@ -19,11 +19,21 @@ const SIGN_OFF: (&str, [&str; 2]) = ("sign-off", ["readiness", "drills"]);
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
     /// Nothing has that name.
-    #[error("no scenario, file, folder, suite or label `{0}`; `meshdrill list` shows what there is")]
-    Nothing(String),
+    #[error("no scenario, file, folder, suite or label `{word}`{}; `meshdrill list` shows all", did_you_mean(.nearest.as_deref()))]
+    Nothing {
+        /// The name.
+        word: String,
+        /// A name that exists.
+        nearest: Option<String>,
+    },
     /// A file that cannot be read as a scenario.
     #[error("{0}")]
     Unreadable(Box<Problems>),
+}
+
+/// The end of a message about an unknown name.
+pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 /// Where scenarios are looked for.
@@ -67,7 +77,7 @@ impl Catalogue {
         match self.all() {
             Ok(all) => Ok(all.into_iter().filter(|one| !wrong(one)).collect()),
             Err(NotFound::Unreadable(problems)) => Err(*problems),
-            Err(NotFound::Nothing(_)) => Ok(Vec::new()),
+            Err(NotFound::Nothing { .. }) => Ok(Vec::new()),
         }
     }
 
@@ -82,7 +92,7 @@ impl Catalogue {
             // What is meant to be refused runs only where it is named.
             let files = valid_files(path);
             if files.is_empty() {
-                return Err(NotFound::Nothing(word.to_owned()));
+                return Err(NotFound::Nothing { word: word.to_owned(), nearest: None });
             }
             let read = files.iter().map(|file| crate::spec::read_scenario(file));
             return read.collect::<Result<_, _>>().map_err(|problems| NotFound::Unreadable(Box::new(problems)));
@@ -115,12 +125,16 @@ impl Catalogue {
         }
         if let Some((key, value)) = word.split_once('=') {
             let labelled: Vec<_> =
-                all.into_iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).collect();
+                all.iter().cloned().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).collect();
             if !labelled.is_empty() {
                 return Ok(labelled);
             }
         }
-        Err(NotFound::Nothing(word.to_owned()))
+        let suites = all.iter().filter_map(|one| label(&one.node, "suite")).chain([SIGN_OFF.0]);
+        let names = all.iter().filter(|one| in_suites(one)).filter_map(|one| name(&one.node));
+        let last = word.rsplit('/').next().unwrap_or(word);
+        let nearest = nearest(last, names.chain(suites)).map(str::to_owned);
+        Err(NotFound::Nothing { word: word.to_owned(), nearest })
     }
 
     /// Every scenario file of the catalogue that can be read, in the order of the folders.

@@ -149,6 +149,7 @@ pub fn headline(card: &Scorecard, directory: &str) -> String {
             .map_or_else(|| card.message.clone(), |one| format!("{}: {}", one.id, one.message)),
         _ => card.message.clone(),
     };
-    let measured = inert(&measured).replace('\n', " ");
+    let lab = if card.run.lab { " (lab)" } else { "" };
+    let measured = inert(&measured).replace('\n', " ") + lab;
     format!("{}  {}  {measured}  {directory}", card.verdict.word().to_uppercase(), title(card))
 }

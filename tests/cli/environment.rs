@@ -49,7 +49,12 @@ fn plugin(name: &str, argv: &[&str], says: &str) -> Result<(), Failed> {
 fn refused(folder: &Path, context: &str, faults: &str, kubeconfig: &Path, says: &str) -> Result<(), Failed> {
     let runs = folder.join("runs");
     let mut command = meshdrill();
-    command.arg("run").arg("--mesh").arg(mesh_file(folder, context, faults)).arg("--kubeconfig").arg(kubeconfig);
+    command
+        .args(["run", "--yes"])
+        .arg("--mesh")
+        .arg(mesh_file(folder, context, faults))
+        .arg("--kubeconfig")
+        .arg(kubeconfig);
     command.arg("--runs").arg(&runs).arg(root().join("scenarios/drills/ingress-gateway-failover.yaml"));
     let ran = run(&mut command);
     ran.expect_code(3)?;

@@ -152,7 +152,7 @@ fn beside(
     let prober = Prober::start(address, path);
     let runs = scratch("independent");
     let ran = run(meshdrill()
-        .arg("run")
+        .args(["run", "--yes"])
         .arg("--mesh")
         .arg(mesh)
         .arg("--runs")

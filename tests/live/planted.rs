@@ -555,7 +555,7 @@ struct Suite {
 
 impl Suite {
     fn run(mesh: &Path, what: &[String]) -> Result<Self, Failed> {
-        let (ran, runs) = turned::outcome(meshdrill().arg("run").arg("--mesh").arg(mesh), what);
+        let (ran, runs) = turned::outcome(meshdrill().args(["run", "--yes"]).arg("--mesh").arg(mesh), what);
         let cards = run_dirs(&runs).iter().map(|dir| scorecard(dir)).collect::<Result<Vec<_>, _>>()?;
         let bad = cards.iter().filter(|card| card["verdict"] != "pass");
         let said = bad.map(ToString::to_string).collect::<Vec<_>>().join("\n");

@@ -23,7 +23,7 @@ impl Broken {
         let runs = scratch("rescue");
         let mut command = meshdrill();
         command
-            .arg("run")
+            .args(["run", "--yes"])
             .arg("--mesh")
             .arg(mesh)
             .arg("--runs")
@@ -102,7 +102,7 @@ pub fn second_run(mesh: &Path) -> Result<(), Failed> {
     let start = Instant::now();
     let runs = scratch("second");
     let second = run(meshdrill()
-        .arg("run")
+        .args(["run", "--yes"])
         .arg("--mesh")
         .arg(mesh)
         .arg("--runs")
@@ -130,7 +130,7 @@ pub fn wrong_cluster(mesh: &Path) -> Result<(), Failed> {
     let path = folder.join("mesh.yaml");
     std::fs::write(&path, swapped).map_err(|error| error.to_string())?;
     let ran = run(meshdrill()
-        .arg("run")
+        .args(["run", "--yes"])
         .arg("--mesh")
         .arg(&path)
         .arg("--runs")

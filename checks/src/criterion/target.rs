@@ -104,6 +104,13 @@ fn quantile(name: &str) -> Option<Ratio> {
     (percent > 0.0 && percent < 100.0).then(|| format!("{percent}%").parse().ok())?
 }
 
+/// The quantile that a share written as a fraction was meant to be: `p0.95` is `p95`.
+fn as_percent(share: Ratio) -> String {
+    let percent = share.get() * 1e4;
+    let meant = if (50.0..100.0).contains(&percent) { percent } else { 99.0 };
+    format!("p{}", (meant * 1e6).round() / 1e6)
+}
+
 impl<'de> Deserialize<'de> for Quantiles {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -121,10 +128,19 @@ impl<'de> Deserialize<'de> for Quantiles {
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<Quantiles, A::Error> {
                 let mut limits = BTreeMap::new();
                 while let Some(name) = entries.next_key::<String>()? {
-                    if quantile(&name).is_none() {
-                        return Err(serde::de::Error::custom(format!(
-                            "`{name}` is not a quantile; write `p50`, `p90`, `p99` or `p99.9`"
-                        )));
+                    match quantile(&name) {
+                        None => {
+                            return Err(serde::de::Error::custom(format!(
+                                "`{name}` is not a quantile; write `p50`, `p90`, `p99` or `p99.9`"
+                            )));
+                        }
+                        Some(share) if share.get() < 0.5 => {
+                            let meant = as_percent(share);
+                            return Err(serde::de::Error::custom(format!(
+                                "`{name}` is the {share} quantile, below the median; did you mean `{meant}`?"
+                            )));
+                        }
+                        Some(_) => {}
                     }
                     limits.insert(name, entries.next_value()?);
                 }

@@ -11,4 +11,4 @@ pub use decode::{Decoded, decode, nearest};
 pub use node::{Entry, Node, Path, Segment, Value};
 pub use problem::{Problem, Problems, Source};
 pub use read::{MAX_BYTES, read, read_file};
-pub use substitute::{Names, substitute};
+pub use substitute::{Names, substitute, used_names};

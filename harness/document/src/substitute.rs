@@ -1,7 +1,7 @@
 //! `${name}` in string scalars, replaced after parsing. A scalar that is exactly `${x}` takes the type of x; `$${` is a
 //! literal `${`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::{Node, Value};
 use super::problem::Problem;
@@ -20,6 +20,23 @@ impl Names {
     pub fn set(&mut self, name: impl Into<String>, value: Value) {
         self.known.insert(name.into(), value);
     }
+}
+
+/// The names that a document uses.
+pub fn used_names(node: &Node) -> BTreeSet<String> {
+    match &node.value {
+        Value::Text(text) => names_in(text).collect(),
+        Value::List(items) => items.iter().flat_map(used_names).collect(),
+        Value::Map(entries) => entries.iter().flat_map(|entry| used_names(&entry.value)).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn names_in(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.match_indices("${").filter(|(at, _)| !text[..*at].ends_with('$')).filter_map(|(at, _)| {
+        let rest = &text[at + 2..];
+        Some(rest[..rest.find('}')?].trim().to_owned())
+    })
 }
 
 /// Replaces names everywhere in a document.

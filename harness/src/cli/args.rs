@@ -82,8 +82,8 @@ pub(super) struct SelectArgs {
     /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`); default all
     #[arg(value_name = "PATH|SUITE")]
     pub select: Vec<String>,
-    /// Mesh file; default `mesh.yaml`, if it exists
-    #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
+    /// Mesh file; default $MESHDRILL_MESH, else `mesh.yaml`, if it exists
+    #[arg(long, value_name = "FILE", conflicts_with = "lab")]
     pub mesh: Option<PathBuf>,
     /// Folder with suites and scenarios; default `./scenarios`, else the built-in catalogue
     #[arg(long, value_name = "DIR")]
@@ -181,7 +181,7 @@ pub(super) struct CheckArgs {
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// Mesh file that names and clusters are checked against
-    #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
+    #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
     /// Check names and clusters against the embedded mesh instead
     #[arg(long)]
@@ -320,8 +320,8 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ClustersArgs {
-    /// Mesh file; default `mesh.yaml`
-    #[arg(long, value_name = "FILE", env = "MESHDRILL_MESH")]
+    /// Mesh file; default $MESHDRILL_MESH, else `mesh.yaml`
+    #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
     /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]

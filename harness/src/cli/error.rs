@@ -8,7 +8,7 @@ use meshdrill_checks::record::RecordError;
 use meshdrill_lab::{DefectError, LabError};
 use meshdrill_reports::ReportError;
 
-use crate::catalogue::NotFound;
+use crate::catalogue::{NotFound, did_you_mean};
 use crate::cluster::AccessError;
 use crate::probe::CannotAsk;
 use meshdrill_document::Problems;
@@ -98,6 +98,24 @@ pub(super) enum UsageError {
     /// `--set` without a name and a value.
     #[error("--set {0}: write NAME=VALUE")]
     Assignment(String),
+    /// `--set` of a name that nothing uses.
+    #[error("--set {name}: no selected scenario uses `${{{name}}}`{}", did_you_mean(.nearest.as_deref()))]
+    UnusedName {
+        /// The name.
+        name: String,
+        /// A name that is used.
+        nearest: Option<String>,
+    },
+    /// Live clusters would be broken, and there is nobody to ask.
+    #[error(
+        "{drills} of these runs break live clusters ({clusters}), and there is no terminal to ask for confirmation: give --yes; nothing was changed"
+    )]
+    NeedsConsent {
+        /// How many.
+        drills: usize,
+        /// Which.
+        clusters: String,
+    },
     /// Folders without a file to check.
     #[error("no YAML file in {0}")]
     NoFiles(String),

@@ -1,6 +1,6 @@
 //! From the arguments of the command line to plans; `plan` and `list`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
 use crate::spec::{ScenarioSource, load_mesh, load_scenario};
-use meshdrill_document::{Problem, Problems};
+use meshdrill_document::{Problem, Problems, nearest, used_names};
 
 /// What a command works on.
 pub(super) struct Selected {
@@ -31,13 +31,27 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
     let mesh =
         if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
     let set = assignments(&args.set)?;
-    let sources = Catalogue::choose(args.scenarios.as_deref()).select(&args.select).map_err(|error| match error {
+    // An instance of a scenario is selected by the title that `list` prints.
+    let instances: Vec<&String> = args.select.iter().filter(|word| is_instance(word)).collect();
+    let words: Vec<String> = args
+        .select
+        .iter()
+        .map(|word| if is_instance(word) { word.split('@').next().unwrap_or(word).to_owned() } else { word.clone() })
+        .collect();
+    let sources = Catalogue::choose(args.scenarios.as_deref()).select(&words).map_err(|error| match error {
         NotFound::Unreadable(problems) => {
             eprint!("{}", problems.render(super::colour()));
             UsageError::InvalidScenarios { invalid: 1, all: 1 }
         }
-        NotFound::Nothing(_) => UsageError::NotFound(error),
+        NotFound::Nothing { .. } => UsageError::NotFound(error),
     })?;
+    for name in set.keys() {
+        let used: BTreeSet<String> = sources.iter().flat_map(|source| used_names(&source.node)).collect();
+        if !used.contains(name) {
+            let nearest = nearest(name, used.iter().map(String::as_str)).map(str::to_owned);
+            return Err(UsageError::UnusedName { name: name.clone(), nearest }.into());
+        }
+    }
     let mut plans = Vec::new();
     let mut invalid = 0;
     for source in &sources {
@@ -52,12 +66,39 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
     if invalid > 0 {
         return Err(UsageError::InvalidScenarios { invalid, all: sources.len() }.into());
     }
+    if !instances.is_empty() {
+        keep_instances(&mut plans, &instances, &args.select)?;
+    }
     if mesh.is_none()
         && let Some(plan) = plans.iter().find(|plan| !plan.clusters.is_empty())
     {
         return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
     Ok(Selected { mesh, plans, defects })
+}
+
+/// Whether a word names one instance of a scenario, as `latency-injection@primary`.
+fn is_instance(word: &str) -> bool {
+    word.contains('@') && !Path::new(word).exists()
+}
+
+/// Leaves out the instances of scenarios of which only some are named.
+fn keep_instances(plans: &mut Vec<Plan>, instances: &[&String], words: &[String]) -> Result<(), UsageError> {
+    let title = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    for instance in instances {
+        if !plans.iter().any(|plan| plan.title() == title(instance)) {
+            let titles: Vec<String> = plans.iter().map(Plan::title).collect();
+            let nearest = nearest(&title(instance), titles.iter().map(String::as_str)).map(str::to_owned);
+            return Err(UsageError::NotFound(NotFound::Nothing { word: (*instance).clone(), nearest }));
+        }
+    }
+    let only: BTreeSet<String> = instances.iter().map(|word| title(word.split('@').next().unwrap_or(word))).collect();
+    let whole: BTreeSet<String> = words.iter().filter(|word| !is_instance(word)).map(|word| title(word)).collect();
+    plans.retain(|plan| {
+        let named = instances.iter().any(|instance| title(instance) == plan.title());
+        named || !only.contains(&plan.name) || whole.contains(&plan.name)
+    });
+    Ok(())
 }
 
 /// The plans of one file, one per binding.
@@ -89,15 +130,12 @@ fn unique(problems: Vec<Problem>) -> Vec<Problem> {
     kept
 }
 
-/// The mesh file that was named, else `mesh.yaml` if there is one.
+/// The mesh file that was named, else that of `MESHDRILL_MESH`, else `mesh.yaml` if there is one.
 pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliError> {
-    let default = Path::new("mesh.yaml");
-    let path = match named {
-        Some(path) => path,
-        None if default.is_file() => default,
-        None => return Ok(None),
-    };
-    load_mesh(path).map(Some).map_err(|problems| {
+    let given = named.map(Path::to_owned).or_else(|| std::env::var_os("MESHDRILL_MESH").map(PathBuf::from));
+    let default = PathBuf::from("mesh.yaml");
+    let Some(path) = given.or_else(|| default.is_file().then_some(default)) else { return Ok(None) };
+    load_mesh(&path).map(Some).map_err(|problems| {
         eprint!("{}", problems.render(super::colour()));
         UsageError::InvalidMesh.into()
     })

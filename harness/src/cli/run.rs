@@ -1,5 +1,6 @@
 //! `meshdrill run`.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Change;
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{Run, headline, junit_of_all, screen};
 
@@ -16,7 +18,9 @@ use super::lanes::{Lanes, Lines};
 use super::plans::{Selected, select, show_plans, start_lab, suite_exit_code};
 use super::signals::listen;
 use crate::plan::{Plan, lengthen, to_text};
-use crate::run::{Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, write_atomically};
+use crate::run::{
+    Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, look, write_atomically,
+};
 
 /// The time between the beginnings of the first runs that go on side by side.
 const STAGGER: Duration = Duration::from_millis(400);
@@ -43,9 +47,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         let opened = std::fs::File::options().create(true).append(true).open(path);
         opened.map_err(|error| FileError::unwritable(path, error))?;
     }
-    if !confirmed(args, &selected.plans)? {
-        return Err(UsageError::NotConfirmed.into());
-    }
+    confirmed(args, &selected)?;
     if args.verbose {
         selected.plans.iter().for_each(|plan| eprintln!("{}", to_text(plan)));
     }
@@ -56,24 +58,53 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     finish(args, &finished)
 }
 
-/// Breaking something needs a yes, where someone is there to give it.
-fn confirmed(args: &RunArgs, plans: &[Plan]) -> Result<bool, CliError> {
-    let drills: Vec<&Plan> = plans.iter().filter(|plan| !plan.broken.is_empty()).collect();
-    let unattended =
-        std::env::var_os("CI").is_some() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal();
-    if drills.is_empty() || args.yes || args.select.lab || unattended {
-        return Ok(true);
+/// Breaking live clusters needs consent: by `--yes`, or on a terminal by the answer to one question. A script without `--yes`
+/// is refused.
+fn confirmed(args: &RunArgs, selected: &Selected) -> Result<(), CliError> {
+    let drills: Vec<&Plan> = selected.plans.iter().filter(|plan| !plan.broken.is_empty()).collect();
+    if drills.is_empty() || args.yes || args.select.lab {
+        return Ok(());
     }
-    for plan in &drills {
-        for fault in &plan.faults {
-            eprintln!("{}: {}", plan.title(), fault.kind.as_role().describe());
+    let attended =
+        std::env::var_os("CI").is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !attended {
+        let clusters: BTreeSet<&str> = drills.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
+        let clusters = clusters.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(UsageError::NeedsConsent { drills: drills.len(), clusters }.into());
+    }
+    ask(args, selected, &drills)
+}
+
+/// Shows what would be broken, with the targets as they are now, and asks once.
+fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliError> {
+    let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
+    let runtime = super::runtime()?;
+    if let Some(mesh) = &selected.mesh {
+        let broken = |key: &str| drills.iter().any(|plan| plan.broken.contains(key));
+        let contexts = mesh.spec.clusters.iter().filter(|(key, _)| broken(key));
+        let contexts: Vec<String> = contexts.map(|(key, spec)| format!("{key} (context {})", spec.context)).collect();
+        eprintln!("mesh {}: {}", mesh.metadata.name, contexts.join(", "));
+    }
+    let mut length = Duration::ZERO;
+    for plan in drills {
+        length += plan.duration().0;
+        eprintln!("{} (about {}):", plan.title(), plan.duration());
+        let found = runtime.block_on(look(plan, &source));
+        found.targets.iter().for_each(|target| eprintln!("  {target}"));
+        found.obstacles.iter().for_each(|obstacle| eprintln!("  {}: {obstacle}", obstacle.label()));
+        if found.targets.is_empty() {
+            plan.faults.iter().for_each(|fault| eprintln!("  {}: {}", fault.id, fault.kind.as_role().describe()));
         }
     }
-    eprint!("Break these? [y/N] ");
+    eprint!("Run {} (about {} in all)? [y/N] ", counted(drills.len(), "drill"), TimeSpan(length));
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(UsageError::NotConfirmed.into()) }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Every run has an embedded mesh and a virtual clock of its own.
@@ -151,8 +182,7 @@ fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>,
 
 /// Undoes what earlier runs left in the clusters that are to be broken.
 async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
-    let keys: std::collections::BTreeSet<&str> =
-        plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
+    let keys: BTreeSet<&str> = plans.iter().flat_map(|plan| plan.broken.iter().map(String::as_str)).collect();
     let world = source.connect(keys).await?;
     let namespace = world.state_namespace().to_owned();
     for cluster in world.clusters.values() {
@@ -259,8 +289,9 @@ fn suite_line(finished: &[Finished], runs: &Path) -> String {
     let name = if suites.is_empty() { "scenarios".to_owned() } else { suites.join("+") };
     let bad = finished.iter().find(|one| one.scorecard.verdict == worst && worst != Verdict::Pass);
     let first = bad.map_or_else(String::new, |one| format!(" (first: {})", one.scorecard.run.scenario));
+    let lab = if finished.iter().any(|one| one.scorecard.run.lab) { " (lab)" } else { "" };
     format!(
-        "{}  {name}  {} of {} runs: {}{first}  {}",
+        "{}  {name}  {} of {} runs: {}{first}{lab}  {}",
         worst.word().to_uppercase(),
         finished.len(),
         finished.len(),

@@ -20,6 +20,8 @@ const BASELINE: TimeSpan = TimeSpan::secs(15);
 const HOLD: TimeSpan = TimeSpan::secs(15);
 const OBSERVE_DRILL: TimeSpan = TimeSpan::secs(30);
 const TIMEOUT: TimeSpan = TimeSpan::secs(25);
+/// How much longer than its probes a validation may take.
+const AFTER_OBSERVE: std::time::Duration = std::time::Duration::from_secs(15);
 /// The deadline of recovery where no criterion names one.
 const RECOVERY: TimeSpan = TimeSpan::secs(300);
 /// A faster probe is a load test.
@@ -281,7 +283,7 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         _ => None,
     });
     let undo = replaced.max().unwrap_or(RECOVERY).max(recovery).max(RECOVERY);
-    let timeout = spec.timeout.unwrap_or(TIMEOUT);
+    let timeout = spec.timeout.unwrap_or_else(|| TIMEOUT.max(TimeSpan(chosen.observe.0 + AFTER_OBSERVE)));
     // A length that was laid out for values that were wrong says nothing.
     if !drill && chosen.observe > timeout && building.loaded.lost.is_empty() {
         let place = Path::of(&["spec", "observe"]);
