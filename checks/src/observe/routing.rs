@@ -1,6 +1,7 @@
 //! `VirtualServices`, read from their JSON: whose proxies take the routes of which hosts, and which of them are in each
 //! other's way.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use regex::Regex;
@@ -33,15 +34,16 @@ pub fn turns_tls_off(rule: &Value) -> bool {
 
 /// The `PeerAuthentication` that turns mutual TLS off for all of a namespace, if one does: the namespace's own, or that of the
 /// mesh's root namespace where it has none.
-pub fn accepts_plain<'a>(policies: &'a [Value], of: &str, root: &str) -> Option<&'a Value> {
+pub fn accepts_plain<'a, T: Borrow<Value>>(policies: &'a [T], of: &str, root: &str) -> Option<&'a T> {
     let mode =
         |policy: &Value| policy["spec"]["mtls"]["mode"].as_str().filter(|mode| *mode != "UNSET").map(str::to_owned);
     let whole = |of: &str| {
-        policies
-            .iter()
-            .find(|policy| namespace(policy) == of && policy["spec"]["selector"].is_null() && mode(policy).is_some())
+        policies.iter().find(|policy| {
+            let policy = (*policy).borrow();
+            namespace(policy) == of && policy["spec"]["selector"].is_null() && mode(policy).is_some()
+        })
     };
-    whole(of).or_else(|| whole(root)).filter(|policy| mode(policy).as_deref() == Some("DISABLE"))
+    whole(of).or_else(|| whole(root)).filter(|policy| mode((*policy).borrow()).as_deref() == Some("DISABLE"))
 }
 
 /// The texts in a list; none of anything else.
@@ -79,7 +81,7 @@ pub struct Rival<'a> {
 
 /// The others that claim a host of this one for the same sidecars: of those Istio keeps the oldest and drops the rest.
 /// Gateways are another matter, as it merges what is bound to one gateway.
-pub fn rivals<'a>(services: &'a [Value], service: &Value) -> Vec<Rival<'a>> {
+pub fn rivals<'a, T: Borrow<Value>>(services: &'a [T], service: &Value) -> Vec<Rival<'a>> {
     if !is_for_sidecars(service) {
         return Vec::new();
     }
@@ -90,7 +92,10 @@ pub fn rivals<'a>(services: &'a [Value], service: &Value) -> Vec<Rival<'a>> {
         _ => true,
     };
     let alike = |other: &Value| PROTOCOLS.iter().any(|key| has_routes(service, key) && has_routes(other, key));
-    let others = services.iter().filter(|other| !same(other) && is_for_sidecars(other) && meet(other) && alike(other));
+    let others = services
+        .iter()
+        .map(Borrow::borrow)
+        .filter(|other: &&Value| !same(other) && is_for_sidecars(other) && meet(other) && alike(other));
     others
         .filter_map(|other| {
             let host = hosts(other).into_iter().find(|host| mine.contains(host))?;

@@ -1,5 +1,7 @@
 //! Who stands behind a service, from its `EndpointSlice`s.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,9 +38,9 @@ const SERVICE: &str = "kubernetes.io/service-name";
 
 impl Endpoints {
     /// Puts the slices of one service together; those of other services in the list are left out.
-    pub fn read(slices: &[Value], service: &str) -> Result<Self, KubeError> {
+    pub fn read<T: Borrow<Value>>(slices: &[T], service: &str) -> Result<Self, KubeError> {
         let mut all = Self::default();
-        for slice in slices {
+        for slice in slices.iter().map(Borrow::borrow) {
             field::named(slice, "EndpointSlice")?;
             let of = slice.pointer("/metadata/labels").and_then(|l| l.get(SERVICE)).and_then(Value::as_str);
             if of != Some(service) {
