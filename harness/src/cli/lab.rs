@@ -60,10 +60,11 @@ async fn annotate_services(lab: &Lab, served: &Served) -> Result<(), AccessError
     for one in lab.clusters() {
         let cluster = connect(&kubeconfigs, &one.key, &ClusterSpec::new(&one.context)).await?;
         for service in cluster.list("/api/v1/services", None).await? {
-            let name = service["metadata"]["name"].as_str().unwrap_or_default();
+            let name = service.name();
             let what = SERVED_FOR.iter().find(|(service, _)| *service == name).map(|(_, what)| *what);
             let at = served.addresses.iter().find(|at| at.cluster == one.key && Some(at.what.as_str()) == what);
-            if let (Some(at), Some(namespace)) = (at, service["metadata"]["namespace"].as_str()) {
+            if let Some(at) = at {
+                let namespace = service.namespace();
                 let patch = json!({ "metadata": { "annotations": { RUNNER_ADDRESS: at.url() } } });
                 cluster.merge_patch(&format!("/api/v1/namespaces/{namespace}/services/{name}"), &patch).await?;
             }

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::AccessError;
 use super::permission::Granted;
+use super::{AccessError, Object};
 use crate::format::ClusterSpec;
 
 /// The longest a single request may take.
@@ -114,11 +114,11 @@ impl Cluster {
     }
 
     /// The items of a list, such as `/api/v1/namespaces/x/pods`, selected by label.
-    pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Value>, AccessError> {
+    pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Object>, AccessError> {
         let query = selector.map_or_else(String::new, |selector| format!("?labelSelector={}", encode(selector)));
         let mut list: Value = self.get(&format!("{path}{query}")).await?;
         match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => Ok(items),
+            Some(Value::Array(items)) => Ok(items.into_iter().map(Object::from).collect()),
             _ => Err(self.other("the API server answered a list without items")),
         }
     }

@@ -11,13 +11,12 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use meshdrill_lab::Lab;
-use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::{Layer as _, Service};
 
 use super::error::chain;
 use super::permission::Granted;
-use super::{AccessError, Cluster, plugin};
+use super::{AccessError, Cluster, Object, plugin};
 use crate::format::ClusterSpec;
 use crate::net::ByteStream;
 
@@ -110,7 +109,7 @@ pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Re
         }
         None => None,
     };
-    let (cluster, namespace): (Arc<Cluster>, Value) = match asked {
+    let (cluster, namespace): (Arc<Cluster>, Object) = match asked {
         Some(Ok(asked)) => asked,
         Some(Err(error)) if !is_of_the_client(&error) => return Err(error),
         _ => {
@@ -119,7 +118,7 @@ pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Re
             (cluster, namespace)
         }
     };
-    let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
+    let found = namespace.uid();
     match &spec.uid {
         Some(pinned) if pinned != found => Err(AccessError::WrongCluster {
             cluster: key.to_owned(),

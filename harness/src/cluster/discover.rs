@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{AccessError, Cluster, ForwardTarget, WorkloadKind};
+use super::{AccessError, Cluster, ForwardTarget, Object, WorkloadKind};
 
 /// A place that answers HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ const EAST_WEST: &str = "topology.istio.io/network";
 /// loopback: a URL, or `host:port`.
 pub(crate) const RUNNER_ADDRESS: &str = "meshdrill.io/runner-address";
 
-fn runner_address(service: &Value) -> Option<&str> {
-    service["metadata"]["annotations"][RUNNER_ADDRESS].as_str().map(|address| address.trim_end_matches('/'))
+fn runner_address(service: &Object) -> Option<&str> {
+    service.annotation(RUNNER_ADDRESS).map(|address| address.trim_end_matches('/'))
 }
 
 /// The base URLs of a cluster's ingress gateway: every load-balancer address of its Services.
@@ -83,14 +83,14 @@ pub async fn advertised_east_west(cluster: &Cluster) -> Result<Vec<String>, Acce
     Ok(services.iter().flat_map(advertised).collect())
 }
 
-fn advertised(service: &Value) -> Vec<String> {
+fn advertised(service: &Object) -> Vec<String> {
     let port = advertised_port(service);
     addresses(service).into_iter().map(|address| format!("{}:{port}", bracketed(&address))).collect()
 }
 
 /// The port at which an east-west gateway's Service says that other clusters reach it.
-pub(crate) fn advertised_port(service: &Value) -> u16 {
-    let told = service["metadata"]["labels"]["networking.istio.io/gatewayPort"].as_str();
+pub(crate) fn advertised_port(service: &Object) -> u16 {
+    let told = service.label("networking.istio.io/gatewayPort");
     told.and_then(|port| port.parse().ok()).unwrap_or(15443)
 }
 
@@ -113,8 +113,8 @@ pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Endpoint, Access
 /// A Service found by its name or its recommended label: by URL if it has an address, by forward if not.
 async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint, AccessError> {
     let all = cluster.list("/api/v1/services", None).await?;
-    let label = |service: &Value| service["metadata"]["labels"]["app.kubernetes.io/name"] == name;
-    let by_name = all.iter().find(|service| service["metadata"]["name"] == name);
+    let label = |service: &Object| service.label("app.kubernetes.io/name") == Some(name);
+    let by_name = all.iter().find(|service| service.name() == name);
     let found = by_name.or_else(|| all.iter().find(|service| label(service)));
     let Some(service) = found else {
         return Err(cluster
@@ -134,27 +134,27 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
         Some(address) => Ok(Endpoint::Url(format!("http://{}:{port}", bracketed(address)))),
         None => Ok(Endpoint::Forward(ForwardTarget {
             cluster: cluster.key.clone(),
-            namespace: service["metadata"]["namespace"].as_str().unwrap_or_default().to_owned(),
+            namespace: service.namespace().to_owned(),
             kind: WorkloadKind::Service,
-            name: service["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+            name: service.name().to_owned(),
             port,
         })),
     }
 }
 
 /// The Services of a cluster's ingress gateways.
-pub(crate) async fn ingress_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
+pub(crate) async fn ingress_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
     services(cluster, INGRESS).await
 }
 
 /// The Services of a cluster's east-west gateways.
-pub(crate) async fn east_west_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
+pub(crate) async fn east_west_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
     services(cluster, EAST_WEST).await
 }
 
 /// The Services of a cluster's gateways, however they were installed, each once.
-pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Value>, AccessError> {
-    let mut found: Vec<Value> = Vec::new();
+pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
+    let mut found: Vec<Object> = Vec::new();
     for selector in [INGRESS, EAST_WEST, "gateway.networking.k8s.io/gateway-name"] {
         let more = services(cluster, selector).await?;
         found.extend(more.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
@@ -162,18 +162,18 @@ pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Value>, AccessErr
     Ok(found)
 }
 
-async fn services(cluster: &Cluster, selector: &str) -> Result<Vec<Value>, AccessError> {
+async fn services(cluster: &Cluster, selector: &str) -> Result<Vec<Object>, AccessError> {
     cluster.list("/api/v1/services", Some(selector)).await
 }
 
 /// Every load-balancer address: IP or host name.
-fn addresses(service: &Value) -> Vec<String> {
+fn addresses(service: &Object) -> Vec<String> {
     let ingress = service["status"]["loadBalancer"]["ingress"].as_array();
     let address = |entry: &Value| entry["ip"].as_str().or_else(|| entry["hostname"].as_str()).map(str::to_owned);
     ingress.into_iter().flatten().filter_map(address).collect()
 }
 
-fn http_port(service: &Value) -> Option<u16> {
+fn http_port(service: &Object) -> Option<u16> {
     let ports = service["spec"]["ports"].as_array()?;
     let named = |one: &&Value| {
         one["port"] == 80
@@ -186,7 +186,6 @@ fn bracketed(address: &str) -> String {
     if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
-fn names(services: &[Value]) -> String {
-    let name = |service: &Value| service["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    services.iter().map(name).collect::<Vec<_>>().join(", ")
+fn names(services: &[Object]) -> String {
+    services.iter().map(Object::name).collect::<Vec<_>>().join(", ")
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::pods::selector_of;
 use super::{AccessError, Cluster, Permission, PodRef, WorkloadKind, ready_pods};
+use super::{Object, pods::selector_of};
 use crate::net::{ByteStream, Dial, NoAccess, Opened, Phases};
 
 /// `CLUSTER/NS/(deployment|pod|service)/NAME:PORT`.
@@ -89,9 +89,9 @@ impl Forwarder {
     pub async fn resolve(&self) -> Result<(PodRef, u16), AccessError> {
         let target = &self.target;
         if target.kind == WorkloadKind::Pod {
-            let pod: Value =
+            let pod: Object =
                 self.cluster.get(&format!("/api/v1/namespaces/{}/pods/{}", target.namespace, target.name)).await?;
-            return Ok((PodRef::of(&pod), target.port));
+            return Ok((pod.pod_ref(), target.port));
         }
         let (selector, object) = selector_of(&self.cluster, &target.namespace, target.kind, &target.name).await?;
         let pods = ready_pods(&self.cluster, &target.namespace, &selector).await?;
@@ -103,7 +103,7 @@ impl Forwarder {
                 .ok_or_else(|| self.cluster.other(format!("{target}: the Service has no such port")))?,
             WorkloadKind::Deployment | WorkloadKind::Pod => target.port,
         };
-        Ok((PodRef::of(pod), port))
+        Ok((pod.pod_ref(), port))
     }
 
     async fn open(&self) -> Result<Box<dyn ByteStream>, AccessError> {

@@ -6,6 +6,7 @@ mod discover;
 mod error;
 mod exec;
 mod forward;
+mod object;
 mod object_name;
 mod objects;
 mod permission;
@@ -26,6 +27,7 @@ pub(crate) use discover::{RUNNER_ADDRESS, advertised_port, east_west_services, i
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder};
+pub use object::Object;
 pub use object_name::ObjectName;
 pub(crate) use objects::VIRTUAL_SERVICES;
 pub use permission::Permission;

@@ -2,9 +2,8 @@
 
 use kube::core::GroupVersionKind;
 use kube::discovery::Scope;
-use serde_json::Value;
 
-use super::{AccessError, Cluster, ObjectName};
+use super::{AccessError, Cluster, Object, ObjectName};
 
 /// Where the API has all `VirtualServices` of a cluster.
 pub(crate) const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
@@ -31,7 +30,7 @@ impl Cluster {
     }
 
     /// An object and its path; not found as well if the cluster has no such kind.
-    pub async fn find_object(&self, object: ObjectName<'_>) -> Result<(String, Value), AccessError> {
+    pub async fn find_object(&self, object: ObjectName<'_>) -> Result<(String, Object), AccessError> {
         let path = format!("{}/{}", self.collection_path(object).await?, object.name);
         let found = self.get(&path).await?;
         Ok((path, found))

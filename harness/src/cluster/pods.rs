@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{AccessError, Cluster, WorkloadKind};
+use super::{AccessError, Cluster, Object, WorkloadKind};
 
 /// A pod, by name and identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -17,14 +17,6 @@ pub struct PodRef {
     pub uid: String,
 }
 
-impl PodRef {
-    /// Reads it from an object.
-    pub fn of(object: &Value) -> Self {
-        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        Self { namespace: text("namespace"), name: text("name"), uid: text("uid") }
-    }
-}
-
 impl std::fmt::Display for PodRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
@@ -32,14 +24,14 @@ impl std::fmt::Display for PodRef {
 }
 
 /// The pods a selector matches, those that have ended left out.
-pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Value>, AccessError> {
+pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Object>, AccessError> {
     let mut pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), Some(selector)).await?;
     pods.retain(|pod| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")));
     Ok(pods)
 }
 
 /// The pods a selector matches that are ready and not on their way out.
-pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Value>, AccessError> {
+pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Object>, AccessError> {
     let mut pods = select_pods(cluster, namespace, selector).await?;
     pods.retain(is_serving);
     Ok(pods)
@@ -56,8 +48,8 @@ pub(crate) fn pod_addresses(pod: &Value) -> Vec<IpAddr> {
 }
 
 /// Whether a pod is ready and not on its way out.
-pub(crate) fn is_serving(pod: &Value) -> bool {
-    pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod)
+pub(crate) fn is_serving(pod: &Object) -> bool {
+    !pod.is_terminating() && is_ready(pod)
 }
 
 /// Whether a pod or a node is ready.
@@ -72,12 +64,12 @@ pub(crate) async fn selector_of(
     namespace: &str,
     kind: WorkloadKind,
     name: &str,
-) -> Result<(String, Value), AccessError> {
+) -> Result<(String, Object), AccessError> {
     let path = match kind {
         WorkloadKind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
         WorkloadKind::Service | WorkloadKind::Pod => format!("/api/v1/namespaces/{namespace}/services/{name}"),
     };
-    let object: Value = cluster.get(&path).await?;
+    let object: Object = cluster.get(&path).await?;
     let labels = match kind {
         WorkloadKind::Deployment => &object["spec"]["selector"]["matchLabels"],
         WorkloadKind::Service | WorkloadKind::Pod => &object["spec"]["selector"],
@@ -96,10 +88,9 @@ pub(crate) fn label_selector(labels: &Value) -> String {
 }
 
 /// The kind and name of what owns a pod: its Deployment where a `ReplicaSet` stands between them.
-pub fn owner_name(pod: &Value) -> Option<(String, String)> {
-    let owner = pod["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)?;
-    let (kind, name) = (owner["kind"].as_str()?, owner["name"].as_str()?);
-    let hash = pod["metadata"]["labels"]["pod-template-hash"].as_str();
+pub fn owner_name(pod: &Object) -> Option<(String, String)> {
+    let (kind, name) = pod.controller()?;
+    let hash = pod.label("pod-template-hash");
     match (kind, hash.and_then(|hash| name.strip_suffix(hash)).and_then(|stem| stem.strip_suffix('-'))) {
         ("ReplicaSet", Some(deployment)) => Some(("Deployment".to_owned(), deployment.to_owned())),
         _ => Some((kind.to_owned(), name.to_owned())),

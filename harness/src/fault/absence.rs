@@ -6,7 +6,7 @@ use std::sync::Arc;
 use meshdrill_checks::observe::envoy::{ServiceName, config_dump};
 use meshdrill_checks::observe::kube::Endpoints;
 
-use crate::cluster::{Cluster, Permission, PodRef, gateway_services, label_selector, ready_pods};
+use crate::cluster::{Cluster, Object, Permission, PodRef, gateway_services, label_selector, ready_pods};
 use crate::probe::{CannotAsk, ProxyAdmin};
 
 /// What is to be gone of a cluster.
@@ -44,12 +44,12 @@ impl Absence {
     /// ingress proxy.
     pub async fn seen_from(&self, other: &Arc<Cluster>) -> Result<Option<BTreeSet<String>>, CannotAsk> {
         for service in gateway_services(other).await? {
-            if service["metadata"]["labels"]["istio"] != "ingressgateway" {
+            if service.label("istio") != Some("ingressgateway") {
                 continue;
             }
             let selector = label_selector(&service["spec"]["selector"]);
-            let pods = ready_pods(other, &PodRef::of(&service).namespace, &selector).await?;
-            let Some(pod) = pods.first().map(PodRef::of) else { continue };
+            let pods = ready_pods(other, &service.pod_ref().namespace, &selector).await?;
+            let Some(pod) = pods.first().map(Object::pod_ref) else { continue };
             let admin = ProxyAdmin::of_pod(Arc::clone(other), pod);
             let (body, pod) = admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
             let endpoints = config_dump::parse(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;

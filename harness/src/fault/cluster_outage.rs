@@ -8,13 +8,13 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, join_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::WorkloadResource;
 use super::absence::{self, Absence};
 use super::scale::Scaling;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData, of_system};
-use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, gateway_services, label_selector, ready_pods};
+use crate::cluster::{AccessError, Cluster, Object, Permission, World, gateway_services, label_selector, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{CannotAsk, Complaint};
 
@@ -49,7 +49,7 @@ impl ClusterOutage {
 /// Something with replicas.
 struct Workload {
     resource: WorkloadResource,
-    object: Value,
+    object: Object,
 }
 
 const SCALED: [WorkloadResource; 2] = [WorkloadResource::Deployments, WorkloadResource::StatefulSets];
@@ -69,22 +69,18 @@ async fn workloads(
     Ok(found)
 }
 
-fn namespace(object: &Value) -> &str {
-    object["metadata"]["namespace"].as_str().unwrap_or_default()
-}
-
 /// Whether a Service selects the pods of a workload.
-fn selects(service: &Value, workload: &Value) -> bool {
+fn selects(service: &Object, workload: &Object) -> bool {
     let empty = Map::new();
     let labels = workload["spec"]["template"]["metadata"]["labels"].as_object().unwrap_or(&empty);
     let selector = service["spec"]["selector"].as_object().unwrap_or(&empty);
     !selector.is_empty()
-        && namespace(service) == namespace(workload)
+        && service.namespace() == workload.namespace()
         && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// Whether a Deployment is an istiod, of whatever revision: without one no pod could be made to undo anything.
-fn is_control_plane(deployment: &Value) -> bool {
+fn is_control_plane(deployment: &Object) -> bool {
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
     containers.into_iter().flatten().any(|container| container["name"] == "discovery")
 }
@@ -92,11 +88,11 @@ fn is_control_plane(deployment: &Value) -> bool {
 /// The workloads behind the Services of gateways, found by the labels of Istio.
 async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
     let services = gateway_services(cluster).await?;
-    let spaces: BTreeSet<&str> = services.iter().map(namespace).collect();
+    let spaces: BTreeSet<&str> = services.iter().map(Object::namespace).collect();
     let mut found = Vec::new();
     for space in spaces {
         let all = workloads(cluster, Some(space), None).await?;
-        let own: Vec<&Value> = services.iter().filter(|service| namespace(service) == space).collect();
+        let own: Vec<&Object> = services.iter().filter(|service| service.namespace() == space).collect();
         let lacking = own.iter().find(|service| {
             let selector = service["spec"]["selector"].as_object();
             selector.is_some_and(|labels| !labels.is_empty()) && !all.iter().any(|one| selects(service, &one.object))
@@ -106,7 +102,7 @@ async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
             if !ready_pods(cluster, space, &selector).await?.is_empty() {
                 return Err(FaultError::Refused(format!(
                     "the pods of gateway Service {} of {} belong to no Deployment or StatefulSet, so they cannot be scaled to 0",
-                    PodRef::of(service),
+                    service.pod_ref(),
                     cluster.key
                 )));
             }
@@ -169,8 +165,8 @@ impl FaultRole for ClusterOutage {
             let mut meant = gateways(&cluster).await?;
             let mut applications = self.applications(&cluster).await?;
             applications.retain(|Workload { object, .. }| {
-                let known = meant.iter().any(|gateway| gateway.object["metadata"]["uid"] == object["metadata"]["uid"]);
-                namespace(object) != SYSTEM && !known && !is_control_plane(object)
+                let known = meant.iter().any(|gateway| gateway.object.uid() == object.uid());
+                object.namespace() != SYSTEM && !known && !is_control_plane(object)
             });
             if applications.is_empty() {
                 return Err(FaultError::NoTarget(format!(
@@ -189,7 +185,7 @@ impl FaultRole for ClusterOutage {
             }
             let services = cluster.list("/api/v1/services", None).await?;
             let behind = services.iter().filter(|service| meant.iter().any(|one| selects(service, &one.object)));
-            let services = behind.map(PodRef::of).collect();
+            let services = behind.map(Object::pod_ref).collect();
             let others = world.clusters.values().filter(|other| other.key != cluster.key).cloned().collect();
             Ok(Box::new(Outage { scalings, absence: Absence { cluster, services }, others }) as Box<dyn Fault>)
         })
@@ -282,15 +278,17 @@ impl Fault for Outage {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn a_service_stands_for_the_deployments_it_selects() {
-        let deployment = json!({ "metadata": { "namespace": "edge", "name": "my-gateway" },
-            "spec": { "template": { "metadata": { "labels": { "istio": "ingressgateway", "v": "1" } } } } });
-        let service = |namespace: &str, selector: Value| json!({ "metadata": { "namespace": namespace }, "spec": { "selector": selector } });
+        let deployment = Object::from(json!({ "metadata": { "namespace": "edge", "name": "my-gateway" },
+            "spec": { "template": { "metadata": { "labels": { "istio": "ingressgateway", "v": "1" } } } } }));
+        let service = |namespace: &str, selector: Value| {
+            Object::from(json!({ "metadata": { "namespace": namespace }, "spec": { "selector": selector } }))
+        };
         assert!(selects(&service("edge", json!({ "istio": "ingressgateway" })), &deployment));
         assert!(!selects(&service("other", json!({ "istio": "ingressgateway" })), &deployment));
         assert!(!selects(&service("edge", json!({ "istio": "ingressgateway", "v": "2" })), &deployment));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::fields::RestoreFields;
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
-use crate::cluster::{Cluster, Permission, World};
+use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::Complaint;
 
@@ -49,9 +49,9 @@ impl NodeChoice<'_> {
     }
 
     /// The nodes meant. None is an error.
-    pub async fn find(self, cluster: &Cluster) -> Result<Vec<Value>, FaultError> {
+    pub async fn find(self, cluster: &Cluster) -> Result<Vec<Object>, FaultError> {
         let mut meant = cluster.list("/api/v1/nodes", self.selector.map(Selector::as_str)).await?;
-        meant.retain(|node| self.node.is_none_or(|name| node["metadata"]["name"] == name));
+        meant.retain(|node| self.node.is_none_or(|name| node.name() == name));
         if meant.is_empty() {
             return Err(FaultError::NoTarget(format!("cluster `{}` has no node {self}", cluster.key)));
         }
@@ -72,9 +72,8 @@ struct Node {
 }
 
 impl Node {
-    fn of(object: &Value) -> Self {
-        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        Self { name: text("name"), uid: text("uid") }
+    fn of(object: &Object) -> Self {
+        Self { name: object.name().to_owned(), uid: object.uid().to_owned() }
     }
 }
 
@@ -116,7 +115,7 @@ pub(super) struct Cordoning {
 }
 
 impl Cordoning {
-    pub(super) fn of(cluster: &Arc<Cluster>, meant: &[Value]) -> Self {
+    pub(super) fn of(cluster: &Arc<Cluster>, meant: &[Object]) -> Self {
         let free = meant.iter().filter(|node| node["spec"]["unschedulable"] != true).map(Node::of);
         Self { cluster: Arc::clone(cluster), nodes: free.collect() }
     }
@@ -160,7 +159,7 @@ impl Fault for Cordoning {
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             for node in &self.nodes {
-                match self.cluster.get::<Value>(&format!("/api/v1/nodes/{}", node.name)).await {
+                match self.cluster.get::<Object>(&format!("/api/v1/nodes/{}", node.name)).await {
                     Ok(object) if object["spec"]["unschedulable"] == true => {}
                     Ok(_) => return Effect::NotYet(format!("node {} still takes pods", node.name)),
                     Err(error) => return Effect::NotYet(error.to_string()),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fields::{MANAGED_BY, RUN_LABEL, merge};
 use super::{FaultError, UndoAction, UndoData, UndoOutcome};
-use crate::cluster::{AccessError, Cluster, ObjectName, Permission, World};
+use crate::cluster::{AccessError, Cluster, Object, ObjectName, Permission, World};
 use crate::probe::CannotAsk;
 
 /// What making and removing an object needs.
@@ -41,7 +41,7 @@ impl Creation {
         merge(&mut object, json!({ "metadata": { "labels": { MANAGED_BY.0: MANAGED_BY.1, RUN_LABEL: run } } }));
         let collection = cluster.collection_path(name_of(&object)).await.map_err(FaultError::missing)?;
         let creation = Self { cluster: Arc::clone(cluster), collection, run: run.to_owned(), object };
-        match cluster.find::<Value>(&creation.path()).await? {
+        match cluster.find::<Object>(&creation.path()).await? {
             Some(_) => Err(FaultError::Refused(format!(
                 "{} exists already in {}, and nothing is ever overwritten; remove it, or give yours another name",
                 creation.name(),
@@ -69,9 +69,9 @@ impl Creation {
     }
 
     /// The object, if it is there and this run has made it.
-    pub async fn found(&self) -> Result<Option<Value>, AccessError> {
-        let found = self.cluster.find::<Value>(&self.path()).await?;
-        Ok(found.filter(|object| object["metadata"]["labels"][RUN_LABEL] == self.run.as_str()))
+    pub async fn found(&self) -> Result<Option<Object>, AccessError> {
+        let found = self.cluster.find::<Object>(&self.path()).await?;
+        Ok(found.filter(|object| object.label(RUN_LABEL) == Some(self.run.as_str())))
     }
 
     /// Its removal.
@@ -97,9 +97,9 @@ impl DeleteObject {
     pub(super) const KIND: &'static str = "deleteObject";
 
     /// Whether an object was made by us, and by that run if one is named.
-    fn is_ours(&self, object: &Value) -> bool {
-        let labels = &object["metadata"]["labels"];
-        labels[MANAGED_BY.0] == MANAGED_BY.1 && self.run.as_ref().is_none_or(|run| labels[RUN_LABEL] == run.as_str())
+    fn is_ours(&self, object: &Object) -> bool {
+        object.label(MANAGED_BY.0) == Some(MANAGED_BY.1)
+            && self.run.as_deref().is_none_or(|run| object.label(RUN_LABEL) == Some(run))
     }
 }
 
@@ -119,11 +119,11 @@ impl UndoAction for DeleteObject {
     fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
         Box::pin(async move {
             let (cluster, path) = (world.cluster(&self.cluster)?, &self.path);
-            let Some(object) = cluster.find::<Value>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
+            let Some(object) = cluster.find::<Object>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
             if !self.is_ours(&object) {
                 return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not have our labels")));
             }
-            let options = json!({ "preconditions": { "uid": object["metadata"]["uid"] } });
+            let options = json!({ "preconditions": { "uid": object.uid() } });
             cluster.delete(path, &options).await?;
             Ok(UndoOutcome::Restored)
         })
@@ -132,10 +132,14 @@ impl UndoAction for DeleteObject {
     /// Whether it is still there, waiting for a finalizer perhaps.
     fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
         Box::pin(async move {
-            let found = world.cluster(&self.cluster)?.find::<Value>(&self.path).await?;
+            let found = world.cluster(&self.cluster)?.find::<Object>(&self.path).await?;
             Ok(found.filter(|object| self.is_ours(object)).map(|object| {
-                let finalizers = &object["metadata"]["finalizers"];
-                let waits = if finalizers.is_null() { String::new() } else { format!(", waiting for {finalizers}") };
+                let finalizers = object.finalizers().join(", ");
+                let waits = if finalizers.is_empty() {
+                    String::new()
+                } else {
+                    format!("; it waits for finalizer {finalizers}")
+                };
                 format!("{} is still there{waits}", self.path)
             }))
         })

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
-use crate::cluster::{AccessError, Cluster, Permission, PodRef, World, is_ready, owner_name};
+use crate::cluster::{AccessError, Cluster, Object, Permission, PodRef, World, is_ready, owner_name};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::Complaint;
 
@@ -52,8 +52,8 @@ enum Class {
     Orphan,
 }
 
-fn class(pod: &Value) -> Class {
-    let mirror = pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
+fn class(pod: &Object) -> Class {
+    let mirror = pod.annotation("kubernetes.io/config.mirror").is_some();
     let owner = owner_name(pod);
     if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
         Class::Left("has ended")
@@ -61,7 +61,7 @@ fn class(pod: &Value) -> Class {
         Class::Left("mirrors a static pod")
     } else if owner.as_ref().is_some_and(|(kind, _)| kind == "DaemonSet") {
         Class::Left("belongs to a DaemonSet")
-    } else if pod["metadata"]["namespace"] == SYSTEM {
+    } else if pod.namespace() == SYSTEM {
         Class::Left("is of kube-system, which is never broken")
     } else if owner.is_none() {
         Class::Orphan
@@ -98,10 +98,9 @@ impl FaultRole for Drain {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let meant = self.choice().find(&cluster).await?;
-            let name = |node: &Value| node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            let names: Vec<String> = meant.iter().map(name).collect();
+            let names: Vec<String> = meant.iter().map(|node| node.name().to_owned()).collect();
             let all = cluster.list("/api/v1/nodes", None).await?;
-            if !all.iter().any(|node| takes_pods(node) && !names.contains(&name(node))) {
+            if !all.iter().any(|node| takes_pods(node) && !names.iter().any(|name| name == node.name())) {
                 return Err(FaultError::Refused(format!(
                     "no other node of {} takes pods, so those of {} would have nowhere to go; drain fewer nodes",
                     cluster.key,
@@ -111,7 +110,7 @@ impl FaultRole for Drain {
             let mut pods = Vec::new();
             let mut left: BTreeSet<(&'static str, String)> = BTreeSet::new();
             for pod in pods_on(&cluster, &names).await? {
-                let named = PodRef::of(&pod);
+                let named = pod.pod_ref();
                 match class(&pod) {
                     Class::Evicted => pods.push(named),
                     Class::Left(why) => drop(left.insert((why, named.to_string()))),
@@ -133,7 +132,7 @@ impl FaultRole for Drain {
     }
 }
 
-async fn pods_on(cluster: &Cluster, nodes: &[String]) -> Result<Vec<Value>, AccessError> {
+async fn pods_on(cluster: &Cluster, nodes: &[String]) -> Result<Vec<Object>, AccessError> {
     let mut found = Vec::new();
     for node in nodes {
         let query = crate::cluster::encode(&format!("spec.nodeName={node}"));
@@ -157,8 +156,8 @@ impl Draining {
     async fn staying(&self) -> Result<Vec<&PodRef>, AccessError> {
         let there = pods_on(&self.cluster, &self.names).await?;
         let stays = |pod: &&PodRef| {
-            let found = there.iter().find(|object| object["metadata"]["uid"] == pod.uid.as_str());
-            found.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null())
+            let found = there.iter().find(|object| object.uid() == pod.uid);
+            found.is_some_and(|object| !object.is_terminating())
         };
         Ok(self.pods.iter().filter(stays).collect())
     }
@@ -255,7 +254,9 @@ mod tests {
         let pod = |namespace: &str, owner: &str, phase: &str| {
             let owners =
                 if owner.is_empty() { json!([]) } else { json!([{ "kind": owner, "name": "x", "controller": true }]) };
-            json!({ "metadata": { "namespace": namespace, "ownerReferences": owners }, "status": { "phase": phase } })
+            Object::from(
+                json!({ "metadata": { "namespace": namespace, "ownerReferences": owners }, "status": { "phase": phase } }),
+            )
         };
         assert_eq!(class(&pod("shop", "ReplicaSet", "Running")), Class::Evicted);
         assert_eq!(class(&pod("shop", "", "Running")), Class::Orphan);

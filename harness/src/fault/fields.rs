@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{UndoAction, UndoOutcome};
-use crate::cluster::{AccessError, Cluster, World};
+use crate::cluster::{AccessError, Cluster, Object, World};
 use crate::probe::CannotAsk;
 
 /// The label of every object that a fault makes; nothing without it is ever deleted.
@@ -76,17 +76,17 @@ pub(super) async fn change(
     cluster: &Cluster,
     path: &str,
     uid: &str,
-    decide: impl Fn(&Value) -> Step,
+    decide: impl Fn(&Object) -> Step,
 ) -> Result<UndoOutcome, AccessError> {
     for attempt in 0..5 {
-        let Some(object) = cluster.find::<Value>(path).await?.filter(|object| object["metadata"]["uid"] == uid) else {
+        let Some(object) = cluster.find::<Object>(path).await?.filter(|object| object.uid() == uid) else {
             return Ok(UndoOutcome::Gone);
         };
         let (subresource, mut patch) = match decide(&object) {
             Step::Done(outcome) => return Ok(outcome),
             Step::Write(subresource, patch) => (subresource, patch),
         };
-        patch["metadata"] = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
+        patch["metadata"] = json!({ "resourceVersion": object.resource_version() });
         let target = format!("{path}{subresource}");
         match cluster.merge_patch(&target, &patch).await {
             Ok(_) => return Ok(UndoOutcome::Restored),
@@ -153,15 +153,15 @@ impl UndoAction for RestoreFields {
 
     fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
         Box::pin(async move {
-            let step = |object: &Value| restore(object, &self.before, &self.wrote);
+            let step = |object: &Object| restore(object, &self.before, &self.wrote);
             Ok(change(world.cluster(&self.cluster)?, &self.path, &self.uid, step).await?)
         })
     }
 
     fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
         Box::pin(async move {
-            let found = world.cluster(&self.cluster)?.find::<Value>(&self.path).await?;
-            let Some(object) = found.filter(|object| object["metadata"]["uid"] == self.uid.as_str()) else {
+            let found = world.cluster(&self.cluster)?.find::<Object>(&self.path).await?;
+            let Some(object) = found.filter(|object| object.uid() == self.uid) else {
                 return Ok(None);
             };
             let left: Vec<String> = leaves(&self.wrote)

@@ -17,7 +17,7 @@ use super::fields::change;
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
 use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoAction, UndoData, UndoOutcome, of_system};
-use crate::cluster::{Cluster, Permission, PodRef, VIRTUAL_SERVICES, World, label_selector};
+use crate::cluster::{Cluster, Object, Permission, PodRef, VIRTUAL_SERVICES, World, label_selector};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, CannotAsk, Complaint, ProbeKind};
 
@@ -72,8 +72,8 @@ impl HttpFault {
     }
 
     /// Where the proxies are that may route for the host by a `VirtualService`, and what of it leads nowhere.
-    async fn proxies(&self, cluster: &Cluster, service: &Value) -> Result<(Vec<Proxies>, Vec<String>), FaultError> {
-        let owner = PodRef::of(service);
+    async fn proxies(&self, cluster: &Cluster, service: &Object) -> Result<(Vec<Proxies>, Vec<String>), FaultError> {
+        let owner = service.pod_ref();
         let spaces = routing::exported(service).map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
         let everywhere = |selector: &Option<String>| {
             let selector = selector.clone();
@@ -89,7 +89,7 @@ impl HttpFault {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for (namespace, name) in routing::bound_gateways(service) {
             let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
-            match cluster.find::<Value>(&path).await? {
+            match cluster.find::<Object>(&path).await? {
                 Some(gateway) => found.extend(everywhere(&Some(label_selector(&gateway["spec"]["selector"])))),
                 None => {
                     missing.push(format!("VirtualService {owner} names Gateway {namespace}/{name}, which is not there"))
@@ -190,7 +190,7 @@ impl FaultRole for HttpFault {
             let services = cluster.list(VIRTUAL_SERVICES, None).await;
             let services = services.map_err(FaultError::missing)?;
             let service = routes::owner(&services, &routing::full_host(&self.host, &self.namespace))?;
-            let owner = PodRef::of(service);
+            let owner = service.pod_ref();
             let named = self.route.as_ref().map(|name| {
                 let missing = || FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}"));
                 Named::find(service, name).ok_or_else(missing)
@@ -247,7 +247,7 @@ struct Injected {
 impl Injected {
     async fn write(&self, query: &'static str) -> Result<(), FaultError> {
         let path = routes::path(&self.owner.namespace, &self.owner.name);
-        let step = |service: &Value| routes::add(service, self.spec.route.as_deref(), &self.fault, query);
+        let step = |service: &Object| routes::add(service, self.spec.route.as_deref(), &self.fault, query);
         match change(&self.cluster, &path, &self.owner.uid, step).await? {
             UndoOutcome::Restored | UndoOutcome::AlreadyRight => Ok(()),
             UndoOutcome::ChangedByOthers(what) => {
@@ -360,7 +360,7 @@ impl UndoAction for RemoveRouteFault {
 
     fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
         Box::pin(async move {
-            let step = |service: &Value| routes::remove(service, &self.wrote);
+            let step = |service: &Object| routes::remove(service, &self.wrote);
             Ok(change(world.cluster(&self.cluster)?, &self.path(), &self.uid, step).await?)
         })
     }
@@ -369,7 +369,7 @@ impl UndoAction for RemoveRouteFault {
         Box::pin(async move {
             let Self { namespace, name, wrote, .. } = self;
             let cluster = world.cluster(&self.cluster)?;
-            let service = cluster.find::<Value>(&self.path()).await?;
+            let service = cluster.find::<Object>(&self.path()).await?;
             if service.is_some_and(|service| routes::carries(&service, wrote)) {
                 return Ok(Some(format!("VirtualService {namespace}/{name} still has the fault")));
             }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::control::{self, Control};
 use super::create::{self, Creation};
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
-use crate::cluster::{ObjectName, Permission, PodRef, World, select_pods};
+use crate::cluster::{ObjectName, Permission, World, select_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, Complaint, ProbeKind};
 
@@ -110,7 +110,7 @@ impl FaultRole for Isolate {
             }
             let policy = Creation::of(cluster, self.manifest(&options.run), &options.run).await?;
             let control = Control::prepare(&self.control, world, None).await?;
-            let pods = pods.iter().map(|pod| PodRef::of(pod).to_string()).collect();
+            let pods = pods.iter().map(|pod| pod.pod_ref().to_string()).collect();
             Ok(Box::new(Isolation { policy, control, pods, what: self.control.as_kind().describe() }) as Box<dyn Fault>)
         })
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fields::{RestoreFields, at, inverse, leaves};
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
-use crate::cluster::{Cluster, ObjectName, Permission, World};
+use crate::cluster::{Cluster, Object, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::Complaint;
 
@@ -86,7 +86,7 @@ impl FaultRole for Patch {
                 return Err(FaultError::NothingToChange(format!("{} is so already", self.object())));
             }
             let before = inverse(&object, &self.patch);
-            let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            let uid = object.uid().to_owned();
             let name = self.object().to_string();
             Ok(Box::new(Patching { cluster, path, uid, name, before, patch: self.patch.clone() }) as Box<dyn Fault>)
         })
@@ -137,7 +137,7 @@ impl Fault for Patching {
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
-            let object: Value = match self.cluster.get(&self.path).await {
+            let object: Object = match self.cluster.get(&self.path).await {
                 Ok(object) => object,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use meshdrill_checks::units::Ratio;
-use serde_json::Value;
 
 use super::{Effect, FaultError, Options, Radius, Replacement, of_system};
-use crate::cluster::{Cluster, Permission, PodRef, World, owner_name, ready_pods, select_pods};
+use crate::cluster::{Cluster, Object, Permission, PodRef, World, owner_name, ready_pods, select_pods};
 use crate::format::{ClusterChoice, Selector};
 use crate::probe::Complaint;
 
@@ -36,8 +35,8 @@ struct Target {
 }
 
 impl Target {
-    fn of(pod: &Value) -> Self {
-        Self { pod: PodRef::of(pod), owner: owner_name(pod) }
+    fn of(pod: &Object) -> Self {
+        Self { pod: pod.pod_ref(), owner: owner_name(pod) }
     }
 }
 
@@ -70,7 +69,7 @@ impl Wanted<'_> {
         let cluster = Arc::clone(world.cluster(self.cluster.key())?);
         let place = format!("{}/{}", cluster.key, self.namespace);
         let matching = select_pods(&cluster, self.namespace, self.selector.as_str()).await?;
-        let live = matching.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        let live = matching.iter().filter(|pod| !pod.is_terminating());
         let mut pods: Vec<Target> = live.map(Target::of).collect();
         if pods.is_empty() {
             return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
@@ -83,7 +82,7 @@ impl Wanted<'_> {
             return Err(FaultError::NoTarget(message));
         }
         pick(&mut pods, wanted, options.seed);
-        let before = matching.iter().map(|pod| PodRef::of(pod).uid).collect();
+        let before = matching.iter().map(|pod| pod.pod_ref().uid).collect();
         Ok(PodTargets { cluster, namespace: self.namespace.to_owned(), selector: self.selector.clone(), pods, before })
     }
 }
@@ -164,8 +163,8 @@ impl PodTargets {
             Err(error) => return Effect::NotYet(error.to_string()),
         };
         let still = self.pods.iter().filter(|target| {
-            let found = pods.iter().find(|pod| pod["metadata"]["uid"] == target.pod.uid.as_str());
-            found.is_some_and(|pod| forced || pod["metadata"]["deletionTimestamp"].is_null())
+            let found = pods.iter().find(|pod| pod.uid() == target.pod.uid);
+            found.is_some_and(|pod| forced || !pod.is_terminating())
         });
         match still.count() {
             0 if forced => Effect::Seen(format!("{} targeted pods are gone", self.pods.len())),
@@ -177,7 +176,7 @@ impl PodTargets {
     /// The targets that have a ready replacement by now.
     pub async fn replacements(&self) -> Result<Vec<Replacement>, FaultError> {
         let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
-        let fresh = pods.iter().filter(|pod| !self.before.contains(&PodRef::of(pod).uid));
+        let fresh = pods.iter().filter(|pod| !self.before.contains(&pod.pod_ref().uid));
         let mut fresh: Vec<Target> = fresh.map(Target::of).collect();
         let mut found = Vec::new();
         for target in &self.pods {

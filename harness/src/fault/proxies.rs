@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::cluster::{AccessError, Cluster, PodRef, is_serving};
+use crate::cluster::{AccessError, Cluster, Object, PodRef, is_serving};
 use crate::probe::{CannotAsk, ProxyAdmin};
 
 /// How many proxies are asked at a time.
@@ -93,12 +93,12 @@ impl Proxies {
     async fn pods(&self, cluster: &Cluster) -> Result<Vec<PodRef>, AccessError> {
         let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
         let pods = cluster.list(&format!("/api/v1{place}/pods"), self.selector.as_deref()).await?;
-        let has_proxy = |pod: &&Value| {
+        let has_proxy = |pod: &&Object| {
             let lists = ["containers", "initContainers"].map(|list| pod["spec"][list].as_array());
             lists.into_iter().flatten().flatten().any(|container| container["name"] == "istio-proxy")
         };
         let live = pods.iter().filter(|pod| is_serving(pod));
-        Ok(live.filter(has_proxy).map(PodRef::of).collect())
+        Ok(live.filter(has_proxy).map(Object::pod_ref).collect())
     }
 }
 

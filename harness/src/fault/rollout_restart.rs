@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::WorkloadResource;
 use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
-use crate::cluster::{Cluster, Permission, World};
+use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::Complaint;
 
@@ -51,7 +51,7 @@ impl FaultRole for RolloutRestart {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let path = WorkloadResource::Deployments.path(&self.namespace, &self.deployment);
-            let object: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
+            let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
             let name = format!("{}/{}", self.namespace, self.deployment);
             if object["spec"]["paused"] == true {
                 return Err(FaultError::Refused(format!(
@@ -61,7 +61,7 @@ impl FaultRole for RolloutRestart {
             if object["spec"]["replicas"] == 0 {
                 return Err(FaultError::NoTarget(format!("{name} has 0 replicas: there is nothing to restart")));
             }
-            let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
+            let generation = object.generation();
             Ok(Box::new(Restart { cluster, path, name, generation }) as Box<dyn Fault>)
         })
     }
@@ -104,7 +104,7 @@ impl Fault for Restart {
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
-            let object: Value = match self.cluster.get(&self.path).await {
+            let object: Object = match self.cluster.get(&self.path).await {
                 Ok(object) => object,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::fields::Step;
 use super::{FaultError, UndoOutcome};
-use crate::cluster::PodRef;
+use crate::cluster::Object;
 
 /// The path of a `VirtualService` in the API.
 pub(super) fn path(namespace: &str, name: &str) -> String {
@@ -14,18 +14,13 @@ pub(super) fn path(namespace: &str, name: &str) -> String {
 
 /// Why a fault in the routes that delegate would not be that of their delegates: one that says nothing of faults takes
 /// what its root says.
-pub(super) fn delegate_trouble(services: &[Value], service: &Value, route: Option<&str>) -> Option<String> {
-    let own = &service["metadata"]["namespace"];
+pub(super) fn delegate_trouble(services: &[Object], service: &Object, route: Option<&str>) -> Option<String> {
     let routes = service["spec"]["http"].as_array().into_iter().flatten();
     let meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name));
     meant.map(|one| &one["delegate"]).filter(|delegate| !delegate.is_null()).find_map(|delegate| {
-        let namespace = if delegate["namespace"].is_string() { &delegate["namespace"] } else { own };
-        let is_meant = |other: &&Value| {
-            other["metadata"]["name"] == delegate["name"] && other["metadata"]["namespace"] == *namespace
-        };
-        let Some(found) = services.iter().find(is_meant) else {
-            let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let (namespace, name) = (name(namespace), name(&delegate["name"]));
+        let namespace = delegate["namespace"].as_str().unwrap_or(service.namespace());
+        let name = delegate["name"].as_str().unwrap_or_default();
+        let Some(found) = services.iter().find(|other| other.name() == name && other.namespace() == namespace) else {
             return Some(format!("delegates to VirtualService {namespace}/{name}, which is not there"));
         };
         let fault = other_fault(found, None)?;
@@ -33,19 +28,19 @@ pub(super) fn delegate_trouble(services: &[Value], service: &Value, route: Optio
     })
 }
 
-fn words(service: &Value) -> String {
-    PodRef::of(service).to_string()
+fn words(service: &Object) -> String {
+    service.pod_ref().to_string()
 }
 
 /// The one `VirtualService` of a cluster that routes HTTP for a host, given by its full name.
-pub(super) fn owner<'a>(services: &'a [Value], host: &str) -> Result<&'a Value, FaultError> {
-    let claims = |service: &&Value| {
-        let namespace = service["metadata"]["namespace"].as_str().unwrap_or_default();
+pub(super) fn owner<'a>(services: &'a [Object], host: &str) -> Result<&'a Object, FaultError> {
+    let claims = |service: &&Object| {
+        let namespace = service.namespace();
         texts(&service["spec"]["hosts"]).any(|claimed| configured_host(claimed, namespace) == host)
     };
-    let all: Vec<&Value> = services.iter().filter(claims).collect();
+    let all: Vec<&Object> = services.iter().filter(claims).collect();
     // One for the sidecars and another for a gateway do not meet; two of a kind do, and Istio keeps only the older one.
-    let inside: Vec<&Value> = all.iter().copied().filter(|service| is_for_sidecars(service)).collect();
+    let inside: Vec<&Object> = all.iter().copied().filter(|service| is_for_sidecars(service)).collect();
     match if inside.is_empty() { all } else { inside }.as_slice() {
         [] => Err(FaultError::NoTarget(format!(
             "no VirtualService owns {host}; make one that routes HTTP for it (a wildcard is never broken: it routes for other hosts too)"
@@ -120,9 +115,9 @@ pub(super) fn carries(service: &Value, fault: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn service(name: &str, hosts: &[&str], gateways: &[&str]) -> Value {
-        json!({ "metadata": { "namespace": "shop", "name": name },
-            "spec": { "hosts": hosts, "gateways": gateways, "http": [{ "name": "a", "route": [] }, { "route": [] }] } })
+    fn service(name: &str, hosts: &[&str], gateways: &[&str]) -> Object {
+        Object::from(json!({ "metadata": { "namespace": "shop", "name": name },
+            "spec": { "hosts": hosts, "gateways": gateways, "http": [{ "name": "a", "route": [] }, { "route": [] }] } }))
     }
 
     #[test]
@@ -130,10 +125,10 @@ mod tests {
         let cart = "cart.shop.svc.cluster.local";
         let all =
             [service("x", &["pay", "cart"], &[]), service("dead", &["cart.shop"], &[]), service("any", &["*"], &["g"])];
-        assert_eq!(owner(&all, cart).unwrap()["metadata"]["name"], "x");
+        assert_eq!(owner(&all, cart).unwrap().name(), "x");
         assert!(matches!(owner(&all, "other.shop.svc.cluster.local"), Err(FaultError::NoTarget(_))));
         let outside = [service("x", &["cart"], &[]), service("edge", &[cart], &["edge"])];
-        assert_eq!(owner(&outside, cart).unwrap()["metadata"]["name"], "x");
+        assert_eq!(owner(&outside, cart).unwrap().name(), "x");
         let two = [service("x", &["cart"], &["edge", "mesh"]), service("y", &[cart], &[])];
         assert!(
             matches!(owner(&two, cart), Err(FaultError::Refused(why)) if why.contains("shop/x, VirtualService shop/y"))
@@ -147,8 +142,9 @@ mod tests {
     fn a_delegate_takes_the_fault_of_its_root_unless_it_has_one() {
         let mut root = service("root", &["cart"], &[]);
         root["spec"]["http"][0]["delegate"] = json!({ "name": "part", "namespace": "team" });
-        let mut part =
-            json!({ "metadata": { "namespace": "team", "name": "part" }, "spec": { "http": [{ "route": [] }] } });
+        let mut part = Object::from(
+            json!({ "metadata": { "namespace": "team", "name": "part" }, "spec": { "http": [{ "route": [] }] } }),
+        );
         let missing = delegate_trouble(&[root.clone()], &root, None);
         assert!(missing.is_some_and(|why| why.contains("team/part, which is not there")));
         assert_eq!(delegate_trouble(&[root.clone(), part.clone()], &root, None), None);

@@ -12,7 +12,7 @@ use super::fields::{Step, change};
 use super::{
     Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome, WorkloadResource, of_system,
 };
-use crate::cluster::{Cluster, Permission, World};
+use crate::cluster::{Cluster, Object, Permission, PodRef, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::{CannotAsk, Complaint};
 
@@ -78,7 +78,7 @@ impl FaultRole for Scale {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (resource, name) = self.workload();
             let path = resource.path(&self.namespace, name);
-            let object: Value = cluster.get(&path).await.map_err(FaultError::missing)?;
+            let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);
             let scaling = Scaling::of(&cluster, resource, &object, wanted).await;
             let nothing = || format!("{}/{name} of {} has {wanted} replicas already", self.namespace, cluster.key);
@@ -89,24 +89,20 @@ impl FaultRole for Scale {
 }
 
 /// Who else sets the replicas of a workload.
-async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Value) -> Vec<String> {
+async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Object) -> Vec<String> {
     let mut remarks = Vec::new();
     let autoscalers =
         cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
     for autoscaler in autoscalers.unwrap_or_default() {
         if autoscaler["spec"]["scaleTargetRef"]["name"] == name {
-            remarks.push(format!("HorizontalPodAutoscaler {} scales {namespace}/{name} too: it stands aside at 0 replicas and fights any other number", autoscaler["metadata"]["name"].as_str().unwrap_or_default()));
+            remarks.push(format!("HorizontalPodAutoscaler {} scales {namespace}/{name} too: it stands aside at 0 replicas and fights any other number", autoscaler.name()));
         }
     }
-    let marks = [
-        ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD"),
-        ("labels", "argocd.argoproj.io/instance", "Argo CD"),
-        ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux"),
-        ("labels", "helm.toolkit.fluxcd.io/name", "Flux"),
-    ];
-    for (place, key, who) in marks {
-        if object["metadata"][place][key].is_string() {
-            remarks.push(format!("{who} owns {namespace}/{name} and may revert the fault"));
+    let argo = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"];
+    let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
+    for (keys, who) in [(argo, "Argo CD"), (flux, "Flux")] {
+        if keys.iter().any(|key| object.annotation(key).or(object.label(key)).is_some()) {
+            remarks.push(format!("{who} manages {namespace}/{name} and may revert the fault"));
         }
     }
     remarks
@@ -129,15 +125,14 @@ impl Scaling {
     pub(super) async fn of(
         cluster: &Arc<Cluster>,
         resource: WorkloadResource,
-        object: &Value,
+        object: &Object,
         wanted: i64,
     ) -> Option<Self> {
         let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
         if found == wanted {
             return None;
         }
-        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
+        let PodRef { namespace, name, uid } = object.pod_ref();
         let remarks = owners(cluster, &namespace, &name, object).await;
         Some(Self { cluster: Arc::clone(cluster), resource, namespace, name, uid, found, wanted, remarks })
     }
@@ -185,13 +180,13 @@ impl Fault for Scaling {
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
-            let object: Value = match self.cluster.get(&self.path()).await {
+            let object: Object = match self.cluster.get(&self.path()).await {
                 Ok(object) => object,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };
             let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
             let status = object["status"]["replicas"].as_i64().unwrap_or(0);
-            let observed = object["status"]["observedGeneration"].as_i64() >= object["metadata"]["generation"].as_i64();
+            let observed = object["status"]["observedGeneration"].as_i64().unwrap_or(0) >= object.generation();
             let target = format!("{}/{}", self.namespace, self.name);
             if spec != self.wanted {
                 return Effect::NotYet(format!(
@@ -266,9 +261,9 @@ impl UndoAction for RestoreScale {
     fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
         Box::pin(async move {
             let path = self.resource.path(&self.namespace, &self.name);
-            let Some(object) = world.cluster(&self.cluster)?.find::<Value>(&path).await? else { return Ok(None) };
+            let Some(object) = world.cluster(&self.cluster)?.find::<Object>(&path).await? else { return Ok(None) };
             let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
-            if object["metadata"]["uid"] != self.uid.as_str() || (current != self.wrote && current != self.replicas) {
+            if object.uid() != self.uid || (current != self.wrote && current != self.replicas) {
                 return Ok(None);
             }
             let ready = object["status"]["readyReplicas"].as_i64().unwrap_or(0);

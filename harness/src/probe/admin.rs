@@ -8,7 +8,7 @@ use meshdrill_checks::record::Series;
 use tokio::sync::Mutex;
 
 use super::CannotAsk;
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, ready_pods};
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, PodRef, WorkloadKind, ready_pods};
 use crate::format::Selector;
 use crate::net::{Exchange, HttpClient};
 
@@ -83,7 +83,7 @@ impl ProxyAdmin {
             Whose::Pod(pod) => pod.clone(),
             Whose::Workload(namespace, selector) => {
                 let pods = ready_pods(&self.cluster, namespace, selector.as_str()).await?;
-                pods.first().map(PodRef::of).ok_or_else(|| {
+                pods.first().map(Object::pod_ref).ok_or_else(|| {
                     CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", self.cluster.key))
                 })?
             }

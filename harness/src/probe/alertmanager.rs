@@ -54,8 +54,7 @@ impl Kind for Alertmanager {
             let alertmanager = Metrics::alertmanager(world, self.cluster.key()).await?;
             let prometheus = Metrics::prometheus(world, self.cluster.key()).await?;
             let spaces = cluster.list("/api/v1/namespaces", None).await?;
-            let names = spaces.iter().filter_map(|space| space["metadata"]["name"].as_str());
-            let namespaces = names.map(str::to_owned).collect();
+            let namespaces = spaces.iter().map(|space| space.name().to_owned()).collect();
             Ok(Box::new(AlertmanagerObserver { cluster, namespaces, alertmanager, prometheus }) as Box<dyn Observer>)
         })
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::expect::bad_regex;
 use super::role::Complaint;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Permission, PodRef, World, is_serving, select_pods};
+use crate::cluster::{Permission, World, is_serving, select_pods};
 use crate::format::{MeshSpec, Selector};
 
 /// Answers that must come from every cluster.
@@ -56,7 +56,7 @@ impl AnsweredBy {
         for (key, cluster) in &world.clusters {
             let pods = select_pods(cluster, namespace, self.selector.as_str()).await?;
             let ready = pods.iter().filter(|pod| is_serving(pod)).count();
-            let names = pods.iter().map(|pod| PodRef::of(pod).name).collect();
+            let names = pods.iter().map(|pod| pod.pod_ref().name).collect();
             clusters.insert(key.as_str(), Responders { names, ready });
         }
         Ok(judge(&named, &clusters, &format!("{namespace}/{}", self.selector)))

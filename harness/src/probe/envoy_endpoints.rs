@@ -143,7 +143,7 @@ impl Kind for EnvoyEndpoints {
 /// The subsets of a host that `VirtualServices` of the mesh route to; the empty name if routes name none.
 async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, CannotAsk> {
     let services = cluster.list(VIRTUAL_SERVICES, None).await?;
-    let routed = services.iter().flat_map(destinations).filter(|(name, _)| name == host);
+    let routed = services.iter().flat_map(|service| destinations(service)).filter(|(name, _)| name == host);
     let mut subsets: BTreeSet<String> = routed.map(|(_, subset)| subset.unwrap_or_default()).collect();
     if subsets.is_empty() {
         subsets.insert(String::new());
@@ -215,7 +215,7 @@ impl EndpointsObserver {
                 }
             }
             for node in cluster.list("/api/v1/nodes", None).await? {
-                let label = |name: &str| node["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
+                let label = |name: &str| node.labels()[name].as_str().unwrap_or_default().to_owned();
                 let locality = (label("topology.kubernetes.io/region"), label("topology.kubernetes.io/zone"));
                 known.localities.entry((locality.0.clone(), String::new())).or_default().insert(id.clone());
                 known.localities.entry(locality).or_default().insert(id.clone());

@@ -102,7 +102,7 @@ pub(super) async fn exec_target(
         .ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", cluster.key)))?;
     let own = pod["spec"]["containers"].as_array().into_iter().flatten();
     let first = own.filter_map(|container| container["name"].as_str()).find(|name| *name != "istio-proxy");
-    Ok((PodRef::of(pod), container.or(first).map(str::to_owned)))
+    Ok((pod.pod_ref(), container.or(first).map(str::to_owned)))
 }
 
 struct ExecObserver {

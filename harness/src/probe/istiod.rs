@@ -7,7 +7,7 @@ use meshdrill_checks::observe::istiod::{SyncStatus, parse_clusterz};
 use meshdrill_checks::record::Series;
 
 use super::CannotAsk;
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, PodRef, WorkloadKind, is_serving};
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, PodRef, WorkloadKind, is_serving};
 use crate::net::{Exchange, HttpClient};
 
 /// Where it listens.
@@ -71,7 +71,7 @@ pub(super) async fn is_there(cluster: &Cluster) -> bool {
 pub(super) async fn all_unsynced(cluster: &Arc<Cluster>, others: &[String]) -> Result<Vec<String>, CannotAsk> {
     let pods = cluster.list("/api/v1/pods", Some(SELECTOR)).await?;
     let mut missed = Vec::new();
-    for pod in pods.iter().filter(|pod| is_serving(pod)).map(PodRef::of) {
+    for pod in pods.iter().filter(|pod| is_serving(pod)).map(Object::pod_ref) {
         missed.extend(unsynced(&IstiodDebug::of_pod(cluster, &pod), &pod, others).await?);
     }
     Ok(missed)

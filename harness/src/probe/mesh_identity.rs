@@ -120,9 +120,9 @@ impl IdentityObserver {
         let mut missed = Vec::new();
         for (path, what) in [("/api/v1/namespaces", "namespace"), ("/api/v1/services", "Service")] {
             for object in self.cluster.list(path, Some(NETWORK)).await? {
-                let found = object["metadata"]["labels"][NETWORK].as_str().unwrap_or_default();
+                let found = object.label(NETWORK).unwrap_or_default();
                 if found != wanted {
-                    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                    let name = object.name();
                     missed.push(format!("{what} {name} is labelled with network {found}, expected {wanted}"));
                 }
             }
@@ -221,8 +221,8 @@ mod tests {
     fn proxy(image: &str, environment: &[(&str, &str)]) -> Part {
         let env: Vec<Value> = environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         let container = json!({ "name": "istio-proxy", "image": image, "env": env });
-        Part::of(&json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": { "containers": [container] } }))
-            .unwrap()
+        let pod = json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": { "containers": [container] } });
+        Part::of(&pod.into()).unwrap()
     }
 
     const TAGGED: &str = "proxyv2:1.28.3";

@@ -8,11 +8,10 @@ use futures::stream::{self, StreamExt as _};
 use meshdrill_checks::observe::envoy::{ServerInfo, parse_server_info};
 use meshdrill_checks::observe::istiod::{parse_syncz, parse_version};
 use meshdrill_checks::observe::kube::Image;
-use serde_json::Value;
 
 use super::istiod::IstiodDebug;
 use super::{CannotAsk, ProxyAdmin};
-use crate::cluster::{Cluster, PodRef};
+use crate::cluster::{Cluster, Object, PodRef};
 
 /// The most proxies that are asked one by one; an answer is 125 kB.
 const MOST_ASKED: usize = 24;
@@ -90,7 +89,7 @@ pub(super) struct Part {
 impl Part {
     /// The part that a pod is or carries. Sidecars stand among the containers or, as native sidecars, among the init
     /// containers.
-    pub(super) fn of(pod: &Value) -> Option<Self> {
+    pub(super) fn of(pod: &Object) -> Option<Self> {
         if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
             return None;
         }
@@ -108,15 +107,14 @@ impl Part {
         let facts =
             Fact::ALL.into_iter().filter_map(|fact| Some((fact, fact.variables().iter().find_map(|v| told(v))?)));
         // On an application's pod the label is the application's.
-        let labels = &pod["metadata"]["labels"];
-        let own = labels["app.kubernetes.io/part-of"] == "istio";
+        let own = pod.label("app.kubernetes.io/part-of") == Some("istio");
         let image = container["image"].as_str().unwrap_or_default().to_owned();
         Some(Self {
-            pod: PodRef::of(pod),
+            pod: pod.pod_ref(),
             what,
             version: Image::parse(&image).version().map(|version| (version.to_owned(), Source::Tag)),
             why: String::new(),
-            label: labels["app.kubernetes.io/version"].as_str().filter(|_| own).map(str::to_owned),
+            label: pod.label("app.kubernetes.io/version").filter(|_| own).map(str::to_owned),
             facts: facts.collect(),
             image,
         })
@@ -205,10 +203,10 @@ async fn server_info(cluster: &Arc<Cluster>, pod: &PodRef) -> Result<ServerInfo,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn part(pod: &Value) -> Part {
-        Part::of(pod).unwrap()
+        Part::of(&pod.clone().into()).unwrap()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::istiod::{self, IstiodDebug};
 use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
+use crate::cluster::{Cluster, Object, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 
 /// The view of a cluster's istiods.
@@ -97,7 +97,7 @@ impl SyncObserver {
         }
         let mut missed = Vec::new();
         let mut proxies = 0;
-        for pod in pods.iter().map(PodRef::of) {
+        for pod in pods.iter().map(Object::pod_ref) {
             let istiod = IstiodDebug::of_pod(&self.cluster, &pod);
             if self.spec.expect.remotes.unwrap_or(true) {
                 missed.extend(istiod::unsynced(&istiod, &pod, &self.others).await?);

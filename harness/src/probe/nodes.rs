@@ -76,7 +76,7 @@ impl NodesObserver {
         let objects = self.cluster.list("/api/v1/nodes", None).await?;
         let nodes = objects
             .iter()
-            .map(Node::read)
+            .map(|node| Node::read(node))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| CannotAsk(error.to_string()))?;
         let usable = nodes.iter().filter(|node| node.ready && node.schedulable).count();

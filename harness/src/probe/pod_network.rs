@@ -8,12 +8,12 @@ use meshdrill_checks::observe::Cidr;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, PodRef, World, pod_addresses};
+use crate::cluster::{Cluster, Object, Permission, World, pod_addresses};
 use crate::format::{ClusterChoice, MeshSpec};
 
 /// The addresses of a cluster's pods, of both IP versions.
@@ -81,7 +81,7 @@ impl PodNetworkObserver {
 }
 
 impl Declared {
-    fn judge(&self, pods: &[Value]) -> Outcome {
+    fn judge(&self, pods: &[Object]) -> Outcome {
         let key = &self.key;
         let found = self.addresses(pods);
         let declared = listed(&self.own);
@@ -138,7 +138,7 @@ impl Declared {
         self.others.iter().filter_map(clash).collect()
     }
 
-    fn addresses(&self, pods: &[Value]) -> Addresses {
+    fn addresses(&self, pods: &[Object]) -> Addresses {
         let mut found = Addresses::default();
         for pod in pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true) {
             let addresses = pod_addresses(pod);
@@ -149,7 +149,7 @@ impl Declared {
                     continue;
                 }
                 let of = self.others.iter().find(|(_, ranges)| ranges.iter().any(|range| range.holds(address)));
-                let said = format!("pod {} has {address}", PodRef::of(pod));
+                let said = format!("pod {} has {address}", pod.pod_ref());
                 if let Some((other, _)) = of {
                     found.outside.push(format!("{said}, which is in the range of {other}"));
                 } else if self.own.iter().any(|range| range.is_ipv4() == address.is_ipv4()) {
@@ -195,12 +195,14 @@ mod tests {
         Declared { key: "one".to_owned(), own: ranges(own), others: vec![("two".to_owned(), ranges(other))] }
     }
 
-    fn pod(ips: &[&str]) -> Value {
-        let ips: Vec<Value> = ips.iter().map(|ip| json!({ "ip": ip })).collect();
-        json!({ "metadata": { "name": "a", "namespace": "b" }, "status": { "podIP": ips[0]["ip"], "podIPs": ips } })
+    fn pod(ips: &[&str]) -> Object {
+        let ips: Vec<serde_json::Value> = ips.iter().map(|ip| json!({ "ip": ip })).collect();
+        Object::from(
+            json!({ "metadata": { "name": "a", "namespace": "b" }, "status": { "podIP": ips[0]["ip"], "podIPs": ips } }),
+        )
     }
 
-    fn told(declared: &Declared, pods: &[Value]) -> (Answer, String) {
+    fn told(declared: &Declared, pods: &[Object]) -> (Answer, String) {
         let outcome = declared.judge(pods);
         (outcome.answer, outcome.message)
     }

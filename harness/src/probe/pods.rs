@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::{Answer, CannotAsk, Outcome, cause};
-use crate::cluster::{Cluster, Permission, World, owner_name, select_pods};
+use crate::cluster::{Cluster, Object, Permission, World, owner_name, select_pods};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Pods.
@@ -121,7 +121,7 @@ impl Kind for Pods {
 }
 
 /// Restarts by the pod's UID.
-fn restarts(pods: &[Value]) -> Result<BTreeMap<String, u64>, CannotAsk> {
+fn restarts(pods: &[Object]) -> Result<BTreeMap<String, u64>, CannotAsk> {
     let read = pods.iter().map(|pod| Pod::read(pod).map(|pod| (pod.uid, pod.restarts)));
     read.collect::<Result<_, _>>().map_err(|error| CannotAsk(error.to_string()))
 }
@@ -138,7 +138,7 @@ impl PodsObserver {
         let objects = select_pods(&self.cluster, &spec.namespace, spec.selector.as_str()).await?;
         let pods = objects
             .iter()
-            .map(Pod::read)
+            .map(|pod| Pod::read(pod))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| CannotAsk(error.to_string()))?;
         let live: Vec<&Pod> = pods.iter().filter(|pod| !pod.terminating).collect();
@@ -214,7 +214,7 @@ impl PodsObserver {
     }
 
     /// How many pods the owners of the matching pods desire; those of the selector's Deployments if there is no pod.
-    async fn desired(&self, pods: &[Value]) -> Result<u64, CannotAsk> {
+    async fn desired(&self, pods: &[Object]) -> Result<u64, CannotAsk> {
         let mut desired = 0;
         let mut seen = Vec::new();
         for pod in pods {
@@ -253,10 +253,10 @@ impl PodsObserver {
 }
 
 /// The names of pods whose traffic the node's proxy carries (ambient mode).
-fn redirected(pods: &[Value]) -> Vec<String> {
-    let ambient = |pod: &&Value| pod["metadata"]["annotations"]["ambient.istio.io/redirection"] == "enabled";
-    let names = pods.iter().filter(ambient).filter_map(|pod| pod["metadata"]["name"].as_str());
-    names.map(str::to_owned).collect()
+fn redirected(pods: &[Object]) -> Vec<String> {
+    let ambient = |pod: &&Object| pod.annotation("ambient.istio.io/redirection") == Some("enabled");
+    let names = pods.iter().filter(ambient).map(|pod| pod.name().to_owned());
+    names.collect()
 }
 
 impl Observer for PodsObserver {

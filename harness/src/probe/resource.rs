@@ -154,7 +154,7 @@ impl ResourceObserver {
             )
             .collect();
         missed.extend(self.rivals(&object).await?);
-        let seen = json!({ "resourceVersion": object["metadata"]["resourceVersion"], "missed": missed });
+        let seen = json!({ "resourceVersion": object.resource_version(), "missed": missed });
         let message = match missed.as_slice() {
             [] => format!("{} is as declared ({} values)", spec.place(), spec.expect.values.len()),
             missed => format!("{}: {}", spec.place(), missed.join("; ")),

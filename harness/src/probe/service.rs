@@ -15,7 +15,7 @@ use super::outcome::settle;
 use super::role::{Complaint, Kind, Observer, Role};
 use super::slices::endpoints_of;
 use super::{Answer, CannotAsk, Outcome, cause};
-use crate::cluster::{AccessError, Cluster, Permission, World};
+use crate::cluster::{AccessError, Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// Services.
@@ -117,7 +117,7 @@ struct ServiceObserver {
 
 impl ServiceObserver {
     /// The Services meant.
-    async fn objects(&self) -> Result<Vec<Value>, AccessError> {
+    async fn objects(&self) -> Result<Vec<Object>, AccessError> {
         let collection = self.spec.namespace.as_ref().map_or_else(
             || "/api/v1/services".to_owned(),
             |namespace| format!("/api/v1/namespaces/{namespace}/services"),

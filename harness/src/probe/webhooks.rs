@@ -18,7 +18,7 @@ use super::outcome::settle;
 use super::role::{Kind, Observer, Role};
 use super::slices::endpoints_of;
 use super::{Answer, CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, World};
+use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::{Net, port_of};
 
@@ -129,10 +129,10 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, purpose: Purpose, configuration: &Value) {
+    fn add(&mut self, purpose: Purpose, configuration: &Object) {
         let kind = usize::from(purpose == Purpose::Validating);
         self.configurations[kind] += 1;
-        let name = configuration["metadata"]["name"].as_str().unwrap_or_default();
+        let name = configuration.name();
         // A revision that was switched off leaves webhooks that select nothing.
         let active = |hook: &&Value| hook["namespaceSelector"]["matchLabels"]["istio.io/deactivated"].is_null();
         for webhook in configuration["webhooks"].as_array().into_iter().flatten().filter(active) {
@@ -255,7 +255,7 @@ mod tests {
 
     fn found(purpose: Purpose, webhooks: &Value) -> Found {
         let mut found = Found::default();
-        found.add(purpose, &json!({ "metadata": { "name": "c" }, "webhooks": webhooks }));
+        found.add(purpose, &Object::from(json!({ "metadata": { "name": "c" }, "webhooks": webhooks })));
         found
     }
 

@@ -122,7 +122,7 @@ async fn missing_alertmanager(world: &World) -> Option<String> {
 /// Why pods of a cluster are not routable from here: none takes a connection at a port that it declares.
 pub async fn unroutable_pods(net: &Net, cluster: &Cluster) -> Option<String> {
     let pods = cluster.list("/api/v1/pods", None).await.unwrap_or_default();
-    let places: Vec<(String, u16)> = pods.iter().filter_map(listening).take(TRIED_PODS).collect();
+    let places: Vec<(String, u16)> = pods.iter().filter_map(|pod| listening(pod)).take(TRIED_PODS).collect();
     let tries = places
         .iter()
         .map(|(address, port)| async move { matches!(timeout(CONNECT, net.connect(address, *port)).await, Ok(Ok(_))) });

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Interrupts;
 use super::halt::halted;
-use crate::cluster::{AccessError, Cluster};
+use crate::cluster::{AccessError, Cluster, Object};
 use crate::probe::CannotAsk;
 
 /// How long a lease holds without being renewed.
@@ -57,7 +57,7 @@ pub(super) async fn acquire(
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error.into()),
         }
-        let Some(current) = cluster.find::<Value>(&format!("{path}/{NAME}")).await? else { continue };
+        let Some(current) = cluster.find::<Object>(&format!("{path}/{NAME}")).await? else { continue };
         let owner = current["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
         let renewed = current["spec"]["renewTime"].clone();
         let stale = match &seen {
@@ -87,7 +87,7 @@ pub(super) async fn acquire(
 
 /// Whether a run could take the lease of a cluster at once: nobody has it, or its holder has let it expire long ago.
 pub(super) async fn free(cluster: &Cluster, namespace: &str) -> Result<(), CannotAsk> {
-    let Some(lease) = cluster.find::<Value>(&format!("{}/{NAME}", path(namespace))).await? else { return Ok(()) };
+    let Some(lease) = cluster.find::<Object>(&format!("{}/{NAME}", path(namespace))).await? else { return Ok(()) };
     let owner = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
     if owner.is_empty() || expired_long_ago(&lease["spec"]["renewTime"]) {
         return Ok(());
@@ -130,7 +130,7 @@ async fn renew(cluster: Arc<Cluster>, namespace: String, holder: String, interru
 /// False if the lease is no longer ours.
 async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<bool, AccessError> {
     let path = format!("{}/{NAME}", path(namespace));
-    let Some(mut lease) = cluster.find::<Value>(&path).await? else { return Ok(false) };
+    let Some(mut lease) = cluster.find::<Object>(&path).await? else { return Ok(false) };
     if lease["spec"]["holderIdentity"] != holder {
         return Ok(false);
     }
@@ -143,7 +143,7 @@ async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<
 
 /// Who holds the lease of a cluster, if anyone does.
 pub(super) async fn holder(cluster: &Cluster, namespace: &str) -> Result<Option<String>, AccessError> {
-    let lease = cluster.find::<Value>(&format!("{}/{NAME}", path(namespace))).await?.unwrap_or_default();
+    let lease = cluster.find::<Object>(&format!("{}/{NAME}", path(namespace))).await?.unwrap_or_default();
     Ok(lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned))
 }
 
@@ -152,11 +152,11 @@ impl Held {
     pub async fn release(self) -> Result<(), AccessError> {
         self.renewal.abort();
         let path = format!("{}/{NAME}", path(&self.namespace));
-        let Some(lease) = self.cluster.find::<Value>(&path).await? else { return Ok(()) };
+        let Some(lease) = self.cluster.find::<Object>(&path).await? else { return Ok(()) };
         if lease["spec"]["holderIdentity"] != self.holder.as_str() {
             return Ok(());
         }
-        let version = json!({ "preconditions": { "resourceVersion": lease["metadata"]["resourceVersion"] } });
+        let version = json!({ "preconditions": { "resourceVersion": lease.resource_version() } });
         self.cluster.delete(&path, &version).await
     }
 }

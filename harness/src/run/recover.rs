@@ -35,12 +35,12 @@ pub struct Leftover {
 pub async fn leftovers(cluster: &Cluster, namespace: &str) -> Result<Vec<Leftover>, AccessError> {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps");
     let mut records = cluster.list(&path, Some(RUN_LABEL)).await?;
-    records.sort_by_key(|record| record["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned());
+    records.sort_by_key(|record| record.creation_time().to_owned());
     let mut found = Vec::new();
     for record in records {
         let journal = record["data"]["journal"].as_str().unwrap_or("[]");
         let entries: Vec<Entry> = serde_json::from_str(journal).map_err(|error| {
-            let name = record["metadata"]["name"].as_str().unwrap_or_default();
+            let name = record.name();
             cluster.other(format!("the record {namespace}/{name} cannot be read ({error}); it is kept"))
         })?;
         found.extend(entries.into_iter().map(|entry| Leftover {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use meshdrill_checks::observe::Cidr;
 use serde_json::Value;
 
-use crate::cluster::pod_addresses;
+use crate::cluster::{Object, pod_addresses};
 
 /// The widest range that is proposed: what a VPC and its subnets usually have.
 const WIDEST_IPV4: u32 = 16;
@@ -17,10 +17,10 @@ const WIDEST_IPV6: u32 = 56;
 
 /// The ranges in which pods of one cluster were seen: those of its nodes, and the addresses outside of them. Ranges of
 /// nodes that no pod uses are left out where pods have other addresses: a CNI with its own address management ignores them.
-pub(super) fn seen(nodes: &[Value], pods: &[Value]) -> Vec<Cidr> {
+pub(super) fn seen(nodes: &[Object], pods: &[Object]) -> Vec<Cidr> {
     let addresses: Vec<IpAddr> =
-        pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true).flat_map(pod_addresses).collect();
-    let of_nodes: Vec<Cidr> = nodes.iter().flat_map(node_ranges).collect();
+        pods.iter().filter(|pod| pod["spec"]["hostNetwork"] != true).flat_map(|pod| pod_addresses(pod)).collect();
+    let of_nodes: Vec<Cidr> = nodes.iter().flat_map(|node| node_ranges(node)).collect();
     let outside = addresses.iter().filter(|address| !of_nodes.iter().any(|range| range.holds(**address)));
     let outside: Vec<Cidr> = outside.map(|address| Cidr::host(*address)).collect();
     let used = |range: &&Cidr| outside.is_empty() || addresses.iter().any(|address| range.holds(*address));
@@ -78,8 +78,8 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn pod(ip: &str) -> Value {
-        json!({ "status": { "podIP": ip } })
+    fn pod(ip: &str) -> Object {
+        json!({ "status": { "podIP": ip } }).into()
     }
 
     #[test]
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn nodes_without_ranges_and_ranges_without_pods() {
         let cloud = json!({ "spec": { "providerID": "aws:///x" } });
-        assert_eq!(seen(&[cloud], &[pod("10.0.0.7")]), ranges(&["10.0.0.7/32"]));
-        let node = json!({ "spec": { "podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"] } });
+        assert_eq!(seen(&[cloud.into()], &[pod("10.0.0.7")]), ranges(&["10.0.0.7/32"]));
+        let node = Object::from(json!({ "spec": { "podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"] } }));
         assert_eq!(seen(std::slice::from_ref(&node), &[pod("10.244.0.3")]), ranges(&["10.244.0.0/24"]));
         assert_eq!(seen(std::slice::from_ref(&node), &[pod("192.168.7.3")]), ranges(&["192.168.7.3/32"]));
         assert_eq!(seen(&[node], &[]), ranges(&["10.244.0.0/24"]));
@@ -112,6 +112,6 @@ mod tests {
     #[test]
     fn pods_on_the_network_of_their_node_do_not_count() {
         let host = json!({ "spec": { "hostNetwork": true }, "status": { "podIP": "172.16.0.1" } });
-        assert_eq!(seen(&[], &[host]), Vec::new());
+        assert_eq!(seen(&[], &[host.into()]), Vec::new());
     }
 }

@@ -7,7 +7,7 @@ use meshdrill_checks::observe::kube::Image;
 use serde_json::Value;
 
 use super::pod_ranges;
-use crate::cluster::{AccessError, Cluster, discover_alertmanager};
+use crate::cluster::{AccessError, Cluster, Object, discover_alertmanager};
 use crate::net::Net;
 use crate::run::unroutable_pods;
 use crate::spec::DEFAULT_VARS;
@@ -44,7 +44,7 @@ pub(super) struct Survey {
 impl Survey {
     /// Looks at a cluster. Only its identity, version and nodes must be readable; what else may not be read is left out.
     pub(super) async fn of(cluster: &Cluster) -> Result<Self, AccessError> {
-        let system: Value = cluster.get("/api/v1/namespaces/kube-system").await?;
+        let system: Object = cluster.get("/api/v1/namespaces/kube-system").await?;
         let version: Value = cluster.get("/version").await?;
         let nodes = cluster.list("/api/v1/nodes", None).await?;
         let list = async |path: &str, selector: Option<&str>| cluster.list(path, selector).await.unwrap_or_default();
@@ -52,19 +52,19 @@ impl Survey {
         let istiods = list("/api/v1/pods", Some("app=istiod")).await;
         let proxies = list("/api/v1/pods", Some("istio=ingressgateway")).await;
         let gateways = list("/api/v1/services", Some(NETWORK)).await;
-        let istio_system: Value = cluster.get("/api/v1/namespaces/istio-system").await.unwrap_or_default();
+        let istio_system: Object = cluster.get("/api/v1/namespaces/istio-system").await.unwrap_or_default();
         let image = istiods.iter().find_map(|pod| pod["spec"]["containers"][0]["image"].as_str());
-        let provider = |node: &Value| {
+        let provider = |node: &Object| {
             node["spec"]["providerID"].as_str().is_some_and(|id| id.starts_with("ocid1.") || id.starts_with("oci://"))
         };
-        let is_enforcing = |pod: &Value| {
-            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let is_enforcing = |pod: &Object| {
+            let name = pod.name();
             ENFORCING.iter().any(|agent| name.contains(agent))
         };
         Ok(Self {
             key: cluster.key.clone(),
             context: cluster.spec.context.clone(),
-            uid: system["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            uid: system.uid().to_owned(),
             nodes: nodes.len(),
             region: nodes.first().and_then(|node| label(node, "topology.kubernetes.io/region")),
             kubernetes: version["gitVersion"].as_str().map(str::to_owned),
@@ -84,12 +84,12 @@ impl Survey {
 
 const NETWORK: &str = "topology.istio.io/network";
 
-fn label(object: &Value, key: &str) -> Option<String> {
-    object["metadata"]["labels"][key].as_str().map(str::to_owned)
+fn label(object: &Object, key: &str) -> Option<String> {
+    object.label(key).map(str::to_owned)
 }
 
 /// The value of an environment variable of the first container that has it.
-fn env(pods: &[Value], name: &str) -> Option<String> {
+fn env(pods: &[Object], name: &str) -> Option<String> {
     let containers = pods.iter().flat_map(|pod| pod["spec"]["containers"].as_array().into_iter().flatten());
     let variables = containers.flat_map(|container| container["env"].as_array().into_iter().flatten());
     variables.filter(|one| one["name"] == name).find_map(|one| one["value"].as_str().map(str::to_owned))
@@ -115,15 +115,13 @@ async fn vars(cluster: &Cluster) -> BTreeMap<&'static str, String> {
     for (selector, [namespace, name, by]) in parts {
         let deployments = cluster.list("/apis/apps/v1/deployments", Some(selector)).await.unwrap_or_default();
         let Some(object) = deployments.first() else { continue };
-        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
         let app = object["spec"]["selector"]["matchLabels"]["app"].as_str();
         let selector = app.map_or_else(|| selector.to_owned(), |app| format!("app={app}"));
-        found.extend([(namespace, text("namespace")), (name, text("name")), (by, selector)]);
+        found.extend([(namespace, object.namespace().to_owned()), (name, object.name().to_owned()), (by, selector)]);
     }
     let services = cluster.list("/api/v1/services", None).await.unwrap_or_default();
     let namespace_of = |name: &str| {
-        let service = services.iter().find(|service| service["metadata"]["name"] == name)?;
-        service["metadata"]["namespace"].as_str().map(str::to_owned)
+        services.iter().find(|service| service.name() == name).map(|service| service.namespace().to_owned())
     };
     if let Some(namespace) = namespace_of("prometheus") {
         found.insert("monitoringNamespace", namespace);

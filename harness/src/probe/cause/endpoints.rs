@@ -13,7 +13,7 @@ use super::ports::of_names;
 use super::service::{find, of_found_service};
 use super::{DESTINATION_RULES, objects, within};
 use crate::cluster::{
-    Cluster, PodRef, World, advertised_port, east_west_services, is_serving, label_selector, select_pods,
+    Cluster, Object, World, advertised_port, east_west_services, is_serving, label_selector, select_pods,
 };
 use crate::probe::istiod;
 
@@ -31,7 +31,7 @@ pub(in crate::probe) async fn of_endpoints(
     let Some((namespace, name)) = service_of(host) else { return Vec::new() };
     let mut causes = Vec::new();
     let rules = objects(at, DESTINATION_RULES, None).await;
-    let rules: Option<Vec<&Value>> =
+    let rules: Option<Vec<&Object>> =
         rules.as_ref().map(|rules| rules.iter().filter(|rule| rule_host(rule) == host).collect());
     // Where the control plane is elsewhere, so are the rules.
     let defined = if istiod::is_there(at).await { rules.as_deref().map(subset_labels) } else { None };
@@ -108,21 +108,21 @@ pub(super) async fn between(
 }
 
 /// That rules turn mutual TLS to a host off, if so: what is sent in plain text does not reach another network.
-fn plain(cluster: &Cluster, rules: &[&Value]) -> Vec<String> {
+fn plain(cluster: &Cluster, rules: &[&Object]) -> Vec<String> {
     let of = rules.iter().filter(|rule| turns_tls_off(rule));
-    of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", PodRef::of(rule), cluster.key))
+    of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", rule.pod_ref(), cluster.key))
         .collect()
 }
 
 /// The same of a policy for what a namespace accepts.
 async fn accepting_plain(cluster: &Cluster, namespace: &str) -> Option<String> {
     let all = objects(cluster, "/apis/security.istio.io/v1/peerauthentications", None).await?;
-    let policy = PodRef::of(accepts_plain(&all, namespace, istiod::NAMESPACE)?);
+    let policy = accepts_plain(&all, namespace, istiod::NAMESPACE)?.pod_ref();
     Some(format!("PeerAuthentication {policy} in {} turns mutual TLS off, {NEEDED}", cluster.key))
 }
 
 /// The subsets that `DestinationRules` define, with their labels.
-fn subset_labels(rules: &[&Value]) -> Vec<(String, String)> {
+fn subset_labels(rules: &[&Object]) -> Vec<(String, String)> {
     let subsets = rules.iter().flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
     let name = |subset: &Value| subset["name"].as_str().unwrap_or_default().to_owned();
     subsets.map(|subset| (name(subset), label_selector(&subset["labels"]))).collect()

@@ -2,10 +2,9 @@
 
 use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::{Pod, Service};
-use serde_json::Value;
 
 use super::{objects, some};
-use crate::cluster::{Cluster, label_selector, select_pods};
+use crate::cluster::{Cluster, Object, label_selector, select_pods};
 use crate::probe::istiod;
 
 /// Whether a gateway is configured at all.
@@ -18,7 +17,7 @@ pub(super) enum Configured {
 
 /// What configures the pods of a gateway's Service at a port. Nothing where that cannot be told, as of gateways that are not, or
 /// may not be, configured by `Gateway`s of their own cluster.
-pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: u16) -> Option<Configured> {
+pub(super) async fn of_gateway(cluster: &Cluster, service: &Object, port: u16) -> Option<Configured> {
     let read = Service::read(service).ok()?;
     if read.labels.contains_key("gateway.networking.k8s.io/gateway-name") {
         return None;
@@ -27,7 +26,7 @@ pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: u16) ->
     let pods = select_pods(cluster, &read.namespace, &label_selector(&service["spec"]["selector"])).await.ok()?;
     let labels = pods.iter().find_map(|pod| Some(Pod::read(pod).ok()?.labels))?;
     let all = objects(cluster, "/apis/networking.istio.io/v1/gateways", None).await?;
-    let all: Vec<Gateway> = all.iter().map(Gateway::read).collect();
+    let all: Vec<Gateway> = all.iter().map(|gateway| Gateway::read(gateway)).collect();
     let (own, others): (Vec<Gateway>, Vec<Gateway>) = all.into_iter().partition(|gateway| gateway.selects(&labels));
     if own.is_empty() {
         if is_configured_otherwise(cluster).await {
@@ -59,7 +58,7 @@ pub(super) async fn of_gateway(cluster: &Cluster, service: &Value, port: u16) ->
 pub(super) async fn is_configured_otherwise(cluster: &Cluster) -> bool {
     let ingresses = objects(cluster, "/apis/networking.k8s.io/v1/ingresses", None).await;
     let attached = objects(cluster, "/apis/gateway.networking.k8s.io/v1/gateways", None).await;
-    let has_addresses = |gateway: &Value| gateway["spec"]["addresses"].as_array().is_some_and(|all| !all.is_empty());
+    let has_addresses = |gateway: &Object| gateway["spec"]["addresses"].as_array().is_some_and(|all| !all.is_empty());
     !istiod::is_there(cluster).await
         || ingresses.is_some_and(|all| !all.is_empty())
         || attached.is_some_and(|all| all.iter().any(has_addresses))

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use meshdrill_checks::observe::routing::destinations;
-use serde_json::Value;
+
+use crate::cluster::Object;
 
 /// The full names of the hosts that some `VirtualServices` send requests to.
-pub(super) fn hosts_of(routes: &[&Value]) -> BTreeSet<String> {
+pub(super) fn hosts_of(routes: &[&Object]) -> BTreeSet<String> {
     routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
 }

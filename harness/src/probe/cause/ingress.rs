@@ -6,18 +6,17 @@ use std::sync::Arc;
 use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::Service;
 use meshdrill_checks::observe::routing::{is_for_host, may_route};
-use serde_json::Value;
 
 use super::gateway::{Configured, is_configured_otherwise, of_gateway};
 use super::routes::of_routes;
 use super::service::of_found_service;
 use super::{Asked, objects, some};
-use crate::cluster::{Cluster, VIRTUAL_SERVICES, World, ingress_services};
+use crate::cluster::{Cluster, Object, VIRTUAL_SERVICES, World, ingress_services};
 
 /// Why the ingress gateways that have the asked address do not answer as expected.
 pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &Asked) -> Vec<String> {
     let Ok(services) = ingress_services(cluster).await else { return Vec::new() };
-    let has_address = |service: &&Value| {
+    let has_address = |service: &&Object| {
         let read = Service::read(service);
         read.is_ok_and(|read| read.load_balancer.iter().any(|address| address.as_str() == asked.address))
     };
@@ -33,7 +32,7 @@ pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &As
 }
 
 /// What the configuration of a gateway with pods lacks.
-async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Value, asked: &Asked) -> Option<Vec<String>> {
+async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Object, asked: &Asked) -> Option<Vec<String>> {
     let gateways = match of_gateway(cluster, service, asked.port).await? {
         Configured::By(gateways) => gateways,
         Configured::Not(causes) => return Some(causes),
@@ -55,9 +54,9 @@ async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Value, aske
 fn bound<'a>(
     cluster: &Cluster,
     mut gateways: Vec<Gateway>,
-    routes: &'a [Value],
+    routes: &'a [Object],
     asked: &Asked,
-) -> Result<Vec<&'a Value>, String> {
+) -> Result<Vec<&'a Object>, String> {
     let names = |gateways: &[Gateway]| some(&gateways.iter().map(Gateway::to_string).collect::<Vec<_>>());
     let Asked { host, port, path, .. } = asked;
     let all = names(&gateways);
@@ -67,8 +66,8 @@ fn bound<'a>(
     }
     let none = format!("no VirtualService in {}", cluster.key);
     let to = format!("bound to {}", names(&gateways));
-    let is_bound = |route: &&Value| gateways.iter().any(|gateway| gateway.is_bound(route));
-    let mut bound: Vec<&Value> = routes.iter().filter(is_bound).collect();
+    let is_bound = |route: &&Object| gateways.iter().any(|gateway| gateway.is_bound(route));
+    let mut bound: Vec<&Object> = routes.iter().filter(is_bound).collect();
     if bound.is_empty() {
         return Err(format!("{none} is {to}"));
     }

@@ -17,13 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use serde_json::Value;
 use tokio::time::timeout;
 
 pub(super) use self::endpoints::of_endpoints;
 pub(super) use self::pods::of_pods;
 pub(super) use self::service::behind;
-use crate::cluster::{Cluster, ForwardTarget, World};
+use crate::cluster::{Cluster, ForwardTarget, Object, World};
 
 const DESTINATION_RULES: &str = "/apis/networking.istio.io/v1/destinationrules";
 
@@ -76,7 +75,7 @@ fn within<'a>(work: impl Future<Output = Vec<String>> + Send + 'a) -> BoxFuture<
 }
 
 /// The objects of a collection; none if they may not be read or there is no such kind.
-async fn objects(cluster: &Cluster, path: &str, selector: Option<&str>) -> Option<Vec<Value>> {
+async fn objects(cluster: &Cluster, path: &str, selector: Option<&str>) -> Option<Vec<Object>> {
     cluster.list(path, selector).await.ok()
 }
 

@@ -1,10 +1,9 @@
 //! What keeps pods from being ready, or from being there at all.
 
 use meshdrill_checks::observe::kube::Pod;
-use serde_json::Value;
 
 use super::{SHOWN, objects};
-use crate::cluster::{Cluster, label_selector, select_pods};
+use crate::cluster::{Cluster, Object, label_selector, select_pods};
 
 /// What keeps the pods that a selector matches from being ready; that there are none, and why, if so.
 pub(in crate::probe) async fn of_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {
@@ -15,7 +14,7 @@ pub(in crate::probe) async fn of_pods(cluster: &Cluster, namespace: &str, select
 }
 
 /// The same where the pods are known already.
-pub(super) async fn of_found(cluster: &Cluster, namespace: &str, selector: &str, found: &[Value]) -> Vec<String> {
+pub(super) async fn of_found(cluster: &Cluster, namespace: &str, selector: &str, found: &[Object]) -> Vec<String> {
     let pods: Vec<Pod> = found.iter().filter_map(|pod| Pod::read(pod).ok()).collect();
     let kept = pods.iter().filter(|pod| !pod.terminating).filter_map(|pod| {
         let why = pod.hindrance()?;
@@ -35,7 +34,7 @@ async fn uncreated(cluster: &Cluster, namespace: &str, selector: &str) -> Option
     let refused = sets.iter().find_map(|set| {
         let conditions = set["status"]["conditions"].as_array()?;
         let failure = conditions.iter().find(|one| one["type"] == "ReplicaFailure" && one["status"] == "True")?;
-        Some((set["metadata"]["name"].as_str()?, failure["message"].as_str()?))
+        Some((set.name(), failure["message"].as_str()?))
     });
     if let Some((name, message)) = refused {
         return Some(format!("ReplicaSet {namespace}/{name} in {} cannot make its pods: {message}", cluster.key));
@@ -47,6 +46,6 @@ async fn uncreated(cluster: &Cluster, namespace: &str, selector: &str) -> Option
         let labels = label_selector(&one["spec"]["template"]["metadata"]["labels"]);
         one["spec"]["replicas"] == 0 && wanted.iter().all(|label| labels.split(',').any(|own| own == *label))
     });
-    let name = scaled?["metadata"]["name"].as_str()?;
+    let name = scaled?.name();
     Some(format!("Deployment {namespace}/{name} in {} is scaled to 0", cluster.key))
 }

@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use super::service::find;
 use super::{SHOWN, objects};
-use crate::cluster::{Cluster, PodRef};
+use crate::cluster::{Cluster, Object};
 
 /// Ports that proxies serve in their pods whether or not these declare them.
 const OF_PROXIES: Range<u64> = 15_000..15_100;
 
 /// What is wrong with the ports of the Services of these namespaces, and with those that routes name.
-pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<String>) -> Vec<String> {
+pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
     let found = namespaces.iter().map(|namespace| async move {
         let of = |kind: &str| format!("/api/v1/namespaces/{namespace}/{kind}");
         let (services, pods) = (of("services"), of("pods"));
@@ -35,7 +35,8 @@ pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Value], namespaces: &
 /// That a Service calls a port otherwise in one cluster than in another: proxies know the endpoints of other clusters by that name.
 pub(super) async fn of_names(at: &Cluster, other: &Cluster, namespace: &str, name: &str) -> Option<String> {
     let (here, there) = tokio::join!(find(at, namespace, name), find(other, namespace, name));
-    let (here, there) = (Service::read(&here.ok()?).ok()?, Service::read(&there.ok()?).ok()?);
+    let (here, there) = (here.ok()?, there.ok()?);
+    let (here, there) = (Service::read(&here).ok()?, Service::read(&there).ok()?);
     let differs = |port: &Port| {
         there.port(port.port).filter(|other| other.name != port.name).map(|other| (port.clone(), other.clone()))
     };
@@ -47,7 +48,7 @@ pub(super) async fn of_names(at: &Cluster, other: &Cluster, namespace: &str, nam
 }
 
 /// What does not fit about the ports of one Service.
-fn misfit(service: &Service, routes: &[&Value], pods: &[Value]) -> Vec<String> {
+fn misfit(service: &Service, routes: &[&Object], pods: &[Object]) -> Vec<String> {
     if service.kind == "ExternalName" {
         return Vec::new();
     }
@@ -58,24 +59,24 @@ fn misfit(service: &Service, routes: &[&Value], pods: &[Value]) -> Vec<String> {
 }
 
 /// Routes to ports that a Service does not have.
-fn unknown(service: &Service, routes: &[&Value]) -> Vec<String> {
+fn unknown(service: &Service, routes: &[&Object]) -> Vec<String> {
     let Service { namespace, name, .. } = service;
     let own = configured_host(name, namespace);
     let named = routes.iter().flat_map(|route| named_ports(route).into_iter().map(move |to| (route, to)));
     let wrong = named.filter(|(_, (host, port))| *host == own && service.port(*port).is_none());
     let told = wrong.map(|(route, (_, port))| {
-        let route = PodRef::of(route);
+        let route = route.pod_ref();
         format!("VirtualService {route} leads to port {port} of Service {namespace}/{name}, which has no such port")
     });
     told.collect()
 }
 
 /// That no port of a Service is one for which HTTP routes count, though sidecars have such routes for it.
-fn opaque(service: &Service, routes: &[&Value]) -> Option<String> {
+fn opaque(service: &Service, routes: &[&Object]) -> Option<String> {
     let Service { namespace, name, .. } = service;
     let own = configured_host(name, namespace);
-    let counts = |route: &&&Value| is_for_sidecars(route) && has_routes(route, "http") && hosts(route).contains(&own);
-    let route = PodRef::of(routes.iter().find(counts)?);
+    let counts = |route: &&&Object| is_for_sidecars(route) && has_routes(route, "http") && hosts(route).contains(&own);
+    let route = routes.iter().find(counts)?.pod_ref();
     let ports = service.ports.iter().filter(|port| port.protocol == "TCP");
     let declared: Vec<String> =
         ports.map(|port| Some(format!("port {} as {}", port.port, port.opaque()?))).collect::<Option<_>>()?;
@@ -87,13 +88,13 @@ fn opaque(service: &Service, routes: &[&Value]) -> Option<String> {
 
 /// Ports that lead to one that no container of the pods declares: certainly wrong of a name, and of a number where the pods
 /// declare some ports and none of these is led to.
-fn undeclared(service: &Service, pods: &[Value]) -> Vec<String> {
+fn undeclared(service: &Service, pods: &[Object]) -> Vec<String> {
     let Service { namespace, name, selector, .. } = service;
-    let selected = |pod: &&Value| {
-        let labels = &pod["metadata"]["labels"];
+    let selected = |pod: &&Object| {
+        let labels = &pod.labels();
         !selector.is_empty() && selector.iter().all(|(key, value)| labels[key] == value.as_str())
     };
-    let pods: Vec<&Value> = pods.iter().filter(selected).collect();
+    let pods: Vec<&Object> = pods.iter().filter(selected).collect();
     let of = |kind: &'static str| pods.iter().flat_map(move |pod| pod["spec"][kind].as_array().into_iter().flatten());
     let sidecars = of("initContainers").filter(|container| container["restartPolicy"] == "Always");
     let containers: Vec<&Value> = of("containers").chain(sidecars).collect();
@@ -133,14 +134,15 @@ mod tests {
         .unwrap()
     }
 
-    fn pods(ports: &Value) -> Vec<Value> {
+    fn pods(ports: &Value) -> [Object; 2] {
         let proxy = json!({ "name": "istio-proxy", "restartPolicy": "Always", "ports": [{ "containerPort": 15090, "name": "http-envoy-prom" }] });
-        vec![
+        [
             json!({ "metadata": { "labels": { "app": "cart", "version": "v1" } },
                 "spec": { "initContainers": [proxy], "containers": [{ "name": "cart", "ports": ports }] } }),
             json!({ "metadata": { "labels": { "app": "other" } },
                 "spec": { "containers": [{ "name": "other", "ports": [{ "containerPort": 9999 }] }] } }),
         ]
+        .map(Object::from)
     }
 
     #[test]
@@ -163,6 +165,7 @@ mod tests {
     fn http_routes_count_at_some_ports_only() {
         let route = json!({ "metadata": { "namespace": "shop", "name": "split" },
             "spec": { "hosts": ["cart"], "http": [{ "route": [{ "destination": { "host": "cart", "port": { "number": 81 } } }] }] } });
+        let route = Object::from(route);
         let told = |ports: Value| opaque(&service(&ports), &[&route]);
         let tcp = json!({ "name": "tcp-cart", "port": 80 });
         assert_eq!(
@@ -173,7 +176,7 @@ mod tests {
         assert_eq!(told(json!([])), None);
         let streams =
             json!({ "metadata": { "namespace": "shop", "name": "tcp" }, "spec": { "hosts": ["cart"], "http": [] } });
-        assert_eq!(opaque(&service(&json!([tcp])), &[&streams]), None);
+        assert_eq!(opaque(&service(&json!([tcp])), &[&streams.into()]), None);
         assert_eq!(
             unknown(&service(&json!([tcp])), &[&route]),
             ["VirtualService shop/split leads to port 81 of Service shop/cart, which has no such port"]

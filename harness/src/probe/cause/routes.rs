@@ -15,7 +15,7 @@ use super::ports::of_ports;
 use super::service::{is_served, of_service};
 use super::split::{of_division, of_ways};
 use super::{Asked, DESTINATION_RULES, objects, of_pods, within};
-use crate::cluster::{Cluster, PodRef, VIRTUAL_SERVICES, World};
+use crate::cluster::{Cluster, Object, VIRTUAL_SERVICES, World};
 use crate::probe::istiod;
 
 /// The status of a proxy that a policy tells to let nobody pass.
@@ -32,15 +32,15 @@ pub(super) async fn of_inside(world: &World, cluster: &Arc<Cluster>, namespace: 
 pub(super) async fn of_routes(
     world: &World,
     cluster: &Arc<Cluster>,
-    all: &[Value],
-    bound: &[&Value],
+    all: &[Object],
+    bound: &[&Object],
     mut namespaces: BTreeSet<String>,
     asked: &Asked,
 ) -> Vec<String> {
     let direct = hosts_of(bound);
     namespaces.extend(direct.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
-    let is_near = |route: &&Value| namespaces.contains(&PodRef::of(route).namespace) || bound.contains(route);
-    let near: Vec<&Value> = all.iter().filter(is_near).collect();
+    let is_near = |route: &&Object| namespaces.contains(&route.pod_ref().namespace) || bound.contains(route);
+    let near: Vec<&Object> = all.iter().filter(is_near).collect();
     let others = world.others(&cluster.key);
     let others = others.iter().map(|other| within(of_other(world, other, &namespaces, asked)));
     let pods = async {
@@ -49,7 +49,7 @@ pub(super) async fn of_routes(
     };
     let ports = async {
         // Where the control plane is elsewhere, so are the routes that count.
-        let counted: &[&Value] = if istiod::is_there(cluster).await { &near } else { &[] };
+        let counted: &[&Object] = if istiod::is_there(cluster).await { &near } else { &[] };
         of_ports(cluster, counted, &namespaces).await
     };
     let (written, services, pods, denied, ways, ports, others, divided) = tokio::join!(
@@ -75,7 +75,7 @@ async fn of_other(world: &World, key: &str, namespaces: &BTreeSet<String>, asked
         return Vec::new();
     }
     let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
-    let near: Vec<&Value> = all.iter().filter(|route| namespaces.contains(&PodRef::of(route).namespace)).collect();
+    let near: Vec<&Object> = all.iter().filter(|route| namespaces.contains(&route.pod_ref().namespace)).collect();
     let (written, denied, ports) = tokio::join!(
         written(cluster, &near, namespaces),
         denied(cluster, namespaces, asked),
@@ -85,17 +85,17 @@ async fn of_other(world: &World, key: &str, namespaces: &BTreeSet<String>, asked
 }
 
 /// What the routes, and the rules of their namespaces, say themselves.
-async fn written(cluster: &Cluster, routes: &[&Value], namespaces: &BTreeSet<String>) -> Vec<String> {
-    let told = |what: &str, of: &Value| format!("{what} {} in {}", PodRef::of(of), cluster.key);
+async fn written(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
+    let told = |what: &str, of: &Object| format!("{what} {} in {}", of.pod_ref(), cluster.key);
     let faulty = routes.iter().filter(|route| injects_faults(route));
     let mut causes: Vec<String> = faulty.map(|route| told("VirtualService", route) + " injects faults").collect();
     let filters = objects(cluster, "/apis/networking.istio.io/v1alpha3/envoyfilters", None).await.unwrap_or_default();
-    let near = filters.iter().filter(|filter| namespaces.contains(&PodRef::of(filter).namespace));
+    let near = filters.iter().filter(|filter| namespaces.contains(&filter.pod_ref().namespace));
     causes.extend(near.filter_map(|filter| {
         Some(told("EnvoyFilter", filter) + &format!(" adds {} to proxies", intervening(&filter["spec"])?))
     }));
     let Some(rules) = objects(cluster, DESTINATION_RULES, None).await else { return causes };
-    let near = rules.iter().filter(|rule| namespaces.contains(&PodRef::of(rule).namespace));
+    let near = rules.iter().filter(|rule| namespaces.contains(&rule.pod_ref().namespace));
     causes.extend(near.filter(|rule| turns_tls_off(rule)).map(|rule| {
         let host = rule["spec"]["host"].as_str().unwrap_or_default();
         told("DestinationRule", rule) + &format!(" turns mutual TLS to {host} off")
@@ -129,7 +129,7 @@ async fn unserved(
     world: &World,
     cluster: &Cluster,
     direct: &BTreeSet<String>,
-    routes: &[&Value],
+    routes: &[&Object],
     namespaces: &BTreeSet<String>,
 ) -> Vec<String> {
     let mut served = BTreeMap::new();
@@ -162,7 +162,7 @@ async fn is_served_elsewhere(world: &World, cluster: &Cluster, namespace: &str, 
 }
 
 /// Whether a `DestinationRule` defines a subset of a host.
-fn defines(rule: &Value, host: &str, subset: &str) -> bool {
+fn defines(rule: &Object, host: &str, subset: &str) -> bool {
     let subsets = rule["spec"]["subsets"].as_array();
     rule_host(rule) == host && subsets.into_iter().flatten().any(|one| one["name"] == subset)
 }
@@ -172,7 +172,7 @@ async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, boo
     let services = objects(cluster, &format!("/api/v1/namespaces/{namespace}/services"), None).await?;
     let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
     let slices = objects(cluster, &slices, None).await?;
-    let names = services.iter().map(|service| PodRef::of(service).name);
+    let names = services.iter().map(|service| service.pod_ref().name);
     let ready = |name: String| {
         let ready = Endpoints::read(&slices, &name).is_ok_and(|endpoints| endpoints.ready() > 0);
         (name, ready)
@@ -188,12 +188,11 @@ async fn denied(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked)
     let path = "/apis/security.istio.io/v1/authorizationpolicies";
     let all = objects(cluster, path, None).await.unwrap_or_default();
     let near = all.iter().filter(|policy| {
-        let own = PodRef::of(policy).namespace;
-        let counts = policy["spec"]["action"] != "AUDIT"
-            && policy["metadata"]["annotations"]["istio.io/dry-run"].as_str() != Some("true");
+        let own = policy.pod_ref().namespace;
+        let counts = policy["spec"]["action"] != "AUDIT" && policy.annotation("istio.io/dry-run") != Some("true");
         counts && (namespaces.contains(&own) || own == istiod::NAMESPACE)
     });
-    near.map(|policy| format!("AuthorizationPolicy {} in {} may deny it", PodRef::of(policy), cluster.key)).collect()
+    near.map(|policy| format!("AuthorizationPolicy {} in {} may deny it", policy.pod_ref(), cluster.key)).collect()
 }
 
 #[cfg(test)]

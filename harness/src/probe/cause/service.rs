@@ -1,14 +1,12 @@
 //! Why nothing answers behind a Service.
 
-use serde_json::Value;
-
 use super::pods::of_found;
-use crate::cluster::{Cluster, PodRef, label_selector, select_pods};
+use crate::cluster::{Cluster, Object, PodRef, label_selector, select_pods};
 use crate::probe::slices::endpoints_of;
 
 /// A Service; the cause if there is none, and null if it may not be read.
-pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Value, String> {
-    match cluster.get::<Value>(&format!("/api/v1/namespaces/{namespace}/services/{name}")).await {
+pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Object, String> {
+    match cluster.get::<Object>(&format!("/api/v1/namespaces/{namespace}/services/{name}")).await {
         Err(error) if error.is_not_found() => {
             Err(format!("Service {namespace}/{name} in {} does not exist", cluster.key))
         }
@@ -31,11 +29,11 @@ pub(super) async fn of_service(cluster: &Cluster, namespace: &str, name: &str) -
 }
 
 /// The same where the Service is known already.
-pub(super) async fn of_found_service(cluster: &Cluster, service: &Value) -> Vec<String> {
+pub(super) async fn of_found_service(cluster: &Cluster, service: &Object) -> Vec<String> {
     if service.is_null() || service["spec"]["type"] == "ExternalName" {
         return Vec::new();
     }
-    let of = PodRef::of(service);
+    let of = service.pod_ref();
     let endpoints = endpoints_of(cluster, &of.namespace, &of.name).await;
     if !endpoints.is_ok_and(|endpoints| endpoints.unwrap_or_default().ready() == 0) {
         return Vec::new();
@@ -46,8 +44,8 @@ pub(super) async fn of_found_service(cluster: &Cluster, service: &Value) -> Vec<
 }
 
 /// Why no pod of a Service is ready: that it selects none, or what keeps them. Nothing of one whose endpoints somebody else sets.
-pub(in crate::probe) async fn behind(cluster: &Cluster, service: &Value) -> Vec<String> {
-    let PodRef { namespace, name, .. } = PodRef::of(service);
+pub(in crate::probe) async fn behind(cluster: &Cluster, service: &Object) -> Vec<String> {
+    let PodRef { namespace, name, .. } = service.pod_ref();
     let selector = label_selector(&service["spec"]["selector"]);
     if selector.is_empty() {
         return Vec::new();

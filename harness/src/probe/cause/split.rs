@@ -13,13 +13,13 @@ use super::hosts::hosts_of;
 use super::ports::of_names;
 use super::service::is_served;
 use super::{Asked, DESTINATION_RULES, objects, within};
-use crate::cluster::{Cluster, PodRef, World};
+use crate::cluster::{Cluster, Object, World};
 use crate::probe::istiod;
 
 /// What the routes, and the rules for their hosts and of their namespaces, say of who is to answer.
 pub(super) async fn of_division(
     cluster: &Cluster,
-    routes: &[&Value],
+    routes: &[&Object],
     namespaces: &BTreeSet<String>,
     asked: &Asked,
 ) -> Vec<String> {
@@ -27,14 +27,14 @@ pub(super) async fn of_division(
         return Vec::new();
     }
     let hosts = hosts_of(routes);
-    let near = |rule: &&Value| hosts.contains(&rule_host(rule)) || namespaces.contains(&PodRef::of(rule).namespace);
+    let near = |rule: &&Object| hosts.contains(&rule_host(rule)) || namespaces.contains(&rule.pod_ref().namespace);
     let rules = objects(cluster, DESTINATION_RULES, None).await.unwrap_or_default();
     let balanced = rules.iter().filter(near).flat_map(|rule| balanced(&cluster.key, rule));
     routes.iter().flat_map(|route| weighed(&cluster.key, route)).chain(balanced).collect()
 }
 
 /// What is in the way to what other clusters serve of the hosts that routes lead to.
-pub(super) async fn of_ways(world: &World, at: &Arc<Cluster>, routes: &[&Value], asked: &Asked) -> Vec<String> {
+pub(super) async fn of_ways(world: &World, at: &Arc<Cluster>, routes: &[&Object], asked: &Asked) -> Vec<String> {
     if !asked.divided {
         return Vec::new();
     }
@@ -61,7 +61,7 @@ async fn of_way(world: &World, at: &Arc<Cluster>, other: &str, hosts: &BTreeSet<
 }
 
 /// The weights of a route.
-fn weighed(cluster: &str, route: &Value) -> Vec<String> {
+fn weighed(cluster: &str, route: &Object) -> Vec<String> {
     if !is_for_sidecars(route) && bound_gateways(route).is_empty() {
         return Vec::new();
     }
@@ -70,7 +70,7 @@ fn weighed(cluster: &str, route: &Value) -> Vec<String> {
         None => format!("{host} {weight}"),
     };
     let told = divisions(route).into_iter().map(|Division { parts, matches }| {
-        let (of, some) = (PodRef::of(route), if matches { "some requests" } else { "requests" });
+        let (of, some) = (route.pod_ref(), if matches { "some requests" } else { "requests" });
         let parts = parts.into_iter().map(part).collect::<Vec<_>>().join(", ");
         format!("VirtualService {of} in {cluster} says to divide {some} so: {parts}")
     });
@@ -78,13 +78,13 @@ fn weighed(cluster: &str, route: &Value) -> Vec<String> {
 }
 
 /// What a rule says of which endpoints are preferred.
-fn balanced(cluster: &str, rule: &Value) -> Vec<String> {
+fn balanced(cluster: &str, rule: &Object) -> Vec<String> {
     let subsets = rule["spec"]["subsets"].as_array().into_iter().flatten();
     let own = subsets.map(|subset| (subset["name"].as_str().unwrap_or_default(), &subset["trafficPolicy"]));
     let policies = iter::once(("", &rule["spec"]["trafficPolicy"])).chain(own);
     let told = policies.flat_map(|(subset, policy)| {
         let of = if subset.is_empty() { String::new() } else { format!(" of subset {subset}") };
-        let rule = format!("DestinationRule {} in {cluster}", PodRef::of(rule));
+        let rule = format!("DestinationRule {} in {cluster}", rule.pod_ref());
         let hashed = policy["loadBalancer"]["consistentHash"].is_object();
         let hashed = hashed.then(|| format!("{rule} binds like requests{of} to one endpoint (consistentHash)"));
         let near =
@@ -122,9 +122,11 @@ mod tests {
     fn routes_say_who_answers_how_much() {
         let to = |subset: &str, weight: u32| json!({ "destination": { "host": "cart", "subset": subset }, "weight": weight });
         let route = |gateways: &[&str]| {
-            json!({ "metadata": { "namespace": "shop", "name": "split" }, "spec": { "gateways": gateways, "http": [
+            Object::from(
+                json!({ "metadata": { "namespace": "shop", "name": "split" }, "spec": { "gateways": gateways, "http": [
                 { "match": [{ "headers": {} }], "route": [to("v2", 0)] }, { "route": [to("v1", 90), to("v2", 10)] }
-            ] } })
+            ] } }),
+            )
         };
         assert_eq!(
             weighed("east", &route(&[])),
@@ -141,8 +143,8 @@ mod tests {
         let told = |policy: Value, subset: Value| {
             balanced(
                 "east",
-                &json!({ "metadata": { "namespace": "shop", "name": "cart" },
-                "spec": { "trafficPolicy": policy, "subsets": [{ "name": "v1", "trafficPolicy": subset }] } }),
+                &Object::from(json!({ "metadata": { "namespace": "shop", "name": "cart" },
+                "spec": { "trafficPolicy": policy, "subsets": [{ "name": "v1", "trafficPolicy": subset }] } })),
             )
         };
         let distribute = json!([{ "from": "a/*", "to": { "a/*": 70, "b/*": 30 } }]);

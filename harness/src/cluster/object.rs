@@ -1,0 +1,150 @@
+//! Kubernetes objects: JSON with typed access to the metadata that every object has.
+
+use std::borrow::Borrow;
+use std::ops::{Deref, DerefMut};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::PodRef;
+
+/// A Kubernetes object. It derefs to its JSON, so `object["spec"]["replicas"]` reads a field that only its kind has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Object(Value);
+
+impl Object {
+    /// The name; empty if there is none, such as with `generateName`.
+    pub fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    /// The namespace; empty for an object of the cluster, such as a Node.
+    pub fn namespace(&self) -> &str {
+        self.text("namespace")
+    }
+
+    /// The UID: a new object of the same name has another one.
+    pub fn uid(&self) -> &str {
+        self.text("uid")
+    }
+
+    /// The resource version, for optimistic locking.
+    pub fn resource_version(&self) -> &str {
+        self.text("resourceVersion")
+    }
+
+    /// When it was created, as RFC 3339 text: sorts by time.
+    pub fn creation_time(&self) -> &str {
+        self.text("creationTimestamp")
+    }
+
+    /// The generation: how often its spec was changed.
+    pub fn generation(&self) -> i64 {
+        self.metadata()["generation"].as_i64().unwrap_or(0)
+    }
+
+    /// All labels, as a JSON object; null if there are none.
+    pub fn labels(&self) -> &Value {
+        &self.metadata()["labels"]
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels()[key].as_str()
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata()["annotations"][key].as_str()
+    }
+
+    /// The finalizers that it waits for when it is deleted.
+    pub fn finalizers(&self) -> Vec<&str> {
+        self.metadata()["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Kind and name of the owner that controls it.
+    pub fn controller(&self) -> Option<(&str, &str)> {
+        let owner = self.metadata()["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)?;
+        Some((owner["kind"].as_str()?, owner["name"].as_str()?))
+    }
+
+    /// Whether it has been deleted and is still there.
+    pub fn is_terminating(&self) -> bool {
+        !self.metadata()["deletionTimestamp"].is_null()
+    }
+
+    /// Its namespace, name and UID.
+    pub fn pod_ref(&self) -> PodRef {
+        let owned = str::to_owned;
+        PodRef { namespace: owned(self.namespace()), name: owned(self.name()), uid: owned(self.uid()) }
+    }
+
+    fn metadata(&self) -> &Value {
+        &self.0["metadata"]
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.metadata()[field].as_str().unwrap_or_default()
+    }
+}
+
+impl From<Value> for Object {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+impl Deref for Object {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl DerefMut for Object {
+    fn deref_mut(&mut self) -> &mut Value {
+        &mut self.0
+    }
+}
+
+impl Borrow<Value> for Object {
+    fn borrow(&self) -> &Value {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn metadata_is_read() {
+        let object = Object::from(json!({ "metadata": {
+            "name": "a", "namespace": "b", "uid": "c", "generation": 4, "deletionTimestamp": "2026-01-01T00:00:00Z",
+            "labels": { "app": "x" }, "annotations": { "note": "y" }, "finalizers": ["z"],
+            "ownerReferences": [{ "kind": "Node", "name": "n" }, { "kind": "ReplicaSet", "name": "r", "controller": true }]
+        }, "spec": { "replicas": 2 } }));
+        assert_eq!(object.pod_ref(), PodRef { namespace: "b".into(), name: "a".into(), uid: "c".into() });
+        assert_eq!(
+            (object.label("app"), object.annotation("note"), object.label("note")),
+            (Some("x"), Some("y"), None)
+        );
+        assert_eq!(
+            (object.generation(), object.finalizers(), object.controller()),
+            (4, vec!["z"], Some(("ReplicaSet", "r")))
+        );
+        assert!(object.is_terminating() && object["spec"]["replicas"] == 2);
+    }
+
+    #[test]
+    fn missing_metadata_is_empty() {
+        let object = Object::default();
+        assert_eq!((object.name(), object.namespace(), object.resource_version()), ("", "", ""));
+        assert!(!object.is_terminating() && object.finalizers().is_empty() && object.controller().is_none());
+    }
+}
