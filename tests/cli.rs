@@ -11,6 +11,7 @@ pub mod served;
 use std::path::PathBuf;
 
 use libtest_mimic::{Failed, Trial};
+use meshdrill_checks::exit_code::ExitCode;
 
 use crate::command::{Ran, meshdrill, root, run, run_dirs, scratch};
 
@@ -114,7 +115,12 @@ fn the_readme_is_right() -> Result<(), Failed> {
         text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).ok_or("no YAML in the README")?;
     let path = scratch("readme").join("readme.yaml");
     std::fs::write(&path, yaml).map_err(|error| error.to_string())?;
-    Ok(run(meshdrill().arg("check").arg(&path)).expect_code(0)?)
+    run(meshdrill().arg("check").arg(&path)).expect_code(0)?;
+    let table = text.split("## Exit codes").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap_or_default();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok());
+    let (listed, mut known): (Vec<u8>, Vec<u8>) = (rows.collect(), ExitCode::PRECEDENCE.map(ExitCode::number).to_vec());
+    known.sort_unstable();
+    if listed == known { Ok(()) } else { Err(format!("README lists {listed:?}, the program has {known:?}").into()) }
 }
 
 fn unwritable_junit() -> Result<(), Failed> {

@@ -33,7 +33,7 @@ pub struct UnknownExitCode(u8);
 
 impl ExitCode {
     /// All codes of runs, in the order in which they win. Wrong usage comes before any run.
-    const PRECEDENCE: [Self; 9] = [
+    pub const PRECEDENCE: [Self; 9] = [
         Self::NotRecovered,
         Self::Internal,
         Self::Interrupted,
