@@ -6,6 +6,7 @@
 mod obstacle;
 mod permissions;
 mod prepare;
+mod refusal;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use meshdrill_checks::record::SCENARIO;
 use meshdrill_checks::units::TimeSpan;
 
 pub use obstacle::Obstacle;
+use refusal::Refusal;
 
 use super::ask::CheckRunner;
 use super::environment::first_missing;
@@ -134,18 +136,14 @@ pub(super) async fn preflight(
 }
 
 /// The mesh file allows it. Asked before anything is contacted.
-fn declared(plan: &Plan, mesh: Option<&MeshFile>) -> Result<(), String> {
+fn declared(plan: &Plan, mesh: Option<&MeshFile>) -> Result<(), Refusal> {
     for key in &plan.broken {
         let Some(cluster) = mesh.and_then(|mesh| mesh.spec.clusters.get(key)) else { continue };
         if cluster.faults == FaultPermission::Forbidden {
-            return Err(format!(
-                "cluster `{key}` must not be broken: the mesh file has `faults: forbidden`; set it to `allowed` if that is meant"
-            ));
+            return Err(Refusal::Forbidden(key.clone()));
         }
         if cluster.uid.is_none() {
-            return Err(format!(
-                "cluster `{key}` is not pinned: the mesh file has no `uid` for it, so a changed context would go unnoticed; run `meshdrill mesh init`"
-            ));
+            return Err(Refusal::Unpinned(key.clone()));
         }
     }
     Ok(())
@@ -164,22 +162,17 @@ impl Questions<'_> {
     }
 
     /// The credentials allow it.
-    async fn permitted(&self) -> Result<(), String> {
+    async fn permitted(&self) -> Result<(), Refusal> {
         let needed = permissions::needed(self.plan, self.world, self.namespace(), self.today);
-        let missing = permissions::missing(self.world, needed).await.map_err(|error| error.to_string())?;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        Err(format!("the credentials do not permit: {missing}; grant these, or use other credentials"))
+        let missing = permissions::missing(self.world, needed).await?;
+        if missing.is_empty() { Ok(()) } else { Err(Refusal::NotPermitted(missing)) }
     }
 
     /// Nobody has halted the clusters.
-    async fn unhalted(&self) -> Result<(), String> {
+    async fn unhalted(&self) -> Result<(), Refusal> {
         for key in &self.plan.broken {
-            let cluster = self.world.cluster(key).map_err(|error| error.to_string())?;
-            if let Some(by) = halted(cluster, self.namespace()).await.map_err(|error| error.to_string())? {
-                return Err(format!("cluster `{key}` is halted by {by}; lift it with `meshdrill resume`"));
+            if let Some(by) = halted(self.world.cluster(key)?, self.namespace()).await? {
+                return Err(Refusal::Halted { cluster: key.clone(), by });
             }
         }
         Ok(())
@@ -205,12 +198,8 @@ impl Questions<'_> {
             let Some(cluster) = found.note(self.world.cluster(key)) else { continue };
             let Some(left) = found.note(leftovers(cluster, self.namespace()).await) else { continue };
             if let Some(first) = left.first() {
-                found.refuse(format!(
-                    "cluster `{key}` has leftovers of {} earlier run(s), such as {} of {}; undo them with `meshdrill recover`, or give --clean",
-                    left.len(),
-                    first.undo,
-                    first.run
-                ));
+                let (undo, run) = (first.undo.to_string(), first.run.clone());
+                found.refuse(Refusal::Leftovers { cluster: key.clone(), count: left.len(), undo, run });
             }
         }
     }
@@ -224,12 +213,12 @@ impl Questions<'_> {
             let fault = match planned.kind.as_role().resolve(self.world, options).await {
                 Ok(fault) => fault,
                 Err(error) => {
-                    found.refuse(format!("fault {}: {error}", planned.id));
+                    found.refuse(Refusal::Fault { id: planned.id.clone(), source: error });
                     continue;
                 }
             };
             if !refused && let Err(error) = fault.rehearse().await {
-                found.refuse(format!("fault {}: {error}", planned.id));
+                found.refuse(Refusal::Fault { id: planned.id.clone(), source: error });
             }
             found.remarks.extend(fault.remarks());
             let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
