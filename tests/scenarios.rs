@@ -53,7 +53,7 @@ pub fn trials() -> Vec<Trial> {
     };
     // What differs from one healthy mesh to another, as defects of the lab; each must also show what is wrong beside it.
     let different: [(&str, &str, &[&str]); 10] = [
-        ("drills/network-partition", "client-called-curl", &["--set", "clientSelector=app=curl"]),
+        ("drills/network-partition", "client-called-curl", &[]),
         ("validation/week1/cross-cluster-ping", "client-called-curl", &["--set", "clientSelector=app=curl"]),
         ("validation/week2/control-plane-ready", "webhooks-by-url", &[]),
         ("validation/week2/cross-cluster-load-balancing", "client-called-curl", &["--set", "clientSelector=app=curl"]),

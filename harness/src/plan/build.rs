@@ -298,7 +298,8 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         if spec.baseline.is_none() {
             filled.push(format!("baseline: {baseline}"));
         }
-        if spec.hold.is_none() && building.faults.iter().any(|fault| fault.kind.as_role().sustained()) {
+        let defaulted = |fault: &PlannedFault| fault.kind.as_role().sustained() && fault.hold == HOLD;
+        if spec.hold.is_none() && building.faults.iter().any(defaulted) {
             filled.push(format!("hold: {HOLD}"));
         }
         if spec.steady_state.is_empty() {
