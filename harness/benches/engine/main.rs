@@ -74,8 +74,8 @@ fn run(kind: &ProbeKind, every: Duration, length: Duration) -> Result<Record, Fa
         let dir = RunDir::create(&std::env::temp_dir(), "bench", "engine", &id)?;
         let (recorder, _task) = Recorder::open(&dir, header(&id), Clock::start(&Net::Machine), Box::new(NoProgress))?;
         let world = World::without_clusters(Net::Machine);
-        let observer = kind.as_kind().prepare(&world, Role::Probe).await.map_err(|error| error.to_string())?;
-        let timing = kind.as_kind().timing();
+        let observer = kind.as_observation().prepare(&world, Role::Probe).await.map_err(|error| error.to_string())?;
+        let timing = kind.as_observation().timing();
         let probe = PlannedProbe {
             name: "target".to_owned(),
             every: TimeSpan(every),

@@ -10,7 +10,7 @@ use meshdrill_reports::ReportError;
 
 use crate::catalogue::{NotFound, did_you_mean};
 use crate::cluster::AccessError;
-use crate::probe::CannotAsk;
+use crate::probe::ProbeError;
 use meshdrill_document::Problems;
 
 /// Why a command ends without having done its work.
@@ -27,7 +27,7 @@ pub(super) enum CliError {
     Access(#[from] AccessError),
     /// A question that cannot be asked.
     #[error(transparent)]
-    Probe(#[from] CannotAsk),
+    Probe(#[from] ProbeError),
     /// A credential plugin that gives no credentials.
     #[error("{0}")]
     Plugin(String),

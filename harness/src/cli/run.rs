@@ -93,7 +93,7 @@ fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliE
         found.targets.iter().for_each(|target| eprintln!("  {target}"));
         found.obstacles.iter().for_each(|obstacle| eprintln!("  {}: {obstacle}", obstacle.label()));
         if found.targets.is_empty() {
-            plan.faults.iter().for_each(|fault| eprintln!("  {}: {}", fault.id, fault.kind.as_role().describe()));
+            plan.faults.iter().for_each(|fault| eprintln!("  {}: {}", fault.id, fault.kind.as_behavior().describe()));
         }
     }
     eprint!("Run {} (about {} in all)? [y/N] ", counted(drills.len(), "drill"), TimeSpan(length));

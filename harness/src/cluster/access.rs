@@ -56,7 +56,7 @@ impl Cluster {
     pub async fn bounded<T>(&self, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, AccessError> {
         match timeout(DEADLINE, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(AccessError::of(&self.key, &error)),
+            Ok(Err(error)) => Err(AccessError::from_kube(&self.key, &error)),
             Err(_) => Err(AccessError::Timeout { cluster: self.key.clone(), seconds: DEADLINE.as_secs() }),
         }
     }

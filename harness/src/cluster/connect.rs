@@ -171,7 +171,7 @@ async fn from_file(
     let made = tokio::task::spawn_blocking(|| kube::Client::try_from(config)).await;
     made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
         .map(|client| (client, on_loopback))
-        .map_err(|error| AccessError::of(key, &error))
+        .map_err(|error| AccessError::from_kube(key, &error))
 }
 
 fn is_loopback(host: &str) -> bool {

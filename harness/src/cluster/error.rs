@@ -106,7 +106,7 @@ pub enum AccessError {
 
 impl AccessError {
     /// Reads a client's error.
-    pub fn of(cluster: &str, error: &kube::Error) -> Self {
+    pub fn from_kube(cluster: &str, error: &kube::Error) -> Self {
         let cluster = cluster.to_owned();
         match error {
             kube::Error::Api(status) => {
@@ -142,7 +142,7 @@ impl AccessError {
     }
 
     /// Whether it says nothing of what was asked for: there was no way to the API server, or no leave to use it.
-    pub const fn is_of_the_way(&self) -> bool {
+    pub const fn is_access_problem(&self) -> bool {
         !matches!(self, Self::NotFound { .. } | Self::Status { .. } | Self::Other { .. })
     }
 

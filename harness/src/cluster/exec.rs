@@ -41,7 +41,7 @@ impl Cluster {
                 .pods(namespace)
                 .exec(pod, command.iter().map(String::as_str), &params)
                 .await
-                .map_err(|error| AccessError::of(&self.key, &error))?;
+                .map_err(|error| AccessError::from_kube(&self.key, &error))?;
             let (stdout, stderr, status) = (process.stdout(), process.stderr(), process.take_status());
             // The buffers behind the streams are small: all three must be drained at once.
             let (stdout, stderr, status) = tokio::join!(read(stdout), read(stderr), async {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::{AccessError, Cluster, Permission, PodRef, WorkloadKind, ready_pods};
-use super::{Object, pods::selector_of};
+use super::{AccessError, Cluster, ObjectRef, Permission, WorkloadKind, ready_pods};
+use super::{Object, pods::workload_selector};
 use crate::net::{ByteStream, Dial, NoAccess, Opened, Phases};
 
 /// `CLUSTER/NS/(deployment|pod|service)/NAME:PORT`.
@@ -30,7 +30,7 @@ pub struct ForwardTarget {
 impl ForwardTarget {
     /// What opening it takes.
     pub fn permissions(&self) -> Vec<Permission> {
-        let mut all = Permission::of_forward(&self.cluster, &self.namespace);
+        let mut all = Permission::for_port_forward(&self.cluster, &self.namespace);
         match self.kind {
             WorkloadKind::Deployment => {
                 all.push(Permission::new(&self.cluster, &self.namespace, "apps", "deployments", "get"));
@@ -86,14 +86,14 @@ impl Forwarder {
     }
 
     /// The pod and port that the next stream would lead to.
-    pub async fn resolve(&self) -> Result<(PodRef, u16), AccessError> {
+    pub async fn resolve(&self) -> Result<(ObjectRef, u16), AccessError> {
         let target = &self.target;
         if target.kind == WorkloadKind::Pod {
             let pod: Object =
                 self.cluster.get(&format!("/api/v1/namespaces/{}/pods/{}", target.namespace, target.name)).await?;
-            return Ok((pod.pod_ref(), target.port));
+            return Ok((pod.object_ref(), target.port));
         }
-        let (selector, object) = selector_of(&self.cluster, &target.namespace, target.kind, &target.name).await?;
+        let (selector, object) = workload_selector(&self.cluster, &target.namespace, target.kind, &target.name).await?;
         let pods = ready_pods(&self.cluster, &target.namespace, &selector).await?;
         let Some(pod) = pods.first() else {
             return Err(self.cluster.other(format!("no ready pod behind {target}")));
@@ -103,7 +103,7 @@ impl Forwarder {
                 .ok_or_else(|| self.cluster.other(format!("{target}: the Service has no such port")))?,
             WorkloadKind::Deployment | WorkloadKind::Pod => target.port,
         };
-        Ok((pod.pod_ref(), port))
+        Ok((pod.object_ref(), port))
     }
 
     async fn open(&self) -> Result<Box<dyn ByteStream>, AccessError> {
@@ -120,7 +120,7 @@ impl Dial for Forwarder {
         Box::pin(async {
             let opened = self.open().await.map(|stream| Opened { stream, phases: Phases::default() });
             opened.map_err(|error| {
-                if error.is_of_the_way() {
+                if error.is_access_problem() {
                     io::Error::other(NoAccess(error.to_string()))
                 } else {
                     io::Error::other(error)

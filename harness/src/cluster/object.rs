@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::PodRef;
+use super::ObjectRef;
 
 /// A Kubernetes object. It derefs to its JSON, so `object["spec"]["replicas"]` reads a field that only its kind has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,9 +76,9 @@ impl Object {
     }
 
     /// Its namespace, name and UID.
-    pub fn pod_ref(&self) -> PodRef {
+    pub fn object_ref(&self) -> ObjectRef {
         let owned = str::to_owned;
-        PodRef { namespace: owned(self.namespace()), name: owned(self.name()), uid: owned(self.uid()) }
+        ObjectRef { namespace: owned(self.namespace()), name: owned(self.name()), uid: owned(self.uid()) }
     }
 
     fn metadata(&self) -> &Value {
@@ -129,7 +129,7 @@ mod tests {
             "labels": { "app": "x" }, "annotations": { "note": "y" }, "finalizers": ["z"],
             "ownerReferences": [{ "kind": "Node", "name": "n" }, { "kind": "ReplicaSet", "name": "r", "controller": true }]
         }, "spec": { "replicas": 2 } }));
-        assert_eq!(object.pod_ref(), PodRef { namespace: "b".into(), name: "a".into(), uid: "c".into() });
+        assert_eq!(object.object_ref(), ObjectRef { namespace: "b".into(), name: "a".into(), uid: "c".into() });
         assert_eq!(
             (object.label("app"), object.annotation("note"), object.label("note")),
             (Some("x"), Some("y"), None)

@@ -41,19 +41,19 @@ impl Permission {
     }
 
     /// A permission on an object of any kind.
-    pub fn of_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
+    pub fn for_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
         Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)
     }
 
     /// What it takes to find a place of a cluster: nothing where the mesh file names it.
-    pub fn of_discovery(mesh: &MeshSpec, cluster: &str, named: fn(&ClusterSpec) -> &[String]) -> Vec<Self> {
+    pub fn for_discovery(mesh: &MeshSpec, cluster: &str, named: fn(&ClusterSpec) -> &[String]) -> Vec<Self> {
         let known = mesh.clusters.get(cluster).is_some_and(|spec| !named(spec).is_empty());
         if known { Vec::new() } else { vec![Self::new(cluster, "", "", "services", "list")] }
     }
 
     /// What a port-forward to a pod found by a selector takes: `get` for the WebSocket, and `create` as well from
     /// Kubernetes 1.35 on.
-    pub fn of_forward(cluster: &str, namespace: &str) -> Vec<Self> {
+    pub fn for_port_forward(cluster: &str, namespace: &str) -> Vec<Self> {
         let need = |resource, verb| Self::new(cluster, namespace, "", resource, verb);
         vec![
             need("pods", "list"),

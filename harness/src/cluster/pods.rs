@@ -8,7 +8,7 @@ use super::{AccessError, Cluster, Object, WorkloadKind};
 
 /// A pod, by name and identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct PodRef {
+pub struct ObjectRef {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -17,7 +17,7 @@ pub struct PodRef {
     pub uid: String,
 }
 
-impl std::fmt::Display for PodRef {
+impl std::fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
@@ -59,7 +59,7 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
 }
 
 /// The label selector of a workload, as `key=value,…`.
-pub(crate) async fn selector_of(
+pub(crate) async fn workload_selector(
     cluster: &Cluster,
     namespace: &str,
     kind: WorkloadKind,

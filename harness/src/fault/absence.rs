@@ -6,31 +6,31 @@ use std::sync::Arc;
 use meshdrill_checks::observe::envoy::{ServiceName, config_dump};
 use meshdrill_checks::observe::kube::Endpoints;
 
-use crate::cluster::{Cluster, Object, Permission, PodRef, gateway_services, label_selector, ready_pods};
-use crate::probe::{CannotAsk, ProxyAdmin};
+use crate::cluster::{Cluster, Object, ObjectRef, Permission, gateway_services, label_selector, ready_pods};
+use crate::probe::{ProbeError, ProxyAdmin};
 
 /// What is to be gone of a cluster.
 pub(super) struct Absence {
     pub cluster: Arc<Cluster>,
     /// Its Services.
-    pub services: Vec<PodRef>,
+    pub services: Vec<ObjectRef>,
 }
 
 /// What a look from a cluster beside it needs there.
 pub(super) fn permissions_beside(key: &str) -> Vec<Permission> {
     let services = Permission::new(key, "", "", "services", "list");
-    [services].into_iter().chain(Permission::of_forward(key, "")).collect()
+    [services].into_iter().chain(Permission::for_port_forward(key, "")).collect()
 }
 
 impl Absence {
     /// A Service that still has ready endpoints in the cluster itself.
-    pub async fn still_ready(&self) -> Result<Option<String>, CannotAsk> {
+    pub async fn still_ready(&self) -> Result<Option<String>, ProbeError> {
         let spaces: BTreeSet<&str> = self.services.iter().map(|service| service.namespace.as_str()).collect();
         for space in spaces {
             let path = format!("/apis/discovery.k8s.io/v1/namespaces/{space}/endpointslices");
             let slices = self.cluster.list(&path, None).await?;
             for service in self.services.iter().filter(|service| service.namespace == space) {
-                let behind = Endpoints::read(&slices, &service.name).map_err(|error| CannotAsk(error.to_string()))?;
+                let behind = Endpoints::read(&slices, &service.name).map_err(|error| ProbeError(error.to_string()))?;
                 let count = behind.endpoints.iter().filter(|endpoint| endpoint.ready).count();
                 if count > 0 {
                     return Ok(Some(format!("Service {service} still has {count} ready endpoints")));
@@ -42,17 +42,17 @@ impl Absence {
 
     /// Endpoints of the cluster's applications that the ingress proxy of another cluster still has; none if it has no
     /// ingress proxy.
-    pub async fn seen_from(&self, other: &Arc<Cluster>) -> Result<Option<BTreeSet<String>>, CannotAsk> {
+    pub async fn seen_from(&self, other: &Arc<Cluster>) -> Result<Option<BTreeSet<String>>, ProbeError> {
         for service in gateway_services(other).await? {
             if service.label("istio") != Some("ingressgateway") {
                 continue;
             }
             let selector = label_selector(&service["spec"]["selector"]);
-            let pods = ready_pods(other, &service.pod_ref().namespace, &selector).await?;
-            let Some(pod) = pods.first().map(Object::pod_ref) else { continue };
-            let admin = ProxyAdmin::of_pod(Arc::clone(other), pod);
+            let pods = ready_pods(other, &service.object_ref().namespace, &selector).await?;
+            let Some(pod) = pods.first().map(Object::object_ref) else { continue };
+            let admin = ProxyAdmin::for_pod(Arc::clone(other), pod);
             let (body, pod) = admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
-            let endpoints = config_dump::parse(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+            let endpoints = config_dump::parse(&body).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
             let id = self.cluster.istio_id();
             let has = endpoints.iter().filter(|(_, all)| all.values().any(|info| info.clusters.contains(id)));
             let hosts = has.filter_map(|(name, _)| ServiceName::parse(name)).map(|name| name.host);
@@ -63,7 +63,7 @@ impl Absence {
 }
 
 /// Whether a full host name is that of a Service.
-fn is_host(host: &str, service: &PodRef) -> bool {
+fn is_host(host: &str, service: &ObjectRef) -> bool {
     host.strip_prefix(&format!("{}.{}.svc", service.name, service.namespace))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn hosts_are_matched_whole() {
-        let cart = PodRef { namespace: "shop".into(), name: "cart".into(), uid: String::new() };
+        let cart = ObjectRef { namespace: "shop".into(), name: "cart".into(), uid: String::new() };
         assert!(is_host("cart.shop.svc.cluster.local", &cart) && is_host("cart.shop.svc", &cart));
         assert!(!is_host("cart.shop.svcx", &cart) && !is_host("acart.shop.svc.cluster.local", &cart));
     }

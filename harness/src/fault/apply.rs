@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
-use crate::probe::{Complaint, JsonExpect};
+use crate::probe::{JsonExpect, SpecError};
 
 /// A larger file is not a manifest.
 const LARGEST: u64 = 1 << 20;
@@ -35,11 +35,11 @@ pub struct Apply {
 
 impl Apply {
     /// Reads the file, if one is named, in the folder of the scenario.
-    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), Complaint> {
+    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
         let Some(file) = &self.file else { return Ok(()) };
         let path = folder.join(file);
         let wrong =
-            |why: String| Complaint::new("file", format!("{}: {why}", path.display()), "name a file of YAML objects");
+            |why: String| SpecError::new("file", format!("{}: {why}", path.display()), "name a file of YAML objects");
         let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
         if size > LARGEST {
             return Err(wrong(format!("larger than {LARGEST} bytes")));
@@ -47,14 +47,14 @@ impl Apply {
         let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| wrong(error.to_string()))?;
         self.objects.extend(objects.into_iter().filter(|object| !object.is_null()));
-        match self.object_complaints().next() {
-            Some(complaint) => Err(wrong(complaint.message)),
+        match self.object_errors().next() {
+            Some(error) => Err(wrong(error.message)),
             None if self.objects.is_empty() => Err(wrong("no object in it".to_owned())),
             None => Ok(()),
         }
     }
 
-    fn object_complaints(&self) -> impl Iterator<Item = Complaint> {
+    fn object_errors(&self) -> impl Iterator<Item = SpecError> {
         self.objects.iter().enumerate().filter_map(|(index, object)| {
             let name = create::name_of(object);
             let at = format!("objects.{index}");
@@ -68,7 +68,7 @@ impl Apply {
             } else {
                 return None;
             };
-            Some(Complaint::new(at, message, help))
+            Some(SpecError::new(at, message, help))
         })
     }
 
@@ -77,7 +77,7 @@ impl Apply {
     }
 }
 
-impl FaultRole for Apply {
+impl FaultBehavior for Apply {
     fn describe(&self) -> String {
         format!("make {} in {}", self.names().join(", "), self.cluster)
     }
@@ -86,12 +86,12 @@ impl FaultRole for Apply {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.objects.is_empty() == self.file.is_some();
         let help = "write `objects:` with at least one, or `file:`";
-        let unclear = (!one).then(|| Complaint::new("objects", "what is to be made is not clear", help));
-        let values = self.values.iter().flat_map(|value| value.complaints("where"));
-        unclear.into_iter().chain(self.object_complaints()).chain(values).collect()
+        let unclear = (!one).then(|| SpecError::new("objects", "what is to be made is not clear", help));
+        let values = self.values.iter().flat_map(|value| value.spec_errors("where"));
+        unclear.into_iter().chain(self.object_errors()).chain(values).collect()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -99,12 +99,16 @@ impl FaultRole for Apply {
         self.objects.iter().flat_map(|object| create::permissions(key, create::name_of(object))).collect()
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(
+        &'a self,
+        world: &'a World,
+        options: FaultOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = world.cluster(self.cluster.key())?;
             let mut made = Vec::new();
             for object in &self.objects {
-                made.push(Creation::of(cluster, object.clone(), &options.run).await?);
+                made.push(Creation::new(cluster, object.clone(), &options.run).await?);
             }
             Ok(Box::new(Applied { made, values: self.values.clone() }) as Box<dyn Fault>)
         })
@@ -134,7 +138,7 @@ impl Fault for Applied {
         self.made.iter().map(Creation::undo).collect()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.send("?dryRun=All"))
     }
 
@@ -169,15 +173,15 @@ mod tests {
 
     use super::*;
 
-    fn complaints(object: &Value) -> Vec<String> {
+    fn spec_errors(object: &Value) -> Vec<String> {
         let apply: Apply = serde_json::from_value(json!({ "cluster": "a", "objects": [object] })).unwrap();
-        apply.complaints().into_iter().map(|complaint| complaint.message).collect()
+        apply.spec_errors().into_iter().map(|error| error.message).collect()
     }
 
     #[test]
     fn an_object_must_be_named_and_may_not_be_everywhere() {
         assert!(
-            complaints(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } })).is_empty()
+            spec_errors(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } })).is_empty()
         );
         for bad in [
             json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "generateName": "x" } }),
@@ -185,7 +189,7 @@ mod tests {
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "x" } }),
             json!("text"),
         ] {
-            assert_eq!(complaints(&bad).len(), 1);
+            assert_eq!(spec_errors(&bad).len(), 1);
         }
     }
 

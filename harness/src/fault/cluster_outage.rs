@@ -13,10 +13,10 @@ use serde_json::Map;
 use super::WorkloadResource;
 use super::absence::{self, Absence};
 use super::scale::Scaling;
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData, of_system};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData, system_namespace_error};
 use crate::cluster::{AccessError, Cluster, Object, Permission, World, gateway_services, label_selector, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::{CannotAsk, Complaint};
+use crate::probe::{ProbeError, SpecError};
 
 /// What of a cluster goes to zero, beside its gateways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,7 +102,7 @@ async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
             if !ready_pods(cluster, space, &selector).await?.is_empty() {
                 return Err(FaultError::Refused(format!(
                     "the pods of gateway Service {} of {} belong to no Deployment or StatefulSet, so they cannot be scaled to 0",
-                    service.pod_ref(),
+                    service.object_ref(),
                     cluster.key
                 )));
             }
@@ -118,7 +118,7 @@ async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
     Ok(found)
 }
 
-impl FaultRole for ClusterOutage {
+impl FaultBehavior for ClusterOutage {
     fn describe(&self) -> String {
         let place = if self.namespaces.is_empty() { "all namespaces".to_owned() } else { self.namespaces.join(", ") };
         let which = self.selector.as_ref().map_or_else(String::new, |selector| format!(" ({selector})"));
@@ -133,12 +133,13 @@ impl FaultRole for ClusterOutage {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let help = "write `namespaces: [bookinfo]`, or a `selector:` of Deployments and StatefulSets";
         let unclear = (self.namespaces.is_empty() && self.selector.is_none())
-            .then(|| Complaint::new("namespaces", "which applications are meant is not clear", help));
+            .then(|| SpecError::new("namespaces", "which applications are meant is not clear", help));
         let help = "name the namespaces of applications";
-        let system = self.namespaces.iter().find_map(|namespace| of_system("namespaces", Some(namespace), help));
+        let system =
+            self.namespaces.iter().find_map(|namespace| system_namespace_error("namespaces", Some(namespace), help));
         unclear.into_iter().chain(system).collect()
     }
 
@@ -159,7 +160,7 @@ impl FaultRole for ClusterOutage {
         all
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let mut meant = gateways(&cluster).await?;
@@ -178,14 +179,14 @@ impl FaultRole for ClusterOutage {
             meant.extend(applications);
             let mut scalings = Vec::new();
             for one in &meant {
-                scalings.extend(Scaling::of(&cluster, one.resource, &one.object, 0).await);
+                scalings.extend(Scaling::new(&cluster, one.resource, &one.object, 0).await);
             }
             if scalings.is_empty() {
                 return Err(FaultError::NothingToChange(format!("all of {} has 0 replicas already", cluster.key)));
             }
             let services = cluster.list("/api/v1/services", None).await?;
             let behind = services.iter().filter(|service| meant.iter().any(|one| selects(service, &one.object)));
-            let services = behind.map(Object::pod_ref).collect();
+            let services = behind.map(Object::object_ref).collect();
             let others = world.clusters.values().filter(|other| other.key != cluster.key).cloned().collect();
             Ok(Box::new(Outage { scalings, absence: Absence { cluster, services }, others }) as Box<dyn Fault>)
         })
@@ -201,7 +202,7 @@ struct Outage {
 
 impl Outage {
     /// What is not gone yet, or what shows that all is.
-    async fn look(&self) -> Result<Result<String, String>, CannotAsk> {
+    async fn look(&self) -> Result<Result<String, String>, ProbeError> {
         for scaling in &self.scalings {
             match scaling.effect().await {
                 Effect::Seen(_) => {}
@@ -257,8 +258,8 @@ impl Fault for Outage {
         self.scalings.iter().flat_map(Scaling::remarks).collect()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
-        Box::pin(async move { join_all(self.scalings.iter().map(Scaling::rehearse)).await.into_iter().collect() })
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+        Box::pin(async move { join_all(self.scalings.iter().map(Scaling::dry_run)).await.into_iter().collect() })
     }
 
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
@@ -297,10 +298,10 @@ mod tests {
 
     #[test]
     fn applications_must_be_named_and_kube_system_is_left_alone() {
-        let complaints = |spec: Value| serde_json::from_value::<ClusterOutage>(spec).unwrap().complaints().len();
-        assert_eq!(complaints(json!({ "cluster": "a", "namespaces": ["shop"] })), 0);
-        assert_eq!(complaints(json!({ "cluster": "a", "selector": "app=x" })), 0);
-        assert_eq!(complaints(json!({ "cluster": "a" })), 1);
-        assert_eq!(complaints(json!({ "cluster": "a", "namespaces": ["shop", "kube-system"] })), 1);
+        let spec_errors = |spec: Value| serde_json::from_value::<ClusterOutage>(spec).unwrap().spec_errors().len();
+        assert_eq!(spec_errors(json!({ "cluster": "a", "namespaces": ["shop"] })), 0);
+        assert_eq!(spec_errors(json!({ "cluster": "a", "selector": "app=x" })), 0);
+        assert_eq!(spec_errors(json!({ "cluster": "a" })), 1);
+        assert_eq!(spec_errors(json!({ "cluster": "a", "namespaces": ["shop", "kube-system"] })), 1);
     }
 }

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoOutcome};
 use crate::cluster::{Permission, World};
 use crate::format::MeshSpec;
 use crate::local::run_command;
-use crate::probe::{CannotAsk, Complaint};
+use crate::probe::{ProbeError, SpecError};
 
 /// Two programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +33,7 @@ pub struct CommandFault {
     pub timeout: Option<TimeSpan>,
 }
 
-impl FaultRole for CommandFault {
+impl FaultBehavior for CommandFault {
     fn describe(&self) -> String {
         format!("run {} (undo: {})", self.argv.join(" "), self.undo.join(" "))
     }
@@ -46,14 +46,14 @@ impl FaultRole for CommandFault {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let empty = |argv: &[String]| argv.first().is_none_or(String::is_empty);
         let mut found = Vec::new();
         if empty(&self.argv) {
-            found.push(Complaint::new("argv", "no program is named", "write `argv: [program, argument]`"));
+            found.push(SpecError::new("argv", "no program is named", "write `argv: [program, argument]`"));
         }
         if empty(&self.undo) {
-            found.push(Complaint::new("undo", "no program undoes it", "write `undo: [program, argument]`"));
+            found.push(SpecError::new("undo", "no program undoes it", "write `undo: [program, argument]`"));
         }
         found
     }
@@ -62,7 +62,7 @@ impl FaultRole for CommandFault {
         Vec::new()
     }
 
-    fn resolve<'a>(&'a self, _: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, _: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move { Ok(Box::new(self.clone()) as Box<dyn Fault>) })
     }
 }
@@ -126,20 +126,20 @@ impl UndoAction for RunCommand {
         None
     }
 
-    fn apply<'a>(&'a self, _: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+    fn apply<'a>(&'a self, _: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>> {
         Box::pin(async move {
             let program = self.argv.join(" ");
-            match run_command(&self.argv, &self.env, UNDO_DEADLINE).await.map_err(CannotAsk)? {
+            match run_command(&self.argv, &self.env, UNDO_DEADLINE).await.map_err(ProbeError)? {
                 Some((0, ..)) => Ok(UndoOutcome::Restored),
                 Some((code, _, stderr)) => {
-                    Err(CannotAsk(format!("{program} ended with exit code {code}: {}", stderr.trim())))
+                    Err(ProbeError(format!("{program} ended with exit code {code}: {}", stderr.trim())))
                 }
-                None => Err(CannotAsk(format!("{program} did not end within {UNDO_DEADLINE:?}"))),
+                None => Err(ProbeError(format!("{program} did not end within {UNDO_DEADLINE:?}"))),
             }
         })
     }
 
-    fn missing<'a>(&'a self, _: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+    fn missing<'a>(&'a self, _: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
         Box::pin(async { Ok(None) })
     }
 }

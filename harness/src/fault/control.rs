@@ -8,18 +8,15 @@ use tokio::time::{Instant, timeout};
 
 use super::FaultError;
 use crate::cluster::World;
-use crate::probe::{Answer, Complaint, Observer, Outcome, ProbeKind, Role};
+use crate::probe::{Answer, Observer, Outcome, ProbeKind, Role, SpecError};
 
 /// How often it is asked before the fault until it is answered well.
 const TRIES: usize = 5;
 
 /// What is wrong with the keys of a control request.
-pub(super) fn complaints(kind: &ProbeKind) -> impl Iterator<Item = Complaint> {
-    let inside = |complaint: Complaint| Complaint {
-        key: format!("control.{}.{}", kind.name(), complaint.key).into(),
-        ..complaint
-    };
-    kind.as_kind().complaints().into_iter().map(inside)
+pub(super) fn spec_errors(kind: &ProbeKind) -> impl Iterator<Item = SpecError> {
+    let inside = |error: SpecError| SpecError { key: format!("control.{}.{}", kind.name(), error.key).into(), ..error };
+    kind.as_observation().spec_errors().into_iter().map(inside)
 }
 
 /// A control request.
@@ -32,8 +29,8 @@ pub(super) struct Control {
 impl Control {
     /// Finds what it asks, and that it is answered as expected and sooner than `within` while nothing is broken.
     pub async fn prepare(kind: &ProbeKind, world: &World, within: Option<Duration>) -> Result<Self, FaultError> {
-        let timing = kind.as_kind().timing();
-        let observer = kind.as_kind().prepare(world, Role::Check).await;
+        let timing = kind.as_observation().timing();
+        let observer = kind.as_observation().prepare(world, Role::Check).await;
         let control = Self {
             observer: observer.map_err(|error| FaultError::Refused(format!("the control request: {error}")))?,
             series: timing.series.first().copied().unwrap_or(Series::New),
@@ -49,7 +46,7 @@ impl Control {
         }
         Err(FaultError::Refused(format!(
             "the control request {} does not hold before the fault, so it could not show the effect: {last}",
-            kind.as_kind().describe()
+            kind.as_observation().describe()
         )))
     }
 
@@ -57,7 +54,7 @@ impl Control {
     pub async fn ask(&self) -> (Outcome, Duration) {
         let start = Instant::now();
         let outcome = timeout(self.bound, self.observer.observe(self.series)).await;
-        let outcome = outcome.unwrap_or_else(|_| Outcome::new(Answer::Unasked, "no answer in time"));
+        let outcome = outcome.unwrap_or_else(|_| Outcome::new(Answer::Error, "no answer in time"));
         (outcome, start.elapsed())
     }
 }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::fields::RestoreFields;
-use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData};
 use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// Nodes to cordon: by name or by label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,10 +42,10 @@ pub(super) struct NodeChoice<'a> {
 
 impl NodeChoice<'_> {
     /// What is wrong with it.
-    pub fn complaints(self) -> Vec<Complaint> {
+    pub fn spec_errors(self) -> Vec<SpecError> {
         let one = self.node.is_some() != self.selector.is_some();
         let help = "write exactly one of `node` and `selector`";
-        (!one).then(|| Complaint::new("node", "which nodes are meant is not clear", help)).into_iter().collect()
+        (!one).then(|| SpecError::new("node", "which nodes are meant is not clear", help)).into_iter().collect()
     }
 
     /// The nodes meant. None is an error.
@@ -72,12 +72,12 @@ struct Node {
 }
 
 impl Node {
-    fn of(object: &Object) -> Self {
+    fn new(object: &Object) -> Self {
         Self { name: object.name().to_owned(), uid: object.uid().to_owned() }
     }
 }
 
-impl FaultRole for Cordon {
+impl FaultBehavior for Cordon {
     fn describe(&self) -> String {
         format!("cordon {} of {}", self.choice(), self.cluster)
     }
@@ -86,19 +86,19 @@ impl FaultRole for Cordon {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        self.choice().complaints()
+    fn spec_errors(&self) -> Vec<SpecError> {
+        self.choice().spec_errors()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         ["list", "get", "patch"].map(|verb| Permission::new(self.cluster.key(), "", "", "nodes", verb)).to_vec()
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let meant = self.choice().find(&cluster).await?;
-            let cordoning = Cordoning::of(&cluster, &meant);
+            let cordoning = Cordoning::new(&cluster, &meant);
             if cordoning.nodes.is_empty() {
                 let message = format!("{} of {} is cordoned already", self.choice(), cluster.key);
                 return Err(FaultError::NothingToChange(message));
@@ -115,8 +115,8 @@ pub(super) struct Cordoning {
 }
 
 impl Cordoning {
-    pub(super) fn of(cluster: &Arc<Cluster>, meant: &[Object]) -> Self {
-        let free = meant.iter().filter(|node| node["spec"]["unschedulable"] != true).map(Node::of);
+    pub(super) fn new(cluster: &Arc<Cluster>, meant: &[Object]) -> Self {
+        let free = meant.iter().filter(|node| node["spec"]["unschedulable"] != true).map(Node::new);
         Self { cluster: Arc::clone(cluster), nodes: free.collect() }
     }
 
@@ -148,7 +148,7 @@ impl Fault for Cordoning {
         self.nodes.iter().map(undo).collect()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.patch("?dryRun=All"))
     }
 

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::fields::{MANAGED_BY, RUN_LABEL, merge};
 use super::{FaultError, UndoAction, UndoData, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, ObjectName, Permission, World};
-use crate::probe::CannotAsk;
+use crate::probe::ProbeError;
 
 /// What making and removing an object needs.
 pub(super) fn permissions(cluster: &str, object: ObjectName<'_>) -> Vec<Permission> {
-    ["get", "create", "delete"].map(|verb| Permission::of_object(cluster, object, verb)).to_vec()
+    ["get", "create", "delete"].map(|verb| Permission::for_object(cluster, object, verb)).to_vec()
 }
 
 /// The name of an object in a manifest.
@@ -37,7 +37,7 @@ pub(super) struct Creation {
 
 impl Creation {
     /// Finds its place, which must be free.
-    pub async fn of(cluster: &Arc<Cluster>, mut object: Value, run: &str) -> Result<Self, FaultError> {
+    pub async fn new(cluster: &Arc<Cluster>, mut object: Value, run: &str) -> Result<Self, FaultError> {
         merge(&mut object, json!({ "metadata": { "labels": { MANAGED_BY.0: MANAGED_BY.1, RUN_LABEL: run } } }));
         let collection = cluster.collection_path(name_of(&object)).await.map_err(FaultError::missing)?;
         let creation = Self { cluster: Arc::clone(cluster), collection, run: run.to_owned(), object };
@@ -116,7 +116,7 @@ impl UndoAction for DeleteObject {
         Some(&self.cluster)
     }
 
-    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>> {
         Box::pin(async move {
             let (cluster, path) = (world.cluster(&self.cluster)?, &self.path);
             let Some(object) = cluster.find::<Object>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
@@ -130,7 +130,7 @@ impl UndoAction for DeleteObject {
     }
 
     /// Whether it is still there, waiting for a finalizer perhaps.
-    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
         Box::pin(async move {
             let found = world.cluster(&self.cluster)?.find::<Object>(&self.path).await?;
             Ok(found.filter(|object| self.is_ours(object)).map(|object| {

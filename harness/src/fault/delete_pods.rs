@@ -6,11 +6,11 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pod_targets::{PodTargets, Wanted, narrow, twice};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoData};
+use super::pod_targets::{PodTargets, Wanted, apply_blast_radius, twice};
+use super::{BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoData};
 use crate::cluster::{AccessError, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// Pods to delete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +45,7 @@ impl DeletePods {
     }
 }
 
-impl FaultRole for DeletePods {
+impl FaultBehavior for DeletePods {
     fn describe(&self) -> String {
         let how = match self.grace {
             Some(grace) if grace.0.is_zero() => "forced deletion of".to_owned(),
@@ -63,8 +63,8 @@ impl FaultRole for DeletePods {
         true
     }
 
-    fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
-        let mut found = narrow(&mut self.count, &mut self.percent, radius);
+    fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
+        let mut found = apply_blast_radius(&mut self.count, &mut self.percent, radius);
         if radius.grace.is_some() && self.grace.is_some() {
             found.push(twice("grace"));
         }
@@ -72,15 +72,19 @@ impl FaultRole for DeletePods {
         found
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        self.wanted().complaints()
+    fn spec_errors(&self) -> Vec<SpecError> {
+        self.wanted().spec_errors()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         self.wanted().permissions(("pods", "delete"))
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(
+        &'a self,
+        world: &'a World,
+        options: FaultOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let grace = self.grace.map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
             let targets = self.wanted().find(world, options).await?;
@@ -125,7 +129,7 @@ impl Fault for Deletion {
         self.targets.remarks()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.delete(true))
     }
 
@@ -157,13 +161,18 @@ mod tests {
         let plain = json!({ "cluster": "a", "namespace": "shop", "selector": "app=cart" });
         let mut kind: DeletePods = serde_json::from_value(plain).unwrap();
         assert_eq!(kind.describe(), "graceful deletion of all pods shop/app=cart in a");
-        let beside = Radius { grace: Some(TimeSpan::secs(0)), count: Some(1), percent: None };
-        assert!(kind.narrow(beside).is_empty());
+        let beside = BlastRadius { grace: Some(TimeSpan::secs(0)), count: Some(1), percent: None };
+        assert!(kind.apply_blast_radius(beside).is_empty());
         assert_eq!(kind.describe(), "forced deletion of 1 of the pods shop/app=cart in a");
-        let keys = |found: Vec<Complaint>| found.into_iter().map(|one| one.key).collect::<Vec<_>>();
-        assert_eq!(keys(kind.narrow(beside)), ["count", "grace"]);
+        let keys = |found: Vec<SpecError>| found.into_iter().map(|one| one.key).collect::<Vec<_>>();
+        assert_eq!(keys(kind.apply_blast_radius(beside)), ["count", "grace"]);
         assert_eq!(
-            keys(kind.narrow(Radius { percent: Some("50%".parse().unwrap()), ..Radius::default() })),
+            keys(
+                kind.apply_blast_radius(BlastRadius {
+                    percent: Some("50%".parse().unwrap()),
+                    ..BlastRadius::default()
+                })
+            ),
             ["percent"]
         );
         assert_eq!(kind.count, Some(1));

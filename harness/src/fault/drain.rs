@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoData};
-use crate::cluster::{AccessError, Cluster, Object, Permission, PodRef, World, is_ready, owner_name};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData};
+use crate::cluster::{AccessError, Cluster, Object, ObjectRef, Permission, World, is_ready, owner_name};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// How long a budget is left alone that has forbidden an eviction.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ fn takes_pods(node: &Value) -> bool {
     node["spec"]["unschedulable"] != true && is_ready(node)
 }
 
-impl FaultRole for Drain {
+impl FaultBehavior for Drain {
     fn describe(&self) -> String {
         format!("drain {} of {}", self.choice(), self.cluster)
     }
@@ -84,8 +84,8 @@ impl FaultRole for Drain {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        self.choice().complaints()
+    fn spec_errors(&self) -> Vec<SpecError> {
+        self.choice().spec_errors()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -94,7 +94,7 @@ impl FaultRole for Drain {
         nodes.into_iter().chain([need("pods", "list"), need("pods/eviction", "create")]).collect()
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let meant = self.choice().find(&cluster).await?;
@@ -110,7 +110,7 @@ impl FaultRole for Drain {
             let mut pods = Vec::new();
             let mut left: BTreeSet<(&'static str, String)> = BTreeSet::new();
             for pod in pods_on(&cluster, &names).await? {
-                let named = pod.pod_ref();
+                let named = pod.object_ref();
                 match class(&pod) {
                     Class::Evicted => pods.push(named),
                     Class::Left(why) => drop(left.insert((why, named.to_string()))),
@@ -125,7 +125,7 @@ impl FaultRole for Drain {
                 return Err(FaultError::NoTarget(format!("no pod on {} could be evicted", names.join(", "))));
             }
             let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} stays: it {why}")).collect();
-            let cordoning = Cordoning::of(&cluster, &meant);
+            let cordoning = Cordoning::new(&cluster, &meant);
             let refused = Mutex::new(None);
             Ok(Box::new(Draining { cluster, cordoning, names, pods, remarks, refused }) as Box<dyn Fault>)
         })
@@ -145,7 +145,7 @@ struct Draining {
     cluster: Arc<Cluster>,
     cordoning: Cordoning,
     names: Vec<String>,
-    pods: Vec<PodRef>,
+    pods: Vec<ObjectRef>,
     remarks: Vec<String>,
     /// When a budget forbade an eviction last, and its words.
     refused: Mutex<Option<(Instant, String)>>,
@@ -153,9 +153,9 @@ struct Draining {
 
 impl Draining {
     /// The targets that are not on their way out.
-    async fn staying(&self) -> Result<Vec<&PodRef>, AccessError> {
+    async fn staying(&self) -> Result<Vec<&ObjectRef>, AccessError> {
         let there = pods_on(&self.cluster, &self.names).await?;
-        let stays = |pod: &&PodRef| {
+        let stays = |pod: &&ObjectRef| {
             let found = there.iter().find(|object| object.uid() == pod.uid);
             found.is_some_and(|object| !object.is_terminating())
         };
@@ -191,9 +191,9 @@ impl Fault for Draining {
         self.remarks.clone()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(async move {
-            self.cordoning.rehearse().await?;
+            self.cordoning.dry_run().await?;
             for pod in &self.pods {
                 evict(&self.cluster, pod, true).await?;
             }
@@ -208,7 +208,7 @@ impl Fault for Draining {
         })
     }
 
-    fn pursue(&self) -> BoxFuture<'_, ()> {
+    fn retry(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let waited = self.refused.lock().await.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
             if waited && let Err(error) = self.evict_left().await {

@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::pod_targets::{PodTargets, Wanted, narrow};
-use super::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoData};
-use crate::cluster::{AccessError, Cluster, Permission, PodRef, World};
+use super::pod_targets::{PodTargets, Wanted, apply_blast_radius};
+use super::{BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoData};
+use crate::cluster::{AccessError, Cluster, ObjectRef, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// Pods to evict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +43,7 @@ impl EvictPods {
     }
 }
 
-impl FaultRole for EvictPods {
+impl FaultBehavior for EvictPods {
     fn describe(&self) -> String {
         format!("eviction of {}", self.wanted().describe())
     }
@@ -56,28 +56,32 @@ impl FaultRole for EvictPods {
         true
     }
 
-    fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
+    fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
         let grace =
-            Complaint::new("grace", "an eviction takes the grace period of its pod", "remove it, or use deletePods");
+            SpecError::new("grace", "an eviction takes the grace period of its pod", "remove it, or use deletePods");
         let grace = radius.grace.map(|_| grace);
-        narrow(&mut self.count, &mut self.percent, radius).into_iter().chain(grace).collect()
+        apply_blast_radius(&mut self.count, &mut self.percent, radius).into_iter().chain(grace).collect()
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        self.wanted().complaints()
+    fn spec_errors(&self) -> Vec<SpecError> {
+        self.wanted().spec_errors()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         self.wanted().permissions(("pods/eviction", "create"))
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(
+        &'a self,
+        world: &'a World,
+        options: FaultOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move { Ok(Box::new(Eviction(self.wanted().find(world, options).await?)) as Box<dyn Fault>) })
     }
 }
 
 /// Evicts one pod, unless a disruption budget forbids it.
-pub(super) async fn evict(cluster: &Cluster, pod: &PodRef, dry_run: bool) -> Result<(), FaultError> {
+pub(super) async fn evict(cluster: &Cluster, pod: &ObjectRef, dry_run: bool) -> Result<(), FaultError> {
     let body = json!({
         "apiVersion": "policy/v1",
         "kind": "Eviction",
@@ -118,7 +122,7 @@ impl Fault for Eviction {
         self.0.remarks()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.evict(true))
     }
 

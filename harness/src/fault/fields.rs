@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{UndoAction, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, World};
-use crate::probe::CannotAsk;
+use crate::probe::ProbeError;
 
 /// The label of every object that a fault makes; nothing without it is ever deleted.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshdrill");
@@ -151,14 +151,14 @@ impl UndoAction for RestoreFields {
         Some(&self.cluster)
     }
 
-    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>> {
         Box::pin(async move {
             let step = |object: &Object| restore(object, &self.before, &self.wrote);
             Ok(change(world.cluster(&self.cluster)?, &self.path, &self.uid, step).await?)
         })
     }
 
-    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
         Box::pin(async move {
             let found = world.cluster(&self.cluster)?.find::<Object>(&self.path).await?;
             let Some(object) = found.filter(|object| object.uid() == self.uid) else {

@@ -16,10 +16,13 @@ use super::control::{self, Control};
 use super::fields::change;
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
-use super::{Effect, Fault, FaultError, FaultRole, Options, SYSTEM, UndoAction, UndoData, UndoOutcome, of_system};
-use crate::cluster::{Cluster, Object, Permission, PodRef, VIRTUAL_SERVICES, World, label_selector};
+use super::{
+    Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoAction, UndoData, UndoOutcome,
+    system_namespace_error,
+};
+use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, World, label_selector};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::{Answer, CannotAsk, Complaint, ProbeKind};
+use crate::probe::{Answer, ProbeError, ProbeKind, SpecError};
 
 /// How often the proxies are asked before the fault until all of them answer, and the pause between.
 const TRIES: usize = 4;
@@ -73,7 +76,7 @@ impl HttpFault {
 
     /// Where the proxies are that may route for the host by a `VirtualService`, and what of it leads nowhere.
     async fn proxies(&self, cluster: &Cluster, service: &Object) -> Result<(Vec<Proxies>, Vec<String>), FaultError> {
-        let owner = service.pod_ref();
+        let owner = service.object_ref();
         let spaces = routing::exported(service).map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
         let everywhere = |selector: &Option<String>| {
             let selector = selector.clone();
@@ -103,7 +106,7 @@ impl HttpFault {
     async fn routing(
         &self,
         watch: &Watch,
-        owner: &PodRef,
+        owner: &ObjectRef,
         named: Option<&Named>,
         places: &[Proxies],
     ) -> Result<(), FaultError> {
@@ -136,7 +139,7 @@ impl HttpFault {
     }
 }
 
-impl FaultRole for HttpFault {
+impl FaultBehavior for HttpFault {
     fn describe(&self) -> String {
         let delay = self.delay.map(|delay| format!("delay by {delay}"));
         let abort = self.abort.map(|status| format!("abort with {status}"));
@@ -149,24 +152,24 @@ impl FaultRole for HttpFault {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let of_host = routing::full_host(&self.host, "").contains(&format!(".{SYSTEM}."));
         let namespace = if of_host { SYSTEM } else { &self.namespace };
-        let mut found: Vec<Complaint> =
-            of_system("namespace", Some(namespace), "name a host of the mesh").into_iter().collect();
+        let mut found: Vec<SpecError> =
+            system_namespace_error("namespace", Some(namespace), "name a host of the mesh").into_iter().collect();
         if self.delay.is_none_or(|delay| delay.0.is_zero()) && self.abort.is_none() {
-            found.push(Complaint::new("delay", "nothing would happen to a request", "write `delay:` or `abort:`"));
+            found.push(SpecError::new("delay", "nothing would happen to a request", "write `delay:` or `abort:`"));
         }
         if self.abort.is_some_and(|status| !(200..=599).contains(&status)) {
-            found.push(Complaint::new("abort", "not a final HTTP status", "write one from 200 to 599, such as 503"));
+            found.push(SpecError::new("abort", "not a final HTTP status", "write one from 200 to 599, such as 503"));
         }
         if self.percent.is_some_and(|percent| percent.get() == 0.0) {
-            found.push(Complaint::new("percent", "0 % of the requests are no fault", "write more than 0%"));
+            found.push(SpecError::new("percent", "0 % of the requests are no fault", "write more than 0%"));
         }
         if self.host.is_empty() || self.host.contains('*') {
-            found.push(Complaint::new("host", "not one host", "write the name of a Service"));
+            found.push(SpecError::new("host", "not one host", "write the name of a Service"));
         }
-        found.extend(control::complaints(&self.control));
+        found.extend(control::spec_errors(&self.control));
         found
     }
 
@@ -179,18 +182,18 @@ impl FaultRole for HttpFault {
         if self.clients.is_none() {
             all.push(Permission::new(key, "", "networking.istio.io", "gateways", "get"));
         }
-        all.extend(Permission::of_forward(key, space));
-        all.extend(self.control.as_kind().permissions(mesh));
+        all.extend(Permission::for_port_forward(key, space));
+        all.extend(self.control.as_observation().permissions(mesh));
         all
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let services = cluster.list(VIRTUAL_SERVICES, None).await;
             let services = services.map_err(FaultError::missing)?;
             let service = routes::owner(&services, &routing::full_host(&self.host, &self.namespace))?;
-            let owner = service.pod_ref();
+            let owner = service.object_ref();
             let named = self.route.as_ref().map(|name| {
                 let missing = || FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}"));
                 Named::find(service, name).ok_or_else(missing)
@@ -234,7 +237,7 @@ impl FaultRole for HttpFault {
 
 struct Injected {
     cluster: Arc<Cluster>,
-    owner: PodRef,
+    owner: ObjectRef,
     spec: HttpFault,
     named: Option<Named>,
     fault: Value,
@@ -260,7 +263,7 @@ impl Injected {
     /// Whether the control request feels it; what was seen.
     async fn felt(&self) -> Result<String, String> {
         let (outcome, took) = self.control.ask().await;
-        let slow = self.spec.delay.is_some_and(|delay| took >= delay.0 && outcome.answer != Answer::Unasked);
+        let slow = self.spec.delay.is_some_and(|delay| took >= delay.0 && outcome.answer != Answer::Error);
         let refused = self.spec.abort.is_some() && matches!(outcome.answer, Answer::Bad(_));
         let seen = format!("{} after {} ms", outcome.message, took.as_millis());
         if slow || refused { Ok(seen) } else { Err(seen) }
@@ -287,7 +290,7 @@ impl Fault for Injected {
         self.remarks.clone()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.write("?dryRun=All"))
     }
 
@@ -358,14 +361,14 @@ impl UndoAction for RemoveRouteFault {
         Some(&self.cluster)
     }
 
-    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>> {
         Box::pin(async move {
             let step = |service: &Object| routes::remove(service, &self.wrote);
             Ok(change(world.cluster(&self.cluster)?, &self.path(), &self.uid, step).await?)
         })
     }
 
-    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
         Box::pin(async move {
             let Self { namespace, name, wrote, .. } = self;
             let cluster = world.cluster(&self.cluster)?;
@@ -412,7 +415,7 @@ mod tests {
 
     #[test]
     fn what_would_do_nothing_or_too_much_is_refused() {
-        assert!(spec(&json!({ "delay": "2s" })).complaints().is_empty());
+        assert!(spec(&json!({ "delay": "2s" })).spec_errors().is_empty());
         for bad in [
             json!({}),
             json!({ "delay": "0s" }),
@@ -423,7 +426,7 @@ mod tests {
             json!({ "delay": "2s", "host": "dns.kube-system" }),
             json!({ "delay": "2s", "control": { "http": { "path": "x" } } }),
         ] {
-            assert!(!spec(&bad).complaints().is_empty(), "{bad}");
+            assert!(!spec(&bad).spec_errors().is_empty(), "{bad}");
         }
     }
 }

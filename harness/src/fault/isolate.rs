@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error};
 use crate::cluster::{ObjectName, Permission, World, select_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::{Answer, Complaint, ProbeKind};
+use crate::probe::{Answer, ProbeKind, SpecError};
 
 /// Pods to cut off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -72,7 +72,7 @@ fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-impl FaultRole for Isolate {
+impl FaultBehavior for Isolate {
     fn describe(&self) -> String {
         let what = match self.direction.unwrap_or(Direction::Both) {
             Direction::Ingress => "traffic to",
@@ -86,21 +86,25 @@ impl FaultRole for Isolate {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let help = "name the namespace of a workload of the mesh";
-        let system = of_system("namespace", Some(&self.namespace), help);
-        system.into_iter().chain(control::complaints(&self.control)).collect()
+        let system = system_namespace_error("namespace", Some(&self.namespace), help);
+        system.into_iter().chain(control::spec_errors(&self.control)).collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         let mut all = create::permissions(key, self.object());
         all.push(Permission::new(key, &self.namespace, "", "pods", "list"));
-        all.extend(self.control.as_kind().permissions(mesh));
+        all.extend(self.control.as_observation().permissions(mesh));
         all
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(
+        &'a self,
+        world: &'a World,
+        options: FaultOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = world.cluster(self.cluster.key())?;
             let pods = select_pods(cluster, &self.namespace, self.selector.as_str()).await?;
@@ -108,10 +112,11 @@ impl FaultRole for Isolate {
                 let place = format!("{}/{}", cluster.key, self.namespace);
                 return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
             }
-            let policy = Creation::of(cluster, self.manifest(&options.run), &options.run).await?;
+            let policy = Creation::new(cluster, self.manifest(&options.run), &options.run).await?;
             let control = Control::prepare(&self.control, world, None).await?;
-            let pods = pods.iter().map(|pod| pod.pod_ref().to_string()).collect();
-            Ok(Box::new(Isolation { policy, control, pods, what: self.control.as_kind().describe() }) as Box<dyn Fault>)
+            let pods = pods.iter().map(|pod| pod.object_ref().to_string()).collect();
+            Ok(Box::new(Isolation { policy, control, pods, what: self.control.as_observation().describe() })
+                as Box<dyn Fault>)
         })
     }
 }
@@ -132,7 +137,7 @@ impl Fault for Isolation {
         vec![self.policy.undo()]
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.policy.send("?dryRun=All"))
     }
 

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Apply, ClusterOutage, CommandFault, Cordon, DeletePods, Drain, EvictPods, FaultRole, HttpFault, Isolate, NoFault,
-    Patch, Radius, RolloutRestart, Scale,
+    Apply, BlastRadius, ClusterOutage, CommandFault, Cordon, DeletePods, Drain, EvictPods, FaultBehavior, HttpFault,
+    Isolate, NoFault, Patch, RolloutRestart, Scale,
 };
 use crate::format::ClusterChoice;
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal $(in $cluster:ident $(with $control:ident)?)?,)*) => {
@@ -28,13 +28,13 @@ macro_rules! faults {
             }
 
             /// The kind, as what it can tell about itself.
-            pub fn as_role(&self) -> &(dyn FaultRole + Send + Sync) {
+            pub fn as_behavior(&self) -> &(dyn FaultBehavior + Send + Sync) {
                 match self { $(Self::$variant(kind) => kind,)* }
             }
 
             /// Takes the blast radius that stands beside it. What cannot be taken is wrong.
-            pub fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
-                match self { $(Self::$variant(kind) => kind.narrow(radius),)* }
+            pub fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
+                match self { $(Self::$variant(kind) => kind.apply_blast_radius(radius),)* }
             }
 
             /// The cluster choices in it.
@@ -62,7 +62,7 @@ macro_rules! faults {
 
 impl FaultKind {
     /// Reads the files that it names, in the folder of the scenario: what is planned is what will be done.
-    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), Complaint> {
+    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
         match self {
             Self::Apply(apply) => apply.load(folder),
             _ => Ok(()),

@@ -15,9 +15,9 @@ mod fields;
 mod http_fault;
 mod isolate;
 mod kind;
-mod none;
 #[cfg(test)]
-mod on_the_lab;
+mod lab_tests;
+mod none;
 mod patch;
 mod pod_targets;
 mod proxies;
@@ -41,8 +41,10 @@ pub use isolate::Isolate;
 pub use kind::FaultKind;
 pub use none::NoFault;
 pub use patch::Patch;
-pub use role::{Effect, Fault, FaultError, FaultRole, Options, Radius, Replacement, UndoAction, UndoData, UndoOutcome};
-use role::{SYSTEM, of_system};
+pub use role::{
+    BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoAction, UndoData, UndoOutcome,
+};
+use role::{SYSTEM, system_namespace_error};
 pub use rollout_restart::RolloutRestart;
 pub use scale::Scale;
 pub use undo::Undo;

@@ -4,17 +4,17 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData};
 use crate::cluster::{Permission, World};
 use crate::format::MeshSpec;
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// The negative control.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NoFault {}
 
-impl FaultRole for NoFault {
+impl FaultBehavior for NoFault {
     fn describe(&self) -> String {
         "nothing (negative control)".to_owned()
     }
@@ -23,7 +23,7 @@ impl FaultRole for NoFault {
         false
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         Vec::new()
     }
 
@@ -31,7 +31,7 @@ impl FaultRole for NoFault {
         Vec::new()
     }
 
-    fn resolve<'a>(&'a self, _: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, _: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async { Ok(Box::new(Self {}) as Box<dyn Fault>) })
     }
 }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{RestoreFields, at, inverse, leaves};
-use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData, of_system};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error};
 use crate::cluster::{Cluster, Object, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// An object and what is changed in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +43,7 @@ impl Patch {
     }
 }
 
-impl FaultRole for Patch {
+impl FaultBehavior for Patch {
     fn describe(&self) -> String {
         let fields: Vec<String> = leaves(&self.patch).into_iter().map(|(keys, _)| keys.join(".")).collect();
         format!("change {} of {} in {}", fields.join(", "), self.object(), self.cluster)
@@ -53,32 +53,32 @@ impl FaultRole for Patch {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = Vec::new();
         if self.patch.as_object().is_none_or(serde_json::Map::is_empty) {
-            found.push(Complaint::new("patch", "nothing would be changed", "write the fields with their new values"));
+            found.push(SpecError::new("patch", "nothing would be changed", "write the fields with their new values"));
         }
         if self.kind == "Secret" {
             let help =
                 "delete or replace the Secret with a `command` fault, whose undo keeps the values out of the journal";
-            found.push(Complaint::new("kind", "what a Secret held before would be written down to undo it", help));
+            found.push(SpecError::new("kind", "what a Secret held before would be written down to undo it", help));
         }
-        found.extend(of_system("namespace", self.namespace.as_deref(), "name an object of the mesh"));
+        found.extend(system_namespace_error("namespace", self.namespace.as_deref(), "name an object of the mesh"));
         if self
             .patch
             .get("metadata")
             .is_some_and(|metadata| metadata.get("name").is_some() || metadata.get("uid").is_some())
         {
-            found.push(Complaint::new("patch", "an object's identity cannot be changed", "change other fields"));
+            found.push(SpecError::new("patch", "an object's identity cannot be changed", "change other fields"));
         }
         found
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        ["get", "patch"].map(|verb| Permission::of_object(self.cluster.key(), self.object(), verb)).to_vec()
+        ["get", "patch"].map(|verb| Permission::for_object(self.cluster.key(), self.object(), verb)).to_vec()
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (path, object) = cluster.find_object(self.object()).await.map_err(FaultError::missing)?;
@@ -127,7 +127,7 @@ impl Fault for Patching {
         })]
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.send("?dryRun=All"))
     }
 

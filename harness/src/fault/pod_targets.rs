@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use meshdrill_checks::units::Ratio;
 
-use super::{Effect, FaultError, Options, Radius, Replacement, of_system};
-use crate::cluster::{Cluster, Object, Permission, PodRef, World, owner_name, ready_pods, select_pods};
+use super::{BlastRadius, Effect, FaultError, FaultOptions, Replacement, system_namespace_error};
+use crate::cluster::{Cluster, Object, ObjectRef, Permission, World, owner_name, ready_pods, select_pods};
 use crate::format::{ClusterChoice, Selector};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// Which pods are meant.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +30,13 @@ pub(super) struct PodTargets {
 }
 
 struct Target {
-    pod: PodRef,
+    pod: ObjectRef,
     owner: Option<(String, String)>,
 }
 
 impl Target {
-    fn of(pod: &Object) -> Self {
-        Self { pod: pod.pod_ref(), owner: owner_name(pod) }
+    fn new(pod: &Object) -> Self {
+        Self { pod: pod.object_ref(), owner: owner_name(pod) }
     }
 }
 
@@ -52,9 +52,9 @@ impl Wanted<'_> {
     }
 
     /// What is wrong with it.
-    pub fn complaints(&self) -> Vec<Complaint> {
+    pub fn spec_errors(&self) -> Vec<SpecError> {
         let help = "name the namespace of a workload of the mesh";
-        let found = of_system("namespace", Some(self.namespace), help).into_iter();
+        let found = system_namespace_error("namespace", Some(self.namespace), help).into_iter();
         found.chain(of_share(self.count, self.percent)).collect()
     }
 
@@ -65,12 +65,12 @@ impl Wanted<'_> {
     }
 
     /// Finds them in the live cluster. None is an error.
-    pub async fn find(&self, world: &World, options: Options) -> Result<PodTargets, FaultError> {
+    pub async fn find(&self, world: &World, options: FaultOptions) -> Result<PodTargets, FaultError> {
         let cluster = Arc::clone(world.cluster(self.cluster.key())?);
         let place = format!("{}/{}", cluster.key, self.namespace);
         let matching = select_pods(&cluster, self.namespace, self.selector.as_str()).await?;
         let live = matching.iter().filter(|pod| !pod.is_terminating());
-        let mut pods: Vec<Target> = live.map(Target::of).collect();
+        let mut pods: Vec<Target> = live.map(Target::new).collect();
         if pods.is_empty() {
             return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
         }
@@ -82,28 +82,32 @@ impl Wanted<'_> {
             return Err(FaultError::NoTarget(message));
         }
         pick(&mut pods, wanted, options.seed);
-        let before = matching.iter().map(|pod| pod.pod_ref().uid).collect();
+        let before = matching.iter().map(|pod| pod.object_ref().uid).collect();
         Ok(PodTargets { cluster, namespace: self.namespace.to_owned(), selector: self.selector.clone(), pods, before })
     }
 }
 
 /// What is wrong with how many are meant.
-fn of_share(count: Option<usize>, percent: Option<Ratio>) -> Vec<Complaint> {
+fn of_share(count: Option<usize>, percent: Option<Ratio>) -> Vec<SpecError> {
     let mut found = Vec::new();
     if count.is_some() && percent.is_some() {
-        found.push(Complaint::new("percent", "`percent` beside `count`", "write one of the two"));
+        found.push(SpecError::new("percent", "`percent` beside `count`", "write one of the two"));
     }
     if count == Some(0) {
-        found.push(Complaint::new("count", "0 pods are no fault", "write at least 1"));
+        found.push(SpecError::new("count", "0 pods are no fault", "write at least 1"));
     }
     if percent.is_some_and(|percent| percent.get() == 0.0) {
-        found.push(Complaint::new("percent", "0 % of the pods are no fault", "write more than 0%"));
+        found.push(SpecError::new("percent", "0 % of the pods are no fault", "write more than 0%"));
     }
     found
 }
 
 /// Takes how many are meant from beside a kind: `count` and `percent` are one thing, written in one place.
-pub(super) fn narrow(count: &mut Option<usize>, percent: &mut Option<Ratio>, radius: Radius) -> Vec<Complaint> {
+pub(super) fn apply_blast_radius(
+    count: &mut Option<usize>,
+    percent: &mut Option<Ratio>,
+    radius: BlastRadius,
+) -> Vec<SpecError> {
     let key = if radius.count.is_some() { "count" } else { "percent" };
     if radius.count.is_none() && radius.percent.is_none() {
         return Vec::new();
@@ -119,8 +123,8 @@ pub(super) fn narrow(count: &mut Option<usize>, percent: &mut Option<Ratio>, rad
 }
 
 /// A key that stands beside a kind and in it.
-pub(super) fn twice(key: &'static str) -> Complaint {
-    Complaint::new(key, format!("`{key}` beside a kind that says it too"), "write it in one place")
+pub(super) fn twice(key: &'static str) -> SpecError {
+    SpecError::new(key, format!("`{key}` beside a kind that says it too"), "write it in one place")
 }
 
 /// Keeps `wanted` of the targets: always the same ones for a seed and a set of names.
@@ -141,7 +145,7 @@ fn pick(targets: &mut Vec<Target>, wanted: Option<usize>, seed: u64) {
 
 impl PodTargets {
     /// The pods.
-    pub fn pods(&self) -> impl Iterator<Item = &PodRef> {
+    pub fn pods(&self) -> impl Iterator<Item = &ObjectRef> {
         self.pods.iter().map(|target| &target.pod)
     }
 
@@ -176,8 +180,8 @@ impl PodTargets {
     /// The targets that have a ready replacement by now.
     pub async fn replacements(&self) -> Result<Vec<Replacement>, FaultError> {
         let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
-        let fresh = pods.iter().filter(|pod| !self.before.contains(&pod.pod_ref().uid));
-        let mut fresh: Vec<Target> = fresh.map(Target::of).collect();
+        let fresh = pods.iter().filter(|pod| !self.before.contains(&pod.object_ref().uid));
+        let mut fresh: Vec<Target> = fresh.map(Target::new).collect();
         let mut found = Vec::new();
         for target in &self.pods {
             if let Some(index) = fresh.iter().position(|new| new.owner == target.owner) {

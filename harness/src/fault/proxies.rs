@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::cluster::{AccessError, Cluster, Object, PodRef, is_serving};
-use crate::probe::{CannotAsk, ProxyAdmin};
+use crate::cluster::{AccessError, Cluster, Object, ObjectRef, is_serving};
+use crate::probe::{ProbeError, ProxyAdmin};
 
 /// How many proxies are asked at a time.
 const SIDE_BY_SIDE: usize = 32;
@@ -90,7 +90,7 @@ pub(super) struct Carried {
 }
 
 impl Proxies {
-    async fn pods(&self, cluster: &Cluster) -> Result<Vec<PodRef>, AccessError> {
+    async fn pods(&self, cluster: &Cluster) -> Result<Vec<ObjectRef>, AccessError> {
         let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
         let pods = cluster.list(&format!("/api/v1{place}/pods"), self.selector.as_deref()).await?;
         let has_proxy = |pod: &&Object| {
@@ -98,7 +98,7 @@ impl Proxies {
             lists.into_iter().flatten().flatten().any(|container| container["name"] == "istio-proxy")
         };
         let live = pods.iter().filter(|pod| is_serving(pod));
-        Ok(live.filter(has_proxy).map(Object::pod_ref).collect())
+        Ok(live.filter(has_proxy).map(Object::object_ref).collect())
     }
 }
 
@@ -106,7 +106,7 @@ impl Proxies {
 pub(super) struct Watch {
     cluster: Arc<Cluster>,
     places: Vec<Proxies>,
-    admins: Mutex<BTreeMap<PodRef, Arc<ProxyAdmin>>>,
+    admins: Mutex<BTreeMap<ObjectRef, Arc<ProxyAdmin>>>,
 }
 
 impl Watch {
@@ -120,7 +120,7 @@ impl Watch {
         (namespace, name): (&str, &str),
         named: Option<&Named>,
         fault: RouteFault,
-    ) -> Result<Carried, CannotAsk> {
+    ) -> Result<Carried, ProbeError> {
         let mut pods = BTreeSet::new();
         for place in &self.places {
             pods.extend(place.pods(&self.cluster).await?);
@@ -129,21 +129,21 @@ impl Watch {
         let known: Vec<Arc<ProxyAdmin>> = pods
             .into_iter()
             .map(|pod| {
-                let fresh = || Arc::new(ProxyAdmin::of_pod(Arc::clone(&self.cluster), pod.clone()));
+                let fresh = || Arc::new(ProxyAdmin::for_pod(Arc::clone(&self.cluster), pod.clone()));
                 Arc::clone(admins.entry(pod.clone()).or_insert_with(fresh))
             })
             .collect();
         drop(admins);
         let asked = known.into_iter().map(|admin| async move {
             let (body, pod) = admin.get(ROUTES).await?;
-            let routes = routes::parse(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+            let routes = routes::parse(&body).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
             let own: Vec<_> = routes
                 .into_iter()
                 .filter(|route| route.is_of(namespace, name))
                 .filter(|route| named.is_none_or(|named| named.is_of(&route.name)))
                 .collect();
             let with = own.iter().filter(|route| route.fault == Some(fault)).count();
-            Ok::<_, CannotAsk>((pod.to_string(), own.len(), with))
+            Ok::<_, ProbeError>((pod.to_string(), own.len(), with))
         });
         let mut carried = Carried::default();
         let answers: Vec<_> = stream::iter(asked).buffered(SIDE_BY_SIDE).try_collect().await?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::cluster::{AccessError, Permission, World};
 use crate::format::MeshSpec;
-use crate::probe::{CannotAsk, Complaint};
+use crate::probe::{ProbeError, SpecError};
 
 /// Why a fault could not be resolved or injected.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -41,9 +41,13 @@ impl FaultError {
 /// The namespace of the cluster itself.
 pub(super) const SYSTEM: &str = "kube-system";
 
-/// The complaint about a target in the namespace of the cluster itself.
-pub(super) fn of_system(key: &'static str, namespace: Option<&str>, help: &'static str) -> Option<Complaint> {
-    (namespace == Some(SYSTEM)).then(|| Complaint::new(key, format!("{SYSTEM} is never broken"), help))
+/// The error about a target in the namespace of the cluster itself.
+pub(super) fn system_namespace_error(
+    key: &'static str,
+    namespace: Option<&str>,
+    help: &'static str,
+) -> Option<SpecError> {
+    (namespace == Some(SYSTEM)).then(|| SpecError::new(key, format!("{SYSTEM} is never broken"), help))
 }
 
 /// Whether a fault was seen to take hold.
@@ -68,7 +72,7 @@ pub struct Replacement {
 
 /// The blast radius, where it stands beside a kind in the file instead of in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Radius {
+pub struct BlastRadius {
     /// The grace period of deletions.
     pub grace: Option<TimeSpan>,
     /// This many of the matching objects.
@@ -77,21 +81,21 @@ pub struct Radius {
     pub percent: Option<Ratio>,
 }
 
-impl Radius {
-    /// A complaint about every key that is given.
-    fn misplaced(&self) -> Vec<Complaint> {
+impl BlastRadius {
+    /// A error about every key that is given.
+    fn misplaced(&self) -> Vec<SpecError> {
         let given =
             [("grace", self.grace.is_some()), ("count", self.count.is_some()), ("percent", self.percent.is_some())];
         let given = given.into_iter().filter(|(_, given)| *given);
         given
-            .map(|(key, _)| Complaint::new(key, format!("`{key}` applies to faults that select pods"), "remove it"))
+            .map(|(key, _)| SpecError::new(key, format!("`{key}` applies to faults that select pods"), "remove it"))
             .collect()
     }
 }
 
 /// What only a run knows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Options {
+pub struct FaultOptions {
     /// Picks objects where not all of them are meant.
     pub seed: u64,
     /// The run's id, for the labels of what a fault makes.
@@ -99,7 +103,7 @@ pub struct Options {
 }
 
 /// What a kind of fault can tell about itself before anything is contacted.
-pub trait FaultRole {
+pub trait FaultBehavior {
     /// What it breaks, in words.
     fn describe(&self) -> String;
     /// Whether it lasts until it is undone.
@@ -109,7 +113,7 @@ pub trait FaultRole {
         false
     }
     /// Takes the blast radius that stands beside it. What cannot be taken is wrong.
-    fn narrow(&mut self, radius: Radius) -> Vec<Complaint> {
+    fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
         radius.misplaced()
     }
     /// Whether its effect cannot be seen without a declared `effect:` check.
@@ -121,11 +125,15 @@ pub trait FaultRole {
         false
     }
     /// What is wrong with its keys.
-    fn complaints(&self) -> Vec<Complaint>;
+    fn spec_errors(&self) -> Vec<SpecError>;
     /// What it must be permitted, for the act and for the undo.
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission>;
     /// Finds its targets in the live cluster. No target is an error.
-    fn resolve<'a>(&'a self, world: &'a World, options: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>>;
+    fn resolve<'a>(
+        &'a self,
+        world: &'a World,
+        options: FaultOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>>;
 }
 
 /// A fault with its targets.
@@ -139,13 +147,13 @@ pub trait Fault: Send + Sync {
         Vec::new()
     }
     /// Proves that the cluster would accept it, without doing it.
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(async { Ok(()) })
     }
     /// Does it. An attempt that timed out counts as done.
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>>;
     /// Goes on with what could not be done at once; called until the effect is seen.
-    fn pursue(&self) -> BoxFuture<'_, ()> {
+    fn retry(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
     /// Looks once whether it took hold.
@@ -170,9 +178,9 @@ pub trait UndoAction: fmt::Display + fmt::Debug + Send + Sync {
     /// The cluster it acts on; none outside of clusters.
     fn cluster(&self) -> Option<&str>;
     /// Replays it.
-    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>>;
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>>;
     /// Looks whether what it restores is there and working: none if so, otherwise what is missing.
-    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>>;
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>>;
 }
 
 /// An undo, as a fault declares it.

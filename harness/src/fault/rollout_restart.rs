@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::WorkloadResource;
-use super::{Effect, Fault, FaultError, FaultRole, Options, UndoData};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData};
 use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 
 /// The annotation of the pod template that kubectl sets.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -29,7 +29,7 @@ pub struct RolloutRestart {
     pub deployment: String,
 }
 
-impl FaultRole for RolloutRestart {
+impl FaultBehavior for RolloutRestart {
     fn describe(&self) -> String {
         format!("rolling restart of deployment {}/{} of {}", self.namespace, self.deployment, self.cluster)
     }
@@ -38,7 +38,7 @@ impl FaultRole for RolloutRestart {
         false
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         Vec::new()
     }
 
@@ -47,7 +47,7 @@ impl FaultRole for RolloutRestart {
         vec![need("get"), need("patch")]
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let path = WorkloadResource::Deployments.path(&self.namespace, &self.deployment);
@@ -94,7 +94,7 @@ impl Fault for Restart {
         Vec::new()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.patch("?dryRun=All"))
     }
 

@@ -29,7 +29,7 @@ pub(super) fn delegate_trouble(services: &[Object], service: &Object, route: Opt
 }
 
 fn words(service: &Object) -> String {
-    service.pod_ref().to_string()
+    service.object_ref().to_string()
 }
 
 /// The one `VirtualService` of a cluster that routes HTTP for a host, given by its full name.

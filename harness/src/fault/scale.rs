@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::fields::{Step, change};
 use super::{
-    Effect, Fault, FaultError, FaultRole, Options, UndoAction, UndoData, UndoOutcome, WorkloadResource, of_system,
+    Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoOutcome, WorkloadResource,
+    system_namespace_error,
 };
-use crate::cluster::{Cluster, Object, Permission, PodRef, World};
+use crate::cluster::{Cluster, Object, ObjectRef, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
-use crate::probe::{CannotAsk, Complaint};
+use crate::probe::{ProbeError, SpecError};
 
 /// A number of replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +44,7 @@ impl Scale {
     }
 }
 
-impl FaultRole for Scale {
+impl FaultBehavior for Scale {
     fn describe(&self) -> String {
         let (resource, name) = self.workload();
         let kind = resource.singular();
@@ -54,12 +55,12 @@ impl FaultRole for Scale {
         true
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.deployment.is_some() != self.stateful_set.is_some();
         let help = "write exactly one of `deployment` and `statefulSet`";
-        let unclear = (!one).then(|| Complaint::new("deployment", "what is to be scaled is not clear", help));
+        let unclear = (!one).then(|| SpecError::new("deployment", "what is to be scaled is not clear", help));
         let help = "name the namespace of a workload of the mesh";
-        unclear.into_iter().chain(of_system("namespace", Some(&self.namespace), help)).collect()
+        unclear.into_iter().chain(system_namespace_error("namespace", Some(&self.namespace), help)).collect()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -73,14 +74,14 @@ impl FaultRole for Scale {
         ]
     }
 
-    fn resolve<'a>(&'a self, world: &'a World, _: Options) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
+    fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (resource, name) = self.workload();
             let path = resource.path(&self.namespace, name);
             let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);
-            let scaling = Scaling::of(&cluster, resource, &object, wanted).await;
+            let scaling = Scaling::new(&cluster, resource, &object, wanted).await;
             let nothing = || format!("{}/{name} of {} has {wanted} replicas already", self.namespace, cluster.key);
             let scaling = scaling.ok_or_else(|| FaultError::NothingToChange(nothing()))?;
             Ok(Box::new(scaling) as Box<dyn Fault>)
@@ -122,7 +123,7 @@ pub(super) struct Scaling {
 
 impl Scaling {
     /// From the workload as it is; none if it has these replicas already.
-    pub(super) async fn of(
+    pub(super) async fn new(
         cluster: &Arc<Cluster>,
         resource: WorkloadResource,
         object: &Object,
@@ -132,7 +133,7 @@ impl Scaling {
         if found == wanted {
             return None;
         }
-        let PodRef { namespace, name, uid } = object.pod_ref();
+        let ObjectRef { namespace, name, uid } = object.object_ref();
         let remarks = owners(cluster, &namespace, &name, object).await;
         Some(Self { cluster: Arc::clone(cluster), resource, namespace, name, uid, found, wanted, remarks })
     }
@@ -170,7 +171,7 @@ impl Fault for Scaling {
         self.remarks.clone()
     }
 
-    fn rehearse(&self) -> BoxFuture<'_, Result<(), FaultError>> {
+    fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.patch("?dryRun=All"))
     }
 
@@ -251,14 +252,14 @@ impl UndoAction for RestoreScale {
         Some(&self.cluster)
     }
 
-    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, CannotAsk>> {
+    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>> {
         Box::pin(async move {
             let path = self.resource.path(&self.namespace, &self.name);
             Ok(change(world.cluster(&self.cluster)?, &path, &self.uid, |object| self.step(object)).await?)
         })
     }
 
-    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, CannotAsk>> {
+    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
         Box::pin(async move {
             let path = self.resource.path(&self.namespace, &self.name);
             let Some(object) = world.cluster(&self.cluster)?.find::<Object>(&path).await? else { return Ok(None) };

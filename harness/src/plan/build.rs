@@ -10,7 +10,7 @@ use super::criteria;
 use super::expand::expand;
 use super::layout::Layout;
 use super::types::{Phases, Plan, PlanWarning, PlannedCheck, PlannedFault, PlannedProbe};
-use crate::fault::{FaultKind, Radius};
+use crate::fault::{BlastRadius, FaultKind};
 use crate::format::MeshFile;
 use crate::probe::ProbeKind;
 use crate::spec::{CheckSpec, FaultSpec, Loaded, Stage};
@@ -148,7 +148,7 @@ fn build_probes(building: &mut Building<'_>) {
     for (name, probe) in &building.loaded.file.spec.probes {
         let place = Path::of(&["spec", "probes", name]);
         let inside = place.key(probe.kind.name());
-        building.complain(probe.kind.as_kind().complaints(), &inside);
+        building.complain(probe.kind.as_observation().spec_errors(), &inside);
         if probe.every.is_some_and(|every| every < FASTEST_ALLOWED) {
             building.problem(
                 &place.key("every"),
@@ -158,10 +158,10 @@ fn build_probes(building: &mut Building<'_>) {
         }
         for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
-            if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {
+            if copy.kind.as_observation().is_vacuous() && !copy.suffix.is_empty() {
                 continue;
             }
-            let timing = copy.kind.as_kind().timing();
+            let timing = copy.kind.as_observation().timing();
             building.probes.push(PlannedProbe {
                 name: format!("{name}{}", copy.suffix),
                 every: probe.every.unwrap_or(timing.every),
@@ -182,15 +182,18 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
     let mut checks: Vec<PlannedCheck> = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let inside = place.index(index).key(spec.kind.name());
-        let complaints = spec.kind.as_kind().complaints().into_iter().chain(spec.kind.as_kind().only_sampled());
+        let complaints =
+            spec.kind.as_observation().spec_errors().into_iter().chain(spec.kind.as_observation().only_sampled());
         building.complain(complaints.collect(), &inside);
         for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
-            if copy.kind.as_kind().is_vacuous() && !copy.suffix.is_empty() {
+            if copy.kind.as_observation().is_vacuous() && !copy.suffix.is_empty() {
                 continue;
             }
-            let stem =
-                spec.name.clone().unwrap_or_else(|| format!("{}/{}", spec.kind.name(), copy.kind.as_kind().subject()));
+            let stem = spec
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("{}/{}", spec.kind.name(), copy.kind.as_observation().subject()));
             let mut id = format!("{stem}{}", copy.suffix);
             let mut twin = 2;
             while checks.iter().any(|known| known.id == id) {
@@ -210,9 +213,9 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
         let place = Path::of(&["spec", "faults"]).index(index);
         let inside = place.key(spec.kind.name());
         let mut kind = spec.kind.clone();
-        building.complain(kind.as_role().complaints(), &inside);
-        let radius = Radius { grace: spec.grace, count: spec.count, percent: spec.percent };
-        building.complain(kind.narrow(radius), &place);
+        building.complain(kind.as_behavior().spec_errors(), &inside);
+        let radius = BlastRadius { grace: spec.grace, count: spec.count, percent: spec.percent };
+        building.complain(kind.apply_blast_radius(radius), &place);
         check_fault(building, spec, &place);
         let effect = build_checks(building, &spec.effect, Stage::Effect, &place.key("effect"));
         for mut copy in expand::<FaultKind>(&kind, FaultKind::choices, &keys) {
@@ -236,7 +239,7 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
 }
 
 fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
-    let role = spec.kind.as_role();
+    let role = spec.kind.as_behavior();
     if spec.hold.is_some() && !role.sustained() {
         building.problem(
             &place.key("for"),
@@ -298,7 +301,7 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         if spec.baseline.is_none() {
             filled.push(format!("baseline: {baseline}"));
         }
-        let defaulted = |fault: &PlannedFault| fault.kind.as_role().sustained() && fault.hold == HOLD;
+        let defaulted = |fault: &PlannedFault| fault.kind.as_behavior().sustained() && fault.hold == HOLD;
         if spec.hold.is_none() && building.faults.iter().any(defaulted) {
             filled.push(format!("hold: {HOLD}"));
         }

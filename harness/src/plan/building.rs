@@ -7,7 +7,7 @@ use meshdrill_checks::units::TimeSpan;
 
 use super::types::{PlannedFault, PlannedProbe};
 use crate::format::{ClusterChoice, MeshFile};
-use crate::probe::Complaint;
+use crate::probe::SpecError;
 use crate::spec::Loaded;
 use meshdrill_document::{Path, Problem, nearest};
 
@@ -99,15 +99,15 @@ impl Building<'_> {
     }
 
     /// Problems with the keys of a kind.
-    pub fn complain(&mut self, complaints: Vec<Complaint>, place: &Path) {
+    pub fn complain(&mut self, spec_errors: Vec<SpecError>, place: &Path) {
         let node = &self.loaded.node;
-        for complaint in complaints {
-            let key = complaint.key.split('.').fold(place.clone(), |place, key| place.key(key));
+        for error in spec_errors {
+            let key = error.key.split('.').fold(place.clone(), |place, key| place.key(key));
             // What is said to be absent may be what was wrong and left out.
             let gone = node.at(&key).is_none() && self.loaded.lost.iter().any(|lost| lost.is_child_of(place));
             let wrong = self.loaded.lost.iter().any(|lost| lost == place || *lost == key);
             if !gone && !wrong {
-                self.problems.push(Problem::at(node.span_at(&key), complaint.message).help(complaint.help));
+                self.problems.push(Problem::at(node.span_at(&key), error.message).help(error.help));
             }
         }
     }

@@ -171,7 +171,7 @@ fn facts(building: &Building<'_>, subject: &Subject) -> SubjectFacts {
         }
         Subject::Fault(id) => {
             let fault = building.faults.iter().find(|fault| fault.id == *id);
-            SubjectFacts::Fault { removes_pods: fault.is_some_and(|fault| fault.kind.as_role().selects_pods()) }
+            SubjectFacts::Fault { removes_pods: fault.is_some_and(|fault| fault.kind.as_behavior().selects_pods()) }
         }
     }
 }

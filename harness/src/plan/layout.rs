@@ -140,7 +140,7 @@ pub fn lengthen(plan: &mut Plan) {
         let wanted = needed as f64 * MARGIN * probe.every.as_secs_f64() / probe.series.len() as f64;
         let missing = wanted - layout.window(during, observe);
         // A fault that ends by itself cannot be held.
-        let held = |fault: &PlannedFault| fault.kind.as_role().sustained();
+        let held = |fault: &PlannedFault| fault.kind.as_behavior().sustained();
         if missing > 0.0 && during == During::Fault && !plan.faults.iter().any(held) {
             continue;
         }

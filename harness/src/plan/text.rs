@@ -65,7 +65,7 @@ fn probe_text(plan: &Plan, probe: &PlannedProbe) -> String {
     format!(
         "{}: {}; every {}, about {:.0} samples, timeout {}, late after {}{series}",
         probe.name,
-        probe.kind.as_kind().describe(),
+        probe.kind.as_observation().describe(),
         probe.every,
         plan.samples(probe),
         probe.timeout,
@@ -74,8 +74,8 @@ fn probe_text(plan: &Plan, probe: &PlannedProbe) -> String {
 }
 
 fn fault_text(fault: &PlannedFault) -> String {
-    let mut text = format!("{}: {}", fault.id, fault.kind.as_role().describe());
-    if fault.kind.as_role().sustained() {
+    let mut text = format!("{}: {}", fault.id, fault.kind.as_behavior().describe());
+    if fault.kind.as_behavior().sustained() {
         let _ = write!(text, ", held for {}", fault.hold);
     }
     if !fault.after.0.is_zero() {
@@ -88,5 +88,5 @@ fn fault_text(fault: &PlannedFault) -> String {
 }
 
 fn check_text(check: &PlannedCheck) -> String {
-    format!("{}: {}", check.id, check.kind.as_kind().describe())
+    format!("{}: {}", check.id, check.kind.as_observation().describe())
 }

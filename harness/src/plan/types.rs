@@ -149,7 +149,7 @@ pub fn faulted(faults: &[PlannedFault]) -> TimeSpan {
     let held = faults.iter().map(|fault| {
         let repeats =
             fault.repeat.map_or(Duration::ZERO, |repeat| repeat.every.0.saturating_mul(repeat.times.max(1) - 1));
-        let held = if fault.kind.as_role().sustained() { fault.hold.0 } else { Duration::from_secs(1) };
+        let held = if fault.kind.as_behavior().sustained() { fault.hold.0 } else { Duration::from_secs(1) };
         fault.after.0.saturating_add(repeats).saturating_add(held)
     });
     TimeSpan(held.max().unwrap_or_default())
@@ -206,7 +206,7 @@ impl Plan {
     /// Whether something in it judges by every cluster of the mesh, not only by those it names.
     pub fn needs_all_clusters(&self) -> bool {
         let kinds = self.probes.iter().map(|probe| &probe.kind).chain(self.checks.iter().map(|check| &check.kind));
-        let faults = self.faults.iter().any(|fault| fault.kind.as_role().needs_all_clusters());
+        let faults = self.faults.iter().any(|fault| fault.kind.as_behavior().needs_all_clusters());
         faults || kinds.into_iter().any(ProbeKind::needs_all_clusters)
     }
 

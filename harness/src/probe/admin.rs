@@ -7,8 +7,8 @@ use std::time::Duration;
 use meshdrill_checks::record::Series;
 use tokio::sync::Mutex;
 
-use super::CannotAsk;
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, PodRef, WorkloadKind, ready_pods};
+use super::ProbeError;
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, ObjectRef, WorkloadKind, ready_pods};
 use crate::format::Selector;
 use crate::net::{Exchange, HttpClient};
 
@@ -29,12 +29,12 @@ pub(crate) struct ProxyAdmin {
 #[derive(Debug)]
 enum Whose {
     Workload(String, Selector),
-    Pod(PodRef),
+    Pod(ObjectRef),
 }
 
 #[derive(Debug)]
 struct Chosen {
-    pod: PodRef,
+    pod: ObjectRef,
     client: HttpClient,
     by_exec: bool,
 }
@@ -47,12 +47,12 @@ impl ProxyAdmin {
     }
 
     /// The proxy of one pod.
-    pub(crate) fn of_pod(cluster: Arc<Cluster>, pod: PodRef) -> Self {
+    pub(crate) fn for_pod(cluster: Arc<Cluster>, pod: ObjectRef) -> Self {
         Self { cluster, whose: Whose::Pod(pod), port: ADMIN_PORT, chosen: Mutex::new(None) }
     }
 
     /// The answer to a GET, and the pod that gave it.
-    pub(crate) async fn get(&self, path: &str) -> Result<(Vec<u8>, PodRef), CannotAsk> {
+    pub(crate) async fn get(&self, path: &str) -> Result<(Vec<u8>, ObjectRef), ProbeError> {
         let mut chosen = self.chosen.lock().await;
         if let Some(current) = chosen.as_mut()
             && let Ok(body) = self.ask(current, path).await
@@ -66,7 +66,7 @@ impl ProxyAdmin {
             Err(by_forward) => {
                 fresh.by_exec = true;
                 self.ask(&mut fresh, path).await.map_err(|by_exec| {
-                    CannotAsk(format!(
+                    ProbeError(format!(
                         "the proxy of {} answers neither through a port-forward ({}) nor to pilot-agent ({})",
                         fresh.pod, by_forward.0, by_exec.0
                     ))
@@ -78,13 +78,13 @@ impl ProxyAdmin {
         Ok((body, pod))
     }
 
-    async fn choose(&self) -> Result<Chosen, CannotAsk> {
+    async fn choose(&self) -> Result<Chosen, ProbeError> {
         let pod = match &self.whose {
             Whose::Pod(pod) => pod.clone(),
             Whose::Workload(namespace, selector) => {
                 let pods = ready_pods(&self.cluster, namespace, selector.as_str()).await?;
-                pods.first().map(Object::pod_ref).ok_or_else(|| {
-                    CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", self.cluster.key))
+                pods.first().map(Object::object_ref).ok_or_else(|| {
+                    ProbeError(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", self.cluster.key))
                 })?
             }
         };
@@ -99,7 +99,7 @@ impl ProxyAdmin {
         Ok(Chosen { pod, client: HttpClient::over(forwarder, Series::Kept), by_exec: false })
     }
 
-    async fn ask(&self, chosen: &mut Chosen, path: &str) -> Result<Vec<u8>, CannotAsk> {
+    async fn ask(&self, chosen: &mut Chosen, path: &str) -> Result<Vec<u8>, ProbeError> {
         if chosen.by_exec {
             let port = self.port.to_string();
             let command = ["pilot-agent", "request", "--debug-port", &port, "GET", path.trim_start_matches('/')]
@@ -108,14 +108,14 @@ impl ProxyAdmin {
                 .cluster
                 .exec(&chosen.pod.namespace, &chosen.pod.name, Some("istio-proxy"), &command, DEADLINE)
                 .await?;
-            return if output.exit_code == 0 { Ok(output.stdout.into_bytes()) } else { Err(CannotAsk(output.stderr)) };
+            return if output.exit_code == 0 { Ok(output.stdout.into_bytes()) } else { Err(ProbeError(output.stderr)) };
         }
         let url = format!("http://localhost:{}{path}", self.port);
-        let url = url.parse().map_err(|error| CannotAsk(format!("`{url}`: {error}")))?;
+        let url = url.parse().map_err(|error| ProbeError(format!("`{url}`: {error}")))?;
         let answer = chosen.client.send(&Exchange { timeout: DEADLINE, ..Exchange::get(url) }).await?;
         match answer.status {
             200 => Ok(answer.body.to_vec()),
-            status => Err(CannotAsk(format!("{path} answers {status}"))),
+            status => Err(ProbeError(format!("{path} answers {status}"))),
         }
     }
 }

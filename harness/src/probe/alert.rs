@@ -19,8 +19,8 @@ use serde_json::json;
 
 use super::http::HttpObserver;
 use super::outcome::settle;
-use super::role::{Complaint, Floor, Kind, Observer, Role, Timing};
-use super::{Answer, CannotAsk, Http, Metrics, Outcome};
+use super::role::{MinDetectionTime, Observation, Observer, Role, SpecError, Timing};
+use super::{Answer, Http, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -82,7 +82,7 @@ impl Alert {
     }
 }
 
-impl Kind for Alert {
+impl Observation for Alert {
     fn describe(&self) -> String {
         format!("alert {} at {}", self.name, self.cluster)
     }
@@ -92,17 +92,17 @@ impl Kind for Alert {
     }
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
-        let heard = self.heard.iter_mut().flat_map(Kind::choices);
+        let heard = self.heard.iter_mut().flat_map(Observation::choices);
         [&mut self.cluster].into_iter().chain(heard).collect()
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let heard = self.heard.iter().flat_map(Kind::complaints);
-        heard.map(|one| Complaint::new("heard", one.message, one.help)).collect()
+    fn spec_errors(&self) -> Vec<SpecError> {
+        let heard = self.heard.iter().flat_map(Observation::spec_errors);
+        heard.map(|one| SpecError::new("heard", one.message, one.help)).collect()
     }
 
     fn timing(&self) -> Timing {
-        Timing { every: TimeSpan::secs(1), ..Timing::of_api() }
+        Timing { every: TimeSpan::secs(1), ..Timing::api() }
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -114,7 +114,7 @@ impl Kind for Alert {
         all
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let key = self.cluster.key();
             let prometheus = Metrics::prometheus(world, key).await?;
@@ -138,7 +138,7 @@ impl Kind for Alert {
             if sampled {
                 let standing = observer.standing().await?;
                 if standing.state != AlertState::Inactive {
-                    return Err(CannotAsk(
+                    return Err(ProbeError(
                         format!(
                             "{} is {:?} already: what would set it off cannot be told apart",
                             self.name, standing.state
@@ -165,7 +165,7 @@ struct AlertObserver {
 }
 
 impl AlertObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let standing = self.standing().await?;
         let message = standing.to_string();
         let seen = json!(standing);
@@ -179,13 +179,13 @@ impl AlertObserver {
         Ok(Outcome::judged(good, format!("{} is {message}{expected}", self.spec.name), seen))
     }
 
-    async fn rule(&self) -> Result<(RuleGroup, Rule), CannotAsk> {
+    async fn rule(&self) -> Result<(RuleGroup, Rule), ProbeError> {
         let groups = self.prometheus.rules().await?;
         let mut rules = groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
         let found =
             rules.find(|(_, rule)| rule.name == self.spec.name).map(|(group, rule)| (group.clone(), rule.clone()));
         found.ok_or_else(|| {
-            CannotAsk(format!(
+            ProbeError(format!(
                 "cannot detect: no rule {} is loaded at {} ({} rule groups are)",
                 self.spec.name,
                 self.prometheus.name(),
@@ -194,7 +194,7 @@ impl AlertObserver {
         })
     }
 
-    async fn standing(&self) -> Result<Standing, CannotAsk> {
+    async fn standing(&self) -> Result<Standing, ProbeError> {
         let (_, rule) = self.rule().await?;
         let own = |labels: &BTreeMap<String, String>| {
             self.spec.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
@@ -261,14 +261,14 @@ impl AlertObserver {
     }
 
     /// How often the receiver names the alert; none where none is asked.
-    async fn heard(&self) -> Result<Option<u64>, CannotAsk> {
+    async fn heard(&self) -> Result<Option<u64>, ProbeError> {
         let Some(heard) = &self.heard else { return Ok(None) };
         match heard.exchange(Series::Kept).await {
             (outcome, Some(answer)) if outcome.answer == Answer::Good => {
                 let body = String::from_utf8_lossy(&answer.body).into_owned();
                 Ok(Some(body.matches(&self.spec.name).count() as u64))
             }
-            (outcome, _) => Err(CannotAsk(format!("the receiver does not tell what it heard: {}", outcome.message))),
+            (outcome, _) => Err(ProbeError(format!("the receiver does not tell what it heard: {}", outcome.message))),
         }
     }
 }
@@ -278,12 +278,12 @@ impl Observer for AlertObserver {
         Box::pin(async move { settle(self.ask().await) })
     }
 
-    fn floor(&self) -> BoxFuture<'_, Result<Option<Floor>, CannotAsk>> {
+    fn min_detection_time(&self) -> BoxFuture<'_, Result<Option<MinDetectionTime>, ProbeError>> {
         Box::pin(async move {
             let (group, rule) = self.rule().await?;
             let scrape = self.prometheus.targets().await?.active.iter().filter_map(|one| one.scrape_interval).min();
             let wait = self.config.as_ref().map_or(Duration::ZERO, group_wait);
-            Ok(Some(Floor::of(scrape.unwrap_or_default(), group.interval, rule.hold, wait)))
+            Ok(Some(MinDetectionTime::new(scrape.unwrap_or_default(), group.interval, rule.hold, wait)))
         })
     }
 }

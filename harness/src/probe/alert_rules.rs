@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{CannotAsk, Metrics, Outcome};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
@@ -48,7 +48,7 @@ pub struct DeclaredRule {
     pub threshold: Option<Comparison>,
 }
 
-impl Kind for AlertRules {
+impl Observation for AlertRules {
     fn describe(&self) -> String {
         let names: Vec<&str> = self.rules.iter().map(|rule| rule.name.as_str()).collect();
         format!("alerting rules {} at the Prometheus of {}", names.join(", "), self.cluster)
@@ -65,9 +65,9 @@ impl Kind for AlertRules {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let none = self.rules.is_empty();
-        none.then(|| Complaint::new("rules", "no rule is named", "write `rules: [{ name: IstiodDown }]`"))
+        none.then(|| SpecError::new("rules", "no rule is named", "write `rules: [{ name: IstiodDown }]`"))
             .into_iter()
             .collect()
     }
@@ -76,7 +76,7 @@ impl Kind for AlertRules {
         Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let prometheus = Metrics::prometheus(world, self.cluster.key()).await?;
             Ok(Box::new(RulesObserver { prometheus, spec: self.clone() }) as Box<dyn Observer>)
@@ -90,7 +90,7 @@ struct RulesObserver {
 }
 
 impl RulesObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let groups = self.prometheus.rules().await?;
         let now = self.prometheus.time().await?;
         let loaded = groups.iter().map(|group| group.rules.len()).sum::<usize>();
@@ -139,7 +139,7 @@ impl RulesObserver {
     }
 
     /// Whether a rule can fire: its expression means what it says, and the series that it looks at exist.
-    async fn unable(&self, rule: &Rule) -> Result<Ability, CannotAsk> {
+    async fn unable(&self, rule: &Rule) -> Result<Ability, ProbeError> {
         let findings = promql::check(&rule.query);
         let fatal = findings.iter().find(|finding| match finding.severity {
             Severity::Invalid | Severity::Wrong => true,

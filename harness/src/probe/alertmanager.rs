@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::outcome::settle;
 use super::receivers::{self, Whereabouts};
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Metrics, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -26,7 +26,7 @@ pub struct Alertmanager {
     pub cluster: ClusterChoice,
 }
 
-impl Kind for Alertmanager {
+impl Observation for Alertmanager {
     fn describe(&self) -> String {
         format!("the Alertmanager of {}, its receivers and silences", self.cluster)
     }
@@ -48,7 +48,7 @@ impl Kind for Alertmanager {
         all
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let alertmanager = Metrics::alertmanager(world, self.cluster.key()).await?;
@@ -69,7 +69,7 @@ struct AlertmanagerObserver {
 }
 
 impl AlertmanagerObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let mut missed = Vec::new();
         let ready = self.alertmanager.get("/-/ready").await?;
         if ready.status != 200 {
@@ -116,7 +116,7 @@ impl AlertmanagerObserver {
     }
 
     /// Silences that keep a critical rule from telling anybody.
-    async fn silenced(&self) -> Result<Option<String>, CannotAsk> {
+    async fn silenced(&self) -> Result<Option<String>, ProbeError> {
         let silences = self.alertmanager.silences().await?;
         let active = silences.iter().filter(|silence| silence.state == SilenceState::Active);
         let groups = self.prometheus.rules().await?;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::expect::bad_regex;
-use super::role::Complaint;
-use super::{Answer, CannotAsk, Outcome};
+use super::role::SpecError;
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Permission, World, is_serving, select_pods};
 use crate::format::{MeshSpec, Selector};
 
@@ -36,7 +36,7 @@ struct Responders {
 }
 
 impl AnsweredBy {
-    pub(super) fn complaints(&self) -> Vec<Complaint> {
+    pub(super) fn spec_errors(&self) -> Vec<SpecError> {
         bad_regex("answeredBy.instance", Some(&self.instance)).into_iter().collect()
     }
 
@@ -47,16 +47,16 @@ impl AnsweredBy {
     }
 
     /// Judges what a command wrote out.
-    pub(super) async fn judge(&self, world: &World, namespace: &str, stdout: &str) -> Result<Outcome, CannotAsk> {
+    pub(super) async fn judge(&self, world: &World, namespace: &str, stdout: &str) -> Result<Outcome, ProbeError> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
-        let regex = Regex::new(&self.instance).map_err(|error| CannotAsk(error.to_string()))?;
+        let regex = Regex::new(&self.instance).map_err(|error| ProbeError(error.to_string()))?;
         let named = regex.captures_iter(stdout).filter_map(|found| found.get(1).or_else(|| found.get(0)));
         let named: Vec<&str> = named.map(|name| name.as_str()).collect();
         let mut clusters = BTreeMap::new();
         for (key, cluster) in &world.clusters {
             let pods = select_pods(cluster, namespace, self.selector.as_str()).await?;
             let ready = pods.iter().filter(|pod| is_serving(pod)).count();
-            let names = pods.iter().map(|pod| pod.pod_ref().name).collect();
+            let names = pods.iter().map(|pod| pod.object_ref().name).collect();
             clusters.insert(key.as_str(), Responders { names, ready });
         }
         Ok(judge(&named, &clusters, &format!("{namespace}/{}", self.selector)))

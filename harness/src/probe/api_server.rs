@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Outcome, ProbeError};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, World};
 use crate::format::ClusterChoice;
@@ -44,7 +44,7 @@ pub struct ApiServerExpect {
 /// A header gives whole seconds, and the answer was under way: less than this cannot be told.
 const SKEW: TimeSpan = TimeSpan::secs(5);
 
-impl Kind for ApiServer {
+impl Observation for ApiServer {
     fn describe(&self) -> String {
         format!("the API server of {}", self.cluster)
     }
@@ -57,7 +57,7 @@ impl Kind for ApiServer {
         vec![&mut self.cluster]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let clock = world.clock;
@@ -73,7 +73,7 @@ struct ApiServerObserver {
 }
 
 impl ApiServerObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let key = &self.cluster.key;
         let (version, headers) = self.cluster.get_with_headers("/version").await?;
         let found = version["gitVersion"].as_str().unwrap_or_default().to_owned();

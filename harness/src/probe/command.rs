@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::expect::excerpt;
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role, Timing};
-use super::{CannotAsk, JsonExpect, Outcome, TextExpect};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::{JsonExpect, Outcome, ProbeError, TextExpect};
 use crate::cluster::World;
 use crate::format::ClusterChoice;
 use crate::local::run_command;
@@ -71,13 +71,13 @@ impl CommandExpect {
     }
 
     /// What is wrong with it.
-    pub(super) fn complaints(&self) -> Vec<Complaint> {
-        let json = self.json.iter().flat_map(|expect| expect.complaints("expect"));
-        self.stdout.complaints("expect").into_iter().chain(json).collect()
+    pub(super) fn spec_errors(&self) -> Vec<SpecError> {
+        let json = self.json.iter().flat_map(|expect| expect.spec_errors("expect"));
+        self.stdout.spec_errors("expect").into_iter().chain(json).collect()
     }
 }
 
-impl Kind for Command {
+impl Observation for Command {
     fn describe(&self) -> String {
         format!("run {}", self.argv.join(" "))
     }
@@ -93,16 +93,16 @@ impl Kind for Command {
 
     fn timing(&self) -> Timing {
         let timeout = self.timeout.unwrap_or(TimeSpan::secs(10));
-        Timing { timeout, slow: timeout, ..Timing::of_api() }
+        Timing { timeout, slow: timeout, ..Timing::api() }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.argv.first().is_none_or(String::is_empty);
-        let empty = empty.then(|| Complaint::new("argv", "no program is named", "write `argv: [program, argument]`"));
-        empty.into_iter().chain(self.expect.complaints()).collect()
+        let empty = empty.then(|| SpecError::new("argv", "no program is named", "write `argv: [program, argument]`"));
+        empty.into_iter().chain(self.expect.spec_errors()).collect()
     }
 
-    fn prepare<'a>(&'a self, _: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, _: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move { Ok(Box::new(self.clone()) as Box<dyn Observer>) })
     }
 }
@@ -110,7 +110,7 @@ impl Kind for Command {
 impl Observer for Command {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            let ran = run_command(&self.argv, &self.env, self.timing().timeout.0).await.map_err(CannotAsk);
+            let ran = run_command(&self.argv, &self.env, self.timing().timeout.0).await.map_err(ProbeError);
             settle(ran.map(|output| match output {
                 Some((code, stdout, stderr)) => self.expect.judge(code, &stdout, &stderr),
                 None => {

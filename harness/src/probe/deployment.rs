@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{CannotAsk, Outcome, cause};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Permission, World, label_selector};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
@@ -58,7 +58,7 @@ impl Deployment {
     }
 }
 
-impl Kind for Deployment {
+impl Observation for Deployment {
     fn describe(&self) -> String {
         let (_, plural, name) = self.object();
         format!("{} {}/{name} in {}", plural.trim_end_matches('s'), self.namespace, self.cluster)
@@ -72,11 +72,11 @@ impl Kind for Deployment {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.name.is_some() != self.stateful_set.is_some();
         (!one)
             .then(|| {
-                Complaint::new(
+                SpecError::new(
                     "name",
                     "which workload is meant is not clear",
                     "write exactly one of `name` and `statefulSet`",
@@ -90,7 +90,7 @@ impl Kind for Deployment {
         vec![Permission::new(self.cluster.key(), &self.namespace, "apps", self.object().1, "get")]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             Ok(Box::new(DeploymentObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
@@ -109,13 +109,13 @@ impl DeploymentObserver {
         format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", self.spec.namespace)
     }
 
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let (kind, _, name) = self.spec.object();
         let object: Value = match self.cluster.get(&self.path()).await {
             Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
             found => found?,
         };
-        let workload = Workload::read(&object, kind).map_err(|error| CannotAsk(error.to_string()))?;
+        let workload = Workload::read(&object, kind).map_err(|error| ProbeError(error.to_string()))?;
         let expect = &self.spec.expect;
         let mut missed = Vec::new();
         let complete = workload.rollout == Rollout::Complete;
@@ -157,7 +157,7 @@ impl Observer for DeploymentObserver {
             if selector.is_empty() {
                 return Vec::new();
             }
-            cause::of_pods(&self.cluster, &self.spec.namespace, &selector).await
+            cause::pod_causes(&self.cluster, &self.spec.namespace, &selector).await
         })
     }
 }

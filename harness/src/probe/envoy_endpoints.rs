@@ -17,8 +17,8 @@ use tokio::sync::Mutex;
 
 use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{CannotAsk, Outcome, cause};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
@@ -83,7 +83,7 @@ impl EnvoyEndpoints {
     }
 }
 
-impl Kind for EnvoyEndpoints {
+impl Observation for EnvoyEndpoints {
     fn describe(&self) -> String {
         format!(
             "endpoints of {}:{} as the proxy of {}/{} in {} sees them",
@@ -103,13 +103,13 @@ impl Kind for EnvoyEndpoints {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.service.is_empty();
-        empty.then(|| Complaint::new("service", "no service is named", "write its name")).into_iter().collect()
+        empty.then(|| SpecError::new("service", "no service is named", "write its name")).into_iter().collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
-        let mut all = Permission::of_forward(self.cluster.key(), &self.namespace);
+        let mut all = Permission::for_port_forward(self.cluster.key(), &self.namespace);
         if !matches!(self.subsets, Some(Subsets::These(_))) {
             let (group, routes) = ("networking.istio.io", "virtualservices");
             all.push(Permission::new(self.cluster.key(), "", group, routes, "list"));
@@ -124,7 +124,7 @@ impl Kind for EnvoyEndpoints {
         all
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let subsets = match &self.subsets {
@@ -141,7 +141,7 @@ impl Kind for EnvoyEndpoints {
 }
 
 /// The subsets of a host that `VirtualServices` of the mesh route to; the empty name if routes name none.
-async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, CannotAsk> {
+async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, ProbeError> {
     let services = cluster.list(VIRTUAL_SERVICES, None).await?;
     let routed = services.iter().flat_map(|service| destinations(service)).filter(|(name, _)| name == host);
     let mut subsets: BTreeSet<String> = routed.map(|(_, subset)| subset.unwrap_or_default()).collect();
@@ -172,12 +172,12 @@ struct Count {
 }
 
 impl EndpointsObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let host = self.spec.host();
         let filter = crate::cluster::encode(&regex::escape(&host));
         let (body, pod) = self.admin.get(&format!("/clusters?format=json&filter={filter}")).await?;
         let clusters =
-            envoy::parse(&body, Select::Host(&host)).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+            envoy::parse(&body, Select::Host(&host)).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
         let mut state = self.state.lock().await;
         let unknown = |known: &Known| {
             clusters
@@ -188,7 +188,7 @@ impl EndpointsObserver {
         if state.known.as_ref().is_none_or(unknown) {
             state.known = Some(self.learn().await?);
         }
-        let Some(known) = &state.known else { return Err(CannotAsk("nothing is known of the mesh".to_owned())) };
+        let Some(known) = &state.known else { return Err(ProbeError("nothing is known of the mesh".to_owned())) };
         let flows = state
             .before
             .as_ref()
@@ -200,7 +200,7 @@ impl EndpointsObserver {
     }
 
     /// What the clusters' own APIs say of gateways, localities and pods, and what the control plane told the proxy.
-    async fn learn(&self) -> Result<Known, CannotAsk> {
+    async fn learn(&self) -> Result<Known, ProbeError> {
         let (dump, _) = self.admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
         let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
         for cluster in self.world.clusters.values() {
@@ -359,7 +359,7 @@ impl Observer for EndpointsObserver {
                 }
             }
             match self.world.cluster(self.spec.cluster.key()) {
-                Ok(at) => cause::of_endpoints(&self.world, at, &self.spec.host(), &subsets, &short).await,
+                Ok(at) => cause::endpoint_causes(&self.world, at, &self.spec.host(), &subsets, &short).await,
                 Err(_) => Vec::new(),
             }
         })

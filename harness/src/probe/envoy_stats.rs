@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::admin::ProxyAdmin;
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
@@ -40,7 +40,7 @@ pub struct EnvoyStats {
     pub expect: Option<Comparison>,
 }
 
-impl Kind for EnvoyStats {
+impl Observation for EnvoyStats {
     fn describe(&self) -> String {
         format!("metric {} of the proxy of {}/{} in {}", self.metric, self.namespace, self.selector, self.cluster)
     }
@@ -54,10 +54,10 @@ impl Kind for EnvoyStats {
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        Permission::of_forward(self.cluster.key(), &self.namespace)
+        Permission::for_port_forward(self.cluster.key(), &self.namespace)
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let admin = ProxyAdmin::new(cluster, &self.namespace, &self.selector, self.port.unwrap_or(15020));
@@ -72,9 +72,9 @@ struct StatsObserver {
 }
 
 impl StatsObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let (body, pod) = self.admin.get("/stats/prometheus").await?;
-        let text = parse_exposition(200, &body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+        let text = parse_exposition(200, &body).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
         let labels: Vec<(&str, &str)> =
             self.spec.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let Some(sum) = text.sum(&self.spec.metric, &labels) else {

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::answered_by::{self, AnsweredBy};
 use super::command::CommandExpect;
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role, Timing};
-use super::{CannotAsk, Outcome};
-use crate::cluster::{Cluster, Permission, PodRef, World, ready_pods};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::{Outcome, ProbeError};
+use crate::cluster::{Cluster, ObjectRef, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 
 /// A command in a container.
@@ -43,7 +43,7 @@ pub struct Exec {
     pub answered_by: Option<AnsweredBy>,
 }
 
-impl Kind for Exec {
+impl Observation for Exec {
     fn describe(&self) -> String {
         format!("run {} in {}/{} of {}", self.command.join(" "), self.namespace, self.selector, self.cluster)
     }
@@ -58,16 +58,16 @@ impl Kind for Exec {
 
     fn timing(&self) -> Timing {
         let timeout = self.timeout.unwrap_or(TimeSpan::secs(10));
-        Timing { timeout, slow: timeout, ..Timing::of_api() }
+        Timing { timeout, slow: timeout, ..Timing::api() }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self
             .command
             .is_empty()
-            .then(|| Complaint::new("command", "no command", "write `command: [program, argument]`"));
-        let answered_by = self.answered_by.iter().flat_map(AnsweredBy::complaints);
-        empty.into_iter().chain(self.expect.complaints()).chain(answered_by).collect()
+            .then(|| SpecError::new("command", "no command", "write `command: [program, argument]`"));
+        let answered_by = self.answered_by.iter().flat_map(AnsweredBy::spec_errors);
+        empty.into_iter().chain(self.expect.spec_errors()).chain(answered_by).collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -75,7 +75,7 @@ impl Kind for Exec {
         exec_permissions(self.cluster.key(), &self.namespace).into_iter().chain(answered_by).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             Ok(Box::new(ExecObserver { cluster, world: world.clone(), spec: self.clone() }) as Box<dyn Observer>)
@@ -95,14 +95,14 @@ pub(super) async fn exec_target(
     namespace: &str,
     selector: &Selector,
     container: Option<&str>,
-) -> Result<(PodRef, Option<String>), CannotAsk> {
+) -> Result<(ObjectRef, Option<String>), ProbeError> {
     let pods = ready_pods(cluster, namespace, selector.as_str()).await?;
     let pod = pods
         .first()
-        .ok_or_else(|| CannotAsk(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", cluster.key)))?;
+        .ok_or_else(|| ProbeError(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", cluster.key)))?;
     let own = pod["spec"]["containers"].as_array().into_iter().flatten();
     let first = own.filter_map(|container| container["name"].as_str()).find(|name| *name != "istio-proxy");
-    Ok((pod.pod_ref(), container.or(first).map(str::to_owned)))
+    Ok((pod.object_ref(), container.or(first).map(str::to_owned)))
 }
 
 struct ExecObserver {
@@ -112,7 +112,7 @@ struct ExecObserver {
 }
 
 impl ExecObserver {
-    async fn ask(&self, timeout: Duration) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self, timeout: Duration) -> Result<Outcome, ProbeError> {
         let spec = &self.spec;
         let (pod, container) =
             exec_target(&self.cluster, &spec.namespace, &spec.selector, spec.container.as_deref()).await?;

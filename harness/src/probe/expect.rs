@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Complaint;
+use super::SpecError;
 use crate::format::Comparison;
 
 /// What a text is expected to be.
@@ -41,23 +41,23 @@ impl TextExpect {
     }
 
     /// What is wrong with it.
-    pub fn complaints(&self, key: &'static str) -> Vec<Complaint> {
+    pub fn spec_errors(&self, key: &'static str) -> Vec<SpecError> {
         bad_regex(key, self.matches.as_deref()).into_iter().collect()
     }
 }
 
-/// The complaint about a regular expression that does not compile.
-pub(super) fn bad_regex(key: &'static str, pattern: Option<&str>) -> Option<Complaint> {
+/// The error about a regular expression that does not compile.
+pub(super) fn bad_regex(key: &'static str, pattern: Option<&str>) -> Option<SpecError> {
     let error = Regex::new(pattern?).err()?;
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    Some(Complaint::new(key, format!("not a regular expression: {last}"), "the syntax is that of the Rust regex crate"))
+    Some(SpecError::new(key, format!("not a regular expression: {last}"), "the syntax is that of the Rust regex crate"))
 }
 
-/// The complaint about a path into JSON that is none.
-pub(super) fn bad_json_path(key: &'static str, path: Option<&str>) -> Option<Complaint> {
+/// The error about a path into JSON that is none.
+pub(super) fn bad_json_path(key: &'static str, path: Option<&str>) -> Option<SpecError> {
     let bad = Value::Null.query(path?).is_err();
-    bad.then(|| Complaint::new(key, "not a JSONPath", "write it as in RFC 9535: `$.clustername`"))
+    bad.then(|| SpecError::new(key, "not a JSONPath", "write it as in RFC 9535: `$.clustername`"))
 }
 
 /// A JSON value as text: strings without their quotes.
@@ -131,9 +131,9 @@ impl JsonExpect {
     }
 
     /// What is wrong with it.
-    pub fn complaints(&self, key: &'static str) -> Vec<Complaint> {
+    pub fn spec_errors(&self, key: &'static str) -> Vec<SpecError> {
         let bad_path = Value::Null.query(&self.path).err().map(|_| {
-            Complaint::new(
+            SpecError::new(
                 key,
                 format!("`{}` is not a JSONPath", self.path),
                 "write it as in RFC 9535: `$.spec.replicas`",
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(expect(json!({ "path": "$.nothing" })).missed(&object).as_deref(), Some("$.nothing does not exist"));
         assert_eq!(expect(json!({ "path": "$.nothing", "exists": false })).missed(&object), None);
         assert_eq!(expect(json!({ "path": "$..weight", "count": 2 })).missed(&object), None);
-        assert_eq!(expect(json!({ "path": "$[", "equals": 1 })).complaints("where").len(), 1);
+        assert_eq!(expect(json!({ "path": "$[", "equals": 1 })).spec_errors("where").len(), 1);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::federated::{Added, Original};
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Metrics, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -38,7 +38,7 @@ pub struct Federation {
     pub fresh: Option<TimeSpan>,
 }
 
-impl Kind for Federation {
+impl Observation for Federation {
     fn describe(&self) -> String {
         format!("series of {} at the Prometheus of {}", self.of, self.hub)
     }
@@ -60,7 +60,7 @@ impl Kind for Federation {
         both.into_iter().flat_map(|key| Metrics::prometheus_permissions(mesh, key)).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let hub = Metrics::prometheus(world, self.hub.key()).await?;
             let source = Metrics::prometheus(world, self.of.key()).await?;
@@ -79,7 +79,7 @@ struct FederationObserver {
 }
 
 impl FederationObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let default = ["up".to_owned(), "istio_requests_total".to_owned()];
         let metrics = if self.spec.metrics.is_empty() { &default[..] } else { &self.spec.metrics };
         let fresh = match self.spec.fresh {
@@ -109,16 +109,16 @@ impl FederationObserver {
     }
 
     /// The longest scrape interval of the hub's targets.
-    async fn scrape_interval(&self) -> Result<f64, CannotAsk> {
+    async fn scrape_interval(&self) -> Result<f64, ProbeError> {
         let targets = self.hub.targets().await?;
         let intervals = targets.active.iter().filter_map(|target| target.scrape_interval);
         intervals.max().map(|longest| longest.as_secs_f64()).ok_or_else(|| {
-            CannotAsk(format!("{}: no scrape target tells its interval; write `fresh:`", self.hub.name()))
+            ProbeError(format!("{}: no scrape target tells its interval; write `fresh:`", self.hub.name()))
         })
     }
 
     /// How many series of a metric agree, or what is wrong with them.
-    async fn compare(&self, metric: &str, fresh: f64, added: &Added) -> Result<Result<usize, Outcome>, CannotAsk> {
+    async fn compare(&self, metric: &str, fresh: f64, added: &Added) -> Result<Result<usize, Outcome>, ProbeError> {
         let label = &added.cluster;
         let selector = format!("{metric}{{{label}=\"{}\"}}", self.id);
         let federated = self.hub.query(&selector, None).await?;

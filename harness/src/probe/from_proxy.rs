@@ -13,7 +13,7 @@ use super::exec::exec_target;
 use super::expect::excerpt;
 use super::outcome::settle;
 use super::role::Observer;
-use super::{Answer, CannotAsk, Outcome};
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, ExecOutput};
 use crate::format::{ClusterChoice, Selector};
 
@@ -39,7 +39,7 @@ pub(super) struct FromProxy {
 }
 
 impl FromProxy {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let ProxyPlace { namespace, selector, .. } = &self.place;
         let (pod, _) = exec_target(&self.cluster, namespace, selector, Some("istio-proxy")).await?;
         // It tries until its whole seconds are over, so that they end while the first try that takes long lasts.
@@ -54,7 +54,7 @@ impl FromProxy {
         let command: Vec<String> = command.collect();
         let deadline = self.timeout * 2 + Duration::from_secs(5);
         let output = self.cluster.exec(&pod.namespace, &pod.name, Some("istio-proxy"), &command, deadline).await?;
-        connected(&output, &self.address).map_err(|why| CannotAsk(format!("pilot-agent of {pod}: {why}")))
+        connected(&output, &self.address).map_err(|why| ProbeError(format!("pilot-agent of {pod}: {why}")))
     }
 }
 

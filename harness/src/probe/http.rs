@@ -18,9 +18,9 @@ use serde_json::json;
 use super::cause::{Asked, Entry};
 use super::expect::{bad_json_path, bad_regex, excerpt};
 use super::reader::Reader;
-use super::role::{Complaint, Kind, Observer, Role, Timing};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::secrets;
-use super::{Answer, CannotAsk, Outcome, Via};
+use super::{Answer, Outcome, ProbeError, Via};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
@@ -134,15 +134,15 @@ pub struct Responder {
 }
 
 impl Responder {
-    fn reader(&self) -> Result<Reader, CannotAsk> {
-        Reader::of(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
+    fn reader(&self) -> Result<Reader, ProbeError> {
+        Reader::new(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
     }
 }
 
 const DEFAULT_TIMEOUT: TimeSpan = TimeSpan::secs(5);
 const DEFAULT_SLOW: TimeSpan = TimeSpan::millis(500);
 
-impl Kind for Http {
+impl Observation for Http {
     fn describe(&self) -> String {
         let method = self.method.as_deref().unwrap_or("GET");
         match (&self.url, &self.via) {
@@ -181,13 +181,13 @@ impl Kind for Http {
         }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = Vec::new();
         match (&self.url, &self.via) {
             (Some(_), Some(_)) => {
-                found.push(Complaint::new("via", "`via` beside `url`", "write exactly one of the two"));
+                found.push(SpecError::new("via", "`via` beside `url`", "write exactly one of the two"));
             }
-            (None, None) => found.push(Complaint::new(
+            (None, None) => found.push(SpecError::new(
                 "url",
                 "neither `url` nor `via` says what to ask",
                 "write `via: ingress/CLUSTER` and `path:`, or `url:`",
@@ -198,17 +198,17 @@ impl Kind for Http {
                         && uri.host().is_some_and(|host| !host.is_empty())
                 });
                 if !good && !url.contains("${") {
-                    found.push(Complaint::new(
+                    found.push(SpecError::new(
                         "url",
                         format!("`{url}` is not an HTTP URL"),
                         "write it as http://HOST/PATH or https://HOST/PATH, spaces as %20",
                     ));
                 }
                 if self.path.is_some() {
-                    found.push(Complaint::new("path", "`path` beside `url`", "write the path into the URL"));
+                    found.push(SpecError::new("path", "`path` beside `url`", "write the path into the URL"));
                 }
             }
-            (None, Some(Via::EastWest { .. })) => found.push(Complaint::new(
+            (None, Some(Via::EastWest { .. })) => found.push(SpecError::new(
                 "via",
                 "an east-west gateway passes mutual TLS through and answers no plain HTTP",
                 "probe it with `tcp`, or ask through an ingress",
@@ -216,22 +216,22 @@ impl Kind for Http {
             (None, Some(_)) => {}
         }
         if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-            found.push(Complaint::new("path", "a path begins with `/`", "put a `/` before it"));
+            found.push(SpecError::new("path", "a path begins with `/`", "put a `/` before it"));
         }
         if self.method.as_ref().is_some_and(|method| method.parse::<http::Method>().is_err()) {
-            found.push(Complaint::new("method", "not an HTTP method", "write one word, such as GET or POST"));
+            found.push(SpecError::new("method", "not an HTTP method", "write one word, such as GET or POST"));
         }
         if self.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
-            found.push(Complaint::new("timeout", "no answer comes within 0 s", "write a positive timeout"));
+            found.push(SpecError::new("timeout", "no answer comes within 0 s", "write a positive timeout"));
         }
         if self.headers.iter().any(|(name, value)| header(name, value).is_none()) {
-            found.push(Complaint::new("headers", "not a header name or value", "use printable ASCII"));
+            found.push(SpecError::new("headers", "not a header name or value", "use printable ASCII"));
         }
         if let Some(responder) = &self.responder {
             let count =
                 [&responder.json, &responder.header, &responder.regex].iter().filter(|one| one.is_some()).count();
             if count != 1 {
-                found.push(Complaint::new(
+                found.push(SpecError::new(
                     "responder",
                     format!("{count} ways to tell the responder"),
                     "write exactly one of json, header, regex",
@@ -242,7 +242,7 @@ impl Kind for Http {
         }
         found.extend(bad_regex("expect.bodyMatches", self.expect.body_matches.as_deref()));
         if self.expect.status.is_some_and(|status| !(100..=599).contains(&status)) {
-            found.push(Complaint::new("expect.status", "not an HTTP status", "write one from 100 to 599, such as 200"));
+            found.push(SpecError::new("expect.status", "not an HTTP status", "write one from 100 to 599, such as 200"));
         }
         found
     }
@@ -251,16 +251,16 @@ impl Kind for Http {
         self.via.as_ref().map_or_else(Vec::new, |via| via.permissions(mesh))
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move { Ok(Box::new(self.observer(world, role).await?) as Box<dyn Observer>) })
     }
 }
 
 impl Http {
     /// Finds what is asked, and makes the clients that ask it.
-    pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, CannotAsk> {
+    pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, ProbeError> {
         let targets = self.targets(world, role).await?;
-        let expect = Arc::new(Expectation::of(&self.expect)?);
+        let expect = Arc::new(Expectation::new(&self.expect)?);
         let responder = self.responder.as_ref().map(Responder::reader).transpose()?.map(Arc::new);
         let entry = match &self.via {
             Some(Via::Ingress { cluster, .. }) => {
@@ -277,7 +277,7 @@ impl Http {
     }
 
     /// What is sent to an address, by clients that there are already.
-    fn target(&self, base: String, clients: Arc<[(Series, HttpClient)]>) -> Result<Target, CannotAsk> {
+    fn target(&self, base: String, clients: Arc<[(Series, HttpClient)]>) -> Result<Target, ProbeError> {
         let base = self.url.clone().unwrap_or(base);
         let exchange = self.exchange(&base)?;
         let name = match &self.via {
@@ -288,7 +288,7 @@ impl Http {
     }
 
     /// What is asked, and the clients that ask it: one target per address. A probe keeps to one address.
-    async fn targets(&self, world: &World, role: Role) -> Result<Vec<Target>, CannotAsk> {
+    async fn targets(&self, world: &World, role: Role) -> Result<Vec<Target>, ProbeError> {
         let series = self.timing().series;
         if let Some(via @ Via::Forward { .. }) = &self.via {
             let Some(target) = via.forward() else { return Ok(Vec::new()) };
@@ -306,7 +306,7 @@ impl Http {
             (None, Some(Via::Ingress { cluster, port })) => {
                 discover_ingress(world.cluster(cluster.key())?, *port).await?
             }
-            _ => return Err(CannotAsk("neither `url` nor `via` says what to ask".to_owned())),
+            _ => return Err(ProbeError("neither `url` nor `via` says what to ask".to_owned())),
         };
         if role == Role::Probe && bases.len() > 1 {
             let first = first_connecting(&world.net, &bases).await;
@@ -326,22 +326,22 @@ impl Http {
         bases.into_iter().map(target).collect()
     }
 
-    fn exchange(&self, base: &str) -> Result<Exchange, CannotAsk> {
+    fn exchange(&self, base: &str) -> Result<Exchange, ProbeError> {
         let path = if self.url.is_some() { String::new() } else { self.path.clone().unwrap_or_else(|| "/".to_owned()) };
         let text = format!("{}{path}", if self.url.is_some() { base } else { base.trim_end_matches('/') });
-        let url = text.parse().map_err(|error| CannotAsk(format!("`{text}` is not a URL: {error}")))?;
+        let url = text.parse().map_err(|error| ProbeError(format!("`{text}` is not a URL: {error}")))?;
         let mut headers = HeaderMap::new();
         let host = self.host.iter().map(|host| ("host", host.as_str()));
         let agent = [("user-agent", concat!("meshdrill/", env!("CARGO_PKG_VERSION")))];
         let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in agent.into_iter().chain(host).chain(own) {
             let (name, value) =
-                header(name, value).ok_or_else(|| CannotAsk(format!("`{name}: {value}` is not a header")))?;
+                header(name, value).ok_or_else(|| ProbeError(format!("`{name}: {value}` is not a header")))?;
             headers.insert(name, value);
         }
         let timing = self.timing();
         let method =
-            self.method.as_deref().unwrap_or("GET").parse().map_err(|_| CannotAsk("not an HTTP method".to_owned()))?;
+            self.method.as_deref().unwrap_or("GET").parse().map_err(|_| ProbeError("not an HTTP method".to_owned()))?;
         Ok(Exchange {
             method,
             headers,
@@ -407,7 +407,7 @@ impl HttpObserver {
     }
 
     /// The same addresses and expectations, asked something else over the same connections.
-    pub(super) fn asking(&self, http: &Http) -> Result<Self, CannotAsk> {
+    pub(super) fn asking(&self, http: &Http) -> Result<Self, ProbeError> {
         let targets = self.targets.iter().map(|target| http.target(target.base.clone(), Arc::clone(&target.clients)));
         Ok(Self {
             targets: targets.collect::<Result<_, _>>()?,
@@ -419,7 +419,7 @@ impl HttpObserver {
 
     /// Asks every address until one does not answer as expected; the last outcome, and what was answered.
     pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::HttpAnswer>) {
-        let mut last = (Outcome::new(Answer::Unasked, "there is no address to ask"), None);
+        let mut last = (Outcome::new(Answer::Error, "there is no address to ask"), None);
         for target in &self.targets {
             let answer = match target.client(series) {
                 Some(client) => client.send(&target.exchange).await,
@@ -494,8 +494,8 @@ struct Expectation {
 }
 
 impl Expectation {
-    fn of(plain: &HttpExpect) -> Result<Self, CannotAsk> {
-        let compile = |pattern: &String| Regex::new(pattern).map_err(|error| CannotAsk(error.to_string()));
+    fn new(plain: &HttpExpect) -> Result<Self, ProbeError> {
+        let compile = |pattern: &String| Regex::new(pattern).map_err(|error| ProbeError(error.to_string()));
         Ok(Self { plain: plain.clone(), matches: plain.body_matches.as_ref().map(compile).transpose()? })
     }
 

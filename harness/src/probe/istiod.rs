@@ -6,8 +6,8 @@ use std::time::Duration;
 use meshdrill_checks::observe::istiod::{SyncStatus, parse_clusterz};
 use meshdrill_checks::record::Series;
 
-use super::CannotAsk;
-use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, PodRef, WorkloadKind, is_serving};
+use super::ProbeError;
+use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, ObjectRef, WorkloadKind, is_serving};
 use crate::net::{Exchange, HttpClient};
 
 /// Where it listens.
@@ -25,7 +25,7 @@ pub(super) struct IstiodDebug {
 
 impl IstiodDebug {
     /// Of one pod.
-    pub(super) fn of_pod(cluster: &Arc<Cluster>, pod: &PodRef) -> Self {
+    pub(super) fn for_pod(cluster: &Arc<Cluster>, pod: &ObjectRef) -> Self {
         let target = ForwardTarget {
             cluster: cluster.key.clone(),
             namespace: pod.namespace.clone(),
@@ -37,21 +37,25 @@ impl IstiodDebug {
     }
 
     /// The body of the answer to a GET; anything but 200 is an error.
-    pub(super) async fn get(&self, path: &str) -> Result<Vec<u8>, CannotAsk> {
+    pub(super) async fn get(&self, path: &str) -> Result<Vec<u8>, ProbeError> {
         let url = format!("http://localhost:{DEBUG_PORT}{path}");
-        let url = url.parse().map_err(|error| CannotAsk(format!("`{url}`: {error}")))?;
+        let url = url.parse().map_err(|error| ProbeError(format!("`{url}`: {error}")))?;
         let answer = self.client.send(&Exchange { timeout: Duration::from_secs(10), ..Exchange::get(url) }).await?;
         match answer.status {
             200 => Ok(answer.body.to_vec()),
-            status => Err(CannotAsk(format!("{path} answers {status}"))),
+            status => Err(ProbeError(format!("{path} answers {status}"))),
         }
     }
 }
 
 /// Which other clusters, by their Istio ids, an istiod does not know or has not synced.
-pub(super) async fn unsynced(istiod: &IstiodDebug, pod: &PodRef, others: &[String]) -> Result<Vec<String>, CannotAsk> {
+pub(super) async fn unsynced(
+    istiod: &IstiodDebug,
+    pod: &ObjectRef,
+    others: &[String],
+) -> Result<Vec<String>, ProbeError> {
     let body = istiod.get("/debug/clusterz").await?;
-    let known = parse_clusterz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+    let known = parse_clusterz(&body).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
     let missed = others.iter().filter_map(|id| match known.iter().find(|cluster| cluster.id == *id) {
         None => Some(format!("{pod} does not know cluster {id}: no remote secret for it?")),
         Some(cluster) if cluster.status != SyncStatus::Synced => {
@@ -68,11 +72,11 @@ pub(super) async fn is_there(cluster: &Cluster) -> bool {
 }
 
 /// The same of all ready istiods of a cluster, whatever namespace they are in.
-pub(super) async fn all_unsynced(cluster: &Arc<Cluster>, others: &[String]) -> Result<Vec<String>, CannotAsk> {
+pub(super) async fn all_unsynced(cluster: &Arc<Cluster>, others: &[String]) -> Result<Vec<String>, ProbeError> {
     let pods = cluster.list("/api/v1/pods", Some(SELECTOR)).await?;
     let mut missed = Vec::new();
-    for pod in pods.iter().filter(|pod| is_serving(pod)).map(Object::pod_ref) {
-        missed.extend(unsynced(&IstiodDebug::of_pod(cluster, &pod), &pod, others).await?);
+    for pod in pods.iter().filter(|pod| is_serving(pod)).map(Object::object_ref) {
+        missed.extend(unsynced(&IstiodDebug::for_pod(cluster, &pod), &pod, others).await?);
     }
     Ok(missed)
 }

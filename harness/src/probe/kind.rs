@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, AlertRules, Alertmanager, ApiServer, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation,
-    Http, Kind, Ledger, MeshIdentity, MeshSync, Nodes, Ping, PodNetwork, Pods, Promql, Queries, Resource,
+    Http, Ledger, MeshIdentity, MeshSync, Nodes, Observation, Ping, PodNetwork, Pods, Promql, Queries, Resource,
     ScrapeTargets, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
 };
 use crate::format::ClusterChoice;
@@ -28,7 +28,7 @@ macro_rules! kinds {
             }
 
             /// The kind, as what it can tell about itself.
-            pub fn as_kind(&self) -> &(dyn Kind + Send + Sync) {
+            pub fn as_observation(&self) -> &(dyn Observation + Send + Sync) {
                 match self { $(Self::$variant(kind) => kind,)* }
             }
 

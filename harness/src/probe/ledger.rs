@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::http::HttpObserver;
-use super::role::{Complaint, Kind, Observer, Role, Timing};
-use super::{Answer, CannotAsk, Http, Outcome};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::{Answer, Http, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net;
@@ -54,7 +54,7 @@ impl Ledger {
     }
 }
 
-impl Kind for Ledger {
+impl Observation for Ledger {
     fn describe(&self) -> String {
         format!("write tokens by {}, read them back by {}", self.write.describe(), self.read.describe())
     }
@@ -71,18 +71,18 @@ impl Kind for Ledger {
         Timing { every: TimeSpan::millis(500), ..self.write.timing() }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut found: Vec<Complaint> = Vec::new();
+    fn spec_errors(&self) -> Vec<SpecError> {
+        let mut found: Vec<SpecError> = Vec::new();
         for (key, http) in [("write", &self.write), ("read", &self.read)] {
             if !Self::mentions(http) {
                 let message = format!("`{key}` does not say where the token goes");
-                found.push(Complaint::new(key, message, "write `{token}` into its path, URL or body"));
+                found.push(SpecError::new(key, message, "write `{token}` into its path, URL or body"));
             }
-            let plain = Self::with(http, "0").complaints();
-            found.extend(plain.into_iter().map(|one| Complaint::new(key, one.message, one.help)));
+            let plain = Self::with(http, "0").spec_errors();
+            found.extend(plain.into_iter().map(|one| SpecError::new(key, one.message, one.help)));
             if let Some(status) = http.expect.status.filter(|status| *status >= 400) {
                 let message = format!("{status} is a refusal: nothing is acknowledged or read by it");
-                found.push(Complaint::new(key, message, "expect a status below 400, such as 201"));
+                found.push(SpecError::new(key, message, "expect a status below 400, such as 201"));
             }
         }
         found
@@ -92,12 +92,12 @@ impl Kind for Ledger {
         self.write.permissions(mesh).into_iter().chain(self.read.permissions(mesh)).collect()
     }
 
-    fn only_sampled(&self) -> Option<Complaint> {
+    fn only_sampled(&self) -> Option<SpecError> {
         let help = "write it under `probes:`, with a `dataLoss:` row in `sla:`";
-        Some(Complaint::new("write", "one token shows nothing of what is kept", help))
+        Some(SpecError::new("write", "one token shows nothing of what is kept", help))
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             // Where it is written and read is found once; only the token changes.
             let observer = LedgerObserver {
@@ -137,7 +137,7 @@ enum Found {
 impl Found {
     /// What an answer says of a token. Refusals, failures and redirects say nothing of it, and neither does a proxy that
     /// has no way to the application.
-    fn of(outcome: &Outcome, answer: Option<&net::HttpAnswer>, token: &str) -> Self {
+    fn new(outcome: &Outcome, answer: Option<&net::HttpAnswer>, token: &str) -> Self {
         let Some(answer) = answer else { return Self::Unread(outcome.message.clone()) };
         let contained = String::from_utf8_lossy(&answer.body).contains(token);
         match (answer.status, outcome.answer) {
@@ -191,7 +191,7 @@ impl LedgerObserver {
             }
             tokio::time::sleep(pause).await;
             let (outcome, answer) = observer.exchange(Series::New).await;
-            found = Found::of(&outcome, answer.as_ref(), token);
+            found = Found::new(&outcome, answer.as_ref(), token);
             if !matches!(found, Found::Unread(_)) {
                 break;
             }
@@ -257,7 +257,7 @@ mod tests {
 
     fn found(answer: &net::HttpAnswer, as_expected: bool) -> Found {
         let how = if as_expected { Answer::Good } else { Answer::Bad(Class::HttpOther) };
-        Found::of(&Outcome::new(how, "said"), Some(answer), "t-1")
+        Found::new(&Outcome::new(how, "said"), Some(answer), "t-1")
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
         for status in [302, 400, 401, 403, 405, 408, 429, 500, 503] {
             assert_eq!(found(&answer(status, &[], "t-1"), false), unread(), "{status}");
         }
-        assert_eq!(Found::of(&Outcome::new(Answer::Bad(Class::Refused), "said"), None, "t-1"), unread());
+        assert_eq!(Found::new(&Outcome::new(Answer::Bad(Class::Refused), "said"), None, "t-1"), unread());
     }
 
     #[test]

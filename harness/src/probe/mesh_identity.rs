@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::mesh_part::{self, Fact, Part, Source};
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -31,7 +31,7 @@ pub struct MeshIdentity {
 /// The label that puts a namespace or a gateway into a network.
 const NETWORK: &str = "topology.istio.io/network";
 
-impl Kind for MeshIdentity {
+impl Observation for MeshIdentity {
     fn describe(&self) -> String {
         format!("version and identity of the mesh in {}", self.cluster)
     }
@@ -50,7 +50,7 @@ impl Kind for MeshIdentity {
             .to_vec()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let mesh_id = world.mesh.as_ref().and_then(|mesh| mesh.spec.expect.mesh_id.clone());
@@ -67,10 +67,10 @@ struct IdentityObserver {
 }
 
 impl IdentityObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let key = &self.cluster.key;
         let pods = self.cluster.list("/api/v1/pods", None).await?;
-        let mut parts: Vec<Part> = pods.iter().filter_map(Part::of).collect();
+        let mut parts: Vec<Part> = pods.iter().filter_map(Part::read).collect();
         let count = |what: &str| parts.iter().filter(|part| part.what == what).count();
         let (planes, proxies) = (count("istiod"), count("proxy"));
         if planes == 0 || proxies == 0 {
@@ -115,7 +115,7 @@ impl IdentityObserver {
     }
 
     /// Namespaces and gateway Services that are labelled with another network.
-    async fn networks(&self) -> Result<Vec<String>, CannotAsk> {
+    async fn networks(&self) -> Result<Vec<String>, ProbeError> {
         let Some(wanted) = self.cluster.spec.network.as_deref() else { return Ok(Vec::new()) };
         let mut missed = Vec::new();
         for (path, what) in [("/api/v1/namespaces", "namespace"), ("/api/v1/services", "Service")] {
@@ -222,7 +222,7 @@ mod tests {
         let env: Vec<Value> = environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         let container = json!({ "name": "istio-proxy", "image": image, "env": env });
         let pod = json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": { "containers": [container] } });
-        Part::of(&pod.into()).unwrap()
+        Part::read(&pod.into()).unwrap()
     }
 
     const TAGGED: &str = "proxyv2:1.28.3";

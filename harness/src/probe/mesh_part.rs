@@ -10,8 +10,8 @@ use meshdrill_checks::observe::istiod::{parse_syncz, parse_version};
 use meshdrill_checks::observe::kube::Image;
 
 use super::istiod::IstiodDebug;
-use super::{CannotAsk, ProxyAdmin};
-use crate::cluster::{Cluster, Object, PodRef};
+use super::{ProbeError, ProxyAdmin};
+use crate::cluster::{Cluster, Object, ObjectRef};
 
 /// The most proxies that are asked one by one; an answer is 125 kB.
 const MOST_ASKED: usize = 24;
@@ -73,7 +73,7 @@ impl Source {
 /// One running part.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
-    pub(super) pod: PodRef,
+    pub(super) pod: ObjectRef,
     /// `istiod` or `proxy`.
     pub(super) what: &'static str,
     /// The image as its pod names it.
@@ -89,7 +89,7 @@ pub(super) struct Part {
 impl Part {
     /// The part that a pod is or carries. Sidecars stand among the containers or, as native sidecars, among the init
     /// containers.
-    pub(super) fn of(pod: &Object) -> Option<Self> {
+    pub(super) fn read(pod: &Object) -> Option<Self> {
         if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
             return None;
         }
@@ -110,7 +110,7 @@ impl Part {
         let own = pod.label("app.kubernetes.io/part-of") == Some("istio");
         let image = container["image"].as_str().unwrap_or_default().to_owned();
         Some(Self {
-            pod: pod.pod_ref(),
+            pod: pod.object_ref(),
             what,
             version: Image::parse(&image).version().map(|version| (version.to_owned(), Source::Tag)),
             why: String::new(),
@@ -178,7 +178,7 @@ async fn ask_istiods(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Option<
         if parts[index].what != "istiod" {
             continue;
         }
-        let istiod = IstiodDebug::of_pod(cluster, &parts[index].pod);
+        let istiod = IstiodDebug::for_pod(cluster, &parts[index].pod);
         match istiod.get("/version").await.map(|body| parse_version(&body)) {
             Ok(Some(version)) => parts[index].version = Some((version, Source::Answer)),
             Ok(None) => parts[index].why = "/version tells no version".into(),
@@ -195,9 +195,9 @@ async fn ask_istiods(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Option<
     }
 }
 
-async fn server_info(cluster: &Arc<Cluster>, pod: &PodRef) -> Result<ServerInfo, CannotAsk> {
-    let (body, _) = ProxyAdmin::of_pod(Arc::clone(cluster), pod.clone()).get("/server_info").await?;
-    parse_server_info(&body).map_err(|error| CannotAsk(error.to_string()))
+async fn server_info(cluster: &Arc<Cluster>, pod: &ObjectRef) -> Result<ServerInfo, ProbeError> {
+    let (body, _) = ProxyAdmin::for_pod(Arc::clone(cluster), pod.clone()).get("/server_info").await?;
+    parse_server_info(&body).map_err(|error| ProbeError(error.to_string()))
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn part(pod: &Value) -> Part {
-        Part::of(&pod.clone().into()).unwrap()
+        Part::read(&pod.clone().into()).unwrap()
     }
 
     #[test]

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::istiod::{self, IstiodDebug};
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Outcome, ProbeError};
 use crate::cluster::{Cluster, Object, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 
@@ -46,7 +46,7 @@ pub struct MeshSyncExpect {
     pub proxies: Option<bool>,
 }
 
-impl Kind for MeshSync {
+impl Observation for MeshSync {
     fn describe(&self) -> String {
         format!("clusters and proxies as istiod of {} sees them", self.cluster)
     }
@@ -61,10 +61,10 @@ impl Kind for MeshSync {
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let namespace = self.namespace.as_deref().unwrap_or(istiod::NAMESPACE);
-        Permission::of_forward(self.cluster.key(), namespace)
+        Permission::for_port_forward(self.cluster.key(), namespace)
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let others = world
@@ -84,7 +84,7 @@ struct SyncObserver {
 }
 
 impl SyncObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let namespace = self.spec.namespace.as_deref().unwrap_or(istiod::NAMESPACE);
         let selector = self.spec.selector.as_ref().map_or(istiod::SELECTOR, Selector::as_str);
         let pods = ready_pods(&self.cluster, namespace, selector).await?;
@@ -97,14 +97,14 @@ impl SyncObserver {
         }
         let mut missed = Vec::new();
         let mut proxies = 0;
-        for pod in pods.iter().map(Object::pod_ref) {
-            let istiod = IstiodDebug::of_pod(&self.cluster, &pod);
+        for pod in pods.iter().map(Object::object_ref) {
+            let istiod = IstiodDebug::for_pod(&self.cluster, &pod);
             if self.spec.expect.remotes.unwrap_or(true) {
                 missed.extend(istiod::unsynced(&istiod, &pod, &self.others).await?);
             }
             if self.spec.expect.proxies.unwrap_or(true) {
                 let body = istiod.get("/debug/syncz").await?;
-                let seen = parse_syncz(&body).map_err(|error| CannotAsk(format!("{pod}: {error}")))?;
+                let seen = parse_syncz(&body).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
                 proxies += seen.len();
                 for proxy in seen.iter().filter(|proxy| !proxy.is_synced()) {
                     let stale: Vec<&str> = proxy.stale().map(|(resource, _)| resource).collect();

@@ -8,7 +8,7 @@ use meshdrill_checks::observe::alertmanager::{self, Notifications, ReceivedAlert
 use meshdrill_checks::observe::prometheus::{self, Alertmanagers, Config, PrometheusError, RuleGroup, Targets, Vector};
 use meshdrill_checks::record::Series;
 
-use super::CannotAsk;
+use super::ProbeError;
 use crate::cluster::{
     Cluster, Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
 };
@@ -28,32 +28,32 @@ pub struct Metrics {
 
 impl Metrics {
     /// The Prometheus of a cluster.
-    pub async fn prometheus(world: &World, cluster: &str) -> Result<Self, CannotAsk> {
+    pub async fn prometheus(world: &World, cluster: &str) -> Result<Self, ProbeError> {
         let cluster = world.cluster(cluster)?;
         Self::at(world, cluster, discover_prometheus(cluster).await?).await
     }
 
     /// The Alertmanager of a cluster.
-    pub async fn alertmanager(world: &World, cluster: &str) -> Result<Self, CannotAsk> {
+    pub async fn alertmanager(world: &World, cluster: &str) -> Result<Self, ProbeError> {
         let cluster = world.cluster(cluster)?;
         Self::at(world, cluster, discover_alertmanager(cluster).await?).await
     }
 
     /// What finding the Prometheus of a cluster takes; what asking it takes shows once it is found.
     pub fn prometheus_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
-        Permission::of_discovery(mesh, cluster, |spec| &spec.prometheus)
+        Permission::for_discovery(mesh, cluster, |spec| &spec.prometheus)
     }
 
     /// What finding the Alertmanager of a cluster takes.
     pub fn alertmanager_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
-        Permission::of_discovery(mesh, cluster, |spec| &spec.alertmanager)
+        Permission::for_discovery(mesh, cluster, |spec| &spec.alertmanager)
     }
 
-    async fn at(world: &World, cluster: &Arc<Cluster>, endpoint: Endpoint) -> Result<Self, CannotAsk> {
+    async fn at(world: &World, cluster: &Arc<Cluster>, endpoint: Endpoint) -> Result<Self, ProbeError> {
         let name = endpoint.to_string();
         match endpoint {
             Endpoint::Url(base) => {
-                let uri = base.parse().map_err(|error| CannotAsk(format!("`{base}` is not a URL: {error}")))?;
+                let uri = base.parse().map_err(|error| ProbeError(format!("`{base}` is not a URL: {error}")))?;
                 let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
                 Ok(Self { name: super::secrets::without_userinfo(&name), base, client })
             }
@@ -72,14 +72,14 @@ impl Metrics {
     }
 
     /// GET of a path.
-    pub async fn get(&self, path: &str) -> Result<HttpAnswer, CannotAsk> {
+    pub async fn get(&self, path: &str) -> Result<HttpAnswer, ProbeError> {
         self.send(path, None).await
     }
 
-    async fn send(&self, path: &str, form: Option<String>) -> Result<HttpAnswer, CannotAsk> {
+    async fn send(&self, path: &str, form: Option<String>) -> Result<HttpAnswer, ProbeError> {
         let url = format!("{}{path}", self.base);
         let mut exchange =
-            Exchange::get(url.parse().map_err(|error| CannotAsk(format!("`{url}` is not a URL: {error}")))?);
+            Exchange::get(url.parse().map_err(|error| ProbeError(format!("`{url}` is not a URL: {error}")))?);
         if let Some(form) = form {
             exchange.method = http::Method::POST;
             let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -95,37 +95,37 @@ impl Metrics {
         path: &str,
         form: Option<String>,
         parse: fn(u16, &[u8]) -> Result<T, E>,
-    ) -> Result<T, CannotAsk> {
+    ) -> Result<T, ProbeError> {
         let answer = self.send(path, form).await?;
         parse(answer.status, &answer.body).map_err(|error| self.wrong(error))
     }
 
     /// An instant query, now or at a Unix time.
-    pub async fn query(&self, query: &str, at: Option<f64>) -> Result<Vector, CannotAsk> {
+    pub async fn query(&self, query: &str, at: Option<f64>) -> Result<Vector, ProbeError> {
         let time = at.map_or_else(String::new, |at| format!("&time={at:.3}"));
         let form = format!("query={}{time}", encode(query));
         Ok(self.read(QUERY, Some(form), prometheus::parse_query).await?.data)
     }
 
     /// The scrape targets.
-    pub async fn targets(&self) -> Result<Targets, CannotAsk> {
+    pub async fn targets(&self) -> Result<Targets, ProbeError> {
         Ok(self.read("/api/v1/targets?state=active", None, prometheus::parse_targets).await?.data)
     }
 
     /// How many targets of a scrape pool were found and dropped.
-    pub async fn dropped_in(&self, pool: &str) -> Result<u64, CannotAsk> {
+    pub async fn dropped_in(&self, pool: &str) -> Result<u64, ProbeError> {
         let path = format!("/api/v1/targets?state=dropped&scrapePool={}", encode(pool));
         let mut dropped = self.read(&path, None, prometheus::parse_targets).await?.data.dropped_in;
         Ok(dropped.remove(pool).unwrap_or_default())
     }
 
     /// The configuration it runs with.
-    pub async fn config(&self) -> Result<Config, CannotAsk> {
+    pub async fn config(&self) -> Result<Config, ProbeError> {
         Ok(self.read("/api/v1/status/config", None, prometheus::parse_config).await?.data)
     }
 
     /// The names of its scrape pools; those of its jobs where the version does not tell.
-    pub async fn scrape_pools(&self) -> Result<Vec<String>, CannotAsk> {
+    pub async fn scrape_pools(&self) -> Result<Vec<String>, ProbeError> {
         let answer = self.send("/api/v1/scrape_pools", None).await?;
         match answer.status {
             404 => Ok(self.config().await?.jobs),
@@ -134,12 +134,12 @@ impl Metrics {
     }
 
     /// The rule groups.
-    pub async fn rules(&self) -> Result<Vec<RuleGroup>, CannotAsk> {
+    pub async fn rules(&self) -> Result<Vec<RuleGroup>, ProbeError> {
         Ok(self.read("/api/v1/rules", None, prometheus::parse_rules).await?.data)
     }
 
     /// Its own clock, in Unix seconds.
-    pub async fn time(&self) -> Result<f64, CannotAsk> {
+    pub async fn time(&self) -> Result<f64, ProbeError> {
         match self.query("time()", None).await? {
             Vector::Scalar(point) => Ok(point.value),
             _ => Err(self.wrong("time() is not a scalar")),
@@ -147,7 +147,7 @@ impl Metrics {
     }
 
     /// Whether it accepts a query, or why not.
-    pub async fn accepts(&self, query: &str) -> Result<Result<(), String>, CannotAsk> {
+    pub async fn accepts(&self, query: &str) -> Result<Result<(), String>, ProbeError> {
         let answer = self.send(QUERY, Some(format!("query={}", encode(query)))).await?;
         match prometheus::parse_query(answer.status, &answer.body) {
             Ok(_) => Ok(Ok(())),
@@ -157,29 +157,29 @@ impl Metrics {
     }
 
     /// The Alertmanagers it sends to.
-    pub async fn alertmanagers(&self) -> Result<Alertmanagers, CannotAsk> {
+    pub async fn alertmanagers(&self) -> Result<Alertmanagers, ProbeError> {
         Ok(self.read("/api/v1/alertmanagers", None, prometheus::parse_alertmanagers).await?.data)
     }
 
     /// Status and configuration of an Alertmanager.
-    pub async fn alertmanager_status(&self) -> Result<Status, CannotAsk> {
+    pub async fn alertmanager_status(&self) -> Result<Status, ProbeError> {
         self.read("/api/v2/status", None, alertmanager::parse_status).await
     }
 
     /// The notifications that an Alertmanager has sent; `None` where it does not count them.
-    pub async fn notifications(&self) -> Result<Option<Notifications>, CannotAsk> {
+    pub async fn notifications(&self) -> Result<Option<Notifications>, ProbeError> {
         let answer = self.get("/metrics").await?;
         let metrics = prometheus::parse_exposition(answer.status, &answer.body).map_err(|error| self.wrong(error))?;
         Ok(Notifications::of(&metrics))
     }
 
     /// The silences of an Alertmanager.
-    pub async fn silences(&self) -> Result<Vec<Silence>, CannotAsk> {
+    pub async fn silences(&self) -> Result<Vec<Silence>, ProbeError> {
         self.read("/api/v2/silences", None, alertmanager::parse_silences).await
     }
 
     /// The alerts that an Alertmanager holds, suppressed ones included.
-    pub async fn received(&self) -> Result<Vec<ReceivedAlert>, CannotAsk> {
+    pub async fn received(&self) -> Result<Vec<ReceivedAlert>, ProbeError> {
         self.read("/api/v2/alerts", None, alertmanager::parse_alerts).await
     }
 
@@ -190,7 +190,7 @@ impl Metrics {
     }
 
     /// Says that what came from it is not what was asked for.
-    pub(super) fn wrong(&self, error: impl Display) -> CannotAsk {
-        CannotAsk(format!("{}: {error}", self.name))
+    pub(super) fn wrong(&self, error: impl Display) -> ProbeError {
+        ProbeError(format!("{}: {error}", self.name))
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
@@ -41,7 +41,7 @@ pub struct NodesExpect {
     pub same_version: bool,
 }
 
-impl Kind for Nodes {
+impl Observation for Nodes {
     fn describe(&self) -> String {
         format!("nodes of {}", self.cluster)
     }
@@ -58,7 +58,7 @@ impl Kind for Nodes {
         vec![Permission::new(self.cluster.key(), "", "", "nodes", "list")]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             Ok(Box::new(NodesObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
@@ -72,13 +72,13 @@ struct NodesObserver {
 }
 
 impl NodesObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let objects = self.cluster.list("/api/v1/nodes", None).await?;
         let nodes = objects
             .iter()
             .map(|node| Node::read(node))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| CannotAsk(error.to_string()))?;
+            .map_err(|error| ProbeError(error.to_string()))?;
         let usable = nodes.iter().filter(|node| node.ready && node.schedulable).count();
         let expect = &self.spec.expect;
         let mut missed = Vec::new();

@@ -19,7 +19,7 @@ pub enum Answer {
     /// The question was answered, and the answer holds no data: neither good nor bad.
     NoData,
     /// The question could not be asked.
-    Unasked,
+    Error,
 }
 
 /// One observation.
@@ -66,7 +66,7 @@ impl Outcome {
         match self.answer {
             Answer::Good => Class::Good,
             Answer::Bad(class) => class,
-            Answer::NoData | Answer::Unasked => Class::NoData,
+            Answer::NoData | Answer::Error => Class::NoData,
         }
     }
 
@@ -77,7 +77,7 @@ impl Outcome {
             Answer::Bad(class) if !class.is_valid() => Verdict::Error,
             Answer::Bad(_) => Verdict::Fail,
             Answer::NoData => Verdict::Inconclusive,
-            Answer::Unasked => Verdict::Error,
+            Answer::Error => Verdict::Error,
         }
     }
 }
@@ -85,27 +85,27 @@ impl Outcome {
 /// The question could not be asked; for a probe that is about to start, it cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct CannotAsk(pub String);
+pub struct ProbeError(pub String);
 
-impl From<AccessError> for CannotAsk {
+impl From<AccessError> for ProbeError {
     fn from(error: AccessError) -> Self {
         Self(error.to_string())
     }
 }
 
-impl From<HttpFailure> for CannotAsk {
+impl From<HttpFailure> for ProbeError {
     fn from(failure: HttpFailure) -> Self {
         Self(failure.to_string())
     }
 }
 
-impl From<CannotAsk> for Outcome {
-    fn from(error: CannotAsk) -> Self {
-        Self::new(Answer::Unasked, error.0)
+impl From<ProbeError> for Outcome {
+    fn from(error: ProbeError) -> Self {
+        Self::new(Answer::Error, error.0)
     }
 }
 
 /// An observation that may fail to be made.
-pub(super) fn settle(observed: Result<Outcome, CannotAsk>) -> Outcome {
+pub(super) fn settle(observed: Result<Outcome, ProbeError>) -> Outcome {
     observed.unwrap_or_else(Outcome::from)
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence};
 
 use super::exec::{exec_permissions, exec_target};
-use super::role::{Complaint, Kind, Observer, Role, Timing};
-use super::{Answer, CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::Net;
@@ -65,7 +65,7 @@ pub struct Destination {
 /// How many echoes one exec sends: a second's worth.
 const BATCH: TimeSpan = TimeSpan::secs(1);
 
-impl Kind for Ping {
+impl Observation for Ping {
     fn describe(&self) -> String {
         let pod = |place: &PodPlace| format!("{}/{} in {}", place.namespace, place.selector, place.cluster);
         let to = self.to.pod.as_ref().map(pod).or_else(|| self.to.host.clone()).unwrap_or_default();
@@ -93,11 +93,11 @@ impl Kind for Ping {
         }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.to.pod.is_some() != self.to.host.is_some();
         (!one)
             .then(|| {
-                Complaint::new("to", "whom to ask is not clear", "write `to: { pod: {…} }` or `to: { host: ADDRESS }`")
+                SpecError::new("to", "whom to ask is not clear", "write `to: { pod: {…} }` or `to: { host: ADDRESS }`")
             })
             .into_iter()
             .collect()
@@ -110,7 +110,7 @@ impl Kind for Ping {
         from.chain(to).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let address = self.address(world).await?;
             let timeout = self.timing().timeout.0;
@@ -129,13 +129,13 @@ impl Kind for Ping {
 }
 
 impl Ping {
-    async fn address(&self, world: &World) -> Result<IpAddr, CannotAsk> {
+    async fn address(&self, world: &World) -> Result<IpAddr, ProbeError> {
         if let Some(place) = &self.to.pod {
             let cluster = world.cluster(place.cluster.key())?;
             let pods = ready_pods(cluster, &place.namespace, place.selector.as_str()).await?;
             let address = pods.first().and_then(|pod| pod["status"]["podIP"].as_str()?.parse().ok());
             return address.ok_or_else(|| {
-                CannotAsk(format!(
+                ProbeError(format!(
                     "cluster `{}`: no ready pod with an address matches {}/{}",
                     cluster.key, place.namespace, place.selector
                 ))
@@ -146,7 +146,7 @@ impl Ping {
             return Ok(address);
         }
         let found = tokio::net::lookup_host((host, 0)).await.ok().and_then(|mut addresses| addresses.next());
-        found.map(|address| address.ip()).ok_or_else(|| CannotAsk(format!("`{host}` does not resolve")))
+        found.map(|address| address.ip()).ok_or_else(|| ProbeError(format!("`{host}` does not resolve")))
     }
 }
 
@@ -160,7 +160,7 @@ struct RunnerPing {
 }
 
 impl RunnerPing {
-    fn open(address: IpAddr, timeout: Duration) -> Result<Self, CannotAsk> {
+    fn open(address: IpAddr, timeout: Duration) -> Result<Self, ProbeError> {
         let kind = if address.is_ipv4() { ICMP::V4 } else { ICMP::V6 };
         let mut refusals = Vec::new();
         for (socket, name) in [(socket2::Type::DGRAM, "datagram"), (socket2::Type::RAW, "raw")] {
@@ -178,7 +178,7 @@ impl RunnerPing {
                 }
             }
         }
-        Err(CannotAsk(format!(
+        Err(ProbeError(format!(
             "this machine does not allow ICMP ({}); allow it with `sysctl net.ipv4.ping_group_range=\"0 2147483647\"` or `setcap cap_net_raw+ep` on meshdrill, or probe with `tcp`",
             refusals.join("; ")
         )))
@@ -234,7 +234,7 @@ struct PodPing {
 }
 
 impl PodPing {
-    async fn batch(&self, count: usize, every: Duration) -> Result<Vec<Outcome>, CannotAsk> {
+    async fn batch(&self, count: usize, every: Duration) -> Result<Vec<Outcome>, ProbeError> {
         let place = &self.place;
         let (pod, container) =
             exec_target(&self.cluster, &place.namespace, &place.selector, place.container.as_deref()).await?;
@@ -254,8 +254,8 @@ impl PodPing {
         let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &command, deadline).await?;
         match ping::parse(&format!("{}\n{}", output.stdout, output.stderr)) {
             Ok(found) => Ok((0..count).map(|index| self.outcome(&found, index)).collect()),
-            Err(PingError::GaveUp(complaint)) => Err(CannotAsk(format!("ping in {pod} gave up: {}", complaint.line))),
-            Err(error) => Err(CannotAsk(format!("ping in {pod}: {error} (exit code {})", output.exit_code))),
+            Err(PingError::GaveUp(error)) => Err(ProbeError(format!("ping in {pod} gave up: {}", error.line))),
+            Err(error) => Err(ProbeError(format!("ping in {pod}: {error} (exit code {})", output.exit_code))),
         }
     }
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, Object, Permission, World, pod_addresses};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -24,7 +24,7 @@ pub struct PodNetwork {
     pub cluster: ClusterChoice,
 }
 
-impl Kind for PodNetwork {
+impl Observation for PodNetwork {
     fn describe(&self) -> String {
         format!("addresses of the pods of {}", self.cluster)
     }
@@ -41,7 +41,7 @@ impl Kind for PodNetwork {
         vec![Permission::new(self.cluster.key(), "", "", "pods", "list")]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let mut others = Vec::new();
@@ -57,8 +57,8 @@ impl Kind for PodNetwork {
     }
 }
 
-fn ranges(texts: &[String]) -> Result<Vec<Cidr>, CannotAsk> {
-    texts.iter().map(|text| text.parse().map_err(|error| CannotAsk(format!("podCidrs: {error}")))).collect()
+fn ranges(texts: &[String]) -> Result<Vec<Cidr>, ProbeError> {
+    texts.iter().map(|text| text.parse().map_err(|error| ProbeError(format!("podCidrs: {error}")))).collect()
 }
 
 struct PodNetworkObserver {
@@ -74,7 +74,7 @@ struct Declared {
 }
 
 impl PodNetworkObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let pods = self.cluster.list("/api/v1/pods", None).await?;
         Ok(self.declared.judge(&pods))
     }
@@ -149,7 +149,7 @@ impl Declared {
                     continue;
                 }
                 let of = self.others.iter().find(|(_, ranges)| ranges.iter().any(|range| range.holds(address)));
-                let said = format!("pod {} has {address}", pod.pod_ref());
+                let said = format!("pod {} has {address}", pod.object_ref());
                 if let Some((other, _)) = of {
                     found.outside.push(format!("{said}, which is in the range of {other}"));
                 } else if self.own.iter().any(|range| range.is_ipv4() == address.is_ipv4()) {

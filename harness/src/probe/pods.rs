@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{Answer, CannotAsk, Outcome, cause};
+use super::role::{Observation, Observer, Role};
+use super::{Answer, Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Object, Permission, World, owner_name, select_pods};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for ReadyExpect {
     }
 }
 
-impl Kind for Pods {
+impl Observation for Pods {
     fn describe(&self) -> String {
         format!("pods {}/{} in {}", self.namespace, self.selector, self.cluster)
     }
@@ -107,7 +107,7 @@ impl Kind for Pods {
         vec![need("pods"), Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", "get")]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let before = if self.expect.restarts.is_some() {
@@ -121,9 +121,9 @@ impl Kind for Pods {
 }
 
 /// Restarts by the pod's UID.
-fn restarts(pods: &[Object]) -> Result<BTreeMap<String, u64>, CannotAsk> {
+fn restarts(pods: &[Object]) -> Result<BTreeMap<String, u64>, ProbeError> {
     let read = pods.iter().map(|pod| Pod::read(pod).map(|pod| (pod.uid, pod.restarts)));
-    read.collect::<Result<_, _>>().map_err(|error| CannotAsk(error.to_string()))
+    read.collect::<Result<_, _>>().map_err(|error| ProbeError(error.to_string()))
 }
 
 struct PodsObserver {
@@ -133,14 +133,14 @@ struct PodsObserver {
 }
 
 impl PodsObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let spec = &self.spec;
         let objects = select_pods(&self.cluster, &spec.namespace, spec.selector.as_str()).await?;
         let pods = objects
             .iter()
             .map(|pod| Pod::read(pod))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| CannotAsk(error.to_string()))?;
+            .map_err(|error| ProbeError(error.to_string()))?;
         let live: Vec<&Pod> = pods.iter().filter(|pod| !pod.terminating).collect();
         let ready = live.iter().filter(|pod| pod.ready).count();
         let expect = &spec.expect;
@@ -214,7 +214,7 @@ impl PodsObserver {
     }
 
     /// How many pods the owners of the matching pods desire; those of the selector's Deployments if there is no pod.
-    async fn desired(&self, pods: &[Object]) -> Result<u64, CannotAsk> {
+    async fn desired(&self, pods: &[Object]) -> Result<u64, ProbeError> {
         let mut desired = 0;
         let mut seen = Vec::new();
         for pod in pods {
@@ -236,7 +236,7 @@ impl PodsObserver {
         Ok(desired)
     }
 
-    async fn desired_by(&self, kind: &str, name: &str) -> Result<u64, CannotAsk> {
+    async fn desired_by(&self, kind: &str, name: &str) -> Result<u64, ProbeError> {
         let namespace = &self.spec.namespace;
         let (path, field) = match kind {
             "Deployment" => (format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "/spec/replicas"),
@@ -265,6 +265,6 @@ impl Observer for PodsObserver {
     }
 
     fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
-        Box::pin(cause::of_pods(&self.cluster, &self.spec.namespace, self.spec.selector.as_str()))
+        Box::pin(cause::pod_causes(&self.cluster, &self.spec.namespace, self.spec.selector.as_str()))
     }
 }

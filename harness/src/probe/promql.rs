@@ -14,8 +14,8 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{Answer, CannotAsk, Metrics, Outcome};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
@@ -36,7 +36,7 @@ pub struct Promql {
     pub fresh: Option<TimeSpan>,
 }
 
-impl Kind for Promql {
+impl Observation for Promql {
     fn describe(&self) -> String {
         format!("query {} at the Prometheus of {}", self.query, self.cluster)
     }
@@ -55,16 +55,16 @@ impl Kind for Promql {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.query.trim().is_empty();
-        empty.then(|| Complaint::new("query", "an empty query", "write a PromQL expression")).into_iter().collect()
+        empty.then(|| SpecError::new("query", "an empty query", "write a PromQL expression")).into_iter().collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let metrics = Metrics::prometheus(world, self.cluster.key()).await?;
             let observer = PromqlObserver { metrics: Arc::new(metrics), spec: self.clone(), query: OnceCell::new() };
@@ -89,13 +89,13 @@ const SHORTEST: Duration = Duration::from_mins(1);
 
 impl PromqlObserver {
     /// The query with its window, as the live scrape interval makes it.
-    async fn filled_in(&self) -> Result<String, CannotAsk> {
+    async fn filled_in(&self) -> Result<String, ProbeError> {
         let query = &self.spec.query;
         if !query.contains(RATE_INTERVAL) {
             return Ok(query.clone());
         }
         let selectors = selectors(&query.replace(RATE_INTERVAL, "1m"))
-            .map_err(|error| CannotAsk(format!("{query}: {error}; write the window yourself")))?;
+            .map_err(|error| ProbeError(format!("{query}: {error}; write the window yourself")))?;
         let targets = self.metrics.targets().await?.active;
         let mut having = Vec::new();
         for metric in selectors.iter().filter_map(|selector| selector.metric.as_deref()) {
@@ -105,7 +105,7 @@ impl PromqlObserver {
             );
         }
         let window = rate_window(&targets, &having).ok_or_else(|| {
-            CannotAsk(format!(
+            ProbeError(format!(
                 "{}: no scrape target tells its interval; write the window yourself",
                 self.metrics.name()
             ))
@@ -113,7 +113,7 @@ impl PromqlObserver {
         Ok(query.replace(RATE_INTERVAL, &format!("{}s", window.as_secs())))
     }
 
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let query = self.query.get_or_try_init(|| self.filled_in()).await?;
         let vector = self.metrics.query(query, None).await?;
         let values = vector.numbers();

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{CannotAsk, Metrics, Outcome};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -37,7 +37,7 @@ pub struct Query {
     pub mistakes: Option<Vec<Mistake>>,
 }
 
-impl Kind for Queries {
+impl Observation for Queries {
     fn describe(&self) -> String {
         format!("{} queries, read and then asked of the Prometheus of {}", self.queries.len(), self.cluster)
     }
@@ -50,16 +50,16 @@ impl Kind for Queries {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let none = self.queries.is_empty();
-        none.then(|| Complaint::new("queries", "no query", "write `queries: [{ query: up }]`")).into_iter().collect()
+        none.then(|| SpecError::new("queries", "no query", "write `queries: [{ query: up }]`")).into_iter().collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let metrics = Arc::new(Metrics::prometheus(world, self.cluster.key()).await?);
             Ok(Box::new(QueriesObserver { metrics, spec: self.clone() }) as Box<dyn Observer>)
@@ -73,7 +73,7 @@ struct QueriesObserver {
 }
 
 impl QueriesObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let mut missed = Vec::new();
         let mut told: Vec<Value> = Vec::new();
         let mut reported = Vec::new();

@@ -7,7 +7,7 @@ use jsonpath_rust::query::js_path_process;
 use regex::Regex;
 use serde_json::Value;
 
-use super::CannotAsk;
+use super::ProbeError;
 use super::expect::plain;
 use crate::net::HttpAnswer;
 
@@ -26,14 +26,14 @@ pub(super) struct Reader {
 
 impl Reader {
     /// From the first value a path selects, or a header, or else the whole body; of that what the pattern finds, if there is one.
-    pub(super) fn of(json: Option<&str>, header: Option<&str>, regex: Option<&str>) -> Result<Self, CannotAsk> {
-        let bad_path = |path, error| CannotAsk(format!("{path} is not a JSONPath: {error}"));
+    pub(super) fn new(json: Option<&str>, header: Option<&str>, regex: Option<&str>) -> Result<Self, ProbeError> {
+        let bad_path = |path, error| ProbeError(format!("{path} is not a JSONPath: {error}"));
         let source = match (json, header) {
             (Some(path), _) => Source::Json(parse_json_path(path).map_err(|error| bad_path(path, error))?),
             (None, Some(header)) => Source::Header(header.to_owned()),
             (None, None) => Source::Body,
         };
-        let regex = regex.map(Regex::new).transpose().map_err(|error| CannotAsk(error.to_string()))?;
+        let regex = regex.map(Regex::new).transpose().map_err(|error| ProbeError(error.to_string()))?;
         Ok(Self { source, regex })
     }
 
@@ -68,7 +68,7 @@ mod tests {
         headers.insert("x-pod", HeaderValue::from_static("reviews-v3-abc"));
         let body = r#"{"podname":"reviews-v2-abc","clustername":"one"}"#.into();
         let answer = HttpAnswer { status: 200, headers, body, ..HttpAnswer::default() };
-        let read = |json, header, regex| Reader::of(json, header, regex).unwrap().read(&answer);
+        let read = |json, header, regex| Reader::new(json, header, regex).unwrap().read(&answer);
         let version = Some("-(v[0-9]+)-");
         assert_eq!(read(Some("$.podname"), None, version).as_deref(), Some("v2"));
         assert_eq!(read(None, Some("x-pod"), version).as_deref(), Some("v3"));

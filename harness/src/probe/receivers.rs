@@ -3,8 +3,8 @@
 
 use meshdrill_checks::observe::alertmanager::{Config, Destination, Notifications, Receiver, Route};
 
-use super::CannotAsk;
-use super::slices::endpoints_of;
+use super::ProbeError;
+use super::slices::service_endpoints;
 use crate::cluster::Cluster;
 use crate::net::port_of;
 
@@ -102,7 +102,7 @@ pub(super) struct Whereabouts<'a> {
 
 impl Whereabouts<'_> {
     /// Every integration that a route uses, and where it leads.
-    pub(super) async fn of(&self, config: &Config) -> Result<Vec<Way>, CannotAsk> {
+    pub(super) async fn of(&self, config: &Config) -> Result<Vec<Way>, ProbeError> {
         let mut ways = Vec::new();
         for receiver in routed(&config.route).iter().filter_map(|name| config.receiver(name)) {
             for integration in &receiver.integrations {
@@ -116,7 +116,7 @@ impl Whereabouts<'_> {
         Ok(ways)
     }
 
-    async fn leads(&self, receiver: &Receiver, url: &str) -> Result<Leads, CannotAsk> {
+    async fn leads(&self, receiver: &Receiver, url: &str) -> Result<Leads, ProbeError> {
         let name = &receiver.name;
         let Ok(uri) = url.parse::<http::Uri>() else {
             return Ok(Leads::Nowhere(format!("receiver {name}: `{url}` is not a URL")));
@@ -126,7 +126,7 @@ impl Whereabouts<'_> {
             return Ok(Leads::Nowhere(format!("receiver {name} points at Alertmanager itself: {url}")));
         }
         let Some((service, namespace)) = self.in_cluster(host) else { return Ok(Leads::Elsewhere) };
-        let Some(endpoints) = endpoints_of(self.cluster, &namespace, &service).await? else {
+        let Some(endpoints) = service_endpoints(self.cluster, &namespace, &service).await? else {
             // A name that is no Service here may be one elsewhere, unless the API server says that it is not there.
             let path = format!("/api/v1/namespaces/{namespace}/services/{service}");
             let missing = matches!(self.cluster.find::<serde_json::Value>(&path).await, Ok(None));

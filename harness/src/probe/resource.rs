@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{CannotAsk, JsonExpect, Outcome};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{JsonExpect, Outcome, ProbeError};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -72,7 +72,7 @@ impl Resource {
     }
 }
 
-impl Kind for Resource {
+impl Observation for Resource {
     fn describe(&self) -> String {
         self.place()
     }
@@ -85,22 +85,22 @@ impl Kind for Resource {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let absent = self.expect.exists == Some(false) && !self.expect.values.is_empty();
         let absent = absent.then(|| {
-            Complaint::new("expect", "values of an object that must not exist", "remove `where` or `exists: false`")
+            SpecError::new("expect", "values of an object that must not exist", "remove `where` or `exists: false`")
         });
-        let values = self.expect.values.iter().flat_map(|value| value.complaints("expect"));
+        let values = self.expect.values.iter().flat_map(|value| value.spec_errors("expect"));
         absent.into_iter().chain(values).collect()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         let cluster = self.cluster.key();
         let rivals = self.may_have_rivals().then(|| Permission::new(cluster, "", ROUTING, "virtualservices", "list"));
-        std::iter::once(Permission::of_object(cluster, self.object(), "get")).chain(rivals).collect()
+        std::iter::once(Permission::for_object(cluster, self.object(), "get")).chain(rivals).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             Ok(Box::new(ResourceObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
@@ -115,7 +115,7 @@ struct ResourceObserver {
 
 impl ResourceObserver {
     /// What is said of the others that claim the same, if it may have any.
-    async fn rivals(&self, object: &Value) -> Result<Vec<String>, CannotAsk> {
+    async fn rivals(&self, object: &Value) -> Result<Vec<String>, ProbeError> {
         if !self.spec.may_have_rivals() {
             return Ok(Vec::new());
         }
@@ -130,7 +130,7 @@ impl ResourceObserver {
         Ok(routing::rivals(&services, object).into_iter().map(words).collect())
     }
 
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let spec = &self.spec;
         let wanted = spec.expect.exists.unwrap_or(true);
         let name = spec.object();

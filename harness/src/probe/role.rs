@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use meshdrill_checks::record::{ReadBack, Series};
 use meshdrill_checks::units::TimeSpan;
 
-use super::{CannotAsk, Outcome};
+use super::{Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -37,7 +37,7 @@ pub struct Timing {
 
 impl Timing {
     /// Of an observation that asks an API: once in two seconds, ten seconds at most, never late.
-    pub fn of_api() -> Self {
+    pub fn api() -> Self {
         Self {
             timeout: TimeSpan::secs(10),
             slow: TimeSpan::secs(10),
@@ -50,7 +50,7 @@ impl Timing {
 
 /// Something wrong with a kind's keys that its types cannot tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub struct SpecError {
     /// The key inside the kind's mapping.
     pub key: Cow<'static, str>,
     /// What is wrong.
@@ -59,15 +59,15 @@ pub struct Complaint {
     pub help: String,
 }
 
-impl Complaint {
-    /// A complaint about a key.
+impl SpecError {
+    /// A error about a key.
     pub fn new(key: impl Into<Cow<'static, str>>, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { key: key.into(), message: message.into(), help: help.into() }
     }
 }
 
 /// What every kind can tell about itself, and how an observer of it is made.
-pub trait Kind {
+pub trait Observation {
     /// What it observes, in words.
     fn describe(&self) -> String;
     /// What its check ids are made of.
@@ -76,10 +76,10 @@ pub trait Kind {
     fn choices(&mut self) -> Vec<&mut ClusterChoice>;
     /// How it spends time.
     fn timing(&self) -> Timing {
-        Timing::of_api()
+        Timing::api()
     }
     /// What is wrong with its keys.
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         Vec::new()
     }
     /// Whether it compares with how things were when the run began, and so must be prepared then.
@@ -87,7 +87,7 @@ pub trait Kind {
         false
     }
     /// Why it cannot be asked as a check, if it only makes sense as a sampled probe.
-    fn only_sampled(&self) -> Option<Complaint> {
+    fn only_sampled(&self) -> Option<SpecError> {
         None
     }
     /// Whether it says nothing once its clusters were expanded, as of a cluster beside itself.
@@ -99,7 +99,7 @@ pub trait Kind {
         Vec::new()
     }
     /// Finds what it observes. An error means that it cannot start.
-    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>>;
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>>;
 }
 
 /// Makes observations of one thing.
@@ -126,23 +126,23 @@ pub trait Observer: Send + Sync {
         Box::pin(async { None })
     }
     /// The shortest time in which what it watches can be detected at all; none for kinds that detect nothing.
-    fn floor(&self) -> BoxFuture<'_, Result<Option<Floor>, CannotAsk>> {
+    fn min_detection_time(&self) -> BoxFuture<'_, Result<Option<MinDetectionTime>, ProbeError>> {
         Box::pin(async { Ok(None) })
     }
 }
 
 /// The shortest time in which an alert can reach somebody, by the live configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Floor {
+pub struct MinDetectionTime {
     /// The sum.
     pub total: Duration,
     /// What it consists of, in words.
     pub parts: String,
 }
 
-impl Floor {
+impl MinDetectionTime {
     /// Adds up: a scrape, an evaluation, `for` rounded up to whole evaluations, and the wait before a notification.
-    pub fn of(scrape: Duration, evaluation: Duration, hold: Duration, wait: Duration) -> Self {
+    pub fn new(scrape: Duration, evaluation: Duration, hold: Duration, wait: Duration) -> Self {
         let rounds = if evaluation.is_zero() { 0.0 } else { (hold.as_secs_f64() / evaluation.as_secs_f64()).ceil() };
         let held = hold.max(evaluation.mul_f64(rounds));
         let words = |span: Duration| TimeSpan(span).to_string();

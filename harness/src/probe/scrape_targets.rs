@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::expect::bad_regex;
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::{Answer, CannotAsk, Metrics, Outcome};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -36,7 +36,7 @@ const USUAL_INTERVAL: f64 = 60.0;
 /// Seconds that are always allowed for beyond one interval, for the scrape itself and for asking.
 const LEAST: f64 = 10.0;
 
-impl Kind for ScrapeTargets {
+impl Observation for ScrapeTargets {
     fn describe(&self) -> String {
         format!("scrape targets of the Prometheus of {}", self.cluster)
     }
@@ -49,7 +49,7 @@ impl Kind for ScrapeTargets {
         vec![&mut self.cluster]
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         bad_regex("idle", self.idle.as_deref()).into_iter().collect()
     }
 
@@ -57,11 +57,11 @@ impl Kind for ScrapeTargets {
         Metrics::prometheus_permissions(mesh, self.cluster.key())
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let metrics = Metrics::prometheus(world, self.cluster.key()).await?;
             let idle = self.idle.as_ref().map(|idle| Regex::new(&format!("^(?:{idle})$"))).transpose();
-            let idle = idle.map_err(|error| CannotAsk(error.to_string()))?;
+            let idle = idle.map_err(|error| ProbeError(error.to_string()))?;
             Ok(Box::new(TargetsObserver { metrics, idle }) as Box<dyn Observer>)
         })
     }
@@ -86,7 +86,7 @@ enum Empty {
 }
 
 impl TargetsObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let targets = self.metrics.targets().await?.active;
         let up = self.metrics.query("up", None).await?;
         let scraped = self.metrics.query("timestamp(up)", None).await?;
@@ -97,10 +97,10 @@ impl TargetsObserver {
                 empty.push((pool.clone(), self.emptiness(&pool).await?));
             }
         }
-        Ok(judge(&targets, &Stored::of(&up, &scraped, now), &empty, self.metrics.name()))
+        Ok(judge(&targets, &Stored::new(&up, &scraped, now), &empty, self.metrics.name()))
     }
 
-    async fn emptiness(&self, pool: &str) -> Result<Empty, CannotAsk> {
+    async fn emptiness(&self, pool: &str) -> Result<Empty, ProbeError> {
         if self.idle.as_ref().is_some_and(|idle| idle.is_match(pool)) {
             return Ok(Empty::Declared);
         }
@@ -127,7 +127,7 @@ struct Stored(BTreeMap<BTreeMap<String, String>, (f64, f64)>);
 
 impl Stored {
     /// Of the answers to `up` and `timestamp(up)`: value and age in seconds.
-    fn of(up: &Vector, scraped: &Vector, now: f64) -> Self {
+    fn new(up: &Vector, scraped: &Vector, now: f64) -> Self {
         let own = |series: &Found| -> BTreeMap<String, String> {
             let labels = series.labels.iter().filter(|(name, _)| *name != "__name__");
             labels.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -236,7 +236,7 @@ mod tests {
             let body = json!({ "status": "success", "data": { "resultType": "vector", "result": result } });
             parse_query(200, body.to_string().as_bytes()).unwrap().data
         };
-        Stored::of(&vector(|one| one.1), &vector(|one| NOW - one.2), NOW)
+        Stored::new(&vector(|one| one.1), &vector(|one| NOW - one.2), NOW)
     }
 
     fn told(targets: &[Target], series: &[(&str, f64, f64)], empty: &[(String, Empty)]) -> (Answer, String) {

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::outcome::settle;
-use super::role::{Complaint, Kind, Observer, Role};
-use super::slices::endpoints_of;
-use super::{Answer, CannotAsk, Outcome, cause};
+use super::role::{Observation, Observer, Role, SpecError};
+use super::slices::service_endpoints;
+use super::{Answer, Outcome, ProbeError, cause};
 use crate::cluster::{AccessError, Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
@@ -64,7 +64,7 @@ impl Service {
     }
 }
 
-impl Kind for Service {
+impl Observation for Service {
     fn describe(&self) -> String {
         format!("Service {} in {}", self.which(), self.cluster)
     }
@@ -79,13 +79,13 @@ impl Kind for Service {
         }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.name.is_some() != self.selector.is_some();
         let help = "write exactly one of `name` and `selector`";
-        let unclear = (!one).then(|| Complaint::new("name", "which Service is meant is not clear", help));
+        let unclear = (!one).then(|| SpecError::new("name", "which Service is meant is not clear", help));
         let homeless = self.name.is_some() && self.namespace.is_none();
         let help = "write `namespace:` beside `name:`";
-        let homeless = homeless.then(|| Complaint::new("namespace", "the Service's namespace is missing", help));
+        let homeless = homeless.then(|| SpecError::new("namespace", "the Service's namespace is missing", help));
         unclear.into_iter().chain(homeless).collect()
     }
 
@@ -102,7 +102,7 @@ impl Kind for Service {
         ]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             Ok(Box::new(ServiceObserver { cluster, spec: self.clone() }) as Box<dyn Observer>)
@@ -128,7 +128,7 @@ impl ServiceObserver {
         }
     }
 
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let objects = match self.objects().await {
             Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
             objects => objects?,
@@ -151,10 +151,10 @@ impl ServiceObserver {
         Ok(Outcome::judged(good, message, Value::Array(seen)))
     }
 
-    async fn judge(&self, object: &Value) -> Result<Outcome, CannotAsk> {
-        let service = Found::read(object).map_err(|error| CannotAsk(error.to_string()))?;
+    async fn judge(&self, object: &Value) -> Result<Outcome, ProbeError> {
+        let service = Found::read(object).map_err(|error| ProbeError(error.to_string()))?;
         let (namespace, name) = (&service.namespace, &service.name);
-        let endpoints = endpoints_of(&self.cluster, namespace, name).await?.unwrap_or_default();
+        let endpoints = service_endpoints(&self.cluster, namespace, name).await?.unwrap_or_default();
         let expect = &self.spec.expect;
         let mut missed = Vec::new();
         if expect.address && service.load_balancer.is_empty() {

@@ -2,17 +2,17 @@
 
 use meshdrill_checks::observe::kube::Endpoints;
 
-use super::CannotAsk;
+use super::ProbeError;
 use crate::cluster::Cluster;
 
 /// What stands behind a Service; none if nothing is recorded for it, as where there is no such Service.
-pub(super) async fn endpoints_of(
+pub(super) async fn service_endpoints(
     cluster: &Cluster,
     namespace: &str,
     name: &str,
-) -> Result<Option<Endpoints>, CannotAsk> {
+) -> Result<Option<Endpoints>, ProbeError> {
     let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
     let slices = cluster.list(&path, Some(&format!("kubernetes.io/service-name={name}"))).await?;
-    let endpoints = Endpoints::read(&slices, name).map_err(|error| CannotAsk(error.to_string()))?;
+    let endpoints = Endpoints::read(&slices, name).map_err(|error| ProbeError(error.to_string()))?;
     Ok((!slices.is_empty()).then_some(endpoints))
 }

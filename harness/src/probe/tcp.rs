@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::exec::exec_permissions;
 use super::from_proxy::{FromProxy, ProxyPlace};
-use super::role::{Complaint, Kind, Observer, Role, Timing};
-use super::{Answer, CannotAsk, Outcome, Via};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::{Answer, Outcome, ProbeError, Via};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{HttpFailure, Net};
@@ -41,7 +41,7 @@ pub struct Tcp {
     pub slow: Option<TimeSpan>,
 }
 
-impl Kind for Tcp {
+impl Observation for Tcp {
     fn describe(&self) -> String {
         let to = self.to.clone().or_else(|| self.via.as_ref().map(ToString::to_string));
         let from = |place: &ProxyPlace| {
@@ -69,23 +69,23 @@ impl Kind for Tcp {
         Timing { timeout, slow: self.slow.unwrap_or(slow), every, series: vec![Series::New], batch: None }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
+    fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = Vec::new();
         if self.to.is_some() == self.via.is_some() {
-            found.push(Complaint::new("to", "`to` or `via` must say where to connect", "write exactly one of the two"));
+            found.push(SpecError::new("to", "`to` or `via` must say where to connect", "write exactly one of the two"));
         }
         if self.to.as_ref().is_some_and(|to| split(to).is_none() && !to.contains("${")) {
-            found.push(Complaint::new("to", "not an address", "write HOST:PORT"));
+            found.push(SpecError::new("to", "not an address", "write HOST:PORT"));
         }
         if matches!(self.via, Some(Via::Forward { .. })) {
-            found.push(Complaint::new(
+            found.push(SpecError::new(
                 "via",
                 "a port-forward always connects, to the API server",
                 "use `http` through it",
             ));
         }
         if self.from.is_some() && self.via.is_some() {
-            found.push(Complaint::new("via", "`via` is a way in from outside", "write `to: HOST:PORT` beside `from`"));
+            found.push(SpecError::new("via", "`via` is a way in from outside", "write `to: HOST:PORT` beside `from`"));
         }
         found
     }
@@ -96,7 +96,7 @@ impl Kind for Tcp {
         via.into_iter().chain(from).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let address = match (&self.to, &self.via) {
                 (Some(to), _) => to.clone(),
@@ -107,7 +107,7 @@ impl Kind for Tcp {
                 (None, Some(Via::EastWest { cluster, port })) => {
                     let found = discover_east_west(world.cluster(cluster.key())?).await?;
                     let first = found.first().ok_or_else(|| {
-                        CannotAsk(format!("cluster `{cluster}` has no east-west gateway with an address"))
+                        ProbeError(format!("cluster `{cluster}` has no east-west gateway with an address"))
                     })?;
                     match (port, split(first)) {
                         (Some(port), Some((host, _))) => format!("{host}:{port}"),
@@ -116,7 +116,7 @@ impl Kind for Tcp {
                 }
                 _ => String::new(),
             };
-            let (host, port) = split(&address).ok_or_else(|| CannotAsk(format!("`{address}` is not HOST:PORT")))?;
+            let (host, port) = split(&address).ok_or_else(|| ProbeError(format!("`{address}` is not HOST:PORT")))?;
             if let Some(place) = &self.from {
                 let cluster = Arc::clone(world.cluster(place.cluster.key())?);
                 let timeout = self.timing().timeout.0;
@@ -169,8 +169,8 @@ mod tests {
         let mesh = serde_json::from_value(serde_json::json!({ "clusters": {} })).unwrap();
         let from = serde_json::json!({ "cluster": "a", "namespace": "shop", "selector": "app=x" });
         let inside: Tcp = serde_json::from_value(serde_json::json!({ "from": from, "to": "cart.shop:80" })).unwrap();
-        assert!(inside.complaints().is_empty() && !inside.permissions(&mesh).is_empty());
+        assert!(inside.spec_errors().is_empty() && !inside.permissions(&mesh).is_empty());
         let outside: Tcp = serde_json::from_value(serde_json::json!({ "from": from, "via": "eastWest/a" })).unwrap();
-        assert_eq!(outside.complaints().len(), 1);
+        assert_eq!(outside.spec_errors().len(), 1);
     }
 }

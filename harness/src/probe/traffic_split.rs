@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::expect::{bad_json_path, bad_regex};
 use super::http::HttpObserver;
 use super::reader::Reader;
-use super::role::{Complaint, Kind, Observer, Role, Timing};
-use super::{Answer, CannotAsk, Http, Outcome};
+use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::{Answer, Http, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
@@ -45,8 +45,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn reader(&self) -> Result<Reader, CannotAsk> {
-        Reader::of(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
+    fn reader(&self) -> Result<Reader, ProbeError> {
+        Reader::new(self.json.as_deref(), self.header.as_deref(), self.regex.as_deref())
     }
 }
 
@@ -58,7 +58,7 @@ impl TrafficSplit {
     }
 }
 
-impl Kind for TrafficSplit {
+impl Observation for TrafficSplit {
     fn describe(&self) -> String {
         let by = self.by.keys().cloned().collect::<Vec<_>>().join(" and ");
         format!("{}, answers told apart by {by}", self.http.describe())
@@ -77,18 +77,18 @@ impl Kind for TrafficSplit {
         Timing { every: TimeSpan::millis(100), ..self.http.timing() }
     }
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut found = self.http.complaints();
+    fn spec_errors(&self) -> Vec<SpecError> {
+        let mut found = self.http.spec_errors();
         if self.by.is_empty() {
             let help = "write `by: { version: { json: $.podname, regex: \"-(v[0-9]+)-\" } }`";
-            found.push(Complaint::new("by", "nothing tells the answers apart", help));
+            found.push(SpecError::new("by", "nothing tells the answers apart", help));
         }
         for identity in self.by.values() {
             let help = "write `json:` or `header:`, with a `regex:` or without, or a `regex:` alone";
             match (&identity.json, &identity.header, &identity.regex) {
-                (None, None, None) => found.push(Complaint::new("by", "an identity that is read from nothing", help)),
+                (None, None, None) => found.push(SpecError::new("by", "an identity that is read from nothing", help)),
                 (Some(_), Some(_), _) => {
-                    found.push(Complaint::new("by", "an identity that is read from two places", help))
+                    found.push(SpecError::new("by", "an identity that is read from two places", help))
                 }
                 _ => {}
             }
@@ -102,16 +102,16 @@ impl Kind for TrafficSplit {
         self.http.permissions(mesh)
     }
 
-    fn only_sampled(&self) -> Option<Complaint> {
+    fn only_sampled(&self) -> Option<SpecError> {
         let help = "write it under `probes:`, with a `split:` row in `sla:`";
-        Some(Complaint::new("http", "one answer shows no split", help))
+        Some(SpecError::new("http", "one answer shows no split", help))
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let http = self.http.observer(world, role).await?;
             let readers = self.by.iter().map(|(name, identity)| Ok((name.clone(), identity.reader()?)));
-            let by = readers.collect::<Result<_, CannotAsk>>()?;
+            let by = readers.collect::<Result<_, ProbeError>>()?;
             Ok(Box::new(SplitObserver { http, by, world: world.clone() }) as Box<dyn Observer>)
         })
     }

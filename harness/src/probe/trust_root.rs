@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::{CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::{Outcome, ProbeError};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
@@ -51,7 +51,7 @@ impl TrustRoot {
     }
 }
 
-impl Kind for TrustRoot {
+impl Observation for TrustRoot {
     fn describe(&self) -> String {
         format!("Secret {}/{} of {} and the roots of the other clusters", self.namespace(), self.secret(), self.cluster)
     }
@@ -72,7 +72,7 @@ impl Kind for TrustRoot {
         mesh.clusters.keys().flat_map(need).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let others = world.clusters.values().filter(|other| other.key != cluster.key).cloned().collect();
@@ -89,7 +89,7 @@ struct RootObserver {
 }
 
 impl RootObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let (key, name) = (&self.cluster.key, format!("{}/{}", self.spec.namespace(), self.spec.secret()));
         let Some(own) = self.bundle(&self.cluster).await? else {
             let message = format!("there is no Secret {name} in {key}: its control plane signs with a root of its own");
@@ -132,7 +132,7 @@ impl RootObserver {
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
 
-    async fn bundle(&self, cluster: &Cluster) -> Result<Option<CaCerts>, CannotAsk> {
+    async fn bundle(&self, cluster: &Cluster) -> Result<Option<CaCerts>, ProbeError> {
         let path = format!("/api/v1/namespaces/{}/secrets/{}", self.spec.namespace(), self.spec.secret());
         let Some(secret) = cluster.find::<Value>(&path).await? else { return Ok(None) };
         let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
@@ -143,7 +143,7 @@ impl RootObserver {
     }
 
     /// The root that the control plane gives to workloads.
-    async fn handed_out(&self) -> Result<Option<CaCerts>, CannotAsk> {
+    async fn handed_out(&self) -> Result<Option<CaCerts>, ProbeError> {
         let path = format!("/api/v1/namespaces/{}/configmaps/{HANDED_OUT}", self.spec.namespace());
         let Some(map) = self.cluster.find::<Value>(&path).await? else { return Ok(None) };
         let root = map["data"][ROOT_CERT].as_str().unwrap_or_default().as_bytes().to_vec();

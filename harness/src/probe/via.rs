@@ -45,8 +45,8 @@ impl Via {
     /// What going that way takes.
     pub fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         match self {
-            Self::Ingress { cluster, .. } => Permission::of_discovery(mesh, cluster.key(), |spec| &spec.ingress),
-            Self::EastWest { cluster, .. } => Permission::of_discovery(mesh, cluster.key(), |spec| &spec.east_west),
+            Self::Ingress { cluster, .. } => Permission::for_discovery(mesh, cluster.key(), |spec| &spec.ingress),
+            Self::EastWest { cluster, .. } => Permission::for_discovery(mesh, cluster.key(), |spec| &spec.east_west),
             Self::Forward { .. } => self.forward().map_or_else(Vec::new, |target| target.permissions()),
         }
     }

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::outcome::settle;
-use super::role::{Kind, Observer, Role};
-use super::slices::endpoints_of;
-use super::{Answer, CannotAsk, Outcome};
+use super::role::{Observation, Observer, Role};
+use super::slices::service_endpoints;
+use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::{Net, port_of};
@@ -63,7 +63,7 @@ impl Purpose {
     }
 }
 
-impl Kind for Webhooks {
+impl Observation for Webhooks {
     fn describe(&self) -> String {
         let which = self.selector.as_ref().map_or("of Istio", Selector::as_str);
         format!("admission webhooks {which} of {}", self.cluster)
@@ -84,7 +84,7 @@ impl Kind for Webhooks {
         configurations.into_iter().chain([need("discovery.k8s.io", "endpointslices")]).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, CannotAsk>> {
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let observer = WebhooksObserver { cluster, net: world.net.clone(), spec: self.clone() };
@@ -175,7 +175,7 @@ fn target(client: &Value) -> Option<Target> {
 }
 
 impl WebhooksObserver {
-    async fn ask(&self) -> Result<Outcome, CannotAsk> {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
         let key = &self.cluster.key;
         let mut found = Found::default();
         for purpose in Purpose::BOTH {
@@ -204,7 +204,7 @@ impl WebhooksObserver {
         for (target, harm) in &targets {
             match target {
                 Target::Service(namespace, name) => {
-                    let endpoints = endpoints_of(&self.cluster, namespace, name).await?;
+                    let endpoints = service_endpoints(&self.cluster, namespace, name).await?;
                     if endpoints.is_none_or(|endpoints| endpoints.ready() == 0) {
                         missed.push(format!("{target} behind the webhooks has no ready endpoint: {harm}"));
                     } else {

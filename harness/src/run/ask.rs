@@ -82,18 +82,19 @@ impl CheckRunner {
             use meshdrill_checks::record::Class;
             matches!(class, Class::Refused | Class::Reset | Class::ConnectTimeout | Class::Dns | Class::NotSent)
         });
-        let unasked = first.answer == Answer::Unasked && start.elapsed() < self.check.kind.as_kind().timing().timeout.0;
+        let unasked =
+            first.answer == Answer::Error && start.elapsed() < self.check.kind.as_observation().timing().timeout.0;
         if connection || unasked { self.ask_once().await } else { first }
     }
 
     async fn ask_once(&self) -> Outcome {
-        let timing = self.check.kind.as_kind().timing();
+        let timing = self.check.kind.as_observation().timing();
         let series = timing.series.first().copied().unwrap_or(Series::New);
         let bound = timing.timeout.0 + Duration::from_secs(1);
         match AssertUnwindSafe(timeout(bound, self.observer.observe(series))).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Outcome::new(Answer::Unasked, format!("no answer within {}", timing.timeout)),
-            Err(_) => Outcome::new(Answer::Unasked, "the check panicked; this is a bug of meshdrill"),
+            Ok(Err(_)) => Outcome::new(Answer::Error, format!("no answer within {}", timing.timeout)),
+            Err(_) => Outcome::new(Answer::Error, "the check panicked; this is a bug of meshdrill"),
         }
     }
 
@@ -112,7 +113,7 @@ impl CheckRunner {
                 None => Some(self.ask().await),
             };
             let cut = outcome.is_none();
-            let outcome = outcome.or(known).unwrap_or_else(|| Outcome::new(Answer::Unasked, "no answer in time"));
+            let outcome = outcome.or(known).unwrap_or_else(|| Outcome::new(Answer::Error, "no answer in time"));
             if outcome.answer == Answer::Good || last || cut {
                 return Polled { outcome, missed };
             }
@@ -226,6 +227,6 @@ mod tests {
         let cut = Some(start + Duration::from_secs(2));
         let polled =
             runner.poll(Until { cut, ..(start + Duration::from_secs(1)).into() }, &Interrupts::default()).await;
-        assert_eq!((polled.outcome.answer, start.elapsed().as_secs()), (Answer::Unasked, 2));
+        assert_eq!((polled.outcome.answer, start.elapsed().as_secs()), (Answer::Error, 2));
     }
 }

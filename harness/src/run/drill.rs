@@ -73,7 +73,7 @@ impl Drill<'_> {
         }
         let mut faults = Vec::new();
         for planned in &self.plan.faults {
-            match self.context.rehearse(planned).await {
+            match self.context.dry_run(planned).await {
                 Ok(fault) => faults.push((planned.clone(), fault)),
                 Err(error) => {
                     self.recorder.event(Event::Refused { why: format!("fault {}: {error}", planned.id) });
@@ -159,7 +159,7 @@ impl Drill<'_> {
             async move { context.run_fault(&planned, fault, start).await }
         });
         let all = join_all(runs);
-        let sustained = self.plan.faults.iter().any(|fault| fault.kind.as_role().sustained());
+        let sustained = self.plan.faults.iter().any(|fault| fault.kind.as_behavior().sustained());
         if sustained {
             self.phase(Phase::Hold);
         }
@@ -234,7 +234,7 @@ impl Drill<'_> {
     async fn last_undo(&self) -> Option<At> {
         let plan = self.plan.faults.iter();
         let faults: Vec<(String, bool)> =
-            plan.map(|fault| (fault.id.clone(), fault.kind.as_role().sustained())).collect();
+            plan.map(|fault| (fault.id.clone(), fault.kind.as_behavior().sustained())).collect();
         let begun = move |record: &Record| {
             let history = record.history();
             let of = |(id, sustained): &(String, bool)| Some((history.faults.get(id.as_str())?, *sustained));

@@ -205,7 +205,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
             .map(|probe| ProbeHeader {
                 name: probe.name.clone(),
                 kind: probe.kind.name().to_owned(),
-                what: probe.kind.as_kind().describe(),
+                what: probe.kind.as_observation().describe(),
                 every: probe.every,
                 slow: probe.slow,
                 series: probe.series.clone(),
@@ -217,9 +217,9 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
             .map(|fault| FaultHeader {
                 id: fault.id.clone(),
                 kind: fault.kind.name().to_owned(),
-                what: fault.kind.as_role().describe(),
+                what: fault.kind.as_behavior().describe(),
                 clusters: fault.kind.cluster().into_iter().map(str::to_owned).collect(),
-                sustained: fault.kind.as_role().sustained(),
+                sustained: fault.kind.as_behavior().sustained(),
             })
             .collect(),
         checks: plan.checks.iter().map(|check| CheckHeader { id: check.id.clone(), stage: check.stage }).collect(),

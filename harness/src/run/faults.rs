@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::ask::CheckRunner;
 use super::{Interrupts, Journal, Recorder};
 use crate::cluster::World;
-use crate::fault::{Effect, Fault, FaultError, Options, Undo, UndoOutcome};
+use crate::fault::{Effect, Fault, FaultError, FaultOptions, Undo, UndoOutcome};
 use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
 
@@ -71,10 +71,10 @@ impl UndoTimes {
 
 impl FaultContext {
     /// Finds the targets of a fault and proves that the cluster would accept it.
-    pub async fn rehearse(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
+    pub async fn dry_run(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
         let options = self.options(planned, 0).await;
-        let fault = planned.kind.as_role().resolve(&self.world, options).await?;
-        fault.rehearse().await?;
+        let fault = planned.kind.as_behavior().resolve(&self.world, options).await?;
+        fault.dry_run().await?;
         for remark in fault.remarks() {
             self.recorder.note(remark);
         }
@@ -82,9 +82,9 @@ impl FaultContext {
     }
 
     /// What only a run knows.
-    async fn options(&self, planned: &PlannedFault, round: u32) -> Options {
+    async fn options(&self, planned: &PlannedFault, round: u32) -> FaultOptions {
         let seed = planned.seed.wrapping_add(u64::from(round));
-        Options { seed, run: self.journal.lock().await.run().to_owned() }
+        FaultOptions { seed, run: self.journal.lock().await.run().to_owned() }
     }
 
     /// Injects, holds and undoes one fault. Ends early, without the undo, when the run is interrupted.
@@ -115,7 +115,7 @@ impl FaultContext {
                 let id = planned.id.clone();
                 tokio::spawn(async move { watch.await_replacements(&id, fault.as_ref()).await });
             }
-            if planned.kind.as_role().sustained() {
+            if planned.kind.as_behavior().sustained() {
                 let _ = self.interrupts.run_until_cancelled(sleep(planned.hold.0)).await;
                 // A fault is not injected again over an undo that was not observed.
                 if !self.undo(&planned.id).await {
@@ -131,7 +131,7 @@ impl FaultContext {
         let deadline = Instant::now() + Duration::from_secs(30);
         let options = self.options(planned, round).await;
         loop {
-            match planned.kind.as_role().resolve(&self.world, options.clone()).await {
+            match planned.kind.as_behavior().resolve(&self.world, options.clone()).await {
                 Ok(fault) => return Some(fault),
                 Err(error) if Instant::now() >= deadline || self.interrupts.is_set() => {
                     let why = format!("injection {} found nothing to break: {error}", round + 1);
@@ -189,7 +189,7 @@ impl FaultContext {
                 }
                 Effect::NotYet(why) if self.interrupts.is_set() => return Err(format!("interrupted: {why}")),
                 Effect::NotYet(_) => {
-                    fault.pursue().await;
+                    fault.retry().await;
                     sleep(pause).await;
                     pause = (pause * 5 / 4).min(LONGEST_EFFECT_PAUSE);
                 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{AccessError, Cluster, World};
 use crate::fault::{RUN_LABEL, Undo};
-use crate::probe::CannotAsk;
+use crate::probe::ProbeError;
 
 /// The schema of journal entries; recovery reads every past one.
 const SCHEMA: &str = "meshdrill.io/journal/v1";
@@ -54,7 +54,7 @@ impl Journal {
     }
 
     /// Writes down how a fault will be undone, durably, before it acts.
-    pub async fn intend(&mut self, world: &World, fault: &str, undos: &[Undo]) -> Result<(), CannotAsk> {
+    pub async fn intend(&mut self, world: &World, fault: &str, undos: &[Undo]) -> Result<(), ProbeError> {
         let all: Vec<Entry> = undos.iter().map(|undo| self.entry(fault, undo)).collect();
         // Each round is written down, also where it is undone like the one before: that one may be done already.
         for entry in &all {
@@ -71,7 +71,7 @@ impl Journal {
     }
 
     /// Writes down that a fault is undone.
-    pub fn done(&mut self, fault: &str) -> Result<(), CannotAsk> {
+    pub fn done(&mut self, fault: &str) -> Result<(), ProbeError> {
         self.line(&json!({ "done": fault }))
     }
 
@@ -81,7 +81,7 @@ impl Journal {
     }
 
     /// Removes the in-cluster record once everything is undone and verified.
-    pub async fn clear(&mut self, world: &World) -> Result<(), CannotAsk> {
+    pub async fn clear(&mut self, world: &World) -> Result<(), ProbeError> {
         let mut clusters: Vec<&str> = self.entries.iter().filter_map(|entry| entry.undo.cluster()).collect();
         clusters.sort_unstable();
         clusters.dedup();
@@ -101,9 +101,9 @@ impl Journal {
         }
     }
 
-    fn line(&mut self, value: &Value) -> Result<(), CannotAsk> {
+    fn line(&mut self, value: &Value) -> Result<(), ProbeError> {
         let written = writeln!(self.file, "{value}").and_then(|()| self.file.sync_all());
-        written.map_err(|error| CannotAsk(format!("the undo journal cannot be written: {error}")))
+        written.map_err(|error| ProbeError(format!("the undo journal cannot be written: {error}")))
     }
 
     /// Puts the entries of one cluster into that cluster.

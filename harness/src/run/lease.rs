@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::Interrupts;
 use super::halt::halted;
 use crate::cluster::{AccessError, Cluster, Object};
-use crate::probe::CannotAsk;
+use crate::probe::ProbeError;
 
 /// How long a lease holds without being renewed.
 pub(super) const DURATION: Duration = Duration::from_secs(15);
@@ -47,7 +47,7 @@ pub(super) async fn acquire(
     holder: &str,
     wait: bool,
     interrupts: &Interrupts,
-) -> Result<Held, CannotAsk> {
+) -> Result<Held, ProbeError> {
     let path = path(namespace);
     let fresh = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": NAME, "namespace": namespace }, "spec": spec(holder) });
     let mut seen: Option<(Value, Instant)> = None;
@@ -86,7 +86,7 @@ pub(super) async fn acquire(
 }
 
 /// Whether a run could take the lease of a cluster at once: nobody has it, or its holder has let it expire long ago.
-pub(super) async fn free(cluster: &Cluster, namespace: &str) -> Result<(), CannotAsk> {
+pub(super) async fn free(cluster: &Cluster, namespace: &str) -> Result<(), ProbeError> {
     let Some(lease) = cluster.find::<Object>(&format!("{}/{NAME}", path(namespace))).await? else { return Ok(()) };
     let owner = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
     if owner.is_empty() || expired_long_ago(&lease["spec"]["renewTime"]) {
@@ -95,8 +95,8 @@ pub(super) async fn free(cluster: &Cluster, namespace: &str) -> Result<(), Canno
     Err(locked(cluster, namespace, owner))
 }
 
-fn locked(cluster: &Cluster, namespace: &str, owner: &str) -> CannotAsk {
-    CannotAsk(format!(
+fn locked(cluster: &Cluster, namespace: &str, owner: &str) -> ProbeError {
+    ProbeError(format!(
         "cluster `{}` is locked by another run: {owner} (lease {namespace}/{NAME}); wait for it, or `meshdrill recover` if it is dead",
         cluster.key
     ))

@@ -13,7 +13,7 @@ use super::journal::{Entry, remove_record};
 use super::{Interrupts, lease};
 use crate::cluster::{AccessError, Cluster, World};
 use crate::fault::{RUN_LABEL, Undo, UndoOutcome};
-use crate::probe::CannotAsk;
+use crate::probe::ProbeError;
 
 /// How long undos are waited for after they were sent.
 const VERIFIED_WITHIN: Duration = Duration::from_mins(2);
@@ -59,7 +59,7 @@ pub async fn recover(
     cluster: &Arc<Cluster>,
     namespace: &str,
     holder: &str,
-) -> Result<(Vec<String>, bool), CannotAsk> {
+) -> Result<(Vec<String>, bool), ProbeError> {
     // A holder that still lives is not disturbed; one that is dead has lost its lease within its duration.
     let held = lease::acquire(cluster, namespace, holder, true, &Interrupts::default()).await?;
     let mut left = leftovers(cluster, namespace).await?;
@@ -136,7 +136,7 @@ pub async fn recover_local(world: &World, journal: &Path, leftover: &Leftover) -
 async fn verified(
     world: &World,
     leftover: &Leftover,
-    outcome: Result<UndoOutcome, CannotAsk>,
+    outcome: Result<UndoOutcome, ProbeError>,
     deadline: Instant,
 ) -> (String, bool) {
     let undo = &leftover.undo;

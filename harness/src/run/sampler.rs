@@ -216,7 +216,7 @@ impl Lane {
             let offset = u32::try_from(index).unwrap_or(u32::MAX);
             let due = due + every * offset;
             let took = outcome.took.unwrap_or(self.probe.timeout.0);
-            let completed = if matches!(outcome.answer, Answer::NoData | Answer::Unasked) { due } else { due + took };
+            let completed = if matches!(outcome.answer, Answer::NoData | Answer::Error) { due } else { due + took };
             self.record_outcome(first + u64::from(offset), due, due, completed, outcome);
         }
     }

@@ -33,7 +33,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Findings, recorder: &Recorder,
             }
             None => timeout_at(deadline, runner.ask()).await.unwrap_or_else(|_| {
                 let message = format!("no answer within the {} of the validation", plan.phases.timeout);
-                Outcome::new(Answer::Unasked, message)
+                Outcome::new(Answer::Error, message)
             }),
         };
         // What is known already is not lost to an interruption.

@@ -7,10 +7,10 @@ use futures::future::join_all;
 use meshdrill_checks::observe::routing::{accepts_plain, rule_host, service_of, turns_tls_off};
 use serde_json::Value;
 
-use super::gateway::{Configured, of_gateway};
-use super::pods::of_found;
-use super::ports::of_names;
-use super::service::{find, of_found_service};
+use super::gateway::{Configured, gateway_configuration};
+use super::pods::found_pod_causes;
+use super::ports::port_name_cause;
+use super::service::{find, found_service_causes};
 use super::{DESTINATION_RULES, objects, within};
 use crate::cluster::{
     Cluster, Object, World, advertised_port, east_west_services, is_serving, label_selector, select_pods,
@@ -21,7 +21,7 @@ use crate::probe::istiod;
 const NEEDED: &str = "which the way to another network needs";
 
 /// Why a proxy of cluster `at` has too few endpoints of a host: in these subsets, of these clusters.
-pub(in crate::probe) async fn of_endpoints(
+pub(in crate::probe) async fn endpoint_causes(
     world: &World,
     at: &Arc<Cluster>,
     host: &str,
@@ -47,7 +47,7 @@ pub(in crate::probe) async fn of_endpoints(
     let of = owners.iter().map(|key| {
         within(async move {
             let Some(owner) = world.reach(key).await else { return Vec::new() };
-            of_owner(at, &owner, (namespace, name), subsets, defined, plain).await
+            owner_causes(at, &owner, (namespace, name), subsets, defined, plain).await
         })
     });
     causes.extend(join_all(of).await.concat());
@@ -55,7 +55,7 @@ pub(in crate::probe) async fn of_endpoints(
 }
 
 /// Why endpoints of one cluster are missing.
-async fn of_owner(
+async fn owner_causes(
     at: &Arc<Cluster>,
     owner: &Cluster,
     (namespace, name): (&str, &str),
@@ -67,7 +67,7 @@ async fn of_owner(
         Ok(service) => service,
         Err(cause) => return vec![cause],
     };
-    let mut causes = of_found_service(owner, &service).await;
+    let mut causes = found_service_causes(owner, &service).await;
     if !causes.is_empty() {
         return causes;
     }
@@ -75,10 +75,10 @@ async fn of_owner(
     for (subset, labels) in defined.into_iter().flatten().filter(|(subset, _)| subsets.contains(subset)) {
         let parts = [&selector, labels].into_iter().map(String::as_str).filter(|part| !part.is_empty());
         let selector = parts.collect::<Vec<_>>().join(",");
-        causes.extend(of_subset(owner, namespace, subset, &selector).await);
+        causes.extend(subset_causes(owner, namespace, subset, &selector).await);
     }
     if causes.is_empty() && owner.key != at.key {
-        causes.extend(of_names(at, owner, namespace, name).await);
+        causes.extend(port_name_cause(at, owner, namespace, name).await);
         causes.extend(between(at, owner, &BTreeSet::from([namespace]), plain).await);
     }
     causes
@@ -101,7 +101,7 @@ pub(super) async fn between(
             causes.extend(accepting_plain(at, namespace).await);
             causes.extend(accepting_plain(owner, namespace).await);
         }
-        causes.extend(of_way(owner).await);
+        causes.extend(east_west_causes(owner).await);
     }
     causes.extend(istiod::all_unsynced(at, &[owner.istio_id().to_owned()]).await.unwrap_or_default());
     causes
@@ -110,14 +110,14 @@ pub(super) async fn between(
 /// That rules turn mutual TLS to a host off, if so: what is sent in plain text does not reach another network.
 fn plain(cluster: &Cluster, rules: &[&Object]) -> Vec<String> {
     let of = rules.iter().filter(|rule| turns_tls_off(rule));
-    of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", rule.pod_ref(), cluster.key))
+    of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", rule.object_ref(), cluster.key))
         .collect()
 }
 
 /// The same of a policy for what a namespace accepts.
 async fn accepting_plain(cluster: &Cluster, namespace: &str) -> Option<String> {
     let all = objects(cluster, "/apis/security.istio.io/v1/peerauthentications", None).await?;
-    let policy = accepts_plain(&all, namespace, istiod::NAMESPACE)?.pod_ref();
+    let policy = accepts_plain(&all, namespace, istiod::NAMESPACE)?.object_ref();
     Some(format!("PeerAuthentication {policy} in {} turns mutual TLS off, {NEEDED}", cluster.key))
 }
 
@@ -129,11 +129,11 @@ fn subset_labels(rules: &[&Object]) -> Vec<(String, String)> {
 }
 
 /// That no pod of a subset is ready, and why.
-async fn of_subset(cluster: &Cluster, namespace: &str, subset: &str, selector: &str) -> Vec<String> {
+async fn subset_causes(cluster: &Cluster, namespace: &str, subset: &str, selector: &str) -> Vec<String> {
     match select_pods(cluster, namespace, selector).await {
         Ok(pods) if !pods.iter().any(is_serving) => {
             let what = format!("no ready pod of {namespace} in {} is of subset {subset} ({selector})", cluster.key);
-            let mut causes = of_found(cluster, namespace, selector, &pods).await;
+            let mut causes = found_pod_causes(cluster, namespace, selector, &pods).await;
             causes.insert(0, what);
             causes
         }
@@ -142,13 +142,13 @@ async fn of_subset(cluster: &Cluster, namespace: &str, subset: &str, selector: &
 }
 
 /// What is wrong with the way into a cluster: its east-west gateways.
-async fn of_way(cluster: &Cluster) -> Vec<String> {
+async fn east_west_causes(cluster: &Cluster) -> Vec<String> {
     let Ok(services) = east_west_services(cluster).await else { return Vec::new() };
     let mut causes = Vec::new();
     for service in &services {
-        let empty = of_found_service(cluster, service).await;
+        let empty = found_service_causes(cluster, service).await;
         if empty.is_empty()
-            && let Some(Configured::Not(why)) = of_gateway(cluster, service, advertised_port(service)).await
+            && let Some(Configured::Not(why)) = gateway_configuration(cluster, service, advertised_port(service)).await
         {
             causes.extend(why);
         }

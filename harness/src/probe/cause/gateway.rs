@@ -17,7 +17,7 @@ pub(super) enum Configured {
 
 /// What configures the pods of a gateway's Service at a port. Nothing where that cannot be told, as of gateways that are not, or
 /// may not be, configured by `Gateway`s of their own cluster.
-pub(super) async fn of_gateway(cluster: &Cluster, service: &Object, port: u16) -> Option<Configured> {
+pub(super) async fn gateway_configuration(cluster: &Cluster, service: &Object, port: u16) -> Option<Configured> {
     let read = Service::read(service).ok()?;
     if read.labels.contains_key("gateway.networking.k8s.io/gateway-name") {
         return None;

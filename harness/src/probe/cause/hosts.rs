@@ -7,6 +7,6 @@ use meshdrill_checks::observe::routing::destinations;
 use crate::cluster::Object;
 
 /// The full names of the hosts that some `VirtualServices` send requests to.
-pub(super) fn hosts_of(routes: &[&Object]) -> BTreeSet<String> {
+pub(super) fn route_hosts(routes: &[&Object]) -> BTreeSet<String> {
     routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
 }

@@ -7,14 +7,14 @@ use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::Service;
 use meshdrill_checks::observe::routing::{is_for_host, may_route};
 
-use super::gateway::{Configured, is_configured_otherwise, of_gateway};
-use super::routes::of_routes;
-use super::service::of_found_service;
+use super::gateway::{Configured, gateway_configuration, is_configured_otherwise};
+use super::routes::route_causes;
+use super::service::found_service_causes;
 use super::{Asked, objects, some};
 use crate::cluster::{Cluster, Object, VIRTUAL_SERVICES, World, ingress_services};
 
 /// Why the ingress gateways that have the asked address do not answer as expected.
-pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &Asked) -> Vec<String> {
+pub(super) async fn ingress_causes(world: &World, cluster: &Arc<Cluster>, asked: &Asked) -> Vec<String> {
     let Ok(services) = ingress_services(cluster).await else { return Vec::new() };
     let has_address = |service: &&Object| {
         let read = Service::read(service);
@@ -22,7 +22,7 @@ pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &As
     };
     let mut causes = Vec::new();
     for service in services.iter().filter(has_address) {
-        let empty = of_found_service(cluster, service).await;
+        let empty = found_service_causes(cluster, service).await;
         if empty.is_empty() {
             causes.extend(configured(world, cluster, service, asked).await.unwrap_or_default());
         }
@@ -33,7 +33,7 @@ pub(super) async fn of_ingress(world: &World, cluster: &Arc<Cluster>, asked: &As
 
 /// What the configuration of a gateway with pods lacks.
 async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Object, asked: &Asked) -> Option<Vec<String>> {
-    let gateways = match of_gateway(cluster, service, asked.port).await? {
+    let gateways = match gateway_configuration(cluster, service, asked.port).await? {
         Configured::By(gateways) => gateways,
         Configured::Not(causes) => return Some(causes),
     };
@@ -47,7 +47,7 @@ async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Object, ask
         Err(_) if asked.answered || is_configured_otherwise(cluster).await => Vec::new(),
         Err(why) => return Some(vec![why]),
     };
-    Some(of_routes(world, cluster, &routes, &bound, BTreeSet::new(), asked).await)
+    Some(route_causes(world, cluster, &routes, &bound, BTreeSet::new(), asked).await)
 }
 
 /// The routes that requests like this one may take at the servers of these gateways; why they can take none, if so.

@@ -19,8 +19,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-pub(super) use self::endpoints::of_endpoints;
-pub(super) use self::pods::of_pods;
+pub(super) use self::endpoints::endpoint_causes;
+pub(super) use self::pods::pod_causes;
 pub(super) use self::service::behind;
 use crate::cluster::{Cluster, ForwardTarget, Object, World};
 
@@ -63,8 +63,8 @@ impl Entry {
     /// Why it is not answered as expected.
     pub(super) async fn causes(&self, asked: &Asked) -> Vec<String> {
         match self {
-            Self::Ingress { world, cluster } => ingress::of_ingress(world, cluster, asked).await,
-            Self::Forward { world, cluster, target } => forward::of_target(world, cluster, target, asked).await,
+            Self::Ingress { world, cluster } => ingress::ingress_causes(world, cluster, asked).await,
+            Self::Forward { world, cluster, target } => forward::forward_causes(world, cluster, target, asked).await,
         }
     }
 }

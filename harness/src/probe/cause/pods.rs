@@ -6,15 +6,20 @@ use super::{SHOWN, objects};
 use crate::cluster::{Cluster, Object, label_selector, select_pods};
 
 /// What keeps the pods that a selector matches from being ready; that there are none, and why, if so.
-pub(in crate::probe) async fn of_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {
+pub(in crate::probe) async fn pod_causes(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {
     match select_pods(cluster, namespace, selector).await {
-        Ok(found) => of_found(cluster, namespace, selector, &found).await,
+        Ok(found) => found_pod_causes(cluster, namespace, selector, &found).await,
         Err(_) => Vec::new(),
     }
 }
 
 /// The same where the pods are known already.
-pub(super) async fn of_found(cluster: &Cluster, namespace: &str, selector: &str, found: &[Object]) -> Vec<String> {
+pub(super) async fn found_pod_causes(
+    cluster: &Cluster,
+    namespace: &str,
+    selector: &str,
+    found: &[Object],
+) -> Vec<String> {
     let pods: Vec<Pod> = found.iter().filter_map(|pod| Pod::read(pod).ok()).collect();
     let kept = pods.iter().filter(|pod| !pod.terminating).filter_map(|pod| {
         let why = pod.hindrance()?;

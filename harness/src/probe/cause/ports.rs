@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, Object};
 const OF_PROXIES: Range<u64> = 15_000..15_100;
 
 /// What is wrong with the ports of the Services of these namespaces, and with those that routes name.
-pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
+pub(super) async fn port_causes(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
     let found = namespaces.iter().map(|namespace| async move {
         let of = |kind: &str| format!("/api/v1/namespaces/{namespace}/{kind}");
         let (services, pods) = (of("services"), of("pods"));
@@ -33,7 +33,7 @@ pub(super) async fn of_ports(cluster: &Cluster, routes: &[&Object], namespaces: 
 }
 
 /// That a Service calls a port otherwise in one cluster than in another: proxies know the endpoints of other clusters by that name.
-pub(super) async fn of_names(at: &Cluster, other: &Cluster, namespace: &str, name: &str) -> Option<String> {
+pub(super) async fn port_name_cause(at: &Cluster, other: &Cluster, namespace: &str, name: &str) -> Option<String> {
     let (here, there) = tokio::join!(find(at, namespace, name), find(other, namespace, name));
     let (here, there) = (here.ok()?, there.ok()?);
     let (here, there) = (Service::read(&here).ok()?, Service::read(&there).ok()?);
@@ -65,7 +65,7 @@ fn unknown(service: &Service, routes: &[&Object]) -> Vec<String> {
     let named = routes.iter().flat_map(|route| named_ports(route).into_iter().map(move |to| (route, to)));
     let wrong = named.filter(|(_, (host, port))| *host == own && service.port(*port).is_none());
     let told = wrong.map(|(route, (_, port))| {
-        let route = route.pod_ref();
+        let route = route.object_ref();
         format!("VirtualService {route} leads to port {port} of Service {namespace}/{name}, which has no such port")
     });
     told.collect()
@@ -76,7 +76,7 @@ fn opaque(service: &Service, routes: &[&Object]) -> Option<String> {
     let Service { namespace, name, .. } = service;
     let own = configured_host(name, namespace);
     let counts = |route: &&&Object| is_for_sidecars(route) && has_routes(route, "http") && hosts(route).contains(&own);
-    let route = routes.iter().find(counts)?.pod_ref();
+    let route = routes.iter().find(counts)?.object_ref();
     let ports = service.ports.iter().filter(|port| port.protocol == "TCP");
     let declared: Vec<String> =
         ports.map(|port| Some(format!("port {} as {}", port.port, port.opaque()?))).collect::<Option<_>>()?;

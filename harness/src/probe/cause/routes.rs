@@ -10,11 +10,11 @@ use meshdrill_checks::observe::routing::{
 };
 use serde_json::Value;
 
-use super::hosts::hosts_of;
-use super::ports::of_ports;
-use super::service::{is_served, of_service};
-use super::split::{of_division, of_ways};
-use super::{Asked, DESTINATION_RULES, objects, of_pods, within};
+use super::hosts::route_hosts;
+use super::ports::port_causes;
+use super::service::{is_served, service_causes};
+use super::split::{remote_route_causes, split_causes};
+use super::{Asked, DESTINATION_RULES, objects, pod_causes, within};
 use crate::cluster::{Cluster, Object, VIRTUAL_SERVICES, World};
 use crate::probe::istiod;
 
@@ -22,14 +22,19 @@ use crate::probe::istiod;
 const DENIED: u64 = 403;
 
 /// Why a workload of a namespace, asked directly, does not answer as expected.
-pub(super) async fn of_inside(world: &World, cluster: &Arc<Cluster>, namespace: &str, asked: &Asked) -> Vec<String> {
+pub(super) async fn workload_causes(
+    world: &World,
+    cluster: &Arc<Cluster>,
+    namespace: &str,
+    asked: &Asked,
+) -> Vec<String> {
     let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
-    of_routes(world, cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), asked).await
+    route_causes(world, cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), asked).await
 }
 
 /// Of all `VirtualServices` of a cluster, those bound to the gateway that was asked: why it was not answered as expected. What
 /// answers is often farther behind, and in other clusters, so the namespaces that those lead to are looked through as well.
-pub(super) async fn of_routes(
+pub(super) async fn route_causes(
     world: &World,
     cluster: &Arc<Cluster>,
     all: &[Object],
@@ -37,37 +42,37 @@ pub(super) async fn of_routes(
     mut namespaces: BTreeSet<String>,
     asked: &Asked,
 ) -> Vec<String> {
-    let direct = hosts_of(bound);
+    let direct = route_hosts(bound);
     namespaces.extend(direct.iter().filter_map(|host| Some(service_of(host)?.0.to_owned())));
-    let is_near = |route: &&Object| namespaces.contains(&route.pod_ref().namespace) || bound.contains(route);
+    let is_near = |route: &&Object| namespaces.contains(&route.object_ref().namespace) || bound.contains(route);
     let near: Vec<&Object> = all.iter().filter(is_near).collect();
     let others = world.others(&cluster.key);
-    let others = others.iter().map(|other| within(of_other(world, other, &namespaces, asked)));
+    let others = others.iter().map(|other| within(remote_causes(world, other, &namespaces, asked)));
     let pods = async {
-        let pods = namespaces.iter().map(|namespace| of_pods(cluster, namespace, ""));
+        let pods = namespaces.iter().map(|namespace| pod_causes(cluster, namespace, ""));
         join_all(pods).await.concat()
     };
     let ports = async {
         // Where the control plane is elsewhere, so are the routes that count.
         let counted: &[&Object] = if istiod::is_there(cluster).await { &near } else { &[] };
-        of_ports(cluster, counted, &namespaces).await
+        port_causes(cluster, counted, &namespaces).await
     };
     let (written, services, pods, denied, ways, ports, others, divided) = tokio::join!(
         within(written(cluster, &near, &namespaces)),
         within(unserved(world, cluster, &direct, &near, &namespaces)),
         within(pods),
         within(denied(cluster, &namespaces, asked)),
-        of_ways(world, cluster, &near, asked),
+        remote_route_causes(world, cluster, &near, asked),
         within(ports),
         join_all(others),
-        within(of_division(cluster, &near, &namespaces, asked)),
+        within(split_causes(cluster, &near, &namespaces, asked)),
     );
     // What is certainly wrong goes before what may be meant so.
     [written, services, pods, denied, ways, ports, others.concat(), divided].concat()
 }
 
 /// What the routes, rules, policies and ports of another cluster say, where requests may go on to.
-async fn of_other(world: &World, key: &str, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
+async fn remote_causes(world: &World, key: &str, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
     let Some(cluster) = world.reach(key).await else { return Vec::new() };
     let cluster = cluster.as_ref();
     // Where the control plane is elsewhere, what lies there has no effect.
@@ -75,27 +80,27 @@ async fn of_other(world: &World, key: &str, namespaces: &BTreeSet<String>, asked
         return Vec::new();
     }
     let all = objects(cluster, VIRTUAL_SERVICES, None).await.unwrap_or_default();
-    let near: Vec<&Object> = all.iter().filter(|route| namespaces.contains(&route.pod_ref().namespace)).collect();
+    let near: Vec<&Object> = all.iter().filter(|route| namespaces.contains(&route.object_ref().namespace)).collect();
     let (written, denied, ports) = tokio::join!(
         written(cluster, &near, namespaces),
         denied(cluster, namespaces, asked),
-        of_ports(cluster, &near, namespaces)
+        port_causes(cluster, &near, namespaces)
     );
     [written, denied, ports].concat()
 }
 
 /// What the routes, and the rules of their namespaces, say themselves.
 async fn written(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
-    let told = |what: &str, of: &Object| format!("{what} {} in {}", of.pod_ref(), cluster.key);
+    let told = |what: &str, of: &Object| format!("{what} {} in {}", of.object_ref(), cluster.key);
     let faulty = routes.iter().filter(|route| injects_faults(route));
     let mut causes: Vec<String> = faulty.map(|route| told("VirtualService", route) + " injects faults").collect();
     let filters = objects(cluster, "/apis/networking.istio.io/v1alpha3/envoyfilters", None).await.unwrap_or_default();
-    let near = filters.iter().filter(|filter| namespaces.contains(&filter.pod_ref().namespace));
+    let near = filters.iter().filter(|filter| namespaces.contains(&filter.object_ref().namespace));
     causes.extend(near.filter_map(|filter| {
         Some(told("EnvoyFilter", filter) + &format!(" adds {} to proxies", intervening(&filter["spec"])?))
     }));
     let Some(rules) = objects(cluster, DESTINATION_RULES, None).await else { return causes };
-    let near = rules.iter().filter(|rule| namespaces.contains(&rule.pod_ref().namespace));
+    let near = rules.iter().filter(|rule| namespaces.contains(&rule.object_ref().namespace));
     causes.extend(near.filter(|rule| turns_tls_off(rule)).map(|rule| {
         let host = rule["spec"]["host"].as_str().unwrap_or_default();
         told("DestinationRule", rule) + &format!(" turns mutual TLS to {host} off")
@@ -138,12 +143,12 @@ async fn unserved(
         served.extend(services.into_iter().map(|(name, ready)| (configured_host(&name, namespace), ready)));
     }
     let hosts: BTreeSet<String> =
-        direct.iter().cloned().chain(hosts_of(routes)).chain(served.keys().cloned()).collect();
+        direct.iter().cloned().chain(route_hosts(routes)).chain(served.keys().cloned()).collect();
     let looked = hosts.iter().filter(|host| served.get(*host) != Some(&true)).map(|host| {
         let (exists, direct) = (served.contains_key(host), direct.contains(host));
         async move {
             let Some((namespace, name)) = service_of(host) else { return Vec::new() };
-            let causes = of_service(cluster, namespace, name).await;
+            let causes = service_causes(cluster, namespace, name).await;
             let elsewhere = (exists || direct) && !causes.is_empty();
             if elsewhere && is_served_elsewhere(world, cluster, namespace, name).await { Vec::new() } else { causes }
         }
@@ -172,7 +177,7 @@ async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, boo
     let services = objects(cluster, &format!("/api/v1/namespaces/{namespace}/services"), None).await?;
     let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
     let slices = objects(cluster, &slices, None).await?;
-    let names = services.iter().map(|service| service.pod_ref().name);
+    let names = services.iter().map(|service| service.object_ref().name);
     let ready = |name: String| {
         let ready = Endpoints::read(&slices, &name).is_ok_and(|endpoints| endpoints.ready() > 0);
         (name, ready)
@@ -188,11 +193,11 @@ async fn denied(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked)
     let path = "/apis/security.istio.io/v1/authorizationpolicies";
     let all = objects(cluster, path, None).await.unwrap_or_default();
     let near = all.iter().filter(|policy| {
-        let own = policy.pod_ref().namespace;
+        let own = policy.object_ref().namespace;
         let counts = policy["spec"]["action"] != "AUDIT" && policy.annotation("istio.io/dry-run") != Some("true");
         counts && (namespaces.contains(&own) || own == istiod::NAMESPACE)
     });
-    near.map(|policy| format!("AuthorizationPolicy {} in {} may deny it", policy.pod_ref(), cluster.key)).collect()
+    near.map(|policy| format!("AuthorizationPolicy {} in {} may deny it", policy.object_ref(), cluster.key)).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Why nothing answers behind a Service.
 
-use super::pods::of_found;
-use crate::cluster::{Cluster, Object, PodRef, label_selector, select_pods};
-use crate::probe::slices::endpoints_of;
+use super::pods::found_pod_causes;
+use crate::cluster::{Cluster, Object, ObjectRef, label_selector, select_pods};
+use crate::probe::slices::service_endpoints;
 
 /// A Service; the cause if there is none, and null if it may not be read.
 pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Object, String> {
@@ -16,25 +16,25 @@ pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Resu
 
 /// Whether something ready stands behind a Service, as far as that may be asked.
 pub(super) async fn is_served(cluster: &Cluster, namespace: &str, name: &str) -> bool {
-    let found = endpoints_of(cluster, namespace, name).await;
+    let found = service_endpoints(cluster, namespace, name).await;
     found.is_ok_and(|endpoints| endpoints.is_some_and(|endpoints| endpoints.ready() > 0))
 }
 
 /// Why nothing ready stands behind a Service; nothing if something does, or if that may not be asked.
-pub(super) async fn of_service(cluster: &Cluster, namespace: &str, name: &str) -> Vec<String> {
+pub(super) async fn service_causes(cluster: &Cluster, namespace: &str, name: &str) -> Vec<String> {
     match find(cluster, namespace, name).await {
-        Ok(service) => of_found_service(cluster, &service).await,
+        Ok(service) => found_service_causes(cluster, &service).await,
         Err(cause) => vec![cause],
     }
 }
 
 /// The same where the Service is known already.
-pub(super) async fn of_found_service(cluster: &Cluster, service: &Object) -> Vec<String> {
+pub(super) async fn found_service_causes(cluster: &Cluster, service: &Object) -> Vec<String> {
     if service.is_null() || service["spec"]["type"] == "ExternalName" {
         return Vec::new();
     }
-    let of = service.pod_ref();
-    let endpoints = endpoints_of(cluster, &of.namespace, &of.name).await;
+    let of = service.object_ref();
+    let endpoints = service_endpoints(cluster, &of.namespace, &of.name).await;
     if !endpoints.is_ok_and(|endpoints| endpoints.unwrap_or_default().ready() == 0) {
         return Vec::new();
     }
@@ -45,13 +45,13 @@ pub(super) async fn of_found_service(cluster: &Cluster, service: &Object) -> Vec
 
 /// Why no pod of a Service is ready: that it selects none, or what keeps them. Nothing of one whose endpoints somebody else sets.
 pub(in crate::probe) async fn behind(cluster: &Cluster, service: &Object) -> Vec<String> {
-    let PodRef { namespace, name, .. } = service.pod_ref();
+    let ObjectRef { namespace, name, .. } = service.object_ref();
     let selector = label_selector(&service["spec"]["selector"]);
     if selector.is_empty() {
         return Vec::new();
     }
     let Ok(pods) = select_pods(cluster, &namespace, &selector).await else { return Vec::new() };
-    let mut causes = of_found(cluster, &namespace, &selector, &pods).await;
+    let mut causes = found_pod_causes(cluster, &namespace, &selector, &pods).await;
     if causes.is_empty() && pods.is_empty() {
         causes.push(format!("Service {namespace}/{name} in {} selects no pod: none has {selector}", cluster.key));
     }

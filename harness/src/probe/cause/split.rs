@@ -9,15 +9,15 @@ use meshdrill_checks::observe::routing::{Division, bound_gateways, divisions, is
 use serde_json::Value;
 
 use super::endpoints::between;
-use super::hosts::hosts_of;
-use super::ports::of_names;
+use super::hosts::route_hosts;
+use super::ports::port_name_cause;
 use super::service::is_served;
 use super::{Asked, DESTINATION_RULES, objects, within};
 use crate::cluster::{Cluster, Object, World};
 use crate::probe::istiod;
 
 /// What the routes, and the rules for their hosts and of their namespaces, say of who is to answer.
-pub(super) async fn of_division(
+pub(super) async fn split_causes(
     cluster: &Cluster,
     routes: &[&Object],
     namespaces: &BTreeSet<String>,
@@ -26,24 +26,29 @@ pub(super) async fn of_division(
     if !asked.divided || !istiod::is_there(cluster).await {
         return Vec::new();
     }
-    let hosts = hosts_of(routes);
-    let near = |rule: &&Object| hosts.contains(&rule_host(rule)) || namespaces.contains(&rule.pod_ref().namespace);
+    let hosts = route_hosts(routes);
+    let near = |rule: &&Object| hosts.contains(&rule_host(rule)) || namespaces.contains(&rule.object_ref().namespace);
     let rules = objects(cluster, DESTINATION_RULES, None).await.unwrap_or_default();
     let balanced = rules.iter().filter(near).flat_map(|rule| balanced(&cluster.key, rule));
     routes.iter().flat_map(|route| weighed(&cluster.key, route)).chain(balanced).collect()
 }
 
 /// What is in the way to what other clusters serve of the hosts that routes lead to.
-pub(super) async fn of_ways(world: &World, at: &Arc<Cluster>, routes: &[&Object], asked: &Asked) -> Vec<String> {
+pub(super) async fn remote_route_causes(
+    world: &World,
+    at: &Arc<Cluster>,
+    routes: &[&Object],
+    asked: &Asked,
+) -> Vec<String> {
     if !asked.divided {
         return Vec::new();
     }
-    let hosts = hosts_of(routes);
+    let hosts = route_hosts(routes);
     let others = world.others(&at.key);
-    join_all(others.iter().map(|other| within(of_way(world, at, other, &hosts)))).await.concat()
+    join_all(others.iter().map(|other| within(remote_cluster_causes(world, at, other, &hosts)))).await.concat()
 }
 
-async fn of_way(world: &World, at: &Arc<Cluster>, other: &str, hosts: &BTreeSet<String>) -> Vec<String> {
+async fn remote_cluster_causes(world: &World, at: &Arc<Cluster>, other: &str, hosts: &BTreeSet<String>) -> Vec<String> {
     let Some(other) = world.reach(other).await else { return Vec::new() };
     let other = other.as_ref();
     let (mut served, mut causes) = (BTreeSet::new(), Vec::new());
@@ -51,7 +56,7 @@ async fn of_way(world: &World, at: &Arc<Cluster>, other: &str, hosts: &BTreeSet<
         let Some((namespace, name)) = service_of(host) else { continue };
         if is_served(other, namespace, name).await {
             served.insert(namespace);
-            causes.extend(of_names(at, other, namespace, name).await);
+            causes.extend(port_name_cause(at, other, namespace, name).await);
         }
     }
     if !served.is_empty() {
@@ -70,7 +75,7 @@ fn weighed(cluster: &str, route: &Object) -> Vec<String> {
         None => format!("{host} {weight}"),
     };
     let told = divisions(route).into_iter().map(|Division { parts, matches }| {
-        let (of, some) = (route.pod_ref(), if matches { "some requests" } else { "requests" });
+        let (of, some) = (route.object_ref(), if matches { "some requests" } else { "requests" });
         let parts = parts.into_iter().map(part).collect::<Vec<_>>().join(", ");
         format!("VirtualService {of} in {cluster} says to divide {some} so: {parts}")
     });
@@ -84,7 +89,7 @@ fn balanced(cluster: &str, rule: &Object) -> Vec<String> {
     let policies = iter::once(("", &rule["spec"]["trafficPolicy"])).chain(own);
     let told = policies.flat_map(|(subset, policy)| {
         let of = if subset.is_empty() { String::new() } else { format!(" of subset {subset}") };
-        let rule = format!("DestinationRule {} in {cluster}", rule.pod_ref());
+        let rule = format!("DestinationRule {} in {cluster}", rule.object_ref());
         let hashed = policy["loadBalancer"]["consistentHash"].is_object();
         let hashed = hashed.then(|| format!("{rule} binds like requests{of} to one endpoint (consistentHash)"));
         let near =

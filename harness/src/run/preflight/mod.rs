@@ -28,10 +28,10 @@ use super::lease::{self, Held};
 use super::recover::leftovers;
 use super::{ChangeWindow, Interrupts, WorldSource};
 use crate::cluster::World;
-use crate::fault::Options;
+use crate::fault::FaultOptions;
 use crate::format::{FaultPermission, MeshFile};
 use crate::plan::{Plan, PlannedProbe};
-use crate::probe::{CannotAsk, Observer};
+use crate::probe::{Observer, ProbeError};
 
 /// A probe and what makes its observations.
 pub(super) type Prepared = (PlannedProbe, Arc<dyn Observer>);
@@ -209,15 +209,15 @@ impl Questions<'_> {
     async fn resolvable(&self, found: &mut Findings) {
         let refused = found.stops();
         for planned in &self.plan.faults {
-            let options = Options { seed: planned.seed, ..Options::default() };
-            let fault = match planned.kind.as_role().resolve(self.world, options).await {
+            let options = FaultOptions { seed: planned.seed, ..FaultOptions::default() };
+            let fault = match planned.kind.as_behavior().resolve(self.world, options).await {
                 Ok(fault) => fault,
                 Err(error) => {
                     found.refuse(Refusal::Fault { id: planned.id.clone(), source: error });
                     continue;
                 }
             };
-            if !refused && let Err(error) = fault.rehearse().await {
+            if !refused && let Err(error) = fault.dry_run().await {
                 found.refuse(Refusal::Fault { id: planned.id.clone(), source: error });
             }
             found.remarks.extend(fault.remarks());
@@ -263,14 +263,14 @@ impl Questions<'_> {
 }
 
 /// The criteria whose target lies below the floor of what they wait for: no run can meet them, so none is made.
-async fn infeasible(plan: &Plan, probes: &[Prepared]) -> Result<Vec<Obstacle>, CannotAsk> {
+async fn infeasible(plan: &Plan, probes: &[Prepared]) -> Result<Vec<Obstacle>, ProbeError> {
     let mut found = Vec::new();
     for criterion in &plan.criteria {
         let Claim::DetectionTime(DetectionTime { target, .. }) = &criterion.claim else { continue };
         let Some((_, observer)) = probes.iter().find(|(probe, _)| probe.name == criterion.subject.name()) else {
             continue;
         };
-        if let Some(floor) = observer.floor().await?.filter(|floor| floor.total > target.0) {
+        if let Some(floor) = observer.min_detection_time().await?.filter(|floor| floor.total > target.0) {
             let why = format!("at least {} ({}), the target is {target}", TimeSpan(floor.total), floor.parts);
             found.push(Obstacle::Infeasible { criterion: criterion.id.clone(), why });
         }

@@ -22,8 +22,8 @@ pub(super) fn needed(plan: &Plan, world: &World, namespace: &str, today: Date) -
     let kinds: Vec<_> = kinds.filter(|(_, needs)| runs(needs)).collect();
     let needs = kinds.iter().flat_map(|(_, needs)| needs.iter()).chain(&plan.needs);
     let mut all: BTreeSet<Permission> = needs.flat_map(|need| to_look(need, &world.clusters, mesh)).collect();
-    all.extend(kinds.iter().flat_map(|(kind, _)| kind.as_kind().permissions(mesh)));
-    all.extend(plan.faults.iter().flat_map(|fault| fault.kind.as_role().permissions(mesh)));
+    all.extend(kinds.iter().flat_map(|(kind, _)| kind.as_observation().permissions(mesh)));
+    all.extend(plan.faults.iter().flat_map(|fault| fault.kind.as_behavior().permissions(mesh)));
     for cluster in &plan.broken {
         let need = |group, resource, verb| Permission::new(cluster, namespace, group, resource, verb);
         all.extend(["get", "create", "update", "delete"].map(|verb| need("coordination.k8s.io", "leases", verb)));

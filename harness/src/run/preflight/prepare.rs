@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::{Obstacle, Prepared};
 use crate::cluster::World;
 use crate::plan::{Plan, PlannedCheck};
-use crate::probe::{CannotAsk, Observer, Role};
+use crate::probe::{Observer, ProbeError, Role};
 use crate::run::ask::CheckRunner;
 use crate::run::environment::first_missing;
 
@@ -18,7 +18,7 @@ pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prep
         if let Some(missing) = first_missing(&probe.needs, world, today).await {
             return Err(missing.of(&probe.name));
         }
-        match probe.kind.as_kind().prepare(world, Role::Probe).await {
+        match probe.kind.as_observation().prepare(world, Role::Probe).await {
             Ok(observer) => Ok((probe.clone(), Arc::from(observer))),
             Err(error) => Err(Obstacle::Unprepared { probe: probe.name.clone(), why: error.to_string() }),
         }
@@ -42,7 +42,7 @@ pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Chec
             return Err(missing.of(&check.id));
         }
         let lazy = LazyObserver { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() };
-        if check.kind.as_kind().has_baseline() {
+        if check.kind.as_observation().has_baseline() {
             lazy.make().await.ok();
         }
         let observer: Arc<dyn Observer> = Arc::new(lazy);
@@ -67,8 +67,9 @@ struct LazyObserver {
 }
 
 impl LazyObserver {
-    async fn make(&self) -> Result<&dyn Observer, CannotAsk> {
-        let made = self.made.get_or_try_init(|| self.check.kind.as_kind().prepare(&self.world, Role::Check)).await?;
+    async fn make(&self) -> Result<&dyn Observer, ProbeError> {
+        let made =
+            self.made.get_or_try_init(|| self.check.kind.as_observation().prepare(&self.world, Role::Check)).await?;
         Ok(made.as_ref())
     }
 }

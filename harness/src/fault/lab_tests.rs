@@ -7,7 +7,7 @@ use meshdrill_lab::{Lab, LabConfig};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{Effect, Fault, FaultError, FaultKind, Options};
+use super::{Effect, Fault, FaultError, FaultKind, FaultOptions};
 use crate::cluster::{Cluster, Kubeconfigs, World, connect};
 use crate::format::MeshSpec;
 use crate::net::Net;
@@ -47,12 +47,12 @@ async fn resolve(world: &World, fault: Value) -> Result<Box<dyn Fault>, FaultErr
 }
 
 async fn resolved(world: &World, kind: &FaultKind) -> Result<Box<dyn Fault>, FaultError> {
-    kind.as_role().resolve(world, Options { run: "r".into(), ..Options::default() }).await
+    kind.as_behavior().resolve(world, FaultOptions { run: "r".into(), ..FaultOptions::default() }).await
 }
 
 /// Injects it, and waits for the proof.
 async fn inject(fault: &dyn Fault) -> String {
-    fault.rehearse().await.unwrap();
+    fault.dry_run().await.unwrap();
     fault.inject().await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -60,7 +60,7 @@ async fn inject(fault: &dyn Fault) -> String {
             Effect::Seen(proof) => return proof,
             other => assert!(Instant::now() < deadline, "{other:?}"),
         }
-        fault.pursue().await;
+        fault.retry().await;
         sleep(Duration::from_millis(100)).await;
     }
 }
@@ -270,7 +270,7 @@ async fn what_a_fault_says_that_it_must_be_permitted_is_enough_for_it_and_for_it
         // Nothing is permitted that was not asked about.
         let world = of_lab(LabConfig { least_privilege: true, ..LabConfig::default() }).await;
         let kind: FaultKind = serde_json::from_value(written.clone()).unwrap();
-        for permission in kind.as_role().permissions(&mesh) {
+        for permission in kind.as_behavior().permissions(&mesh) {
             assert!(world.cluster(&permission.cluster).unwrap().permits(&permission).await.unwrap());
         }
         let fault = resolved(&world, &kind).await.unwrap_or_else(|error| panic!("{written}: {error}"));
