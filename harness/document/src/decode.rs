@@ -259,16 +259,16 @@ impl de::Error for Failure {
             }
             _ => "",
         };
-        Self::custom(format!("{}, but it must be {}{hint}", found(unexpected), wanted(&expected.to_string())))
+        Self::custom(format!("{}, but it must be {}{hint}", found(unexpected), described(&expected.to_string())))
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("{}, but it must be {}", found(unexpected), wanted(&expected.to_string())))
+        Self::custom(format!("{}, but it must be {}", found(unexpected), described(&expected.to_string())))
     }
 }
 
 /// What serde expects, in the words of the file format instead of those of Rust.
-fn wanted(expected: &str) -> String {
+fn described(expected: &str) -> String {
     let words = match expected {
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
@@ -623,7 +623,7 @@ mod tests {
             "unknown key `pth`",
             "unknown key `two`",
             "`none` beside `one`: only one kind can stand here",
-            "this is the number 3, but text is wanted; put it in quotes",
+            "this is the number 3, but it must be text; put it in quotes",
             "no kind is given in this entry of `items`",
         ];
         assert_eq!(found, expected, "each once, and nothing that follows from another");
@@ -634,9 +634,9 @@ mod tests {
         let decoded = decoded("name: 3\nitems:\n- { one: {} }\n- { one: { path: [] }, every: 1 }\n");
         let found: Vec<&str> = decoded.problems.iter().map(|problem| problem.message.as_str()).collect();
         let expected = [
-            "this is the number 3, but text is wanted; put it in quotes",
+            "this is the number 3, but it must be text; put it in quotes",
             "`path` is missing in `one`",
-            "this is a list, but text is wanted",
+            "this is a list, but it must be text",
         ];
         assert_eq!(found, expected);
         let file = decoded.value.expect("a value that says nothing stands for what is missing");

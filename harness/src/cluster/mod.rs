@@ -27,12 +27,12 @@ pub(crate) use discover::{RUNNER_ADDRESS, advertised_port, east_west_services, i
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder};
-pub use object::Object;
+pub use object::{Object, ObjectRef};
 pub use object_name::ObjectName;
 pub(crate) use objects::VIRTUAL_SERVICES;
 pub use permission::Permission;
 pub(crate) use plugin::run_bounded;
-pub use pods::{ObjectRef, owner_name, ready_pods, select_pods};
 pub(crate) use pods::{is_ready, is_serving, label_selector, pod_addresses, workload_selector};
+pub use pods::{owner_name, ready_pods, select_pods};
 pub use workload::WorkloadKind;
 pub use world::World;

@@ -6,7 +6,22 @@ use std::ops::{Deref, DerefMut};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ObjectRef;
+/// An object, by name and identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct ObjectRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID: a new object can have the same name, but not the same UID.
+    pub uid: String,
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
 
 /// A Kubernetes object. It derefs to its JSON, so `object["spec"]["replicas"]` reads a field that only its kind has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,23 +6,6 @@ use serde_json::Value;
 
 use super::{AccessError, Cluster, Object, WorkloadKind};
 
-/// A pod, by name and identity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct ObjectRef {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its UID: names come again, UIDs do not.
-    pub uid: String,
-}
-
-impl std::fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
 /// The pods a selector matches, those that have ended left out.
 pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Object>, AccessError> {
     let mut pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), Some(selector)).await?;
