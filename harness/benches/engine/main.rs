@@ -10,11 +10,9 @@ mod target;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshdrill::cluster::World;
-use meshdrill::net::{Net, make_room};
-use meshdrill::plan::PlannedProbe;
-use meshdrill::probe::{ProbeKind, Role};
-use meshdrill::run::{Clock, Interrupts, NoProgress, Recorder, RunDir, sample};
+use meshdrill::engine::{
+    Clock, Interrupts, Net, NoProgress, PlannedProbe, ProbeKind, Recorder, Role, RunDir, World, make_room, sample,
+};
 use meshdrill_checks::record::{Change, Class, Header, RECORD_SCHEMA, Record, Sample};
 use meshdrill_checks::units::TimeSpan;
 use target::Target;

@@ -12,4 +12,4 @@ pub use mesh::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Scalar,
     Waiver, guide_sla,
 };
-pub use selector::{Selector, SelectorError};
+pub use selector::Selector;

@@ -12,4 +12,4 @@ mod types;
 pub use build::build;
 pub use layout::{LONGEST_CONCLUSIVE, lengthen};
 pub use text::to_text;
-pub use types::{Phases, Plan, PlannedCheck, PlannedFault, PlannedProbe};
+pub use types::{Plan, PlannedCheck, PlannedFault, PlannedProbe};

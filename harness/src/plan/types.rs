@@ -209,9 +209,4 @@ impl Plan {
         let faults = self.faults.iter().any(|fault| fault.kind.as_behavior().needs_all_clusters());
         faults || kinds.into_iter().any(ProbeKind::needs_all_clusters)
     }
-
-    /// The checks of a stage.
-    pub fn stage(&self, stage: Stage) -> impl Iterator<Item = &PlannedCheck> {
-        self.checks.iter().filter(move |check| check.stage == stage)
-    }
 }

@@ -10,8 +10,6 @@ mod sla;
 pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
 pub use names::{Binding, DEFAULT_VARS, names};
-pub use scenario::{
-    API_VERSION, CheckSpec, FaultSpec, ForEach, Metadata, ProbeSpec, Repeat, ScenarioFile, ScenarioSpec, Stage,
-};
+pub use scenario::{API_VERSION, CheckSpec, FaultSpec, Repeat, ScenarioFile, Stage};
 pub use schema::{mesh_schema, scenario_schema};
 pub use sla::SlaRow;
