@@ -6,6 +6,7 @@ mod environment;
 mod kubectl;
 mod rescued;
 mod run_flags;
+mod selection;
 pub mod served;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub fn trials() -> Vec<Trial> {
     ]);
     trials.extend(agree::trials());
     trials.extend(consent::trials());
+    trials.extend(selection::trials());
     trials
 }
 

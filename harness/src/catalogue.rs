@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use crate::spec::ScenarioSource;
+use crate::spec::{API_VERSION, ScenarioSource};
 use meshdrill_document::{Node, Problems, Source, nearest, read};
 
 /// The catalogue as it was when the binary was built.
@@ -89,12 +89,14 @@ impl Catalogue {
             ]);
         }
         if path.is_dir() {
-            // What is meant to be refused runs only where it is named.
-            let files = valid_files(path);
-            if files.is_empty() {
+            let OwnFiles { scenarios, foreign, .. } = own_files(path);
+            if foreign > 0 {
+                eprintln!("{word}: skipped {foreign} YAML files that are not meshdrill's");
+            }
+            if scenarios.is_empty() {
                 return Err(NotFound::Nothing { word: word.to_owned(), nearest: None });
             }
-            let read = files.iter().map(|file| crate::spec::read_scenario(file));
+            let read = scenarios.iter().map(|file| crate::spec::read_scenario(file));
             return read.collect::<Result<_, _>>().map_err(|problems| NotFound::Unreadable(Box::new(problems)));
         }
         let all = self.all()?;
@@ -142,8 +144,7 @@ impl Catalogue {
         let mut found = Vec::new();
         match self {
             Self::Folder(folder) => {
-                let files = yaml_files(folder);
-                for file in files {
+                for file in own_files_with_invalid(folder).scenarios {
                     match crate::spec::read_scenario(&file) {
                         Ok(scenario) => found.push(scenario),
                         // What is meant to be refused is not looked for by name.
@@ -174,11 +175,65 @@ fn built_in(dir: &Dir<'_>, found: &mut Vec<ScenarioSource>) {
     dir.dirs().for_each(|dir| built_in(dir, found));
 }
 
-/// The YAML files below a folder without those that are wrong on purpose, unless their folder is the one named.
-pub(crate) fn valid_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = yaml_files(folder);
-    files.retain(|file| folder.ends_with("invalid") || !below(folder, file).any(|part| part == "invalid"));
-    files
+/// The files of a folder that are meshdrill's, and how many others there are.
+#[derive(Debug, Default)]
+pub(crate) struct OwnFiles {
+    /// Scenario files, and files that are nearly one: their mistakes are to be reported.
+    pub scenarios: Vec<PathBuf>,
+    /// Mesh files.
+    pub meshes: Vec<PathBuf>,
+    /// How many YAML files belong to something else, such as the `plan.yaml` of run directories or a Kubernetes manifest.
+    pub foreign: usize,
+}
+
+/// The files below a folder without those that are wrong on purpose, unless their folder is the one named.
+pub(crate) fn own_files(folder: &Path) -> OwnFiles {
+    sorted(
+        yaml_files(folder)
+            .into_iter()
+            .filter(|file| folder.ends_with("invalid") || !below(folder, file).any(|part| part == "invalid")),
+    )
+}
+
+fn own_files_with_invalid(folder: &Path) -> OwnFiles {
+    sorted(yaml_files(folder).into_iter())
+}
+
+fn sorted(files: impl Iterator<Item = PathBuf>) -> OwnFiles {
+    let mut own = OwnFiles::default();
+    for file in files {
+        match owner(&file) {
+            Owner::Scenario => own.scenarios.push(file),
+            Owner::Mesh => own.meshes.push(file),
+            Owner::Other => own.foreign += 1,
+        }
+    }
+    own
+}
+
+enum Owner {
+    Scenario,
+    Mesh,
+    Other,
+}
+
+/// Whose a YAML file is. A file that cannot be read is ours if it names our API, and so is a version that is nearly right.
+fn owner(path: &Path) -> Owner {
+    let Ok((_, node)) = meshdrill_document::read_file(path) else {
+        let ours = std::fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains("meshdrill"));
+        return if ours { Owner::Scenario } else { Owner::Other };
+    };
+    let kind = node.get("kind").and_then(Node::text);
+    let version = node.get("apiVersion").and_then(Node::text);
+    let ours = match version {
+        Some(version) => nearest(version, std::iter::once(API_VERSION)).is_some() || version.starts_with("meshdrill"),
+        None => matches!(kind, Some("Scenario" | "Mesh")),
+    };
+    match (ours, kind) {
+        (false, _) => Owner::Other,
+        (true, Some("Mesh")) => Owner::Mesh,
+        (true, _) => Owner::Scenario,
+    }
 }
 
 /// Every YAML file below a folder, in the order of their names.

@@ -184,8 +184,11 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
     /// Check names and clusters against the embedded mesh instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mesh")]
     pub lab: bool,
+    /// Set a name that scenarios use as `${NAME}`
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

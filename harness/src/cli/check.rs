@@ -9,8 +9,8 @@ use meshdrill_lab::{Lab, LabConfig};
 use super::args::CheckArgs;
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
-use super::plans::{find_mesh, plans_of};
-use crate::catalogue::{Catalogue, valid_files};
+use super::plans::{assignments, find_mesh, plans_of};
+use crate::catalogue::{Catalogue, own_files};
 use crate::format::MeshFile;
 use crate::spec::{ScenarioSource, load_mesh};
 use meshdrill_document::{Node, Problems, read_file};
@@ -25,14 +25,15 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         let named = args.mesh.is_some() || args.paths.is_empty();
         if named { find_mesh(args.mesh.as_deref())? } else { None }
     };
+    let set = assignments(&args.set)?;
     let results = if args.paths.is_empty() {
         let sources = Catalogue::choose(None).all_valid().map_err(|problems| vec![Err(problems)]);
         let checked = |sources: Vec<ScenarioSource>| {
-            sources.iter().map(|source| plans_of(source, mesh.as_ref(), &BTreeMap::new(), 1).map(|_| ())).collect()
+            sources.iter().map(|source| plans_of(source, mesh.as_ref(), &set, 1).map(|_| ())).collect()
         };
         sources.map_or_else(|unreadable| unreadable, checked)
     } else {
-        files(&args.paths)?.iter().map(|file| check_one(file, mesh.as_ref())).collect::<Vec<_>>()
+        files(&args.paths)?.iter().map(|file| check_one(file, mesh.as_ref(), &set)).collect::<Vec<_>>()
     };
     let mut invalid = 0;
     for problems in results.iter().filter_map(|result| result.as_ref().err()) {
@@ -49,7 +50,15 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
 fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths.iter().map(Path::new) {
-        if path.is_dir() { files.extend(valid_files(path)) } else { files.push(path.to_owned()) }
+        if !path.is_dir() {
+            files.push(path.to_owned());
+            continue;
+        }
+        let own = own_files(path);
+        files.extend(own.scenarios.into_iter().chain(own.meshes));
+        if own.foreign > 0 {
+            eprintln!("{}: skipped {} YAML files that are not meshdrill's", path.display(), own.foreign);
+        }
     }
     if files.is_empty() {
         return Err(UsageError::NoFiles(paths.join(", ")).into());
@@ -57,10 +66,10 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
-fn check_one(file: &Path, mesh: Option<&MeshFile>) -> Result<(), Problems> {
+fn check_one(file: &Path, mesh: Option<&MeshFile>, set: &BTreeMap<String, String>) -> Result<(), Problems> {
     let (source, node) = read_file(file)?;
     if node.get("kind").and_then(Node::text) == Some("Mesh") {
         return load_mesh(file).map(|_| ());
     }
-    plans_of(&ScenarioSource { source, node }, mesh, &BTreeMap::new(), 1).map(|_| ())
+    plans_of(&ScenarioSource { source, node }, mesh, set, 1).map(|_| ())
 }

@@ -161,7 +161,7 @@ fn lab_config(args: &SelectArgs, defects: &[Defect]) -> LabConfig {
     }
 }
 
-fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+pub(super) fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     let pair = |text: &String| {
         let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty())?;
         Some((name.to_owned(), value.to_owned()))
