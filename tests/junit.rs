@@ -1,4 +1,4 @@
-//! JUnit as CI servers read it: every kind of outcome, parsed and held against the schema that Jenkins publishes.
+//! `JUnit` as CI servers read it: every kind of outcome, parsed and held against the schema that Jenkins publishes.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ struct Rule {
     children: &'static [&'static str],
 }
 
-/// Jenkins' schema of JUnit files; also the `skipped` of all suites and the `timestamp` of cases, which other servers read and
+/// Jenkins' schema of `JUnit` files; also the `skipped` of all suites and the `timestamp` of cases, which other servers read and
 /// Jenkins ignores.
 const SCHEMA: [Rule; 10] = [
     Rule {
@@ -92,7 +92,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The JUnit report of a recorded run.
+/// The `JUnit` report of a recorded run.
 fn report(dir: &PathBuf) -> Result<String, Failed> {
     let ran = run(meshdrill().args(["report", "--format", "junit"]).arg(dir));
     ran.expect_code(0)?;
@@ -181,8 +181,8 @@ impl Element {
 
     /// What a case ended with.
     fn outcome(&self) -> &str {
-        let told = self.children.iter().map(|child| child.name.as_str());
-        told.filter(|name| ["failure", "error", "skipped"].contains(name)).next().unwrap_or("pass")
+        let mut told = self.children.iter().map(|child| child.name.as_str());
+        told.find(|name| ["failure", "error", "skipped"].contains(name)).unwrap_or("pass")
     }
 }
 

@@ -127,7 +127,7 @@ impl Catalogue {
         }
         if let Some((key, value)) = word.split_once('=') {
             let labelled: Vec<_> =
-                all.iter().cloned().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).collect();
+                all.iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).cloned().collect();
             if !labelled.is_empty() {
                 return Ok(labelled);
             }

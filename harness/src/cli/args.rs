@@ -82,7 +82,7 @@ pub(super) struct SelectArgs {
     /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`); default all
     #[arg(value_name = "PATH|SUITE")]
     pub select: Vec<String>,
-    /// Mesh file; default $MESHDRILL_MESH, else `mesh.yaml`, if it exists
+    /// Mesh file; default `$MESHDRILL_MESH`, else `mesh.yaml`, if it exists
     #[arg(long, value_name = "FILE", conflicts_with = "lab")]
     pub mesh: Option<PathBuf>,
     /// Folder with suites and scenarios; default `./scenarios`, else the built-in catalogue
@@ -152,7 +152,7 @@ pub(super) struct RunArgs {
     /// Show the plan, and every bad sample with its details
     #[arg(long)]
     pub verbose: bool,
-    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -161,7 +161,7 @@ pub(super) struct RunArgs {
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Contact nothing: no targets, permissions or infeasible criteria
@@ -270,7 +270,7 @@ pub(super) struct MeshInitArgs {
     /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -323,10 +323,10 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ClustersArgs {
-    /// Mesh file; default $MESHDRILL_MESH, else `mesh.yaml`
+    /// Mesh file; default `$MESHDRILL_MESH`, else `mesh.yaml`
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
-    /// Kubeconfig file; default $KUBECONFIG, else ~/.kube/config
+    /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! From the arguments of the command line to plans; `plan` and `list`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -219,7 +220,10 @@ fn preflight_text(found: &Findings) -> String {
             (false, code) => format!("a run would begin, and end with exit code {code} at best"),
         },
     ));
-    lines.into_iter().map(|(label, line)| format!("  {label:<10} {line}\n")).collect()
+    lines.into_iter().fold(String::new(), |mut text, (label, line)| {
+        let _ = writeln!(text, "  {label:<10} {line}");
+        text
+    })
 }
 
 /// The exit code of several runs, each with whether the mesh file waives all of it: those weigh nothing, unless there is

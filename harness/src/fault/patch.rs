@@ -14,6 +14,7 @@ use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::SpecError;
 
 /// An object and what is changed in it.
+#[expect(clippy::struct_field_names, reason = "`patch` is the key in the file")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Patch {

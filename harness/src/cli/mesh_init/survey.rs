@@ -12,7 +12,7 @@ use crate::net::Net;
 use crate::run::unroutable_pods;
 use crate::spec::DEFAULT_VARS;
 
-/// CNIs that enforce NetworkPolicies, by the names of their pods.
+/// CNIs that enforce `NetworkPolicies`, by the names of their pods.
 const ENFORCING: [&str; 5] = ["calico", "cilium", "antrea", "weave", "kube-router"];
 
 /// What was detected in one cluster.

@@ -90,10 +90,8 @@ mod tests {
         let mut ca_params = params(&[], 2090);
         ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca_params, KeyPair::generate().unwrap()).unwrap();
-        let certificate = match with_ca {
-            true => params(&[name], last_year).signed_by(&key, &ca).unwrap(),
-            false => params(&[name], last_year).self_signed(&key).unwrap(),
-        };
+        let params = params(&[name], last_year);
+        let certificate = if with_ca { params.signed_by(&key, &ca) } else { params.self_signed(&key) }.unwrap();
         let trusted = if with_ca { ca.pem() } else { certificate.pem() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
