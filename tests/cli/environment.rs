@@ -94,7 +94,7 @@ pub fn forbidden() -> Result<(), Failed> {
 /// A plugin that never answers is killed, and does not keep the run.
 pub fn plugin_hangs() -> Result<(), Failed> {
     let begun = std::time::Instant::now();
-    let says = "cluster `primary`: no credentials for context `known`: the credential plugin `sleep 600` did not answer within 10 s";
+    let says = "cluster `primary`: no credentials for context `known`: the credential plugin `sleep 600` timed out after 10 s";
     plugin("plugin-hangs", &["sleep", "600"], says)?;
     let took = begun.elapsed();
     if took < std::time::Duration::from_secs(25) { Ok(()) } else { Err(format!("it took {took:?}").into()) }
@@ -102,7 +102,7 @@ pub fn plugin_hangs() -> Result<(), Failed> {
 
 pub fn plugin_fails() -> Result<(), Failed> {
     let argv = ["sh", "-c", "echo the token has expired >&2; exit 7"];
-    plugin("plugin-fails", &argv, "ended with exit code 7: the token has expired; run it by hand")
+    plugin("plugin-fails", &argv, "failed with exit code 7: the token has expired; run it by hand")
 }
 
 pub fn plugin_is_missing() -> Result<(), Failed> {

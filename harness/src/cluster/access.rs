@@ -1,4 +1,4 @@
-//! One cluster: requests with a deadline, answered as JSON.
+//! One cluster: requests with a deadline, with JSON answers.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use super::permission::Granted;
 use super::{AccessError, Object};
 use crate::format::ClusterSpec;
 
-/// The longest a single request may take.
+/// The longest that one request may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A cluster of the mesh file with its client.
+/// A cluster of the mesh file and its client.
 #[derive(Clone)]
 pub struct Cluster {
     /// Its key in the mesh file.
     pub key: String,
-    /// What the mesh file says of it.
+    /// Its entry in the mesh file.
     pub spec: ClusterSpec,
     /// The client.
     pub client: kube::Client,
-    /// Whether its API server has an address of this machine: a tunnel, or a local cluster.
+    /// Whether its API server has an address of this machine: through a tunnel, or in a local cluster.
     pub(super) on_loopback: bool,
-    /// What its credentials were seen to permit.
+    /// The permissions that the API server has confirmed for the credentials.
     pub(super) granted: Granted,
 }
 
@@ -42,7 +42,7 @@ impl Cluster {
         self.on_loopback
     }
 
-    /// Its id in Istio.
+    /// Its cluster id in Istio.
     pub fn istio_id(&self) -> &str {
         self.spec.istio_id(&self.key)
     }
@@ -52,7 +52,7 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Waits for a request of this cluster's client, at most 10 s, and explains its failure.
+    /// Waits for a request of this cluster's client, at most 10 s, and explains a failure.
     pub async fn bounded<T>(&self, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, AccessError> {
         match timeout(DEADLINE, request).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -67,7 +67,7 @@ impl Cluster {
         self.bounded(self.client.request(request)).await
     }
 
-    /// GET of a path of the API server; none if nothing is there.
+    /// GET of a path of the API server; none if the server answers 404.
     pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, AccessError> {
         match self.get(path).await {
             Ok(found) => Ok(Some(found)),
@@ -76,16 +76,16 @@ impl Cluster {
         }
     }
 
-    /// GET of a path of the API server, with the headers of the answer.
+    /// GET of a path of the API server, with the response headers.
     pub async fn get_with_headers(&self, path: &str) -> Result<(Value, http::HeaderMap), AccessError> {
         let request = http::Request::get(path).body(kube::client::Body::empty()).map_err(|error| self.other(error))?;
         let (head, body) = self.bounded(self.client.send(request)).await?.into_parts();
         let body = self.bounded(body.collect_bytes()).await?;
         if !head.status.is_success() {
-            return Err(self.other(format!("{path} answers {}", head.status)));
+            return Err(self.other(format!("GET {path} returned {}", head.status)));
         }
         let value = serde_json::from_slice(&body)
-            .map_err(|error| self.other(format!("{path} answers something else than JSON: {error}")))?;
+            .map_err(|error| self.other(format!("GET {path} did not return JSON: {error}")))?;
         Ok((value, head.headers))
     }
 
@@ -105,7 +105,7 @@ impl Cluster {
         self.send(http::Method::PATCH, path, "application/merge-patch+json", patch).await
     }
 
-    /// DELETE of the object at a path, with `DeleteOptions`; one that is gone already is all right.
+    /// DELETE of the object at a path, with `DeleteOptions`; an object that is already gone is no error.
     pub async fn delete(&self, path: &str, options: &Value) -> Result<(), AccessError> {
         match self.send(http::Method::DELETE, path, "application/json", options).await {
             Err(error) if !error.is_not_found() => Err(error),
@@ -113,17 +113,17 @@ impl Cluster {
         }
     }
 
-    /// The items of a list, such as `/api/v1/namespaces/x/pods`, selected by label.
+    /// The items of a list, such as `/api/v1/namespaces/x/pods`, filtered by a label selector.
     pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Object>, AccessError> {
         let query = selector.map_or_else(String::new, |selector| format!("?labelSelector={}", encode(selector)));
         let mut list: Value = self.get(&format!("{path}{query}")).await?;
         match list.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => Ok(items.into_iter().map(Object::from).collect()),
-            _ => Err(self.other("the API server answered a list without items")),
+            _ => Err(self.other(format!("GET {path} returned no list: `items` is missing"))),
         }
     }
 
-    /// An error of this cluster that is none of the usual ones.
+    /// An error of this cluster without a kind of its own.
     pub fn other(&self, why: impl std::fmt::Display) -> AccessError {
         AccessError::Other { cluster: self.key.clone(), why: why.to_string() }
     }

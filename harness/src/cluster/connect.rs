@@ -1,4 +1,4 @@
-//! Clients for the contexts of a mesh file, from a kubeconfig or from the embedded mesh.
+//! Clients for the contexts of a mesh file, from a kubeconfig or from the lab.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,16 +20,16 @@ use super::{AccessError, Cluster, Object, plugin};
 use crate::format::ClusterSpec;
 use crate::net::ByteStream;
 
-/// The namespace whose UID is that of its cluster.
+/// The namespace whose UID identifies its cluster.
 const SYSTEM: &str = "/api/v1/namespaces/kube-system";
 
-/// Where contexts come from. All runs of a process speak to a context through one client: a plugin that has credentials to
-/// fetch is asked once, and what the API server has permitted a moment ago is not asked again.
+/// Where contexts come from. All runs of a process share one client per context, so that a credential plugin runs once
+/// and a permission that the API server has just confirmed is not checked again.
 #[derive(Clone)]
 pub struct Kubeconfigs {
     source: Source,
     known: Arc<Mutex<HashMap<String, Access>>>,
-    /// Held, one for each context, while a client is made: runs that begin together make one.
+    /// One lock per context, held while its client is made: runs that start together make one client.
     opening: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
@@ -45,7 +45,7 @@ enum Source {
     Lab(Lab),
 }
 
-/// What all runs share of a context.
+/// What all runs share per context.
 #[derive(Clone)]
 struct Access {
     client: kube::Client,
@@ -61,12 +61,12 @@ impl From<Source> for Kubeconfigs {
 }
 
 impl Kubeconfigs {
-    /// A kubeconfig file, or those of `KUBECONFIG` and `~/.kube/config`.
+    /// A kubeconfig file, or the files of `KUBECONFIG` and `~/.kube/config`.
     pub fn file(path: Option<PathBuf>) -> Self {
         Self::from(Source::File(path))
     }
 
-    /// The embedded mesh.
+    /// The lab.
     pub fn lab(lab: Lab) -> Self {
         Self::from(Source::Lab(lab))
     }
@@ -75,7 +75,7 @@ impl Kubeconfigs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(context).cloned()
     }
 
-    /// A client that is made anew, unless another was made since `known` was.
+    /// A new client, unless another run has replaced `known` in the meantime.
     async fn open(&self, key: &str, spec: &ClusterSpec, known: Option<&Access>) -> Result<Access, AccessError> {
         let turn = Arc::clone(
             self.opening.lock().unwrap_or_else(PoisonError::into_inner).entry(spec.context.clone()).or_default(),
@@ -96,7 +96,7 @@ impl Kubeconfigs {
     }
 }
 
-/// Connects to one cluster and makes sure that it is the right one.
+/// Connects to one cluster and checks that its kube-system UID is the one that the mesh file pins.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
     let of = |Access { client, granted, on_loopback }: Access| {
         Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, granted })
@@ -130,13 +130,12 @@ pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Re
     }
 }
 
-/// Whether a new client may fare better: credentials that are no longer accepted may have been renewed in the kubeconfig
-/// since, and connections that were kept may be dead.
+/// Whether a new client may help: the kubeconfig may have new credentials, and kept connections may be dead.
 const fn is_of_the_client(error: &AccessError) -> bool {
     matches!(error, AccessError::Unauthorized { .. } | AccessError::Unreachable { .. } | AccessError::Timeout { .. })
 }
 
-/// A client, and whether the API server it speaks to has an address of this machine.
+/// A client, and whether its API server has an address of this machine.
 async fn from_file(
     path: Option<&std::path::Path>,
     key: &str,
@@ -161,13 +160,13 @@ async fn from_file(
         .await
         .map_err(|error| AccessError::Other { cluster: key.to_owned(), why: chain(&error) })?;
     config.connect_timeout = Some(std::time::Duration::from_secs(5));
-    // Proxies of the environment would stand between the probe and what it measures.
+    // A proxy of the environment would sit between the probe and what it measures.
     config.proxy_url = None;
     let bad = |why| AccessError::Credentials { cluster: key.to_owned(), context: spec.context.clone(), why };
     plugin::expired(&config.auth_info).map_err(bad)?;
     plugin::bound(&mut config.auth_info).await.map_err(bad)?;
     let on_loopback = config.cluster_url.host().is_some_and(is_loopback);
-    // It runs the plugin, and would keep everything else waiting meanwhile.
+    // This runs the credential plugin, which blocks its thread.
     let made = tokio::task::spawn_blocking(|| kube::Client::try_from(config)).await;
     made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
         .map(|client| (client, on_loopback))
@@ -197,7 +196,7 @@ fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, Ac
     Ok(kube::Client::new(service, "default"))
 }
 
-/// Opens connections inside the embedded mesh for an HTTP client.
+/// Opens connections inside the lab for an HTTP client.
 #[derive(Clone)]
 struct LabConnector {
     lab: Lab,

@@ -1,15 +1,15 @@
-//! Where the gateways and the monitoring of a cluster are found; never written down in a scenario.
+//! Finds the gateways and the monitoring of a cluster, so that scenarios need no addresses.
 
 use serde_json::Value;
 
 use super::{AccessError, Cluster, ForwardTarget, Object, WorkloadKind};
 
-/// A place that answers HTTP.
+/// An HTTP endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// Reached by a URL without a path.
+    /// A base URL without a path.
     Url(String),
-    /// Reached through the API server.
+    /// A port-forward through the API server.
     Forward(ForwardTarget),
 }
 
@@ -22,13 +22,13 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// The Services of ingress gateways, as istioctl and the Helm chart label them.
+/// Selects the Services of ingress gateways by the labels that istioctl and the Helm chart set.
 const INGRESS: &str = "istio in (ingressgateway,ingress)";
-/// The Services of east-west gateways: they tell their network.
+/// Selects the Services of east-west gateways: they have a network label.
 const EAST_WEST: &str = "topology.istio.io/network";
 
-/// The annotation of a Service that this machine reaches at another address than its own, through a tunnel or a port of
-/// loopback: a URL, or `host:port`.
+/// The annotation of a Service that this machine reaches at another address, such as through a tunnel or a loopback port:
+/// a URL, or `host:port`.
 pub(crate) const RUNNER_ADDRESS: &str = "meshdrill.io/runner-address";
 
 fn runner_address(service: &Object) -> Option<&str> {
@@ -52,13 +52,14 @@ pub async fn discover_ingress(cluster: &Cluster, port: Option<u16>) -> Result<Ve
     let found: Vec<String> = found.collect();
     if found.is_empty() {
         let what = if services.is_empty() {
-            format!("no Service is labelled {INGRESS}")
+            format!("no Service matches {INGRESS}")
         } else {
-            format!("{} has no load-balancer address (pending?) or no HTTP port", names(&services))
+            format!("Service {} has no load-balancer address (pending?) or no HTTP port", names(&services))
         };
-        return Err(
-            cluster.other(format!("no ingress: {what}; or name it in the mesh file: clusters.{}.ingress", cluster.key))
-        );
+        return Err(cluster.other(format!(
+            "no ingress gateway found: {what}; set clusters.{}.ingress in the mesh file",
+            cluster.key
+        )));
     }
     Ok(found)
 }
@@ -76,8 +77,8 @@ pub async fn discover_east_west(cluster: &Cluster) -> Result<Vec<String>, Access
     Ok(found.collect())
 }
 
-/// `host:port` of a cluster's east-west gateways as its Services say it: what the proxies of other clusters are told,
-/// however the runner reaches them.
+/// `host:port` of a cluster's east-west gateways as their Services advertise it: what proxies of other clusters connect to,
+/// even where the runner uses another address.
 pub async fn advertised_east_west(cluster: &Cluster) -> Result<Vec<String>, AccessError> {
     let services = east_west_services(cluster).await?;
     Ok(services.iter().flat_map(advertised).collect())
@@ -88,13 +89,13 @@ fn advertised(service: &Object) -> Vec<String> {
     addresses(service).into_iter().map(|address| format!("{}:{port}", bracketed(&address))).collect()
 }
 
-/// The port at which an east-west gateway's Service says that other clusters reach it.
+/// The port at which other clusters reach an east-west gateway, by the label of its Service; 15443 without it.
 pub(crate) fn advertised_port(service: &Object) -> u16 {
-    let told = service.label("networking.istio.io/gatewayPort");
-    told.and_then(|port| port.parse().ok()).unwrap_or(15443)
+    let advertised = service.label("networking.istio.io/gatewayPort");
+    advertised.and_then(|port| port.parse().ok()).unwrap_or(15443)
 }
 
-/// Where a cluster's Prometheus answers.
+/// The endpoint of a cluster's Prometheus.
 pub async fn discover_prometheus(cluster: &Cluster) -> Result<Endpoint, AccessError> {
     if let Some(url) = cluster.spec.prometheus.first() {
         return Ok(Endpoint::Url(url.trim_end_matches('/').to_owned()));
@@ -102,7 +103,7 @@ pub async fn discover_prometheus(cluster: &Cluster) -> Result<Endpoint, AccessEr
     monitoring(cluster, "prometheus", 9090).await
 }
 
-/// Where a cluster's Alertmanager answers.
+/// The endpoint of a cluster's Alertmanager.
 pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Endpoint, AccessError> {
     if let Some(url) = cluster.spec.alertmanager.first() {
         return Ok(Endpoint::Url(url.trim_end_matches('/').to_owned()));
@@ -110,15 +111,16 @@ pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Endpoint, Access
     monitoring(cluster, "alertmanager", 9093).await
 }
 
-/// A Service found by its name or its recommended label: by URL if it has an address, by forward if not.
+/// A Service found by its name or by `app.kubernetes.io/name`: a URL if it has an address, else a port-forward.
 async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint, AccessError> {
     let all = cluster.list("/api/v1/services", None).await?;
     let label = |service: &Object| service.label("app.kubernetes.io/name") == Some(name);
     let by_name = all.iter().find(|service| service.name() == name);
     let found = by_name.or_else(|| all.iter().find(|service| label(service)));
     let Some(service) = found else {
-        return Err(cluster
-            .other(format!("no Service named {name}; or name it in the mesh file: clusters.{}.{name}", cluster.key)));
+        return Err(
+            cluster.other(format!("no Service is named {name}; set clusters.{}.{name} in the mesh file", cluster.key))
+        );
     };
     let ports = service["spec"]["ports"].as_array().cloned().unwrap_or_default();
     let of_service = |one: &Value| one["port"].as_u64().and_then(|port| u16::try_from(port).ok());
@@ -152,7 +154,7 @@ pub(crate) async fn east_west_services(cluster: &Cluster) -> Result<Vec<Object>,
     services(cluster, EAST_WEST).await
 }
 
-/// The Services of a cluster's gateways, however they were installed, each once.
+/// The Services of a cluster's gateways, each once, whether they were installed by istioctl, Helm or the Gateway API.
 pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
     let mut found: Vec<Object> = Vec::new();
     for selector in [INGRESS, EAST_WEST, "gateway.networking.k8s.io/gateway-name"] {

@@ -1,91 +1,91 @@
-//! Why a cluster could not be asked, with the remedy.
+//! Why a request to a cluster failed, and what to do.
 
-/// A failed request to a cluster, or no way to one.
+/// A request to a cluster that failed, or could not be sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AccessError {
-    /// No kubeconfig, or none that can be read.
-    #[error("no kubeconfig: {0}; set KUBECONFIG or give --kubeconfig FILE")]
+    /// The kubeconfig is missing or cannot be read.
+    #[error("no kubeconfig: {0}; set KUBECONFIG or pass --kubeconfig FILE")]
     Kubeconfig(String),
-    /// The kubeconfig has no such context.
+    /// The kubeconfig lacks the context.
     #[error(
         "cluster `{cluster}`: the kubeconfig has no context `{context}` (it has {known}); correct `context` in the mesh file"
     )]
     NoContext {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
         /// The context it names.
         context: String,
-        /// Those there are.
+        /// The contexts that it has.
         known: String,
     },
-    /// Nothing answers there.
+    /// The API server did not respond.
     #[error("cluster `{cluster}`: the API server cannot be reached: {why}")]
     Unreachable {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
-        /// What happened.
+        /// The connection error.
         why: String,
     },
-    /// The credentials are not accepted.
+    /// The API server rejected the credentials.
     #[error(
-        "cluster `{cluster}`: the API server does not accept the credentials (401): {why}; log in again or renew the certificate of the context"
+        "cluster `{cluster}`: the API server rejected the credentials (401): {why}; log in again or renew the certificate of the context"
     )]
     Unauthorized {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
-        /// What it says.
+        /// The server's message.
         why: String,
     },
-    /// The credentials cannot be had.
+    /// There are no usable credentials.
     #[error("cluster `{cluster}`: no credentials for context `{context}`: {why}")]
     Credentials {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
         /// The context.
         context: String,
-        /// What is wrong with them, and the remedy.
+        /// What is wrong with the credentials, and what to do.
         why: String,
     },
-    /// The credentials do not suffice.
-    #[error("cluster `{cluster}`: not permitted (403): {why}")]
+    /// The credentials lack a permission.
+    #[error("cluster `{cluster}`: forbidden (403): {why}")]
     Forbidden {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
-        /// What it says.
+        /// The server's message.
         why: String,
     },
-    /// There is no such object.
+    /// The object does not exist.
     #[error("cluster `{cluster}`: not found: {why}")]
     NotFound {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
-        /// What it says.
+        /// The server's message.
         why: String,
     },
-    /// Any other refusal.
-    #[error("cluster `{cluster}`: the API server answered {status}: {why}")]
+    /// Another HTTP error.
+    #[error("cluster `{cluster}`: the API server returned {status}: {why}")]
     Status {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
         /// The HTTP status.
         status: u16,
-        /// What it says.
+        /// The server's message.
         why: String,
     },
-    /// It took too long.
-    #[error("cluster `{cluster}`: no answer within {seconds} s")]
+    /// The request timed out.
+    #[error("cluster `{cluster}`: the API server did not respond within {seconds} s")]
     Timeout {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
-        /// How long.
+        /// The deadline in seconds.
         seconds: u64,
     },
-    /// It is not the cluster it should be.
+    /// The context leads to another cluster.
     #[error(
-        "cluster `{cluster}`: context `{context}` leads to another cluster (kube-system UID {found}, the mesh file pins {pinned}); nothing was sent to it but this question"
+        "cluster `{cluster}`: context `{context}` leads to another cluster: its kube-system UID is {found}, the mesh file pins {pinned}; correct `context` or `uid` in the mesh file (nothing but this check was sent)"
     )]
     WrongCluster {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
         /// The context.
         context: String,
@@ -94,18 +94,18 @@ pub enum AccessError {
         /// The UID pinned.
         pinned: String,
     },
-    /// Something else.
+    /// Another error.
     #[error("cluster `{cluster}`: {why}")]
     Other {
-        /// The mesh file's key.
+        /// The cluster's key in the mesh file.
         cluster: String,
-        /// What.
+        /// The reason.
         why: String,
     },
 }
 
 impl AccessError {
-    /// Reads a client's error.
+    /// The kind of error that the client returned.
     pub fn from_kube(cluster: &str, error: &kube::Error) -> Self {
         let cluster = cluster.to_owned();
         match error {
@@ -136,17 +136,17 @@ impl AccessError {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// Whether someone else changed the object first, or it exists already.
+    /// Whether someone else changed the object first, or the object already exists.
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Status { status: 409, .. })
     }
 
-    /// Whether it says nothing of what was asked for: there was no way to the API server, or no leave to use it.
+    /// Whether this is an access problem: it says nothing about the object that was requested.
     pub const fn is_access_problem(&self) -> bool {
         !matches!(self, Self::NotFound { .. } | Self::Status { .. } | Self::Other { .. })
     }
 
-    /// Whether asking again may help: the connection failed, or the server was overloaded.
+    /// Whether a retry may help: the connection failed, or the server was overloaded.
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -155,7 +155,7 @@ impl AccessError {
     }
 }
 
-/// An error with its causes, each said once.
+/// An error with its causes, each once.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -8,18 +8,18 @@ use tokio::time::timeout;
 
 use super::{AccessError, Cluster};
 
-/// What a command in a container did.
+/// The result of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecOutput {
     /// Its exit code.
     pub exit_code: i32,
-    /// What it wrote to stdout.
+    /// Its stdout.
     pub stdout: String,
-    /// What it wrote to stderr.
+    /// Its stderr.
     pub stderr: String,
 }
 
-/// The most that is read of a command's output.
+/// The limit for the output of a command, in bytes per stream.
 const LIMIT: u64 = 64 << 20;
 
 impl Cluster {
@@ -43,7 +43,7 @@ impl Cluster {
                 .await
                 .map_err(|error| AccessError::from_kube(&self.key, &error))?;
             let (stdout, stderr, status) = (process.stdout(), process.stderr(), process.take_status());
-            // The buffers behind the streams are small: all three must be drained at once.
+            // The buffers behind the streams are small: all three must be drained at the same time.
             let (stdout, stderr, status) = tokio::join!(read(stdout), read(stderr), async {
                 match status {
                     Some(status) => status.await,
@@ -62,13 +62,13 @@ impl Cluster {
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        // What was read before a broken stream is still what the command wrote.
+        // Output that was read before the stream broke is still output of the command.
         let _ = stream.take(LIMIT).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// 0 for success, the code of `NonZeroExitCode`, an error for a command that could not be started.
+/// 0 for success, the code of `NonZeroExitCode`, and an error for a command that could not be started.
 fn exit_code(
     status: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Status>,
     cluster: &Cluster,

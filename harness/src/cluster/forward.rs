@@ -28,7 +28,7 @@ pub struct ForwardTarget {
 }
 
 impl ForwardTarget {
-    /// What opening it takes.
+    /// The permissions that it needs.
     pub fn permissions(&self) -> Vec<Permission> {
         let mut all = Permission::for_port_forward(&self.cluster, &self.namespace);
         match self.kind {
@@ -46,7 +46,8 @@ impl FromStr for ForwardTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a forward; write CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT");
+        let wrong =
+            || format!("`{text}` is not a port-forward; write CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT");
         let (path, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let parts: Vec<&str> = path.split('/').collect();
         let &[cluster, namespace, kind, name] = parts.as_slice() else { return Err(wrong()) };
@@ -72,7 +73,7 @@ impl fmt::Display for ForwardTarget {
     }
 }
 
-/// Opens forwarded streams; chooses a ready pod anew for each.
+/// Opens forwarded streams, each to a ready pod of the target.
 #[derive(Debug)]
 pub struct Forwarder {
     cluster: Arc<Cluster>,
@@ -85,7 +86,7 @@ impl Forwarder {
         Self { cluster, target }
     }
 
-    /// The pod and port that the next stream would lead to.
+    /// The pod and port that the next stream goes to.
     pub async fn resolve(&self) -> Result<(ObjectRef, u16), AccessError> {
         let target = &self.target;
         if target.kind == WorkloadKind::Pod {
@@ -111,7 +112,9 @@ impl Forwarder {
         let pods = self.cluster.pods(&pod.namespace);
         let mut forward = self.cluster.bounded(pods.portforward(&pod.name, &[port])).await?;
         let stream = forward.take_stream(port);
-        stream.map(|stream| Box::new(stream) as Box<dyn ByteStream>).ok_or_else(|| self.cluster.other("no stream"))
+        stream
+            .map(|stream| Box::new(stream) as Box<dyn ByteStream>)
+            .ok_or_else(|| self.cluster.other("the port-forward opened no stream"))
     }
 }
 
@@ -129,8 +132,8 @@ impl Dial for Forwarder {
         })
     }
 
-    /// Each passes the API server, the kubelet and the container runtime, and costs them some 50 ms of their cores. If each
-    /// request that finds all of them taken opened another, then one hiccup would take the cores that the answers need.
+    /// Every new port-forward costs the API server, the kubelet and the container runtime about 50 ms of CPU. A client that opens
+    /// one whenever all others are busy would turn one slow response into a CPU shortage on the node.
     fn is_costly(&self) -> bool {
         true
     }

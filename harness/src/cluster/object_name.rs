@@ -7,7 +7,7 @@ pub struct ObjectName<'a> {
     pub api_version: &'a str,
     /// `DestinationRule`.
     pub kind: &'a str,
-    /// None for objects that have none.
+    /// None for objects of the cluster, such as a Node.
     pub namespace: Option<&'a str>,
     /// Its name.
     pub name: &'a str,
@@ -19,9 +19,9 @@ impl ObjectName<'_> {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// The plural of its kind by the convention of the API, for what is asked before a cluster is: `NetworkPolicy` is in
+    /// The plural of its kind by the convention of the API, for use before a cluster is contacted: `NetworkPolicy` is in
     /// `networkpolicies`, `Gateway` in `gateways`, `Ingress` in `ingresses`; `Endpoints` and kinds of Chaos Mesh, such as
-    /// `PodChaos`, are plurals already.
+    /// `PodChaos`, are already plurals.
     pub fn plural(&self) -> String {
         let kind = self.kind.to_lowercase();
         match kind.as_bytes() {

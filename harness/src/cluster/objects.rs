@@ -1,15 +1,15 @@
-//! Where an object of any kind lives in the API.
+//! The API path of an object of any kind.
 
 use kube::core::GroupVersionKind;
 use kube::discovery::Scope;
 
 use super::{AccessError, Cluster, Object, ObjectName};
 
-/// Where the API has all `VirtualServices` of a cluster.
+/// The API path of all `VirtualServices` of a cluster.
 pub(crate) const VIRTUAL_SERVICES: &str = "/apis/networking.istio.io/v1/virtualservices";
 
 impl Cluster {
-    /// The path of the collection an object is in; not found if the cluster has no such kind.
+    /// The path of the collection of an object; not found if the cluster has no such kind.
     pub async fn collection_path(&self, object: ObjectName<'_>) -> Result<String, AccessError> {
         let (group, version) = object.api_version.split_once('/').unwrap_or(("", object.api_version));
         let gvk = GroupVersionKind::gvk(group, version, object.kind);
@@ -29,7 +29,7 @@ impl Cluster {
         }
     }
 
-    /// An object and its path; not found as well if the cluster has no such kind.
+    /// An object and its path; not found also if the cluster has no such kind.
     pub async fn find_object(&self, object: ObjectName<'_>) -> Result<(String, Object), AccessError> {
         let path = format!("{}/{}", self.collection_path(object).await?, object.name);
         let found = self.get(&path).await?;

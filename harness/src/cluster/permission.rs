@@ -1,4 +1,4 @@
-//! What the credentials of a cluster must permit, and whether they do.
+//! The permissions that a run needs in a cluster, and the cache of those that were granted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::ObjectName;
 use crate::format::{ClusterSpec, MeshSpec};
 
-/// How long what was permitted is not asked about again: about as long as all runs of a suite of validations need to begin.
+/// How long a granted permission is cached: about the time in which all runs of a validation suite start.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// A permission that an observation or a fault needs in a cluster.
@@ -45,14 +45,14 @@ impl Permission {
         Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)
     }
 
-    /// What it takes to find a place of a cluster: nothing where the mesh file names it.
+    /// What discovery of an endpoint needs: nothing if the mesh file names it.
     pub fn for_discovery(mesh: &MeshSpec, cluster: &str, named: fn(&ClusterSpec) -> &[String]) -> Vec<Self> {
         let known = mesh.clusters.get(cluster).is_some_and(|spec| !named(spec).is_empty());
         if known { Vec::new() } else { vec![Self::new(cluster, "", "", "services", "list")] }
     }
 
-    /// What a port-forward to a pod found by a selector takes: `get` for the WebSocket, and `create` as well from
-    /// Kubernetes 1.35 on.
+    /// What a port-forward to a pod found by a selector needs: `get` for the WebSocket, and also `create` from Kubernetes 1.35
+    /// on.
     pub fn for_port_forward(cluster: &str, namespace: &str) -> Vec<Self> {
         let need = |resource, verb| Self::new(cluster, namespace, "", resource, verb);
         vec![
@@ -71,12 +71,12 @@ impl fmt::Display for Permission {
     }
 }
 
-/// What was permitted, and when it was last said so. A refusal is asked about again: it may be remedied at any time.
+/// Permissions that were granted, and when. A denial is not cached: it may be fixed at any time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Granted(Arc<Mutex<BTreeMap<Permission, Instant>>>);
 
 impl Granted {
-    /// Whether it is the same of the same client.
+    /// Whether both belong to the same client.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -1,7 +1,7 @@
-//! Credentials of a kubeconfig that may not be usable: plugins that hang or fail, certificates that have expired.
+//! Credentials of a kubeconfig that cannot be used: plugins that hang or fail, certificates that have expired.
 //!
-//! The cluster client runs a plugin by itself, now and whenever a token expires, and waits for it however long it takes.
-//! So what it is given to run is this program, which runs the plugin and kills it at the deadline.
+//! The Kubernetes client runs a plugin by itself, at once and whenever a token expires, and has no timeout for it. So it is
+//! configured to run this program, which runs the plugin and kills it at the deadline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::local::{run_command, run_to_end};
 
 /// The longest that a credential plugin may take.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// The hidden command that runs a plugin within its deadline.
+/// The hidden subcommand that runs a plugin with a deadline.
 const COMMAND: &str = "credential-plugin";
 
-/// Tries a plugin once, so that what is wrong with it is said in its words, and bounds every further run of it.
+/// Runs a plugin once, to report its own error, and puts a deadline on every later run.
 pub(super) async fn bound(auth: &mut AuthInfo) -> Result<(), String> {
     let Some(exec) = &mut auth.exec else { return Ok(()) };
     let Some(program) = exec.command.take() else { return Err("the plugin's `command` is missing".to_owned()) };
-    let own = std::env::current_exe().map_err(|error| format!("this program's own path is not known: {error}"))?;
+    let own = std::env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let argv: Vec<String> = std::iter::once(program).chain(exec.args.take().unwrap_or_default()).collect();
     try_once(exec, &argv).await?;
     exec.command = Some(own.display().to_string());
@@ -31,22 +31,22 @@ pub(super) async fn bound(auth: &mut AuthInfo) -> Result<(), String> {
 
 async fn try_once(exec: &ExecConfig, argv: &[String]) -> Result<(), String> {
     let words = argv.join(" ");
-    let said = run_command(argv, &environment(exec), DEADLINE).await;
+    let result = run_command(argv, &environment(exec), DEADLINE).await;
     let hint = exec.install_hint.as_ref().map_or_else(String::new, |hint| format!("; {}", hint.trim()));
-    match said.map_err(|error| format!("the credential plugin {error}{hint}"))? {
+    match result.map_err(|error| format!("the credential plugin {error}{hint}"))? {
         Some((0, ..)) => Ok(()),
         Some((code, _, stderr)) => Err(format!(
-            "the credential plugin `{words}` ended with exit code {code}: {}; run it by hand, or log in again",
+            "the credential plugin `{words}` failed with exit code {code}: {}; run it by hand, or log in again",
             stderr.trim()
         )),
         None => Err(format!(
-            "the credential plugin `{words}` did not answer within {} s and was killed; run it by hand, or log in again",
+            "the credential plugin `{words}` timed out after {} s; run it by hand, or log in again",
             DEADLINE.as_secs()
         )),
     }
 }
 
-/// What the plugin is told, as the cluster client tells it.
+/// The environment that the Kubernetes client gives to a plugin.
 fn environment(exec: &ExecConfig) -> BTreeMap<String, String> {
     let interactive = exec.interactive_mode != Some(ExecInteractiveMode::Never);
     let mut spec = json!({ "interactive": interactive });
@@ -59,16 +59,16 @@ fn environment(exec: &ExecConfig) -> BTreeMap<String, String> {
     written.chain([("KUBERNETES_EXEC_INFO".to_owned(), info.to_string())]).collect()
 }
 
-/// Runs a plugin for the cluster client: its stdout, or why there is none.
+/// Runs a plugin for the Kubernetes client: its stdout, or the error.
 pub(crate) fn run_bounded(argv: &[String]) -> Result<String, String> {
     match run_to_end(argv, &BTreeMap::new(), DEADLINE)? {
         Some((0, stdout, _)) => Ok(stdout),
-        Some((code, _, stderr)) => Err(format!("{} ended with exit code {code}: {}", argv.join(" "), stderr.trim())),
-        None => Err(format!("{} did not end within {} s and was killed", argv.join(" "), DEADLINE.as_secs())),
+        Some((code, _, stderr)) => Err(format!("{} failed with exit code {code}: {}", argv.join(" "), stderr.trim())),
+        None => Err(format!("{} timed out after {} s", argv.join(" "), DEADLINE.as_secs())),
     }
 }
 
-/// Says that a client certificate of the kubeconfig is no longer valid. API servers answer only "401" to it.
+/// Reports a client certificate of the kubeconfig that has expired. The API server answers it with nothing but "401".
 pub(super) fn expired(auth: &AuthInfo) -> Result<(), String> {
     use base64::Engine as _;
     let inline =

@@ -1,4 +1,4 @@
-//! Pods by selector or by the workload that owns them.
+//! Pods by selector or by their workload, and the identity of an object.
 
 use std::net::IpAddr;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::{AccessError, Cluster, Object, WorkloadKind};
 
-/// The pods a selector matches, those that have ended left out.
+/// The pods that match a selector, without those that have ended.
 pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Object>, AccessError> {
     let mut pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), Some(selector)).await?;
     pods.retain(|pod| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")));
     Ok(pods)
 }
 
-/// The pods a selector matches that are ready and not on their way out.
+/// The ready pods that match a selector, without those that are terminating.
 pub async fn ready_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Object>, AccessError> {
     let mut pods = select_pods(cluster, namespace, selector).await?;
     pods.retain(is_serving);
     Ok(pods)
 }
 
-/// All addresses of a pod: two where the cluster has both IP versions.
+/// All addresses of a pod: two in a dual-stack cluster.
 pub(crate) fn pod_addresses(pod: &Value) -> Vec<IpAddr> {
     let status = &pod["status"];
     let all = status["podIPs"].as_array().into_iter().flatten().map(|one| &one["ip"]);
@@ -30,7 +30,7 @@ pub(crate) fn pod_addresses(pod: &Value) -> Vec<IpAddr> {
     found
 }
 
-/// Whether a pod is ready and not on its way out.
+/// Whether a pod is ready and not terminating.
 pub(crate) fn is_serving(pod: &Object) -> bool {
     !pod.is_terminating() && is_ready(pod)
 }
@@ -59,7 +59,7 @@ pub(crate) async fn workload_selector(
     };
     let selector = label_selector(labels);
     if selector.is_empty() {
-        return Err(cluster.other(format!("{namespace}/{name} selects no pods")));
+        return Err(cluster.other(format!("{namespace}/{name} has no selector, so it has no pods")));
     }
     Ok((selector, object))
 }
@@ -70,7 +70,7 @@ pub(crate) fn label_selector(labels: &Value) -> String {
     labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
 }
 
-/// The kind and name of what owns a pod: its Deployment where a `ReplicaSet` stands between them.
+/// Kind and name of the owner of a pod: the Deployment if a `ReplicaSet` of one owns the pod.
 pub fn owner_name(pod: &Object) -> Option<(String, String)> {
     let (kind, name) = pod.controller()?;
     let hash = pod.label("pod-template-hash");

@@ -1,15 +1,16 @@
-//! Access reviews: the API server's answer to whether something is permitted.
+//! Access reviews: asks the API server whether something is permitted.
 
 use serde_json::{Value, json};
 
 use super::{AccessError, Cluster, Permission};
 
 impl Cluster {
-    /// Says which of several permissions the credentials in use lack.
+    /// An error if the credentials lack one of these permissions.
     pub async fn must_permit(&self, permissions: &[Permission]) -> Result<(), AccessError> {
         for permission in permissions {
             if !self.permits(permission).await? {
-                return Err(self.other(format!("the credentials do not permit: {permission}; grant it, or use others")));
+                return Err(self
+                    .other(format!("the credentials do not permit {permission}; grant it, or use other credentials")));
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
-//! The workloads that a forward or a selector can be named by.
+//! The kinds of workload that a port-forward or a selector can name.
 
-/// What a forward is named by.
+/// The kind that a port-forward names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkloadKind {
     /// Any ready pod of a Deployment.

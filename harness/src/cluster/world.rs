@@ -1,4 +1,4 @@
-//! What a run has before it: the clusters it may speak to and the network it sends probes into.
+//! What a run works with: the clusters that it may contact and the network that its probes use.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::net::Net;
 /// The clusters and the network of a run.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The mesh file; none where no cluster is needed.
+    /// The mesh file; none if no cluster is needed.
     pub mesh: Option<Arc<MeshFile>>,
     /// The clusters by key.
     pub clusters: IndexMap<String, Arc<Cluster>>,
@@ -20,7 +20,7 @@ pub struct World {
     pub net: Net,
     /// The runner's clock.
     pub clock: Clock,
-    /// Where the contexts of the other clusters of the mesh file come from.
+    /// The source of contexts for the other clusters of the mesh file.
     pub contexts: Option<Kubeconfigs>,
 }
 
@@ -53,7 +53,7 @@ impl World {
         all.into_iter().filter(|other| *other != key).cloned().collect()
     }
 
-    /// A cluster of the mesh, whether or not the run has to do with it; none if it cannot be reached or is not the right one.
+    /// A cluster of the mesh, even if the run does not involve it; none if it cannot be reached or its UID is wrong.
     pub async fn reach(&self, key: &str) -> Option<Arc<Cluster>> {
         if let Some(known) = self.clusters.get(key) {
             return Some(Arc::clone(known));
@@ -61,7 +61,7 @@ impl World {
         connect(self.contexts.as_ref()?, key, self.mesh.as_ref()?.spec.clusters.get(key)?).await.ok()
     }
 
-    /// The key of the cluster with an id in Istio; the id itself if the mesh file does not know it.
+    /// The key of the cluster with this Istio cluster id; the id itself if the mesh file has no such cluster.
     pub fn key_of_istio(&self, id: &str) -> String {
         let known = self.mesh.as_ref().and_then(|mesh| mesh.spec.key_of_istio(id));
         known.unwrap_or(id).to_owned()

@@ -1,4 +1,4 @@
-//! Whether the Services of a cluster are gone: by its own endpoints, and for the proxies of the clusters beside it.
+//! Whether the Services of a cluster are gone: from its own endpoints, and from the proxies of the other clusters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use meshdrill_checks::observe::kube::Endpoints;
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, gateway_services, label_selector, ready_pods};
 use crate::probe::{ProbeError, ProxyAdmin};
 
-/// What is to be gone of a cluster.
+/// The Services of a cluster that must have no endpoints.
 pub(super) struct Absence {
     pub cluster: Arc<Cluster>,
-    /// Its Services.
+    /// The Services.
     pub services: Vec<ObjectRef>,
 }
 
-/// What a look from a cluster beside it needs there.
+/// The permissions needed in each other cluster.
 pub(super) fn permissions_beside(key: &str) -> Vec<Permission> {
     let services = Permission::new(key, "", "", "services", "list");
     [services].into_iter().chain(Permission::for_port_forward(key, "")).collect()
 }
 
 impl Absence {
-    /// A Service that still has ready endpoints in the cluster itself.
+    /// Reports a Service that still has ready endpoints in its own cluster.
     pub async fn still_ready(&self) -> Result<Option<String>, ProbeError> {
         let spaces: BTreeSet<&str> = self.services.iter().map(|service| service.namespace.as_str()).collect();
         for space in spaces {
@@ -33,15 +33,18 @@ impl Absence {
                 let behind = Endpoints::read(&slices, &service.name).map_err(|error| ProbeError(error.to_string()))?;
                 let count = behind.endpoints.iter().filter(|endpoint| endpoint.ready).count();
                 if count > 0 {
-                    return Ok(Some(format!("Service {service} still has {count} ready endpoints")));
+                    return Ok(Some(format!(
+                        "Service {service} ({}) still has {count} ready endpoints",
+                        self.cluster.key
+                    )));
                 }
             }
         }
         Ok(None)
     }
 
-    /// Endpoints of the cluster's applications that the ingress proxy of another cluster still has; none if it has no
-    /// ingress proxy.
+    /// The hosts of these Services for which the ingress proxy of another cluster still has endpoints of this cluster; none if
+    /// the other cluster has no ingress proxy.
     pub async fn seen_from(&self, other: &Arc<Cluster>) -> Result<Option<BTreeSet<String>>, ProbeError> {
         for service in gateway_services(other).await? {
             if service.label("istio") != Some("ingressgateway") {
@@ -62,7 +65,7 @@ impl Absence {
     }
 }
 
-/// Whether a full host name is that of a Service.
+/// Whether a fully qualified host name is the name of a Service.
 fn is_host(host: &str, service: &ObjectRef) -> bool {
     host.strip_prefix(&format!("{}.{}.svc", service.name, service.namespace))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

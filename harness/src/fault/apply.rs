@@ -1,4 +1,5 @@
-//! `apply`: objects of any kind, made anew and never in place of one that is there; deleted again, finalizers waited for.
+//! `apply`: creates objects of any kind and deletes them at the end. An object that already exists is never overwritten;
+//! recovery waits until finalizers have let the objects go.
 
 use std::path::{Path, PathBuf};
 
@@ -13,28 +14,29 @@ use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::{JsonExpect, SpecError};
 
-/// A larger file is not a manifest.
+/// The limit for a manifest, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Objects to make.
+/// Creates objects and deletes them at the end. An object that already exists is never overwritten.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Apply {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The objects, as in a manifest; these or `file`.
+    /// The objects, as in a manifest. Write this or `file`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<Value>,
-    /// A file with them, relative to the scenario; its content becomes part of the plan.
+    /// A file with the objects, relative to the scenario. Its content becomes part of the plan. Write this or `objects`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// Values that every one of the objects must show before the fault counts as in effect; that they exist without it.
+    /// Values that every object must have before the fault counts as in effect, such as a condition in its status. Without
+    /// `where`, it is enough that the objects exist.
     #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<JsonExpect>,
 }
 
 impl Apply {
-    /// Reads the file, if one is named, in the folder of the scenario.
+    /// Reads the file, if there is one, relative to the folder of the scenario.
     pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
         let Some(file) = &self.file else { return Ok(()) };
         let path = folder.join(file);
@@ -42,14 +44,14 @@ impl Apply {
             |why: String| SpecError::new("file", format!("{}: {why}", path.display()), "name a file of YAML objects");
         let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
         if size > LARGEST {
-            return Err(wrong(format!("larger than {LARGEST} bytes")));
+            return Err(wrong(format!("the file is larger than {LARGEST} bytes")));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| wrong(error.to_string()))?;
         self.objects.extend(objects.into_iter().filter(|object| !object.is_null()));
         match self.object_errors().next() {
             Some(error) => Err(wrong(error.message)),
-            None if self.objects.is_empty() => Err(wrong("no object in it".to_owned())),
+            None if self.objects.is_empty() => Err(wrong("the file contains no object".to_owned())),
             None => Ok(()),
         }
     }
@@ -60,11 +62,17 @@ impl Apply {
             let at = format!("objects.{index}");
             let (message, help) = if name.api_version.is_empty() || name.kind.is_empty() || name.name.is_empty() {
                 let message = "an object needs apiVersion, kind and metadata.name";
-                (message.to_owned(), "write them as in a manifest; a generated name could not be undone")
+                (
+                    message.to_owned(),
+                    "write them as in a manifest; an object with a generated name cannot be deleted again",
+                )
             } else if name.namespace == Some(SYSTEM) {
-                (format!("{name}: kube-system is never broken"), "name the namespace of a workload of the mesh")
+                (format!("{name}: faults never change {SYSTEM}"), "name a namespace of the mesh")
             } else if name.kind == "Secret" {
-                (format!("{name}: a Secret would be written into the plan"), "make it beforehand, and refer to it")
+                (
+                    format!("{name}: the plan would contain the Secret"),
+                    "create the Secret before the run and refer to it",
+                )
             } else {
                 return None;
             };
@@ -79,7 +87,7 @@ impl Apply {
 
 impl FaultBehavior for Apply {
     fn describe(&self) -> String {
-        format!("make {} in {}", self.names().join(", "), self.cluster)
+        format!("create {} ({})", self.names().join(", "), self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -88,8 +96,8 @@ impl FaultBehavior for Apply {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.objects.is_empty() == self.file.is_some();
-        let help = "write `objects:` with at least one, or `file:`";
-        let unclear = (!one).then(|| SpecError::new("objects", "what is to be made is not clear", help));
+        let help = "write `objects:` with at least one object, or `file:`";
+        let unclear = (!one).then(|| SpecError::new("objects", "exactly one of `objects` and `file` is needed", help));
         let values = self.values.iter().flat_map(|value| value.spec_errors("where"));
         unclear.into_iter().chain(self.object_errors()).chain(values).collect()
     }
@@ -151,7 +159,7 @@ impl Fault for Applied {
             for creation in &self.made {
                 let object = match creation.found().await {
                     Ok(Some(object)) => object,
-                    Ok(None) => return Effect::NotYet(format!("{} is not there", creation.name())),
+                    Ok(None) => return Effect::NotYet(format!("{} does not exist yet", creation.name())),
                     Err(error) => return Effect::NotYet(error.to_string()),
                 };
                 if let Some(missed) = self.values.iter().find_map(|value| value.missed(&object)) {
@@ -160,9 +168,9 @@ impl Fault for Applied {
             }
             let values = match self.values.len() {
                 0 => String::new(),
-                count => format!(", {count} values as declared"),
+                count => format!(" with {count} expected values"),
             };
-            Effect::Seen(format!("{} there{values}", self.targets().join(", ")))
+            Effect::Seen(format!("{} created{values}", self.targets().join(", ")))
         })
     }
 }

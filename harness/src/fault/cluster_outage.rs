@@ -1,6 +1,6 @@
-//! `clusterOutage`: every gateway and every application of one cluster to zero, Deployments and `StatefulSets`, as its mesh
-//! neighbours would see the loss of the cluster. Its API server, nodes and control plane stay: without them nothing could
-//! be undone. What cannot be scaled, as a `DaemonSet`, is left; a gateway that is one is refused.
+//! `clusterOutage`: scales every gateway and every application of one cluster to 0, Deployments and `StatefulSets`, so that
+//! other clusters see the loss of this one. Its API server, nodes and control plane keep running: without them nothing
+//! could be undone. A `DaemonSet` cannot be scaled and keeps running; a gateway that is a `DaemonSet` is refused.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,16 +18,17 @@ use crate::cluster::{AccessError, Cluster, Object, Permission, World, gateway_se
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{ProbeError, SpecError};
 
-/// What of a cluster goes to zero, beside its gateways.
+/// Scales all gateways and applications of one cluster to 0, so that other clusters see its loss. The API server, the nodes
+/// and istiod keep running. All replicas are restored at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterOutage {
-    /// The cluster.
+    /// The cluster that goes down.
     pub cluster: ClusterChoice,
-    /// The namespaces of the applications; all but kube-system, if there is a `selector`.
+    /// The namespaces of the applications. Without this key, all namespaces except kube-system; then `selector` is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
-    /// The Deployments and `StatefulSets` of the applications, by label; all of the namespaces without it.
+    /// The Deployments and `StatefulSets` to scale, by label. Without this key, all in `namespaces`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
 }
@@ -46,7 +47,7 @@ impl ClusterOutage {
     }
 }
 
-/// Something with replicas.
+/// A Deployment or a `StatefulSet`.
 struct Workload {
     resource: WorkloadResource,
     object: Object,
@@ -54,7 +55,7 @@ struct Workload {
 
 const SCALED: [WorkloadResource; 2] = [WorkloadResource::Deployments, WorkloadResource::StatefulSets];
 
-/// What has replicas in a namespace, or in all.
+/// The Deployments and `StatefulSets` of a namespace, or of all namespaces.
 async fn workloads(
     cluster: &Cluster,
     namespace: Option<&str>,
@@ -79,13 +80,13 @@ fn selects(service: &Object, workload: &Object) -> bool {
         && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
-/// Whether a Deployment is an istiod, of whatever revision: without one no pod could be made to undo anything.
+/// Whether a Deployment is an istiod of any revision: without istiod no injected pod can start again.
 fn is_control_plane(deployment: &Object) -> bool {
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
     containers.into_iter().flatten().any(|container| container["name"] == "discovery")
 }
 
-/// The workloads behind the Services of gateways, found by the labels of Istio.
+/// The workloads behind the Services of gateways, found by Istio's labels.
 async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
     let services = gateway_services(cluster).await?;
     let spaces: BTreeSet<&str> = services.iter().map(Object::namespace).collect();
@@ -101,7 +102,7 @@ async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
             let selector = label_selector(&service["spec"]["selector"]);
             if !ready_pods(cluster, space, &selector).await?.is_empty() {
                 return Err(FaultError::Refused(format!(
-                    "the pods of gateway Service {} of {} belong to no Deployment or StatefulSet, so they cannot be scaled to 0",
+                    "the pods of gateway Service {} ({}) belong to no Deployment or StatefulSet, so they cannot be scaled to 0",
                     service.object_ref(),
                     cluster.key
                 )));
@@ -111,7 +112,7 @@ async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
     }
     if found.is_empty() {
         return Err(FaultError::NoTarget(format!(
-            "cluster `{}` has no gateway behind a Service that is labelled istio=ingressgateway, topology.istio.io/network or gateway.networking.k8s.io/gateway-name",
+            "cluster `{}` has no gateway: no Service with the label istio=ingressgateway, topology.istio.io/network or gateway.networking.k8s.io/gateway-name has pods",
             cluster.key
         )));
     }
@@ -122,7 +123,7 @@ impl FaultBehavior for ClusterOutage {
     fn describe(&self) -> String {
         let place = if self.namespaces.is_empty() { "all namespaces".to_owned() } else { self.namespaces.join(", ") };
         let which = self.selector.as_ref().map_or_else(String::new, |selector| format!(" ({selector})"));
-        format!("scale every gateway of {} and every Deployment and StatefulSet of {place}{which} to 0", self.cluster)
+        format!("scale every gateway ({}) and every Deployment and StatefulSet in {place}{which} to 0", self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -136,8 +137,8 @@ impl FaultBehavior for ClusterOutage {
     fn spec_errors(&self) -> Vec<SpecError> {
         let help = "write `namespaces: [bookinfo]`, or a `selector:` of Deployments and StatefulSets";
         let unclear = (self.namespaces.is_empty() && self.selector.is_none())
-            .then(|| SpecError::new("namespaces", "which applications are meant is not clear", help));
-        let help = "name the namespaces of applications";
+            .then(|| SpecError::new("namespaces", "no applications are selected", help));
+        let help = "name namespaces of applications";
         let system =
             self.namespaces.iter().find_map(|namespace| system_namespace_error("namespaces", Some(namespace), help));
         unclear.into_iter().chain(system).collect()
@@ -171,7 +172,7 @@ impl FaultBehavior for ClusterOutage {
             });
             if applications.is_empty() {
                 return Err(FaultError::NoTarget(format!(
-                    "no Deployment or StatefulSet in {} is meant: {}",
+                    "no Deployment or StatefulSet in {} matches: {}",
                     cluster.key,
                     self.describe()
                 )));
@@ -182,7 +183,10 @@ impl FaultBehavior for ClusterOutage {
                 scalings.extend(Scaling::new(&cluster, one.resource, &one.object, 0).await);
             }
             if scalings.is_empty() {
-                return Err(FaultError::NothingToChange(format!("all of {} has 0 replicas already", cluster.key)));
+                return Err(FaultError::NothingToChange(format!(
+                    "all selected workloads in {} already have 0 replicas",
+                    cluster.key
+                )));
             }
             let services = cluster.list("/api/v1/services", None).await?;
             let behind = services.iter().filter(|service| meant.iter().any(|one| selects(service, &one.object)));
@@ -195,13 +199,13 @@ impl FaultBehavior for ClusterOutage {
 
 struct Outage {
     scalings: Vec<Scaling>,
-    /// The Services of what went to zero.
+    /// The Services of the workloads that were scaled.
     absence: Absence,
     others: Vec<Arc<Cluster>>,
 }
 
 impl Outage {
-    /// What is not gone yet, or what shows that all is.
+    /// What is still running, or the evidence that nothing is.
     async fn look(&self) -> Result<Result<String, String>, ProbeError> {
         for scaling in &self.scalings {
             match scaling.effect().await {
@@ -218,23 +222,23 @@ impl Outage {
                 Ok(Some(left)) => {
                     if let Some(host) = left.first() {
                         let message = format!(
-                            "the ingress proxy of {} still has endpoints of {}: {host}",
+                            "the ingress proxy in {} still has endpoints in {}: {host}",
                             other.key, self.absence.cluster.key
                         );
                         return Ok(Err(message));
                     }
                 }
-                Ok(None) => blind.push(format!("{} has no ingress proxy to ask", other.key)),
+                Ok(None) => blind.push(format!("{} has no ingress proxy", other.key)),
                 Err(error) => blind.push(error.to_string()),
             }
         }
         let seen = match (self.others.is_empty(), blind.is_empty()) {
             (true, _) => String::new(),
-            (false, true) => format!(", nor for the proxies of {}", keys(&self.others)),
-            (false, false) => format!(" (not asked of all other clusters: {})", blind.join("; ")),
+            (false, true) => format!(", and none in the ingress proxies of {}", keys(&self.others)),
+            (false, false) => format!(" (not all other clusters could be checked: {})", blind.join("; ")),
         };
         Ok(Ok(format!(
-            "{} workloads at 0 replicas, no ready endpoint left in {}{seen}",
+            "{} workloads have 0 replicas, no ready endpoint is left in {}{seen}",
             self.scalings.len(),
             self.absence.cluster.key
         )))

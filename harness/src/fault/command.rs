@@ -1,4 +1,4 @@
-//! `command`: a program that breaks something, and the program that undoes it.
+//! `command`: runs a program that breaks something, and a program that undoes it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,18 +17,18 @@ use crate::format::MeshSpec;
 use crate::local::run_command;
 use crate::probe::{ProbeError, SpecError};
 
-/// Two programs.
+/// Runs a program that breaks something, and another program that undoes it, on the runner's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandFault {
-    /// The program that breaks, and its arguments.
+    /// The program that breaks something, and its arguments, such as `[./cut-link.sh, eth0]`.
     pub argv: Vec<String>,
-    /// The program that undoes it, and its arguments. It must be safe to run twice.
+    /// The program that undoes it, and its arguments. It may run more than once, so a second run must do no harm.
     pub undo: Vec<String>,
-    /// Environment variables beside the runner's, for both.
+    /// Environment variables for both programs, in addition to the runner's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// The longest the first may take; 30 s.
+    /// The timeout of the first program, such as `1m`; 30 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
 }
@@ -50,10 +50,10 @@ impl FaultBehavior for CommandFault {
         let empty = |argv: &[String]| argv.first().is_none_or(String::is_empty);
         let mut found = Vec::new();
         if empty(&self.argv) {
-            found.push(SpecError::new("argv", "no program is named", "write `argv: [program, argument]`"));
+            found.push(SpecError::new("argv", "the program is missing", "write `argv: [program, argument]`"));
         }
         if empty(&self.undo) {
-            found.push(SpecError::new("undo", "no program undoes it", "write `undo: [program, argument]`"));
+            found.push(SpecError::new("undo", "the undo program is missing", "write `undo: [program, argument]`"));
         }
         found
     }
@@ -82,11 +82,11 @@ impl Fault for CommandFault {
             match run_command(&self.argv, &self.env, deadline).await {
                 Ok(Some((0, ..))) => Ok(()),
                 Ok(Some((code, _, stderr))) => Err(FaultError::Other(format!(
-                    "{} ended with exit code {code}: {}",
+                    "{} failed with exit code {code}: {}",
                     self.argv.join(" "),
                     stderr.trim()
                 ))),
-                Ok(None) => Err(FaultError::Other(format!("{} did not end in time", self.argv.join(" ")))),
+                Ok(None) => Err(FaultError::Other(format!("{} timed out", self.argv.join(" ")))),
                 Err(error) => Err(FaultError::Other(error)),
             }
         })
@@ -97,7 +97,7 @@ impl Fault for CommandFault {
     }
 }
 
-/// The longest an undo command may take.
+/// The timeout of an undo program.
 const UNDO_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Runs a program on the runner's machine.
@@ -105,7 +105,7 @@ const UNDO_DEADLINE: Duration = Duration::from_mins(1);
 pub(super) struct RunCommand {
     /// The program and its arguments.
     argv: Vec<String>,
-    /// Environment variables beside the runner's.
+    /// Environment variables in addition to the runner's.
     env: BTreeMap<String, String>,
 }
 
@@ -132,9 +132,9 @@ impl UndoAction for RunCommand {
             match run_command(&self.argv, &self.env, UNDO_DEADLINE).await.map_err(ProbeError)? {
                 Some((0, ..)) => Ok(UndoOutcome::Restored),
                 Some((code, _, stderr)) => {
-                    Err(ProbeError(format!("{program} ended with exit code {code}: {}", stderr.trim())))
+                    Err(ProbeError(format!("{program} failed with exit code {code}: {}", stderr.trim())))
                 }
-                None => Err(ProbeError(format!("{program} did not end within {UNDO_DEADLINE:?}"))),
+                None => Err(ProbeError(format!("{program} timed out after {} s", UNDO_DEADLINE.as_secs()))),
             }
         })
     }

@@ -1,5 +1,5 @@
-//! The control of a fault in the data plane: a request that is answered as expected while nothing is broken, and shows
-//! it while something is. An object that is merely stored proves nothing.
+//! The control request of a fault in the data plane: it passes before the fault and fails or slows down during it. That
+//! the API server has stored an object does not prove that the object has an effect.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::FaultError;
 use crate::cluster::World;
 use crate::probe::{Answer, Observer, Outcome, ProbeKind, Role, SpecError};
 
-/// How often it is asked before the fault until it is answered well.
+/// How many attempts it has to pass before the fault.
 const TRIES: usize = 5;
 
 /// What is wrong with the keys of a control request.
@@ -27,7 +27,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Finds what it asks, and that it is answered as expected and sooner than `within` while nothing is broken.
+    /// Prepares the request, and checks that it passes, and takes less than `within`, before the fault.
     pub async fn prepare(kind: &ProbeKind, world: &World, within: Option<Duration>) -> Result<Self, FaultError> {
         let timing = kind.as_observation().timing();
         let observer = kind.as_observation().prepare(world, Role::Check).await;
@@ -45,16 +45,16 @@ impl Control {
             last = format!("{} after {} ms", outcome.message, took.as_millis());
         }
         Err(FaultError::Refused(format!(
-            "the control request {} does not hold before the fault, so it could not show the effect: {last}",
+            "the control request {} does not pass before the fault, so it cannot show the effect: {last}",
             kind.as_observation().describe()
         )))
     }
 
-    /// Asks once; the outcome, and how long it took.
+    /// Sends it once; the outcome and its duration.
     pub async fn ask(&self) -> (Outcome, Duration) {
         let start = Instant::now();
         let outcome = timeout(self.bound, self.observer.observe(self.series)).await;
-        let outcome = outcome.unwrap_or_else(|_| Outcome::new(Answer::Error, "no answer in time"));
+        let outcome = outcome.unwrap_or_else(|_| Outcome::new(Answer::Error, "the request timed out"));
         (outcome, start.elapsed())
     }
 }

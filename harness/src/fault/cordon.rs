@@ -1,4 +1,4 @@
-//! `cordon`: nodes take no new pods, until they are uncordoned. Nodes that were cordoned before stay so.
+//! `cordon`: nodes take no new pods until they are uncordoned. Nodes that were cordoned before stay cordoned.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
-/// Nodes to cordon: by name or by label.
+/// Cordons nodes: they take no new pods. At the end, nodes that were not cordoned before are uncordoned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cordon {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The node; this or `selector`.
+    /// The node, by name. Write this or `selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// The nodes, by label; this or `node`.
+    /// The nodes, by label, such as `topology.kubernetes.io/zone=eu-1a`. Write this or `node`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
 }
@@ -33,7 +33,7 @@ impl Cordon {
     }
 }
 
-/// Nodes by name or by label.
+/// A choice of nodes, by name or by label.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NodeChoice<'a> {
     pub node: Option<&'a str>,
@@ -41,19 +41,22 @@ pub(super) struct NodeChoice<'a> {
 }
 
 impl NodeChoice<'_> {
-    /// What is wrong with it.
+    /// What is wrong with the keys.
     pub fn spec_errors(self) -> Vec<SpecError> {
         let one = self.node.is_some() != self.selector.is_some();
         let help = "write exactly one of `node` and `selector`";
-        (!one).then(|| SpecError::new("node", "which nodes are meant is not clear", help)).into_iter().collect()
+        (!one)
+            .then(|| SpecError::new("node", "exactly one of `node` and `selector` is needed", help))
+            .into_iter()
+            .collect()
     }
 
-    /// The nodes meant. None is an error.
+    /// The matching nodes. An error if there are none.
     pub async fn find(self, cluster: &Cluster) -> Result<Vec<Object>, FaultError> {
         let mut meant = cluster.list("/api/v1/nodes", self.selector.map(Selector::as_str)).await?;
         meant.retain(|node| self.node.is_none_or(|name| node.name() == name));
         if meant.is_empty() {
-            return Err(FaultError::NoTarget(format!("cluster `{}` has no node {self}", cluster.key)));
+            return Err(FaultError::NoTarget(format!("no node matches {self} ({})", cluster.key)));
         }
         Ok(meant)
     }
@@ -79,7 +82,7 @@ impl Node {
 
 impl FaultBehavior for Cordon {
     fn describe(&self) -> String {
-        format!("cordon {} of {}", self.choice(), self.cluster)
+        format!("cordon node {} ({})", self.choice(), self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -100,7 +103,7 @@ impl FaultBehavior for Cordon {
             let meant = self.choice().find(&cluster).await?;
             let cordoning = Cordoning::new(&cluster, &meant);
             if cordoning.nodes.is_empty() {
-                let message = format!("{} of {} is cordoned already", self.choice(), cluster.key);
+                let message = format!("node {} ({}) is already cordoned", self.choice(), cluster.key);
                 return Err(FaultError::NothingToChange(message));
             }
             Ok(Box::new(cordoning) as Box<dyn Fault>)
@@ -108,7 +111,7 @@ impl FaultBehavior for Cordon {
     }
 }
 
-/// The nodes to cordon: those of the ones meant that take pods now.
+/// The nodes to cordon: the matching nodes that are not cordoned yet.
 pub(super) struct Cordoning {
     cluster: Arc<Cluster>,
     nodes: Vec<Node>,
@@ -161,11 +164,11 @@ impl Fault for Cordoning {
             for node in &self.nodes {
                 match self.cluster.get::<Object>(&format!("/api/v1/nodes/{}", node.name)).await {
                     Ok(object) if object["spec"]["unschedulable"] == true => {}
-                    Ok(_) => return Effect::NotYet(format!("node {} still takes pods", node.name)),
+                    Ok(_) => return Effect::NotYet(format!("node {} is still schedulable", node.name)),
                     Err(error) => return Effect::NotYet(error.to_string()),
                 }
             }
-            Effect::Seen(format!("{} unschedulable", self.targets().join(", ")))
+            Effect::Seen(format!("node {} is unschedulable", self.targets().join(", ")))
         })
     }
 }

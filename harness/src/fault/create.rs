@@ -1,4 +1,4 @@
-//! Objects that a fault makes: never in place of one that is there, always with our labels, and removed by them.
+//! Objects that a fault creates: never in place of an existing one, always with labels by which they are deleted again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::{FaultError, UndoAction, UndoData, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, ObjectName, Permission, World};
 use crate::probe::ProbeError;
 
-/// What making and removing an object needs.
+/// The permissions to create and delete an object.
 pub(super) fn permissions(cluster: &str, object: ObjectName<'_>) -> Vec<Permission> {
     ["get", "create", "delete"].map(|verb| Permission::for_object(cluster, object, verb)).to_vec()
 }
@@ -27,7 +27,7 @@ pub(super) fn name_of(object: &Value) -> ObjectName<'_> {
     }
 }
 
-/// An object that is to be made.
+/// An object to create.
 pub(super) struct Creation {
     pub cluster: Arc<Cluster>,
     collection: String,
@@ -36,14 +36,14 @@ pub(super) struct Creation {
 }
 
 impl Creation {
-    /// Finds its place, which must be free.
+    /// Prepares the creation. An object of that name must not exist.
     pub async fn new(cluster: &Arc<Cluster>, mut object: Value, run: &str) -> Result<Self, FaultError> {
         merge(&mut object, json!({ "metadata": { "labels": { MANAGED_BY.0: MANAGED_BY.1, RUN_LABEL: run } } }));
         let collection = cluster.collection_path(name_of(&object)).await.map_err(FaultError::missing)?;
         let creation = Self { cluster: Arc::clone(cluster), collection, run: run.to_owned(), object };
         match cluster.find::<Object>(&creation.path()).await? {
             Some(_) => Err(FaultError::Refused(format!(
-                "{} exists already in {}, and nothing is ever overwritten; remove it, or give yours another name",
+                "{} ({}) already exists, and faults never overwrite objects; delete it, or give your object another name",
                 creation.name(),
                 cluster.key
             ))),
@@ -61,34 +61,34 @@ impl Creation {
         name_of(&self.object)
     }
 
-    /// Makes it, or with `?dryRun=All` only asks whether it could be made.
+    /// Creates the object, or validates the request with `?dryRun=All`.
     pub async fn send(&self, query: &str) -> Result<(), FaultError> {
         let path = format!("{}{query}", self.collection);
         self.cluster.send(http::Method::POST, &path, "application/json", &self.object).await?;
         Ok(())
     }
 
-    /// The object, if it is there and this run has made it.
+    /// The object, if it exists and this run created it.
     pub async fn found(&self) -> Result<Option<Object>, AccessError> {
         let found = self.cluster.find::<Object>(&self.path()).await?;
         Ok(found.filter(|object| object.label(RUN_LABEL) == Some(self.run.as_str())))
     }
 
-    /// Its removal.
+    /// The undo: deletes the object.
     pub fn undo(&self) -> UndoData {
         let (cluster, run) = (self.cluster.key.clone(), Some(self.run.clone()));
         Arc::new(DeleteObject { cluster, path: self.path(), run })
     }
 }
 
-/// Deletes an object that the act made.
+/// Deletes an object that a fault created.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DeleteObject {
     /// The cluster's key.
     cluster: String,
     /// The object's path in the API.
     path: String,
-    /// The run that made it; entries of older versions have none.
+    /// The run that created it; entries of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<String>,
 }
@@ -96,7 +96,7 @@ pub(super) struct DeleteObject {
 impl DeleteObject {
     pub(super) const KIND: &'static str = "deleteObject";
 
-    /// Whether an object was made by us, and by that run if one is named.
+    /// Whether the object was created by a fault, and by that run if one is named.
     fn is_ours(&self, object: &Object) -> bool {
         object.label(MANAGED_BY.0) == Some(MANAGED_BY.1)
             && self.run.as_deref().is_none_or(|run| object.label(RUN_LABEL) == Some(run))
@@ -121,7 +121,7 @@ impl UndoAction for DeleteObject {
             let (cluster, path) = (world.cluster(&self.cluster)?, &self.path);
             let Some(object) = cluster.find::<Object>(path).await? else { return Ok(UndoOutcome::AlreadyRight) };
             if !self.is_ours(&object) {
-                return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not have our labels")));
+                return Ok(UndoOutcome::ChangedByOthers(format!("{path} does not have the labels of this run")));
             }
             let options = json!({ "preconditions": { "uid": object.uid() } });
             cluster.delete(path, &options).await?;
@@ -129,7 +129,7 @@ impl UndoAction for DeleteObject {
         })
     }
 
-    /// Whether it is still there, waiting for a finalizer perhaps.
+    /// Whether the object still exists, such as while it waits for a finalizer.
     fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
         Box::pin(async move {
             let found = world.cluster(&self.cluster)?.find::<Object>(&self.path).await?;
@@ -140,7 +140,7 @@ impl UndoAction for DeleteObject {
                 } else {
                     format!("; it waits for finalizer {finalizers}")
                 };
-                format!("{} is still there{waits}", self.path)
+                format!("{} still exists{waits}", self.path)
             }))
         })
     }
@@ -148,6 +148,6 @@ impl UndoAction for DeleteObject {
 
 impl fmt::Display for DeleteObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "delete {} in {}", self.path, self.cluster)
+        write!(f, "delete {} ({})", self.path, self.cluster)
     }
 }

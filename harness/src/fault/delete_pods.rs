@@ -1,4 +1,4 @@
-//! `deletePods`: gracefully, or by force. Nothing is left to undo; that replacements become ready is part of recovery.
+//! `deletePods`: deletes pods, gracefully or by force. There is nothing to undo; recovery waits for the replacements.
 
 use futures::future::{BoxFuture, join_all};
 use kube::api::{DeleteParams, Preconditions};
@@ -12,7 +12,7 @@ use crate::cluster::{AccessError, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
-/// Pods to delete.
+/// Deletes pods. There is nothing to undo; recovery waits until the replacements are ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeletePods {
@@ -20,15 +20,15 @@ pub struct DeletePods {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// Which pods; all that match, unless `count` or `percent` limits them.
+    /// The pods: all that match, unless `count` or `percent` limits them.
     pub selector: Selector,
-    /// The grace period; the pod's own without it, `0s` is a forced deletion.
+    /// The grace period, such as `5s`. Without it, each pod's own; `0s` forces the deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<TimeSpan>,
-    /// This many of the matching pods, picked by the run's seed.
+    /// This many of the matching pods, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// This share of the matching pods, at least one.
+    /// This share of the matching pods, such as `50%`, and at least one, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
 }
@@ -48,9 +48,9 @@ impl DeletePods {
 impl FaultBehavior for DeletePods {
     fn describe(&self) -> String {
         let how = match self.grace {
-            Some(grace) if grace.0.is_zero() => "forced deletion of".to_owned(),
-            Some(grace) => format!("deletion, with {grace} of grace, of"),
-            None => "graceful deletion of".to_owned(),
+            Some(grace) if grace.0.is_zero() => "forcibly delete".to_owned(),
+            Some(grace) => format!("delete, with a grace period of {grace},"),
+            None => "gracefully delete".to_owned(),
         };
         format!("{how} {}", self.wanted().describe())
     }
@@ -160,10 +160,10 @@ mod tests {
     fn what_stands_beside_the_kind_is_taken_and_never_twice() {
         let plain = json!({ "cluster": "a", "namespace": "shop", "selector": "app=cart" });
         let mut kind: DeletePods = serde_json::from_value(plain).unwrap();
-        assert_eq!(kind.describe(), "graceful deletion of all pods shop/app=cart in a");
+        assert_eq!(kind.describe(), "gracefully delete all pods matching shop/app=cart (a)");
         let beside = BlastRadius { grace: Some(TimeSpan::secs(0)), count: Some(1), percent: None };
         assert!(kind.apply_blast_radius(beside).is_empty());
-        assert_eq!(kind.describe(), "forced deletion of 1 of the pods shop/app=cart in a");
+        assert_eq!(kind.describe(), "forcibly delete 1 of the pods matching shop/app=cart (a)");
         let keys = |found: Vec<SpecError>| found.into_iter().map(|one| one.key).collect::<Vec<_>>();
         assert_eq!(keys(kind.apply_blast_radius(beside)), ["count", "grace"]);
         assert_eq!(

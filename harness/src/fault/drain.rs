@@ -1,6 +1,6 @@
-//! `drain`: nodes are cordoned and their pods evicted, as `kubectl drain --ignore-daemonsets --delete-emptydir-data` does
-//! it. Disruption budgets are respected, and pods of kube-system are left where they are. Uncordoned afterwards; pods
-//! do not come back to the node by that.
+//! `drain`: cordons nodes and evicts their pods, like `kubectl drain --ignore-daemonsets --delete-emptydir-data`. Respects
+//! disruption budgets, and does not touch pods in kube-system. The undo uncordons the nodes; it does not move pods
+//! back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,19 +20,20 @@ use crate::cluster::{AccessError, Cluster, Object, ObjectRef, Permission, World,
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
-/// How long a budget is left alone that has forbidden an eviction.
+/// The pause before an eviction is retried that a disruption budget has refused.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Nodes to drain: by name or by label.
+/// Drains nodes like `kubectl drain`: cordons them and evicts their pods, within disruption budgets. At the end the nodes
+/// are uncordoned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drain {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The node; this or `selector`.
+    /// The node, by name. Write this or `selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// The nodes, by label; this or `node`.
+    /// The nodes, by label, such as `topology.kubernetes.io/zone=eu-1a`. Write this or `node`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
 }
@@ -48,7 +49,7 @@ impl Drain {
 enum Class {
     Evicted,
     Left(&'static str),
-    /// Nothing would bring it back.
+    /// A pod without an owner: nothing would replace it.
     Orphan,
 }
 
@@ -56,13 +57,13 @@ fn class(pod: &Object) -> Class {
     let mirror = pod.annotation("kubernetes.io/config.mirror").is_some();
     let owner = owner_name(pod);
     if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
-        Class::Left("has ended")
+        Class::Left("it has ended")
     } else if mirror {
-        Class::Left("mirrors a static pod")
+        Class::Left("it mirrors a static pod")
     } else if owner.as_ref().is_some_and(|(kind, _)| kind == "DaemonSet") {
-        Class::Left("belongs to a DaemonSet")
+        Class::Left("it belongs to a DaemonSet")
     } else if pod.namespace() == SYSTEM {
-        Class::Left("is of kube-system, which is never broken")
+        Class::Left("faults never change kube-system")
     } else if owner.is_none() {
         Class::Orphan
     } else {
@@ -70,14 +71,14 @@ fn class(pod: &Object) -> Class {
     }
 }
 
-/// Whether a node takes pods.
+/// Whether a node is ready and schedulable.
 fn takes_pods(node: &Value) -> bool {
     node["spec"]["unschedulable"] != true && is_ready(node)
 }
 
 impl FaultBehavior for Drain {
     fn describe(&self) -> String {
-        format!("drain {} of {}", self.choice(), self.cluster)
+        format!("drain node {} ({})", self.choice(), self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -102,7 +103,7 @@ impl FaultBehavior for Drain {
             let all = cluster.list("/api/v1/nodes", None).await?;
             if !all.iter().any(|node| takes_pods(node) && !names.iter().any(|name| name == node.name())) {
                 return Err(FaultError::Refused(format!(
-                    "no other node of {} takes pods, so those of {} would have nowhere to go; drain fewer nodes",
+                    "no other node in {} is ready and schedulable, so the pods on {} have nowhere to go; drain fewer nodes",
                     cluster.key,
                     names.join(", ")
                 )));
@@ -116,15 +117,20 @@ impl FaultBehavior for Drain {
                     Class::Left(why) => drop(left.insert((why, named.to_string()))),
                     Class::Orphan => {
                         return Err(FaultError::Refused(format!(
-                            "pod {named} has no owner: nothing would bring it back; delete it beforehand if that is meant"
+                            "pod {named} ({}) has no owner, so nothing would replace it; delete it before the run if that is intended",
+                            cluster.key
                         )));
                     }
                 }
             }
             if pods.is_empty() {
-                return Err(FaultError::NoTarget(format!("no pod on {} could be evicted", names.join(", "))));
+                return Err(FaultError::NoTarget(format!(
+                    "no pod on {} ({}) can be evicted",
+                    names.join(", "),
+                    cluster.key
+                )));
             }
-            let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} stays: it {why}")).collect();
+            let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} is not evicted: {why}")).collect();
             let cordoning = Cordoning::new(&cluster, &meant);
             let refused = Mutex::new(None);
             Ok(Box::new(Draining { cluster, cordoning, names, pods, remarks, refused }) as Box<dyn Fault>)
@@ -147,12 +153,12 @@ struct Draining {
     names: Vec<String>,
     pods: Vec<ObjectRef>,
     remarks: Vec<String>,
-    /// When a budget forbade an eviction last, and its words.
+    /// When a disruption budget last refused an eviction, and its message.
     refused: Mutex<Option<(Instant, String)>>,
 }
 
 impl Draining {
-    /// The targets that are not on their way out.
+    /// The targets that are not terminating.
     async fn staying(&self) -> Result<Vec<&ObjectRef>, AccessError> {
         let there = pods_on(&self.cluster, &self.names).await?;
         let stays = |pod: &&ObjectRef| {
@@ -162,7 +168,7 @@ impl Draining {
         Ok(self.pods.iter().filter(stays).collect())
     }
 
-    /// Evicts what is left. What a budget forbids now it may allow when replacements are ready.
+    /// Evicts the remaining pods. A budget that refuses now may allow it once replacements are ready.
     async fn evict_left(&self) -> Result<(), FaultError> {
         let mut refused = None;
         for pod in self.staying().await? {

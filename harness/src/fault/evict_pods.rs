@@ -1,5 +1,5 @@
-//! `evictPods`: as a node drain does it, respecting disruption budgets. A budget that forbids it is reported, not
-//! overridden.
+//! `evictPods`: evicts pods like a node drain, within disruption budgets. A budget that refuses is reported, never
+//! bypassed.
 
 use futures::future::BoxFuture;
 use meshdrill_checks::units::Ratio;
@@ -13,7 +13,7 @@ use crate::cluster::{AccessError, Cluster, ObjectRef, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
-/// Pods to evict.
+/// Evicts pods like a node drain, within disruption budgets. A budget that refuses is reported, never bypassed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvictPods {
@@ -21,12 +21,12 @@ pub struct EvictPods {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// Which pods; all that match, unless `count` or `percent` limits them.
+    /// The pods: all that match, unless `count` or `percent` limits them.
     pub selector: Selector,
-    /// This many of the matching pods, picked by the run's seed.
+    /// This many of the matching pods, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// This share of the matching pods, at least one.
+    /// This share of the matching pods, such as `50%`, and at least one, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
 }
@@ -45,7 +45,7 @@ impl EvictPods {
 
 impl FaultBehavior for EvictPods {
     fn describe(&self) -> String {
-        format!("eviction of {}", self.wanted().describe())
+        format!("evict {}", self.wanted().describe())
     }
 
     fn sustained(&self) -> bool {
@@ -58,7 +58,7 @@ impl FaultBehavior for EvictPods {
 
     fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
         let grace =
-            SpecError::new("grace", "an eviction takes the grace period of its pod", "remove it, or use deletePods");
+            SpecError::new("grace", "an eviction uses the pod's own grace period", "remove it, or use deletePods");
         let grace = radius.grace.map(|_| grace);
         apply_blast_radius(&mut self.count, &mut self.percent, radius).into_iter().chain(grace).collect()
     }
@@ -80,7 +80,7 @@ impl FaultBehavior for EvictPods {
     }
 }
 
-/// Evicts one pod, unless a disruption budget forbids it.
+/// Evicts one pod. A refusal by a disruption budget is an error.
 pub(super) async fn evict(cluster: &Cluster, pod: &ObjectRef, dry_run: bool) -> Result<(), FaultError> {
     let body = json!({
         "apiVersion": "policy/v1",
@@ -91,9 +91,10 @@ pub(super) async fn evict(cluster: &Cluster, pod: &ObjectRef, dry_run: bool) -> 
     let path = format!("/api/v1/namespaces/{}/pods/{}/eviction", pod.namespace, pod.name);
     match cluster.send(http::Method::POST, &path, "application/json", &body).await {
         Ok(_) => Ok(()),
-        Err(AccessError::Status { status: 429, why, .. }) => {
-            Err(FaultError::Refused(format!("a disruption budget forbids the eviction of {pod}: {why}")))
-        }
+        Err(AccessError::Status { status: 429, why, .. }) => Err(FaultError::Refused(format!(
+            "a disruption budget refuses the eviction of pod {pod} ({}): {why}",
+            cluster.key
+        ))),
         Err(error) => Err(error.into()),
     }
 }

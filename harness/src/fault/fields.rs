@@ -1,4 +1,4 @@
-//! Fields of objects: written by merge patch, and put back leaf by leaf where they still hold what was written.
+//! Fields of objects: written by merge patch, and restored one by one if they still have the value that was written.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::{UndoAction, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, World};
 use crate::probe::ProbeError;
 
-/// The label of every object that a fault makes; nothing without it is ever deleted.
+/// The label of every object that a fault creates. An object without it is never deleted.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshdrill");
-/// The label that every object of ours carries, with the run's id.
+/// The label with the run's id.
 pub const RUN_LABEL: &str = "meshdrill.io/run";
 
-/// The leaves of a merge patch, each with its keys. Lists are leaves: a merge patch replaces them whole.
+/// The leaves of a merge patch, each with its path. A list is a leaf: a merge patch replaces all of it.
 pub(super) fn leaves(patch: &Value) -> Vec<(Vec<String>, Value)> {
     match patch {
         Value::Object(members) if !members.is_empty() => members
@@ -32,7 +32,7 @@ pub(super) fn leaves(patch: &Value) -> Vec<(Vec<String>, Value)> {
     }
 }
 
-/// The value of an object at some keys; null if there is none.
+/// The value of an object at a path; null if there is none.
 pub(super) fn at<'a>(object: &'a Value, keys: &[String]) -> &'a Value {
     keys.iter().fold(object, |value, key| &value[key.as_str()])
 }
@@ -42,7 +42,7 @@ fn nested(keys: &[String], leaf: Value) -> Value {
     keys.iter().rev().fold(leaf, |value, key| Value::Object(Map::from_iter([(key.clone(), value)])))
 }
 
-/// Adds a patch to another.
+/// Merges a patch into another.
 pub(super) fn merge(into: &mut Value, patch: Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
@@ -54,7 +54,7 @@ pub(super) fn merge(into: &mut Value, patch: Value) {
     }
 }
 
-/// The merge patch that puts back what an object holds where a patch would write.
+/// The merge patch that restores what the object has in the fields that a patch would write.
 pub(super) fn inverse(object: &Value, patch: &Value) -> Value {
     leaves(patch).into_iter().fold(json!({}), |mut inverse, (keys, _)| {
         merge(&mut inverse, nested(&keys, at(object, &keys).clone()));
@@ -62,16 +62,16 @@ pub(super) fn inverse(object: &Value, patch: &Value) -> Value {
     })
 }
 
-/// What is to be done about an object, seen as it is now.
+/// The next step, from the current state of an object.
 pub(super) enum Step {
-    /// Nothing more.
+    /// Nothing is left to do.
     Done(UndoOutcome),
-    /// Send a merge patch to it, or to a subresource of it such as `/scale`.
+    /// Send a merge patch to the object, or to a subresource such as `/scale`.
     Write(&'static str, Value),
 }
 
-/// Looks at an object and does what that asks for, unless someone else changes it in between: then it looks again. An
-/// object that is gone, or was made anew under its name, is left alone.
+/// Applies the step that `decide` returns for the current object, and retries if someone else changes the object in between.
+/// An object that is gone, or that was replaced by a new one of the same name, is not touched.
 pub(super) async fn change(
     cluster: &Cluster,
     path: &str,
@@ -96,10 +96,10 @@ pub(super) async fn change(
             Err(error) => return Err(error),
         }
     }
-    Err(cluster.other(format!("{path} keeps changing")))
+    Err(cluster.other(format!("{path} changes too often to be patched; undo the fault by hand")))
 }
 
-/// Puts back every leaf that still holds what the act wrote.
+/// Restores every leaf that still has the value that the fault wrote.
 fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
     let mut patch = json!({});
     let (mut ours, mut others) = (0, Vec::new());
@@ -119,7 +119,7 @@ fn restore(object: &Value, before: &Value, wrote: &Value) -> Step {
     }
 }
 
-/// Puts fields of an object back, those that still hold what the act wrote.
+/// Restores the fields of an object that still have the values that the fault wrote.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RestoreFields {
     /// The cluster's key.
@@ -128,9 +128,9 @@ pub(super) struct RestoreFields {
     pub path: String,
     /// Its UID.
     pub uid: String,
-    /// A merge patch that puts everything back: what was there, null for what was not.
+    /// A merge patch that restores all fields: the old values, null where there was none.
     pub before: Value,
-    /// The merge patch of the act.
+    /// The merge patch of the fault.
     pub wrote: Value,
 }
 
@@ -170,14 +170,14 @@ impl UndoAction for RestoreFields {
                 .map(|(keys, _)| keys.join("."))
                 .collect();
             let path = &self.path;
-            Ok((!left.is_empty()).then(|| format!("{path} still has what the fault wrote: {}", left.join(", "))))
+            Ok((!left.is_empty()).then(|| format!("{path} still has values of the fault: {}", left.join(", "))))
         })
     }
 }
 
 impl fmt::Display for RestoreFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "restore the fields of {} in {}", self.path, self.cluster)
+        write!(f, "restore the fields of {} ({})", self.path, self.cluster)
     }
 }
 

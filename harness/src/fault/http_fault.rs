@@ -1,5 +1,5 @@
-//! `httpFault`: a delay or an abort in the HTTP routes of the `VirtualService` that owns a host. In effect when the
-//! proxies carry it and a control request feels it; undone when no proxy carries it any more.
+//! `httpFault`: a delay or an abort in the HTTP routes of the `VirtualService` that owns a host. In effect once all proxies
+//! have it and a control request shows it; undone once no proxy has it any more.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,44 +24,44 @@ use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, W
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, ProbeError, ProbeKind, SpecError};
 
-/// How often the proxies are asked before the fault until all of them answer, and the pause between.
+/// How many attempts the proxies have to respond before the fault, and the pause between two.
 const TRIES: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A delay or an abort of requests to a host.
+/// Delays or aborts HTTP requests to a host, through the `VirtualService` that owns the host. Removed at the end.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpFault {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace of the host, if that is a short name, and of `clients`.
+    /// The namespace of `clients`, and of the host if that is a short name.
     pub namespace: String,
-    /// The host: a Service's short name, `NAME.NAMESPACE`, or a full name.
+    /// The host: the short name of a Service, `NAME.NAMESPACE`, or a fully qualified name.
     pub host: String,
-    /// The name of one route; all routes without it.
+    /// The name of one route; all routes of the `VirtualService` without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// Requests wait this long.
+    /// The delay of each request, such as `2s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<TimeSpan>,
-    /// Requests are answered with this status.
+    /// The HTTP status that replaces the response, such as `503`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort: Option<u16>,
-    /// The share of requests that it meets; 100%.
+    /// The share of requests with the fault, such as `50%`; `100%` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
-    /// The pods of the namespace whose proxies are looked at. Without it, all proxies of the cluster that route to the host:
-    /// sidecars, gateways, in whatever namespace.
+    /// The client pods in `namespace` whose proxies must have the fault, by label. Without it, all proxies of the cluster that
+    /// route to the host: sidecars and gateways, in all namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<Selector>,
-    /// A request that passes before the fault and feels it while it lasts: any kind of probe.
+    /// A request, of any probe kind, that passes before the fault and shows the fault while it lasts.
     pub control: Box<ProbeKind>,
 }
 
 impl HttpFault {
     fn fault(&self) -> Value {
         let percent = self.percent.map_or(100.0, |percent| percent.get() * 100.0);
-        // The API server gives whole numbers back without a fraction, and the undo compares with what it gives back.
+        // The API server returns whole numbers without a fraction, and the undo compares with what it returns.
         let value = if percent.fract() == 0.0 { json!(percent as u64) } else { json!(percent) };
         let percentage = json!({ "value": value });
         let mut fault = json!({});
@@ -74,7 +74,7 @@ impl HttpFault {
         fault
     }
 
-    /// Where the proxies are that may route for the host by a `VirtualService`, and what of it leads nowhere.
+    /// The proxies that may route to the host by a `VirtualService`, and the Gateways that it names but that do not exist.
     async fn proxies(&self, cluster: &Cluster, service: &Object) -> Result<(Vec<Proxies>, Vec<String>), FaultError> {
         let owner = service.object_ref();
         let spaces = routing::exported(service).map_or_else(|| vec![None], |all| all.into_iter().map(Some).collect());
@@ -94,15 +94,14 @@ impl HttpFault {
             let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/gateways/{name}");
             match cluster.find::<Object>(&path).await? {
                 Some(gateway) => found.extend(everywhere(&Some(label_selector(&gateway["spec"]["selector"])))),
-                None => {
-                    missing.push(format!("VirtualService {owner} names Gateway {namespace}/{name}, which is not there"))
-                }
+                None => missing
+                    .push(format!("VirtualService {owner} names Gateway {namespace}/{name}, which does not exist")),
             }
         }
         if found.is_empty() { Err(FaultError::NoTarget(missing.join("; "))) } else { Ok((found, missing)) }
     }
 
-    /// Asks all of them while nothing is broken: what could not be asked now could not be seen to recover.
+    /// Checks all of these proxies before the fault: recovery could not be verified for a proxy that does not respond.
     async fn routing(
         &self,
         watch: &Watch,
@@ -118,21 +117,22 @@ impl HttpFault {
                 Ok(carried) => break carried,
                 Err(error) if tries == 0 => {
                     return Err(FaultError::Refused(format!(
-                        "the proxies could not be asked, so they could not be seen to recover: {error}"
+                        "the proxies do not respond, so their recovery could not be verified: {error}"
                     )));
                 }
                 // A pod may have gone since it was listed.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         };
-        if let Some(pod) = carried.whole.first().or(carried.partly.first()) {
-            let why = format!("the proxy of {pod} carries such a fault already, and it could not be told from ours");
+        if let Some(pod) = carried.complete.first().or(carried.partial.first()) {
+            let why =
+                format!("the proxy of pod {pod} already has this fault, so the effect of this run could not be seen");
             return Err(FaultError::Refused(why));
         }
-        if carried.lacking.is_empty() {
+        if carried.none.is_empty() {
             let places = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(FaultError::NoTarget(format!(
-                "no proxy of {places} has a route of VirtualService {owner}: nothing would be met; see `istioctl analyze` for why it is not taken"
+                "no proxy of {places} has a route of VirtualService {owner}, so the fault would affect no request; run `istioctl analyze` to see why"
             )));
         }
         Ok(())
@@ -158,16 +158,24 @@ impl FaultBehavior for HttpFault {
         let mut found: Vec<SpecError> =
             system_namespace_error("namespace", Some(namespace), "name a host of the mesh").into_iter().collect();
         if self.delay.is_none_or(|delay| delay.0.is_zero()) && self.abort.is_none() {
-            found.push(SpecError::new("delay", "nothing would happen to a request", "write `delay:` or `abort:`"));
+            found.push(SpecError::new(
+                "delay",
+                "a fault needs `delay` or `abort`",
+                "write `delay: 2s` or `abort: 503`",
+            ));
         }
         if self.abort.is_some_and(|status| !(200..=599).contains(&status)) {
-            found.push(SpecError::new("abort", "not a final HTTP status", "write one from 200 to 599, such as 503"));
+            found.push(SpecError::new(
+                "abort",
+                "this is not a final HTTP status",
+                "write a status from 200 to 599, such as 503",
+            ));
         }
         if self.percent.is_some_and(|percent| percent.get() == 0.0) {
-            found.push(SpecError::new("percent", "0 % of the requests are no fault", "write more than 0%"));
+            found.push(SpecError::new("percent", "0% of the requests is no fault", "write more than 0%"));
         }
         if self.host.is_empty() || self.host.contains('*') {
-            found.push(SpecError::new("host", "not one host", "write the name of a Service"));
+            found.push(SpecError::new("host", "this is not the name of one host", "write the name of a Service"));
         }
         found.extend(control::spec_errors(&self.control));
         found
@@ -176,7 +184,7 @@ impl FaultBehavior for HttpFault {
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         let routing = |verb| Permission::new(key, "", "networking.istio.io", "virtualservices", verb);
-        // Whose proxies route to the host is known when its VirtualService is.
+        // Which proxies route to the host is known only with its VirtualService.
         let space = if self.clients.is_some() { self.namespace.as_str() } else { "" };
         let mut all = ["list", "get", "patch"].map(routing).to_vec();
         if self.clients.is_none() {
@@ -201,19 +209,22 @@ impl FaultBehavior for HttpFault {
             let named = named.transpose()?;
             if let Some(other) = routes::other_fault(service, self.route.as_deref()) {
                 return Err(FaultError::Refused(format!(
-                    "VirtualService {owner} injects a fault already: {other}; remove it first, as it could not be told from ours"
+                    "VirtualService {owner} ({}) already injects a fault: {other}; remove that fault first",
+                    cluster.key
                 )));
             }
             if let Some(trouble) = routes::delegate_trouble(&services, service, self.route.as_deref()) {
                 return Err(FaultError::Refused(format!(
-                    "VirtualService {owner} {trouble}; a fault in the route that delegates would not be the one in force"
+                    "VirtualService {owner} ({}) {trouble}; a fault in the delegating route would not take effect",
+                    cluster.key
                 )));
             }
             let hosts = service["spec"]["hosts"].as_array().map_or(0, Vec::len);
             let (proxies, mut remarks) = self.proxies(&cluster, service).await?;
             if hosts > 1 {
-                remarks
-                    .push(format!("VirtualService {owner} routes for {hosts} hosts; requests to all of them are met"));
+                remarks.push(format!(
+                    "VirtualService {owner} has {hosts} hosts; the fault affects requests to all of them"
+                ));
             }
             let (fault, watch) = (self.fault(), Watch::new(&cluster, &proxies));
             self.routing(&watch, &owner, named.as_ref(), &proxies).await?;
@@ -260,7 +271,7 @@ impl Injected {
         }
     }
 
-    /// Whether the control request feels it; what was seen.
+    /// Whether the control request shows the fault; the result either way.
     async fn felt(&self) -> Result<String, String> {
         let (outcome, took) = self.control.ask().await;
         let slow = self.spec.delay.is_some_and(|delay| took >= delay.0 && outcome.answer != Answer::Error);
@@ -305,24 +316,26 @@ impl Fault for Injected {
                 Ok(carried) => carried,
                 Err(error) => return Effect::NotYet(error.to_string()),
             };
-            let (with, lacking) = (carried.whole.len(), carried.lacking.len() + carried.partly.len());
+            let (with, lacking) = (carried.complete.len(), carried.none.len() + carried.partial.len());
             if lacking > 0 || with == 0 {
-                let lacks = carried.lacking.first().or(carried.partly.first());
-                let whom = lacks.map_or_else(String::new, |pod| format!(", such as {pod}"));
+                let lacks = carried.none.first().or(carried.partial.first());
+                let example = lacks.map_or_else(String::new, |pod| format!(", such as {pod}"));
                 let total = with + lacking;
-                return Effect::NotYet(format!("{lacking} of {total} proxies with routes of it do not carry it{whom}"));
+                return Effect::NotYet(format!(
+                    "{lacking} of {total} proxies with these routes do not have the fault yet{example}"
+                ));
             }
             match self.felt().await {
-                Ok(seen) => Effect::Seen(format!("{with} proxies carry it; the control request: {seen}")),
-                Err(seen) => {
-                    Effect::NotYet(format!("{with} proxies carry it, but the control request does not feel it: {seen}"))
-                }
+                Ok(seen) => Effect::Seen(format!("{with} proxies have the fault; control request: {seen}")),
+                Err(seen) => Effect::NotYet(format!(
+                    "{with} proxies have the fault, but the control request does not show it: {seen}"
+                )),
             }
         })
     }
 }
 
-/// Takes a fault out of the HTTP routes of a `VirtualService`, and sees the proxies drop it.
+/// Removes a fault from the HTTP routes of a `VirtualService`, and checks that the proxies drop it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RemoveRouteFault {
     /// The cluster's key.
@@ -333,7 +346,7 @@ pub(super) struct RemoveRouteFault {
     name: String,
     /// Its UID.
     uid: String,
-    /// The `fault` that the act wrote into its routes.
+    /// The `fault` that was written into its routes.
     wrote: Value,
     /// The proxies that must drop it.
     #[serde(deserialize_with = "super::proxies::places")]
@@ -374,13 +387,13 @@ impl UndoAction for RemoveRouteFault {
             let cluster = world.cluster(&self.cluster)?;
             let service = cluster.find::<Object>(&self.path()).await?;
             if service.is_some_and(|service| routes::carries(&service, wrote)) {
-                return Ok(Some(format!("VirtualService {namespace}/{name} still has the fault")));
+                return Ok(Some(format!("VirtualService {namespace}/{name} ({}) still has the fault", cluster.key)));
             }
             let watch = Watch::new(cluster, &self.proxies);
             let seen = watch.ask((namespace, name), None, as_seen(wrote)).await?;
-            let still: Vec<String> = seen.whole.into_iter().chain(seen.partly).collect();
+            let still: Vec<String> = seen.complete.into_iter().chain(seen.partial).collect();
             Ok(still.first().map(|pod| {
-                format!("{self}: {} proxies still carry it, such as {pod} (cluster {})", still.len(), cluster.key)
+                format!("{self}: {} proxies still have the fault, such as {pod} ({})", still.len(), cluster.key)
             }))
         })
     }
@@ -389,7 +402,7 @@ impl UndoAction for RemoveRouteFault {
 impl fmt::Display for RemoveRouteFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cluster, namespace, name, .. } = self;
-        write!(f, "take the fault out of VirtualService {namespace}/{name} of {cluster}")
+        write!(f, "remove the fault from VirtualService {namespace}/{name} ({cluster})")
     }
 }
 

@@ -1,5 +1,5 @@
-//! `isolate`: a `NetworkPolicy` that admits nothing to some pods and nothing from them. Whether anything enforces it is
-//! shown by a control request. What a policy does to connections that are open already is up to the CNI.
+//! `isolate`: a `NetworkPolicy` that blocks all traffic to and from some pods. A control request shows whether the CNI
+//! enforces it. Whether open connections break depends on the CNI.
 
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
@@ -13,7 +13,8 @@ use crate::cluster::{ObjectName, Permission, World, select_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, ProbeKind, SpecError};
 
-/// Pods to cut off.
+/// Cuts pods off by a `NetworkPolicy` that allows no traffic. The policy is deleted at the end. Needs a CNI that enforces
+/// `NetworkPolicies`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Isolate {
@@ -21,24 +22,24 @@ pub struct Isolate {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// Which pods.
+    /// The pods, by label.
     pub selector: Selector,
-    /// Traffic to them, from them, or both; both.
+    /// The blocked traffic: `ingress`, `egress` or `both`; `both` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// A request that must pass before the fault and must not while it lasts: any kind of probe.
+    /// A request, of any probe kind, that passes before the fault and fails while it lasts.
     pub control: Box<ProbeKind>,
 }
 
-/// Which traffic is cut off.
+/// The blocked traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// To the pods.
+    /// Traffic to the pods.
     Ingress,
-    /// From the pods.
+    /// Traffic from the pods.
     Egress,
-    /// Both.
+    /// Traffic to and from the pods.
     Both,
 }
 
@@ -67,7 +68,7 @@ impl Isolate {
     }
 }
 
-/// FNV-1a: tells two policies of one run apart, the same way every time.
+/// FNV-1a: a stable suffix that distinguishes the policies of one run.
 fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -79,7 +80,7 @@ impl FaultBehavior for Isolate {
             Direction::Egress => "traffic from",
             Direction::Both => "all traffic of",
         };
-        format!("cut off {what} {}/{} in {} by a NetworkPolicy", self.namespace, self.selector, self.cluster)
+        format!("block {what} {}/{} ({}) by a NetworkPolicy", self.namespace, self.selector, self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -87,7 +88,7 @@ impl FaultBehavior for Isolate {
     }
 
     fn spec_errors(&self) -> Vec<SpecError> {
-        let help = "name the namespace of a workload of the mesh";
+        let help = "name a namespace of the mesh";
         let system = system_namespace_error("namespace", Some(&self.namespace), help);
         system.into_iter().chain(control::spec_errors(&self.control)).collect()
     }
@@ -149,17 +150,17 @@ impl Fault for Isolation {
         Box::pin(async move {
             match self.policy.found().await {
                 Ok(Some(_)) => {}
-                Ok(None) => return Effect::NotYet(format!("{} is not there", self.policy.name())),
+                Ok(None) => return Effect::NotYet(format!("{} does not exist yet", self.policy.name())),
                 Err(error) => return Effect::NotYet(error.to_string()),
             }
-            // One lost request may be chance.
+            // A single lost request may be chance.
             let mut last = String::new();
             for _ in 0..2 {
                 let (outcome, took) = self.control.ask().await;
                 if !matches!(outcome.answer, Answer::Bad(_)) {
                     let key = &self.policy.cluster.key;
                     return Effect::NotYet(format!(
-                        "{} is stored in {key}, but {} is still answered ({}): it seems that the CNI of {key} does not enforce NetworkPolicies; if so, say `without: {{ networkPolicy: … }}` in the mesh file and `needs: [networkPolicy]` in the scenario",
+                        "{} exists in {key}, but {} still passes ({}): the CNI of {key} seems not to enforce NetworkPolicies; if so, add `without: {{ networkPolicy: … }}` to the mesh file and `needs: [networkPolicy]` to the scenario",
                         self.policy.name(),
                         self.what,
                         outcome.message
@@ -167,7 +168,7 @@ impl Fault for Isolation {
                 }
                 last = format!("{} after {} ms", outcome.message, took.as_millis());
             }
-            Effect::Seen(format!("{} is there, and {} is not answered any more: {last}", self.policy.name(), self.what))
+            Effect::Seen(format!("{} exists, and {} fails: {last}", self.policy.name(), self.what))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The closed set of faults.
+//! All kinds of faults.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::probe::SpecError;
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal $(in $cluster:ident $(with $control:ident)?)?,)*) => {
-        /// What is broken.
+        /// A kind of fault and its settings.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub enum FaultKind {
@@ -27,12 +27,12 @@ macro_rules! faults {
                 match self { $(Self::$variant(_) => $name,)* }
             }
 
-            /// The kind, as what it can tell about itself.
+            /// Its behavior, common to all kinds.
             pub fn as_behavior(&self) -> &(dyn FaultBehavior + Send + Sync) {
                 match self { $(Self::$variant(kind) => kind,)* }
             }
 
-            /// Takes the blast radius that stands beside it. What cannot be taken is wrong.
+            /// Applies `grace`, `count` and `percent` that stand next to the kind. Those that do not fit are errors.
             pub fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
                 match self { $(Self::$variant(kind) => kind.apply_blast_radius(radius),)* }
             }
@@ -52,7 +52,7 @@ macro_rules! faults {
                 }
             }
 
-            /// The cluster it breaks, once its choice was expanded; none for faults outside of clusters.
+            /// The cluster it changes, after `all` was expanded; none for a fault outside of clusters.
             pub fn cluster(&self) -> Option<&str> {
                 match self { $(Self::$variant(_kind) => [$(_kind.$cluster.key())?].into_iter().next(),)* }
             }
@@ -61,7 +61,7 @@ macro_rules! faults {
 }
 
 impl FaultKind {
-    /// Reads the files that it names, in the folder of the scenario: what is planned is what will be done.
+    /// Reads the files that it names, relative to the scenario: the plan contains what the run will do.
     pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
         match self {
             Self::Apply(apply) => apply.load(folder),
@@ -73,28 +73,28 @@ impl FaultKind {
 faults! {
     /// Delete pods: gracefully, or by force with `grace: 0s` (a forced deletion, not a process crash).
     DeletePods(DeletePods) "deletePods" in cluster,
-    /// Evict pods, as a node drain does it: disruption budgets are respected.
+    /// Evict pods like a node drain, within disruption budgets.
     EvictPods(EvictPods) "evictPods" in cluster,
-    /// Restart a Deployment's pods one after the other, as `kubectl rollout restart` does it.
+    /// Restart the pods of a Deployment one by one, like `kubectl rollout restart`.
     RolloutRestart(RolloutRestart) "rolloutRestart" in cluster,
-    /// Keep nodes from taking new pods; uncordoned if they were not cordoned before.
+    /// Cordon nodes: they take no new pods. Uncordoned at the end if they were not cordoned before.
     Cordon(Cordon) "cordon" in cluster,
-    /// Cordon nodes and evict their pods, as `kubectl drain` does it; uncordoned if they were not cordoned before.
+    /// Cordon nodes and evict their pods, like `kubectl drain`. Uncordoned at the end if they were not cordoned before.
     Drain(Drain) "drain" in cluster,
-    /// Delay or abort requests to a host, through the `VirtualService` that owns it.
+    /// Delay or abort HTTP requests to a host, through the `VirtualService` that owns it.
     HttpFault(HttpFault) "httpFault" in cluster with control,
-    /// Cut pods off by a `NetworkPolicy` that admits nothing; deleted again.
+    /// Cut pods off by a `NetworkPolicy` that allows no traffic. Deleted at the end.
     Isolate(Isolate) "isolate" in cluster with control,
-    /// Make objects of any kind, never in place of one that is there; deleted again.
+    /// Create objects of any kind; existing ones are never overwritten. Deleted at the end.
     Apply(Apply) "apply" in cluster,
-    /// Every gateway and application of one cluster to zero replicas; each restored to what it was.
+    /// Scale every gateway and application of one cluster to 0. Each is restored at the end.
     ClusterOutage(ClusterOutage) "clusterOutage" in cluster,
-    /// Change fields of any object by a merge patch; put back as they were.
+    /// Change fields of any object by a merge patch. Restored at the end.
     Patch(Patch) "patch" in cluster,
-    /// Scale a Deployment or `StatefulSet`; restored to what it was.
+    /// Scale a Deployment or `StatefulSet`. Restored at the end.
     Scale(Scale) "scale" in cluster,
     /// Run a program that breaks something, and another that undoes it.
     Command(CommandFault) "command",
-    /// Nothing: the negative control, which must be judged invalid.
+    /// Change nothing: the negative control, whose verdict must be invalid.
     None(NoFault) "none",
 }

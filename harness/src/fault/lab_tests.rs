@@ -119,7 +119,7 @@ async fn every_gateway_that_a_virtual_service_names_is_looked_at() {
     let world = world(&[]).await;
     let fault = shop(&world, &json!({ "istio": "ingressgateway" })).await;
     let fault = resolve(&world, fault).await.unwrap();
-    assert!(fault.remarks()[0].contains("Gateway bookinfo/gone, which is not there"), "{:?}", fault.remarks());
+    assert!(fault.remarks()[0].contains("Gateway bookinfo/gone, which does not exist"), "{:?}", fault.remarks());
     assert_eq!(carriers(fault.as_ref()).await, 1);
     assert_eq!(undo(fault.as_ref(), &world).await, None);
 }
@@ -131,7 +131,7 @@ async fn a_gateway_that_keeps_the_fault_is_noticed() {
     let fault = resolve(&world, fault).await.unwrap();
     inject(fault.as_ref()).await;
     let missing = undo(fault.as_ref(), &world).await;
-    assert!(missing.is_some_and(|what| what.contains("still carry it, such as istio-system/istio-ingressgateway")));
+    assert!(missing.is_some_and(|what| what.contains("still have the fault, such as istio-system/istio-ingressgateway")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn a_host_that_no_proxy_routes_to_is_no_target() {
     let world = world(&[]).await;
     let fault = shop(&world, &json!({ "istio": "ingressgateway", "and": "more" })).await;
     let refused = resolve(&world, fault).await.err();
-    assert!(matches!(refused, Some(FaultError::NoTarget(why)) if why.contains("no proxy of any namespace/")));
+    assert!(matches!(refused, Some(FaultError::NoTarget(why)) if why.contains("no proxy of all namespaces/")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_route_that_delegates_hands_the_fault_on() {
     primary.merge_patch(&format!("{VIRTUAL_SERVICES}/part"), &with_fault).await.unwrap();
     let refused = resolve(&world, named).await.err();
     assert!(
-        matches!(refused, Some(FaultError::Refused(why)) if why.contains("VirtualService bookinfo/part, which injects a fault already"))
+        matches!(refused, Some(FaultError::Refused(why)) if why.contains("VirtualService bookinfo/part, which already injects a fault"))
     );
 }
 

@@ -1,5 +1,5 @@
-//! What can be broken on purpose, a file per kind, and how each is undone. A fault declares its undo, as data, before it
-//! acts; when it acts and when it is undone is the runner's business.
+//! Faults, one file per kind, with their undo. A fault declares its undo as data before it is injected; the runner decides
+//! when to inject and when to undo.
 
 mod absence;
 mod apply;

@@ -1,4 +1,4 @@
-//! `none`: breaks nothing, and so must be judged invalid.
+//! `none`: changes nothing, so the verdict must be invalid.
 
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use crate::cluster::{Permission, World};
 use crate::format::MeshSpec;
 use crate::probe::SpecError;
 
-/// The negative control.
+/// Changes nothing. A drill with this fault must end as invalid: it shows that a drill cannot pass without an effect.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NoFault {}

@@ -1,4 +1,4 @@
-//! `patch`: a merge patch on any object, and its fields back as they were.
+//! `patch`: a merge patch on any object, and the restoration of its fields.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use crate::cluster::{Cluster, Object, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::SpecError;
 
-/// An object and what is changed in it.
+/// Changes fields of an object by a merge patch. The fields get their old values back at the end.
 #[expect(clippy::struct_field_names, reason = "`patch` is the key in the file")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Patch {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The object's group and version, such as `networking.istio.io/v1`.
+    /// The API version of the object, such as `networking.istio.io/v1`.
     pub api_version: String,
-    /// Its kind, such as `DestinationRule`.
+    /// The kind of the object, such as `DestinationRule`.
     pub kind: String,
-    /// Its namespace; none for objects that have none.
+    /// The namespace; omit it for objects of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The merge patch: values to set, null to remove.
+    /// The merge patch, such as `{ spec: { replicas: 1 } }`; null removes a field.
     pub patch: Value,
 }
 
@@ -47,7 +47,7 @@ impl Patch {
 impl FaultBehavior for Patch {
     fn describe(&self) -> String {
         let fields: Vec<String> = leaves(&self.patch).into_iter().map(|(keys, _)| keys.join(".")).collect();
-        format!("change {} of {} in {}", fields.join(", "), self.object(), self.cluster)
+        format!("set {} of {} ({})", fields.join(", "), self.object(), self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -57,12 +57,12 @@ impl FaultBehavior for Patch {
     fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = Vec::new();
         if self.patch.as_object().is_none_or(serde_json::Map::is_empty) {
-            found.push(SpecError::new("patch", "nothing would be changed", "write the fields with their new values"));
+            found.push(SpecError::new("patch", "the patch changes nothing", "write the fields with their new values"));
         }
         if self.kind == "Secret" {
             let help =
                 "delete or replace the Secret with a `command` fault, whose undo keeps the values out of the journal";
-            found.push(SpecError::new("kind", "what a Secret held before would be written down to undo it", help));
+            found.push(SpecError::new("kind", "the undo of a Secret would store its old values in the journal", help));
         }
         found.extend(system_namespace_error("namespace", self.namespace.as_deref(), "name an object of the mesh"));
         if self
@@ -70,7 +70,11 @@ impl FaultBehavior for Patch {
             .get("metadata")
             .is_some_and(|metadata| metadata.get("name").is_some() || metadata.get("uid").is_some())
         {
-            found.push(SpecError::new("patch", "an object's identity cannot be changed", "change other fields"));
+            found.push(SpecError::new(
+                "patch",
+                "a patch cannot change the name or UID of an object",
+                "change other fields",
+            ));
         }
         found
     }
@@ -84,7 +88,11 @@ impl FaultBehavior for Patch {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (path, object) = cluster.find_object(self.object()).await.map_err(FaultError::missing)?;
             if leaves(&self.patch).iter().all(|(keys, value)| at(&object, keys) == value) {
-                return Err(FaultError::NothingToChange(format!("{} is so already", self.object())));
+                return Err(FaultError::NothingToChange(format!(
+                    "{} ({}) already has these values",
+                    self.object(),
+                    cluster.key
+                )));
             }
             let before = inverse(&object, &self.patch);
             let uid = object.uid().to_owned();
@@ -143,7 +151,7 @@ impl Fault for Patching {
                 Err(error) => return Effect::NotYet(error.to_string()),
             };
             match leaves(&self.patch).iter().find(|(keys, value)| at(&object, keys) != value) {
-                None => Effect::Seen(format!("{} holds what was written", self.name)),
+                None => Effect::Seen(format!("{} has the patched values", self.name)),
                 Some((keys, _)) => {
                     Effect::NotYet(format!("{} of {} is {}", keys.join("."), self.name, at(&object, keys)))
                 }

@@ -1,4 +1,4 @@
-//! The pods a fault removes: which ones, whether they are gone, and what takes their place.
+//! The pods that a fault removes, whether they are gone, and their replacements.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, Object, ObjectRef, Permission, World, owner_name, 
 use crate::format::{ClusterChoice, Selector};
 use crate::probe::SpecError;
 
-/// Which pods are meant.
+/// A choice of pods.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub cluster: &'a ClusterChoice,
@@ -20,7 +20,7 @@ pub(super) struct Wanted<'a> {
     pub percent: Option<Ratio>,
 }
 
-/// The pods that were found.
+/// The pods to remove.
 pub(super) struct PodTargets {
     pub cluster: Arc<Cluster>,
     pub namespace: String,
@@ -41,30 +41,30 @@ impl Target {
 }
 
 impl Wanted<'_> {
-    /// The blast radius, in words.
+    /// The blast radius, as text.
     pub fn describe(&self) -> String {
         let many = match (self.count, self.percent) {
             (Some(count), _) => format!("{count} of the pods"),
             (None, Some(percent)) => format!("{percent} of the pods"),
             (None, None) => "all pods".to_owned(),
         };
-        format!("{many} {}/{} in {}", self.namespace, self.selector, self.cluster)
+        format!("{many} matching {}/{} ({})", self.namespace, self.selector, self.cluster)
     }
 
-    /// What is wrong with it.
+    /// What is wrong with the keys.
     pub fn spec_errors(&self) -> Vec<SpecError> {
-        let help = "name the namespace of a workload of the mesh";
+        let help = "name a namespace of the mesh";
         let found = system_namespace_error("namespace", Some(self.namespace), help).into_iter();
         found.chain(of_share(self.count, self.percent)).collect()
     }
 
-    /// What removing them needs.
+    /// The permissions to remove them.
     pub fn permissions(&self, removal: (&str, &'static str)) -> Vec<Permission> {
         let need = |resource: &str, verb| Permission::new(self.cluster.key(), self.namespace, "", resource, verb);
         vec![need("pods", "list"), need("pods", "get"), need(removal.0, removal.1)]
     }
 
-    /// Finds them in the live cluster. None is an error.
+    /// Finds the pods in the live cluster. An error if there are none, or fewer than `count`.
     pub async fn find(&self, world: &World, options: FaultOptions) -> Result<PodTargets, FaultError> {
         let cluster = Arc::clone(world.cluster(self.cluster.key())?);
         let place = format!("{}/{}", cluster.key, self.namespace);
@@ -78,7 +78,7 @@ impl Wanted<'_> {
         let wanted = self.count.or_else(|| self.percent.map(share));
         if let Some(wanted) = wanted.filter(|wanted| *wanted > pods.len()) {
             let found = pods.len();
-            let message = format!("{found} pods in {place} match {}, fewer than the {wanted} to remove", self.selector);
+            let message = format!("only {found} pods in {place} match {}, but `count` is {wanted}", self.selector);
             return Err(FaultError::NoTarget(message));
         }
         pick(&mut pods, wanted, options.seed);
@@ -87,22 +87,22 @@ impl Wanted<'_> {
     }
 }
 
-/// What is wrong with how many are meant.
+/// What is wrong with `count` and `percent`.
 fn of_share(count: Option<usize>, percent: Option<Ratio>) -> Vec<SpecError> {
     let mut found = Vec::new();
     if count.is_some() && percent.is_some() {
-        found.push(SpecError::new("percent", "`percent` beside `count`", "write one of the two"));
+        found.push(SpecError::new("percent", "`count` and `percent` exclude each other", "write one of the two"));
     }
     if count == Some(0) {
-        found.push(SpecError::new("count", "0 pods are no fault", "write at least 1"));
+        found.push(SpecError::new("count", "a fault needs at least one pod", "write at least 1"));
     }
     if percent.is_some_and(|percent| percent.get() == 0.0) {
-        found.push(SpecError::new("percent", "0 % of the pods are no fault", "write more than 0%"));
+        found.push(SpecError::new("percent", "a fault needs more than 0% of the pods", "write more than 0%"));
     }
     found
 }
 
-/// Takes how many are meant from beside a kind: `count` and `percent` are one thing, written in one place.
+/// Sets `count` or `percent` from keys next to the kind; an error if the kind has them too.
 pub(super) fn apply_blast_radius(
     count: &mut Option<usize>,
     percent: &mut Option<Ratio>,
@@ -122,18 +122,18 @@ pub(super) fn apply_blast_radius(
     found
 }
 
-/// A key that stands beside a kind and in it.
+/// The error about a key that stands both next to the kind and inside it.
 pub(super) fn twice(key: &'static str) -> SpecError {
-    SpecError::new(key, format!("`{key}` beside a kind that says it too"), "write it in one place")
+    SpecError::new(key, format!("`{key}` is set twice: next to the kind and inside it"), "write it in one place")
 }
 
-/// Keeps `wanted` of the targets: always the same ones for a seed and a set of names.
+/// Keeps `wanted` of the targets: always the same ones for the same seed and names.
 fn pick(targets: &mut Vec<Target>, wanted: Option<usize>, seed: u64) {
     targets.sort_by(|a, b| a.pod.cmp(&b.pod));
     let Some(wanted) = wanted else { return };
     let mut state = seed;
     for index in (1..targets.len()).rev() {
-        // SplitMix64: small, seeded, and good enough to shuffle a handful of pods.
+        // SplitMix64: small, seeded, and random enough to choose among pods.
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -154,13 +154,13 @@ impl PodTargets {
         self.pods().map(ToString::to_string).collect()
     }
 
-    /// Those that nothing will replace.
+    /// Warns about pods that nothing will replace.
     pub fn remarks(&self) -> Vec<String> {
         let orphans = self.pods.iter().filter(|target| target.owner.is_none());
-        orphans.map(|target| format!("pod {} has no owner: nothing will replace it", target.pod)).collect()
+        orphans.map(|target| format!("pod {} has no owner, so nothing will replace it", target.pod)).collect()
     }
 
-    /// Looks whether they are gone, or at least terminating where that is enough.
+    /// Whether the pods are gone, or at least terminating if the deletion is not `forced`.
     pub async fn effect(&self, forced: bool) -> Effect {
         let pods = match select_pods(&self.cluster, &self.namespace, self.selector.as_str()).await {
             Ok(pods) => pods,
@@ -173,11 +173,11 @@ impl PodTargets {
         match still.count() {
             0 if forced => Effect::Seen(format!("{} targeted pods are gone", self.pods.len())),
             0 => Effect::Seen(format!("{} targeted pods are terminating or gone", self.pods.len())),
-            left => Effect::NotYet(format!("{left} of {} targeted pods are still there", self.pods.len())),
+            left => Effect::NotYet(format!("{left} of {} targeted pods still exist", self.pods.len())),
         }
     }
 
-    /// The targets that have a ready replacement by now.
+    /// The targets that already have a ready replacement.
     pub async fn replacements(&self) -> Result<Vec<Replacement>, FaultError> {
         let pods = ready_pods(&self.cluster, &self.namespace, self.selector.as_str()).await?;
         let fresh = pods.iter().filter(|pod| !self.before.contains(&pod.object_ref().uid));

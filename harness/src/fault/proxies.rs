@@ -1,4 +1,4 @@
-//! What proxies carry of a fault in the routes of a `VirtualService`: where the proxies are, and what they are asked.
+//! Which proxies have a fault in the routes of a `VirtualService`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,12 +13,12 @@ use tokio::sync::Mutex;
 use crate::cluster::{AccessError, Cluster, Object, ObjectRef, is_serving};
 use crate::probe::{ProbeError, ProxyAdmin};
 
-/// How many proxies are asked at a time.
+/// How many proxies are queried at a time.
 const SIDE_BY_SIDE: usize = 32;
-/// Routes and nothing else of a proxy's configuration.
+/// The part of a proxy's configuration with its routes.
 const ROUTES: &str = "/config_dump?resource=dynamic_route_configs";
 
-/// A fault as proxies show it.
+/// A fault of a `VirtualService` in the form that proxies show.
 pub(super) fn as_seen(fault: &Value) -> RouteFault {
     RouteFault {
         delay: fault["delay"]["fixedDelay"].as_str().and_then(routes::seconds),
@@ -26,8 +26,8 @@ pub(super) fn as_seen(fault: &Value) -> RouteFault {
     }
 }
 
-/// One route of a `VirtualService` by its name, as proxies call what is made of it: a route per match, or per route of
-/// the delegate.
+/// One route of a `VirtualService`. Proxies give its name to every route made of it: one per match, or per route of the
+/// delegate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     name: String,
@@ -35,7 +35,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The route of a name; none if there is none.
+    /// The route with a name; none if there is none.
     pub fn find(service: &Value, name: &str) -> Option<Self> {
         let route = service["spec"]["http"].as_array()?.iter().find(|one| one["name"] == name)?;
         Some(Self { name: name.to_owned(), delegates: !route["delegate"].is_null() })
@@ -48,16 +48,16 @@ impl Named {
     }
 }
 
-/// The proxies whose configuration is looked at.
+/// A choice of proxies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proxies {
-    /// Their namespace; any without it.
+    /// Their namespace; all namespaces if none.
     pub namespace: Option<String>,
-    /// Their pods' labels; all that have a proxy without it.
+    /// The label selector of their pods; all pods with a proxy if none.
     pub selector: Option<String>,
 }
 
-/// Reads them from what this version writes, a list, or from what earlier ones have written, one.
+/// Reads a list, as this version writes it, or a single entry, as earlier versions did.
 pub(super) fn places<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Proxies>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -73,7 +73,7 @@ pub(super) fn places<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Proxies>,
 
 impl fmt::Display for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let namespace = self.namespace.as_deref().unwrap_or("any namespace");
+        let namespace = self.namespace.as_deref().unwrap_or("all namespaces");
         match self.selector.as_deref().filter(|selector| !selector.is_empty()) {
             Some(selector) => write!(f, "{namespace}/{selector}"),
             None => f.write_str(namespace),
@@ -81,12 +81,12 @@ impl fmt::Display for Proxies {
     }
 }
 
-/// What the proxies that have routes of a `VirtualService` carry: in all of them, in some, in none.
+/// The proxies that have routes of a `VirtualService`, by whether all, some or none of these have the fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Carried {
-    pub whole: Vec<String>,
-    pub partly: Vec<String>,
-    pub lacking: Vec<String>,
+    pub complete: Vec<String>,
+    pub partial: Vec<String>,
+    pub none: Vec<String>,
 }
 
 impl Proxies {
@@ -102,7 +102,7 @@ impl Proxies {
     }
 }
 
-/// Asks proxies again and again, over connections that it keeps.
+/// Queries the same proxies repeatedly, over connections that stay open.
 pub(super) struct Watch {
     cluster: Arc<Cluster>,
     places: Vec<Proxies>,
@@ -114,7 +114,7 @@ impl Watch {
         Self { cluster: Arc::clone(cluster), places: places.to_vec(), admins: Mutex::default() }
     }
 
-    /// Asks each of them which routes of a `VirtualService`, of all or of those of a name, carry a fault.
+    /// Asks each proxy which routes of a `VirtualService`, or which with one name, have the fault.
     pub async fn ask(
         &self,
         (namespace, name): (&str, &str),
@@ -150,9 +150,9 @@ impl Watch {
         for (pod, own, with) in answers {
             match with {
                 _ if own == 0 => {}
-                0 => carried.lacking.push(pod),
-                with if with == own => carried.whole.push(pod),
-                _ => carried.partly.push(pod),
+                0 => carried.none.push(pod),
+                with if with == own => carried.complete.push(pod),
+                _ => carried.partial.push(pod),
             }
         }
         Ok(carried)

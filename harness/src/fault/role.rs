@@ -1,4 +1,4 @@
-//! What every kind of fault can do: describe itself, find its targets, declare its undo, act, and prove its effect.
+//! The behavior common to all faults: describe it, find its targets, declare its undo, inject it, and verify its effect.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,97 +14,99 @@ use crate::probe::{ProbeError, SpecError};
 /// Why a fault could not be resolved or injected.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FaultError {
-    /// Nothing to break.
+    /// Nothing matches.
     #[error("no target: {0}")]
     NoTarget(String),
-    /// The target is already as the fault would make it.
+    /// The target already is as the fault would make it.
     #[error("nothing to change: {0}")]
     NothingToChange(String),
-    /// The cluster could not be asked.
+    /// The cluster could not be reached or refused access.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// It must not be done.
+    /// The fault would do harm that cannot be undone, or that cannot be observed.
     #[error("refused: {0}")]
     Refused(String),
-    /// Something else.
+    /// Another error.
     #[error("{0}")]
     Other(String),
 }
 
 impl FaultError {
-    /// The target could not be read: there is none, or the cluster could not be asked.
+    /// The target could not be read: it does not exist, or there is an access problem.
     pub(super) fn missing(error: AccessError) -> Self {
         if error.is_not_found() { Self::NoTarget(error.to_string()) } else { Self::Access(error) }
     }
 }
 
-/// The namespace of the cluster itself.
+/// The namespace of the cluster's own components, which no fault may change.
 pub(super) const SYSTEM: &str = "kube-system";
 
-/// The error about a target in the namespace of the cluster itself.
+/// The error about a target in kube-system.
 pub(super) fn system_namespace_error(
     key: &'static str,
     namespace: Option<&str>,
     help: &'static str,
 ) -> Option<SpecError> {
-    (namespace == Some(SYSTEM)).then(|| SpecError::new(key, format!("{SYSTEM} is never broken"), help))
+    (namespace == Some(SYSTEM)).then(|| SpecError::new(key, format!("faults never change {SYSTEM}"), help))
 }
 
-/// Whether a fault was seen to take hold.
+/// Whether a fault is in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// It did; what proves it.
+    /// It is; the evidence.
     Seen(String),
-    /// Not yet; what is looked for.
+    /// Not yet; what is missing.
     NotYet(String),
-    /// It cannot; why.
+    /// It never will be; why.
     Never(String),
 }
 
-/// A removed target whose replacement is ready.
+/// A removed pod whose replacement is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
-    /// The object removed.
+    /// The pod that was removed.
     pub target: String,
-    /// The object that took its place.
+    /// The pod that replaced it.
     pub by: String,
 }
 
-/// The blast radius, where it stands beside a kind in the file instead of in it.
+/// The blast radius, where the file has it next to the kind instead of inside it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BlastRadius {
     /// The grace period of deletions.
     pub grace: Option<TimeSpan>,
-    /// This many of the matching objects.
+    /// The number of matching pods.
     pub count: Option<usize>,
-    /// This share of the matching objects, at least one.
+    /// The share of the matching pods, at least one.
     pub percent: Option<Ratio>,
 }
 
 impl BlastRadius {
-    /// A error about every key that is given.
+    /// An error for every key that is set.
     fn misplaced(&self) -> Vec<SpecError> {
         let given =
             [("grace", self.grace.is_some()), ("count", self.count.is_some()), ("percent", self.percent.is_some())];
         let given = given.into_iter().filter(|(_, given)| *given);
         given
-            .map(|(key, _)| SpecError::new(key, format!("`{key}` applies to faults that select pods"), "remove it"))
+            .map(|(key, _)| {
+                SpecError::new(key, format!("`{key}` applies only to faults that select pods"), "remove it")
+            })
             .collect()
     }
 }
 
-/// What only a run knows.
+/// What a fault needs to know of the run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FaultOptions {
-    /// Picks objects where not all of them are meant.
+    /// The seed of random choices.
     pub seed: u64,
-    /// The run's id, for the labels of what a fault makes.
+    /// The run's id, for the labels of objects that a fault creates.
     pub run: String,
 }
 
-/// What a kind of fault can tell about itself before anything is contacted.
+/// What every kind of fault defines. Nothing but `resolve` contacts a cluster.
 pub trait FaultBehavior {
-    /// What it breaks, in words.
+    /// What it breaks, as text.
     fn describe(&self) -> String;
     /// Whether it lasts until it is undone.
     fn sustained(&self) -> bool;
@@ -112,23 +114,23 @@ pub trait FaultBehavior {
     fn selects_pods(&self) -> bool {
         false
     }
-    /// Takes the blast radius that stands beside it. What cannot be taken is wrong.
+    /// Applies a blast radius that stands next to the kind. Keys that do not fit are errors.
     fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
         radius.misplaced()
     }
-    /// Whether its effect cannot be seen without a declared `effect:` check.
+    /// Whether its effect is visible only to a declared `effect:` check.
     fn needs_effect_check(&self) -> bool {
         false
     }
-    /// Whether it looks at every cluster of the mesh, not only at those it names.
+    /// Whether it contacts every cluster of the mesh, not only the ones that it names.
     fn needs_all_clusters(&self) -> bool {
         false
     }
     /// What is wrong with its keys.
     fn spec_errors(&self) -> Vec<SpecError>;
-    /// What it must be permitted, for the act and for the undo.
+    /// The permissions to inject and to undo it.
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission>;
-    /// Finds its targets in the live cluster. No target is an error.
+    /// Finds its targets in the live cluster. An error if there are none.
     fn resolve<'a>(
         &'a self,
         world: &'a World,
@@ -140,61 +142,61 @@ pub trait FaultBehavior {
 pub trait Fault: Send + Sync {
     /// The objects it targets, as namespace/name.
     fn targets(&self) -> Vec<String>;
-    /// How it is undone: data, known before the act.
+    /// Its undo, known before it is injected.
     fn undo(&self) -> Vec<UndoData>;
-    /// Things about the target that a reader should know, such as who else scales it.
+    /// Warnings about the targets, such as who else scales them.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Proves that the cluster would accept it, without doing it.
+    /// Validates the requests with the API server without effect (`dryRun=All`).
     fn dry_run(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(async { Ok(()) })
     }
-    /// Does it. An attempt that timed out counts as done.
+    /// Injects it. A request that timed out counts as sent.
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>>;
-    /// Goes on with what could not be done at once; called until the effect is seen.
+    /// Retries what could not be done yet; called until the effect is seen.
     fn retry(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
-    /// Looks once whether it took hold.
+    /// Checks once whether it is in effect.
     fn effect(&self) -> BoxFuture<'_, Effect>;
-    /// The targets that are replaced so far. Empty for faults that remove nothing.
+    /// The targets that have a replacement so far. Empty for faults that remove nothing.
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
-    /// Whether replacements are to be waited for.
+    /// Whether recovery waits for replacements.
     fn removes(&self) -> bool {
         false
     }
 }
 
-/// The undo of one act: data that is written before the act and replayed as often as need be, from any machine. "Make it
-/// so", and never overwrite what someone else has set since.
+/// The undo of one fault: data that is stored before the fault is injected, and that can be applied repeatedly and from
+/// any machine. It never overwrites what someone else has changed since.
 pub trait UndoAction: fmt::Display + fmt::Debug + Send + Sync {
-    /// Its name in journals.
+    /// Its kind in journals.
     fn kind(&self) -> &'static str;
     /// Its fields in journals.
     fn fields(&self) -> Value;
-    /// The cluster it acts on; none outside of clusters.
+    /// The cluster it changes; none outside of clusters.
     fn cluster(&self) -> Option<&str>;
-    /// Replays it.
+    /// Applies it.
     fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>>;
-    /// Looks whether what it restores is there and working: none if so, otherwise what is missing.
+    /// What is not restored and healthy yet; none if all is.
     fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>>;
 }
 
 /// An undo, as a fault declares it.
 pub type UndoData = Arc<dyn UndoAction>;
 
-/// What an undo found and did.
+/// The result of an undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UndoOutcome {
-    /// It restored what was there before.
+    /// The state of before is restored.
     Restored,
-    /// It was already as before.
+    /// The state was already as before.
     AlreadyRight,
-    /// Someone else has changed it since; it was left as they set it.
+    /// Someone else has changed it since the fault; their change was kept.
     ChangedByOthers(String),
-    /// The object is gone, or another one has its name.
+    /// The object is gone, or was replaced by a new one of the same name.
     Gone,
 }

@@ -1,5 +1,4 @@
-//! `rolloutRestart`: as `kubectl rollout restart` does it. Nothing is left to undo; that the rollout completes is part of
-//! recovery.
+//! `rolloutRestart`: like `kubectl rollout restart`. There is nothing to undo; recovery waits for the rollout.
 
 use std::sync::Arc;
 
@@ -17,7 +16,8 @@ use crate::probe::SpecError;
 /// The annotation of the pod template that kubectl sets.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// A workload to restart.
+/// Restarts the pods of a Deployment one by one, like `kubectl rollout restart`. There is nothing to undo; recovery waits
+/// until the rollout is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RolloutRestart {
@@ -31,7 +31,7 @@ pub struct RolloutRestart {
 
 impl FaultBehavior for RolloutRestart {
     fn describe(&self) -> String {
-        format!("rolling restart of deployment {}/{} of {}", self.namespace, self.deployment, self.cluster)
+        format!("restart Deployment {}/{} ({}) by a rollout", self.namespace, self.deployment, self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -55,11 +55,15 @@ impl FaultBehavior for RolloutRestart {
             let name = format!("{}/{}", self.namespace, self.deployment);
             if object["spec"]["paused"] == true {
                 return Err(FaultError::Refused(format!(
-                    "{name} is paused, so nothing would roll out; resume it first"
+                    "Deployment {name} ({}) is paused, so nothing would roll out; resume it first",
+                    cluster.key
                 )));
             }
             if object["spec"]["replicas"] == 0 {
-                return Err(FaultError::NoTarget(format!("{name} has 0 replicas: there is nothing to restart")));
+                return Err(FaultError::NoTarget(format!(
+                    "Deployment {name} ({}) has 0 replicas, so there is nothing to restart",
+                    cluster.key
+                )));
             }
             let generation = object.generation();
             Ok(Box::new(Restart { cluster, path, name, generation }) as Box<dyn Fault>)
@@ -76,7 +80,7 @@ struct Restart {
 
 impl Restart {
     async fn patch(&self, query: &str) -> Result<(), FaultError> {
-        // kubectl writes whole seconds, so that two restarts within one are a single one; these are told apart.
+        // kubectl writes whole seconds, so that it merges two restarts within one second. Milliseconds keep them apart.
         let now = format!("{:.3}", jiff::Timestamp::now());
         let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: now } } } } });
         let path = format!("{}{query}", self.path);
@@ -111,9 +115,12 @@ impl Fault for Restart {
             let observed = object["status"]["observedGeneration"].as_i64().unwrap_or(0);
             let updated = object["status"]["updatedReplicas"].as_i64().unwrap_or(0);
             if observed > self.generation && updated > 0 {
-                Effect::Seen(format!("{} rolls out: generation {observed} observed, {updated} pods updated", self.name))
+                Effect::Seen(format!(
+                    "{} is rolling out: generation {observed} observed, {updated} pods updated",
+                    self.name
+                ))
             } else {
-                Effect::NotYet(format!("{} has not begun to roll out (generation {observed} observed)", self.name))
+                Effect::NotYet(format!("{} is not rolling out yet (observed generation {observed})", self.name))
             }
         })
     }

@@ -1,4 +1,4 @@
-//! `VirtualServices` as faults see them: which one owns a host, and faults in its HTTP routes.
+//! `VirtualServices` for faults: which one owns a host, and the faults in its HTTP routes.
 
 use meshdrill_checks::observe::routing::{configured_host, is_for_sidecars, texts};
 use serde_json::{Value, json};
@@ -7,13 +7,13 @@ use super::fields::Step;
 use super::{FaultError, UndoOutcome};
 use crate::cluster::Object;
 
-/// The path of a `VirtualService` in the API.
+/// The API path of a `VirtualService`.
 pub(super) fn path(namespace: &str, name: &str) -> String {
     format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}")
 }
 
-/// Why a fault in the routes that delegate would not be that of their delegates: one that says nothing of faults takes
-/// what its root says.
+/// Why a fault in delegating routes would not take effect: a delegate is missing, or has a fault of its own. A delegate
+/// without a fault inherits the fault of its root.
 pub(super) fn delegate_trouble(services: &[Object], service: &Object, route: Option<&str>) -> Option<String> {
     let routes = service["spec"]["http"].as_array().into_iter().flatten();
     let meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name));
@@ -21,10 +21,10 @@ pub(super) fn delegate_trouble(services: &[Object], service: &Object, route: Opt
         let namespace = delegate["namespace"].as_str().unwrap_or(service.namespace());
         let name = delegate["name"].as_str().unwrap_or_default();
         let Some(found) = services.iter().find(|other| other.name() == name && other.namespace() == namespace) else {
-            return Some(format!("delegates to VirtualService {namespace}/{name}, which is not there"));
+            return Some(format!("delegates to VirtualService {namespace}/{name}, which does not exist"));
         };
         let fault = other_fault(found, None)?;
-        Some(format!("delegates to VirtualService {}, which injects a fault already: {fault}", words(found)))
+        Some(format!("delegates to VirtualService {}, which already injects a fault: {fault}", words(found)))
     })
 }
 
@@ -32,31 +32,31 @@ fn words(service: &Object) -> String {
     service.object_ref().to_string()
 }
 
-/// The one `VirtualService` of a cluster that routes HTTP for a host, given by its full name.
+/// The one `VirtualService` that routes HTTP for a host, given by its fully qualified name.
 pub(super) fn owner<'a>(services: &'a [Object], host: &str) -> Result<&'a Object, FaultError> {
     let claims = |service: &&Object| {
         let namespace = service.namespace();
         texts(&service["spec"]["hosts"]).any(|claimed| configured_host(claimed, namespace) == host)
     };
     let all: Vec<&Object> = services.iter().filter(claims).collect();
-    // One for the sidecars and another for a gateway do not meet; two of a kind do, and Istio keeps only the older one.
+    // One for sidecars and another for a gateway do not conflict; two for sidecars do, and Istio applies only the older one.
     let inside: Vec<&Object> = all.iter().copied().filter(|service| is_for_sidecars(service)).collect();
     match if inside.is_empty() { all } else { inside }.as_slice() {
         [] => Err(FaultError::NoTarget(format!(
-            "no VirtualService owns {host}; make one that routes HTTP for it (a wildcard is never broken: it routes for other hosts too)"
+            "no VirtualService owns {host}; create one that routes HTTP for it (faults never change a wildcard, which routes for other hosts too)"
         ))),
         [service] if service["spec"]["http"].as_array().is_none_or(Vec::is_empty) => {
             Err(FaultError::NoTarget(format!("VirtualService {} owns {host} and has no `http` routes", words(service))))
         }
         [service] => Ok(service),
         several => Err(FaultError::Refused(format!(
-            "{} all claim {host}, and Istio keeps only the oldest; remove all but one",
+            "{} all claim {host}, and Istio applies only the oldest; remove all but one",
             several.iter().map(|service| format!("VirtualService {}", words(service))).collect::<Vec<_>>().join(", ")
         ))),
     }
 }
 
-/// Puts a fault into every HTTP route, or into the one of a name. Routes that carry another are someone else's.
+/// Adds a fault to every HTTP route, or to the one with a name. A route with another fault is an error.
 pub(super) fn add(service: &Value, route: Option<&str>, fault: &Value, query: &'static str) -> Step {
     let mut list = service["spec"]["http"].clone();
     let meant = |one: &&mut Value| route.is_none_or(|name| one["name"] == name);
@@ -66,10 +66,7 @@ pub(super) fn add(service: &Value, route: Option<&str>, fault: &Value, query: &'
             one["fault"] = fault.clone();
             added += 1;
         } else if one["fault"] != *fault {
-            return Step::Done(UndoOutcome::ChangedByOthers(format!(
-                "a route carries a fault already: {}",
-                one["fault"]
-            )));
+            return Step::Done(UndoOutcome::ChangedByOthers(format!("a route already has a fault: {}", one["fault"])));
         }
     }
     if added == 0 {
@@ -79,7 +76,7 @@ pub(super) fn add(service: &Value, route: Option<&str>, fault: &Value, query: &'
     }
 }
 
-/// Takes a fault out of every route that carries it, whatever else was changed in the routes since.
+/// Removes a fault from every route that has it; other changes to the routes since are kept.
 pub(super) fn remove(service: &Value, fault: &Value) -> Step {
     let mut list = service["spec"]["http"].clone();
     let mut others = Vec::new();
@@ -89,7 +86,7 @@ pub(super) fn remove(service: &Value, fault: &Value) -> Step {
             one.remove("fault");
             removed += 1;
         } else if let Some(other) = one.get("fault") {
-            others.push(format!("a route carries the fault {other}"));
+            others.push(format!("a route has the fault {other}"));
         }
     }
     match (removed, others.is_empty()) {
@@ -99,14 +96,14 @@ pub(super) fn remove(service: &Value, fault: &Value) -> Step {
     }
 }
 
-/// A fault that a route carries, of all routes or of the one of a name.
+/// A fault that is already in a route: in any, or in the one with a name.
 pub(super) fn other_fault<'a>(service: &'a Value, route: Option<&str>) -> Option<&'a Value> {
     let routes = service["spec"]["http"].as_array().into_iter().flatten();
     let mut meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name));
     meant.find_map(|one| one.get("fault").filter(|fault| !fault.is_null()))
 }
 
-/// Whether a route of it still carries a fault.
+/// Whether a route still has the fault.
 pub(super) fn carries(service: &Value, fault: &Value) -> bool {
     service["spec"]["http"].as_array().into_iter().flatten().any(|one| one["fault"] == *fault)
 }
@@ -146,11 +143,11 @@ mod tests {
             json!({ "metadata": { "namespace": "team", "name": "part" }, "spec": { "http": [{ "route": [] }] } }),
         );
         let missing = delegate_trouble(&[root.clone()], &root, None);
-        assert!(missing.is_some_and(|why| why.contains("team/part, which is not there")));
+        assert!(missing.is_some_and(|why| why.contains("team/part, which does not exist")));
         assert_eq!(delegate_trouble(&[root.clone(), part.clone()], &root, None), None);
         part["spec"]["http"][0]["fault"] = json!({ "abort": { "httpStatus": 500 } });
         let all = [root.clone(), part];
-        assert!(delegate_trouble(&all, &root, None).is_some_and(|why| why.contains("injects a fault already")));
+        assert!(delegate_trouble(&all, &root, None).is_some_and(|why| why.contains("already injects a fault")));
         assert_eq!(delegate_trouble(&all, &root, Some("other")), None);
     }
 

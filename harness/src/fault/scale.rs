@@ -1,4 +1,4 @@
-//! `scale`: a Deployment or `StatefulSet` to a number of replicas, and back to what it was.
+//! `scale`: sets the replicas of a Deployment or `StatefulSet`, and restores them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, Object, ObjectRef, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::{ProbeError, SpecError};
 
-/// A number of replicas.
+/// Scales a Deployment or `StatefulSet`. Its replicas are restored at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scale {
@@ -25,13 +25,13 @@ pub struct Scale {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The Deployment; this or `statefulSet`.
+    /// The Deployment. Write this or `statefulSet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
-    /// The `StatefulSet`; this or `deployment`.
+    /// The `StatefulSet`. Write this or `deployment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<String>,
-    /// The replicas while the fault lasts.
+    /// The number of replicas while the fault lasts.
     pub replicas: u32,
 }
 
@@ -47,8 +47,8 @@ impl Scale {
 impl FaultBehavior for Scale {
     fn describe(&self) -> String {
         let (resource, name) = self.workload();
-        let kind = resource.singular();
-        format!("scale {kind} {}/{name} of {} to {}", self.namespace, self.cluster, self.replicas)
+        let kind = resource.kind();
+        format!("scale {kind} {}/{name} ({}) to {}", self.namespace, self.cluster, self.replicas)
     }
 
     fn sustained(&self) -> bool {
@@ -58,8 +58,9 @@ impl FaultBehavior for Scale {
     fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.deployment.is_some() != self.stateful_set.is_some();
         let help = "write exactly one of `deployment` and `statefulSet`";
-        let unclear = (!one).then(|| SpecError::new("deployment", "what is to be scaled is not clear", help));
-        let help = "name the namespace of a workload of the mesh";
+        let unclear = (!one)
+            .then(|| SpecError::new("deployment", "exactly one of `deployment` and `statefulSet` is needed", help));
+        let help = "name a namespace of the mesh";
         unclear.into_iter().chain(system_namespace_error("namespace", Some(&self.namespace), help)).collect()
     }
 
@@ -82,21 +83,23 @@ impl FaultBehavior for Scale {
             let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);
             let scaling = Scaling::new(&cluster, resource, &object, wanted).await;
-            let nothing = || format!("{}/{name} of {} has {wanted} replicas already", self.namespace, cluster.key);
+            let nothing = || {
+                format!("{} {}/{name} ({}) already has {wanted} replicas", resource.kind(), self.namespace, cluster.key)
+            };
             let scaling = scaling.ok_or_else(|| FaultError::NothingToChange(nothing()))?;
             Ok(Box::new(scaling) as Box<dyn Fault>)
         })
     }
 }
 
-/// Who else sets the replicas of a workload.
+/// Warnings about others that set the replicas of a workload.
 async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Object) -> Vec<String> {
     let mut remarks = Vec::new();
     let autoscalers =
         cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
     for autoscaler in autoscalers.unwrap_or_default() {
         if autoscaler["spec"]["scaleTargetRef"]["name"] == name {
-            remarks.push(format!("HorizontalPodAutoscaler {} scales {namespace}/{name} too: it stands aside at 0 replicas and fights any other number", autoscaler.name()));
+            remarks.push(format!("HorizontalPodAutoscaler {} also scales {namespace}/{name}: it pauses at 0 replicas and works against any other number", autoscaler.name()));
         }
     }
     let argo = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"];
@@ -109,7 +112,7 @@ async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Object)
     remarks
 }
 
-/// A workload and the replicas it is to have.
+/// A workload and its new number of replicas.
 pub(super) struct Scaling {
     cluster: Arc<Cluster>,
     resource: WorkloadResource,
@@ -122,7 +125,7 @@ pub(super) struct Scaling {
 }
 
 impl Scaling {
-    /// From the workload as it is; none if it has these replicas already.
+    /// None if the workload already has these replicas.
     pub(super) async fn new(
         cluster: &Arc<Cluster>,
         resource: WorkloadResource,
@@ -191,12 +194,12 @@ impl Fault for Scaling {
             let target = format!("{}/{}", self.namespace, self.name);
             if spec != self.wanted {
                 return Effect::NotYet(format!(
-                    "{target} is set to {spec} replicas, not to {}: did someone revert it?",
+                    "{target} is set to {spec} replicas, expected {}; someone may have reverted the fault",
                     self.wanted
                 ));
             }
             if observed && status == self.wanted {
-                Effect::Seen(format!("{target} went from {} to {status} replicas", self.found))
+                Effect::Seen(format!("{target} was scaled from {} to {status} replicas", self.found))
             } else {
                 Effect::NotYet(format!("{target} still has {status} replicas"))
             }
@@ -204,7 +207,7 @@ impl Fault for Scaling {
     }
 }
 
-/// Scales a workload back.
+/// Restores the replicas of a workload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RestoreScale {
     /// The cluster's key.
@@ -212,18 +215,18 @@ pub(super) struct RestoreScale {
     resource: WorkloadResource,
     namespace: String,
     name: String,
-    /// Its UID: a new workload of the same name is not ours to scale.
+    /// Its UID: a new workload of the same name is not touched.
     uid: String,
-    /// The replicas found before the act.
+    /// The replicas before the fault.
     replicas: i64,
-    /// The replicas that the act wrote.
+    /// The replicas that the fault set.
     wrote: i64,
 }
 
 impl RestoreScale {
     pub(super) const KIND: &'static str = "restoreScale";
 
-    /// Scales back what still has the replicas of the act.
+    /// Restores the replicas if they still are what the fault set.
     fn step(&self, object: &Value) -> Step {
         let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
         let (replicas, wrote) = (self.replicas, self.wrote);
@@ -231,7 +234,7 @@ impl RestoreScale {
             Step::Done(UndoOutcome::AlreadyRight)
         } else if current != wrote {
             Step::Done(UndoOutcome::ChangedByOthers(format!(
-                "{current} replicas, neither the {wrote} of the fault nor the {replicas} of before"
+                "{current} replicas: neither the {wrote} of the fault nor the {replicas} of before"
             )))
         } else {
             Step::Write("/scale", json!({ "spec": { "replicas": replicas } }))
@@ -277,7 +280,7 @@ impl UndoAction for RestoreScale {
 impl fmt::Display for RestoreScale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cluster, resource, namespace, name, replicas, .. } = self;
-        write!(f, "scale {} {namespace}/{name} of {cluster} back to {replicas}", resource.singular())
+        write!(f, "scale {} {namespace}/{name} ({cluster}) back to {replicas}", resource.kind())
     }
 }
 

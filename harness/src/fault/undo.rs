@@ -1,4 +1,4 @@
-//! Undos as journals hold them: each kind lives in the file of its fault, and is dispatched here once.
+//! Undos in journals: each kind is defined in the file of its fault, and read here.
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use super::http_fault::RemoveRouteFault;
 use super::scale::RestoreScale;
 use super::{UndoAction, UndoData};
 
-/// An undo that can be written and read.
+/// An undo that journals store.
 #[derive(Debug, Clone)]
 pub struct Undo(UndoData);
 
@@ -95,14 +95,14 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "scale deployment istio-system/istiod of primary back to 2",
-                "scale statefulset bookinfo/ratings of primary back to 1",
-                "restore the fields of /api/v1/nodes/node-1 in primary",
-                "delete /apis/networking.k8s.io/v1/namespaces/bookinfo/networkpolicies/isolate in secondary",
+                "scale Deployment istio-system/istiod (primary) back to 2",
+                "scale StatefulSet bookinfo/ratings (primary) back to 1",
+                "restore the fields of /api/v1/nodes/node-1 (primary)",
+                "delete /apis/networking.k8s.io/v1/namespaces/bookinfo/networkpolicies/isolate (secondary)",
                 "run restore --all",
-                "delete /api/v1/namespaces/shop/configmaps/x in primary",
-                "take the fault out of VirtualService shop/cart of primary",
-                "take the fault out of VirtualService shop/pay of primary",
+                "delete /api/v1/namespaces/shop/configmaps/x (primary)",
+                "remove the fault from VirtualService shop/cart (primary)",
+                "remove the fault from VirtualService shop/pay (primary)",
             ]
         );
     }

@@ -1,8 +1,8 @@
-//! The workloads whose replicas are changed: Deployments and `StatefulSet`s.
+//! The workloads that faults scale: Deployments and `StatefulSets`.
 
 use serde::{Deserialize, Serialize};
 
-/// The resource of a workload.
+/// A kind of workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadResource {
@@ -21,11 +21,11 @@ impl WorkloadResource {
         }
     }
 
-    /// One of them, as kubectl names it.
-    pub const fn singular(self) -> &'static str {
+    /// The kind.
+    pub const fn kind(self) -> &'static str {
         match self {
-            Self::Deployments => "deployment",
-            Self::StatefulSets => "statefulset",
+            Self::Deployments => "Deployment",
+            Self::StatefulSets => "StatefulSet",
         }
     }
 
