@@ -94,7 +94,8 @@ pub fn forbidden() -> Result<(), Failed> {
 /// A plugin that never answers is killed, and does not keep the run.
 pub fn plugin_hangs() -> Result<(), Failed> {
     let begun = std::time::Instant::now();
-    let says = "cluster `primary`: no credentials for context `known`: the credential plugin `sleep 600` timed out after 10 s";
+    let says =
+        "cluster `primary`: no credentials for context `known`: the credential plugin `sleep 600` timed out after 10 s";
     plugin("plugin-hangs", &["sleep", "600"], says)?;
     let took = begun.elapsed();
     if took < std::time::Duration::from_secs(25) { Ok(()) } else { Err(format!("it took {took:?}").into()) }

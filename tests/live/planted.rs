@@ -86,7 +86,7 @@ static PLANTS: &[Plant] = &[
         "a remote secret is gone",
         "remote-secret-missing@secondary",
         &[((SECONDARY, SYSTEM, "secret", "istio-remote-secret-primary-cluster"), Change::Delete)],
-        "does not know cluster primary-cluster: no remote secret for it?",
+        "does not know cluster primary-cluster; is its remote secret missing?",
     ),
     plant(
         "the token of a remote secret is dead",
@@ -241,7 +241,7 @@ static PLANTS: &[Plant] = &[
             (SECONDARY, SYSTEM, "service", "istio-ingressgateway"),
             Change::Status(r#"{"status":{"loadBalancer":{"ingress":null}}}"#),
         )],
-        "no load-balancer address (pending) (istio-system/istio-ingressgateway in secondary)",
+        "Service istio-system/istio-ingressgateway (secondary): no load-balancer address (pending)",
     ),
     plant(
         "a node that is cordoned",

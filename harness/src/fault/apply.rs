@@ -36,26 +36,6 @@ pub struct Apply {
 }
 
 impl Apply {
-    /// Reads the file, if there is one, relative to the folder of the scenario.
-    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let path = folder.join(file);
-        let wrong =
-            |why: String| SpecError::new("file", format!("{}: {why}", path.display()), "name a file of YAML objects");
-        let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
-        if size > LARGEST {
-            return Err(wrong(format!("the file is larger than {LARGEST} bytes")));
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| wrong(error.to_string()))?;
-        self.objects.extend(objects.into_iter().filter(|object| !object.is_null()));
-        match self.object_errors().next() {
-            Some(error) => Err(wrong(error.message)),
-            None if self.objects.is_empty() => Err(wrong("the file contains no object".to_owned())),
-            None => Ok(()),
-        }
-    }
-
     fn object_errors(&self) -> impl Iterator<Item = SpecError> {
         self.objects.iter().enumerate().filter_map(|(index, object)| {
             let name = create::name_of(object);
@@ -100,6 +80,25 @@ impl FaultBehavior for Apply {
         let unclear = (!one).then(|| SpecError::new("objects", "exactly one of `objects` and `file` is needed", help));
         let values = self.values.iter().flat_map(|value| value.spec_errors("where"));
         unclear.into_iter().chain(self.object_errors()).chain(values).collect()
+    }
+
+    fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let path = folder.join(file);
+        let wrong =
+            |why: String| SpecError::new("file", format!("{}: {why}", path.display()), "name a file of YAML objects");
+        let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
+        if size > LARGEST {
+            return Err(wrong(format!("the file is larger than {LARGEST} bytes")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| wrong(error.to_string()))?;
+        self.objects.extend(objects.into_iter().filter(|object| !object.is_null()));
+        match self.object_errors().next() {
+            Some(error) => Err(wrong(error.message)),
+            None if self.objects.is_empty() => Err(wrong("the file contains no object".to_owned())),
+            None => Ok(()),
+        }
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {

@@ -44,7 +44,7 @@ impl NodeChoice<'_> {
     /// What is wrong with the keys.
     pub fn spec_errors(self) -> Vec<SpecError> {
         let one = self.node.is_some() != self.selector.is_some();
-        let help = "write exactly one of `node` and `selector`";
+        let help = "write `node: NAME` or `selector: LABELS`";
         (!one)
             .then(|| SpecError::new("node", "exactly one of `node` and `selector` is needed", help))
             .into_iter()

@@ -37,6 +37,11 @@ macro_rules! faults {
                 match self { $(Self::$variant(kind) => kind.apply_blast_radius(radius),)* }
             }
 
+            /// Reads the files that it names, relative to the folder of the scenario, so that the plan contains them.
+            pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
+                match self { $(Self::$variant(kind) => kind.load(folder),)* }
+            }
+
             /// The cluster choices in it.
             pub fn choices(&mut self) -> Vec<&mut ClusterChoice> {
                 match self {
@@ -58,16 +63,6 @@ macro_rules! faults {
             }
         }
     };
-}
-
-impl FaultKind {
-    /// Reads the files that it names, relative to the scenario: the plan contains what the run will do.
-    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
-        match self {
-            Self::Apply(apply) => apply.load(folder),
-            _ => Ok(()),
-        }
-    }
 }
 
 faults! {

@@ -65,7 +65,7 @@ async fn inject(fault: &dyn Fault) -> String {
     }
 }
 
-/// How many proxies are said to carry it.
+/// How many proxies the proof says have the fault.
 async fn carriers(fault: &dyn Fault) -> usize {
     inject(fault).await.split(' ').next().unwrap().parse().unwrap()
 }
@@ -131,7 +131,9 @@ async fn a_gateway_that_keeps_the_fault_is_noticed() {
     let fault = resolve(&world, fault).await.unwrap();
     inject(fault.as_ref()).await;
     let missing = undo(fault.as_ref(), &world).await;
-    assert!(missing.is_some_and(|what| what.contains("still have the fault, such as istio-system/istio-ingressgateway")));
+    assert!(
+        missing.is_some_and(|what| what.contains("still have the fault, such as istio-system/istio-ingressgateway"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,7 +277,7 @@ async fn what_a_fault_says_that_it_must_be_permitted_is_enough_for_it_and_for_it
         }
         let fault = resolved(&world, &kind).await.unwrap_or_else(|error| panic!("{written}: {error}"));
         let proof = inject(fault.as_ref()).await;
-        assert!(!proof.contains("not asked of all"), "{written}: {proof}");
+        assert!(!proof.contains("not all other clusters"), "{written}: {proof}");
         fault.replacements().await.unwrap_or_else(|error| panic!("{written}: {error}"));
         assert_eq!(undo(fault.as_ref(), &world).await, None, "{written}");
     }

@@ -1,6 +1,7 @@
 //! The behavior common to all faults: describe it, find its targets, declare its undo, inject it, and verify its effect.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -117,6 +118,10 @@ pub trait FaultBehavior {
     /// Applies a blast radius that stands next to the kind. Keys that do not fit are errors.
     fn apply_blast_radius(&mut self, radius: BlastRadius) -> Vec<SpecError> {
         radius.misplaced()
+    }
+    /// Reads the files that it names, relative to the folder of the scenario.
+    fn load(&mut self, _: &Path) -> Result<(), SpecError> {
+        Ok(())
     }
     /// Whether its effect is visible only to a declared `effect:` check.
     fn needs_effect_check(&self) -> bool {

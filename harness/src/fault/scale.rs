@@ -57,7 +57,7 @@ impl FaultBehavior for Scale {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.deployment.is_some() != self.stateful_set.is_some();
-        let help = "write exactly one of `deployment` and `statefulSet`";
+        let help = "write `deployment: NAME` or `statefulSet: NAME`";
         let unclear = (!one)
             .then(|| SpecError::new("deployment", "exactly one of `deployment` and `statefulSet` is needed", help));
         let help = "name a namespace of the mesh";

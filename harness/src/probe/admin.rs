@@ -1,5 +1,5 @@
-//! A proxy's admin interface: through a port-forward, or by `pilot-agent` inside the container where that is refused.
-//! Which way worked is remembered; that none did is never "0 endpoints".
+//! A proxy's admin interface: through a port-forward, or by `pilot-agent` in the container where port-forwards are refused.
+//! The access that worked is used again. No access is an error, never "0 endpoints".
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use crate::cluster::{Cluster, ForwardTarget, Forwarder, Object, ObjectRef, Workl
 use crate::format::Selector;
 use crate::net::{Exchange, HttpClient};
 
-/// The port of the admin interface; it listens on the pod's loopback only.
+/// The port of the admin interface. It listens only on the pod's loopback.
 pub(crate) const ADMIN_PORT: u16 = 15000;
-/// A full dump of a large mesh takes seconds to render and to carry.
+/// A full dump of a large mesh takes seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The admin interface of one proxy: of a workload, where another pod is chosen when this one is gone, or of one pod.
+/// The admin interface of the proxy of a workload (another pod is chosen when one is gone) or of one pod.
 #[derive(Debug)]
 pub(crate) struct ProxyAdmin {
     cluster: Arc<Cluster>,
-    whose: Whose,
+    target: ProxyTarget,
     port: u16,
     chosen: Mutex<Option<Chosen>>,
 }
 
 #[derive(Debug)]
-enum Whose {
+enum ProxyTarget {
     Workload(String, Selector),
     Pod(ObjectRef),
 }
@@ -42,16 +42,16 @@ struct Chosen {
 impl ProxyAdmin {
     /// The proxy of the first ready pod that a selector matches.
     pub(crate) fn new(cluster: Arc<Cluster>, namespace: &str, selector: &Selector, port: u16) -> Self {
-        let whose = Whose::Workload(namespace.to_owned(), selector.clone());
-        Self { cluster, whose, port, chosen: Mutex::new(None) }
+        let target = ProxyTarget::Workload(namespace.to_owned(), selector.clone());
+        Self { cluster, target, port, chosen: Mutex::new(None) }
     }
 
     /// The proxy of one pod.
     pub(crate) fn for_pod(cluster: Arc<Cluster>, pod: ObjectRef) -> Self {
-        Self { cluster, whose: Whose::Pod(pod), port: ADMIN_PORT, chosen: Mutex::new(None) }
+        Self { cluster, target: ProxyTarget::Pod(pod), port: ADMIN_PORT, chosen: Mutex::new(None) }
     }
 
-    /// The answer to a GET, and the pod that gave it.
+    /// The body of the response to a GET, and the pod that sent it.
     pub(crate) async fn get(&self, path: &str) -> Result<(Vec<u8>, ObjectRef), ProbeError> {
         let mut chosen = self.chosen.lock().await;
         if let Some(current) = chosen.as_mut()
@@ -59,7 +59,7 @@ impl ProxyAdmin {
         {
             return Ok((body, current.pod.clone()));
         }
-        // The pod may be gone, or its connection broken: choose again, once.
+        // The pod may be gone, or its connection broken: choose a pod again, once.
         let mut fresh = self.choose().await?;
         let body = match self.ask(&mut fresh, path).await {
             Ok(body) => body,
@@ -67,7 +67,7 @@ impl ProxyAdmin {
                 fresh.by_exec = true;
                 self.ask(&mut fresh, path).await.map_err(|by_exec| {
                     ProbeError(format!(
-                        "the proxy of {} answers neither through a port-forward ({}) nor to pilot-agent ({})",
+                        "the proxy of pod {} responds neither through a port-forward ({}) nor to pilot-agent ({})",
                         fresh.pod, by_forward.0, by_exec.0
                     ))
                 })?
@@ -79,9 +79,9 @@ impl ProxyAdmin {
     }
 
     async fn choose(&self) -> Result<Chosen, ProbeError> {
-        let pod = match &self.whose {
-            Whose::Pod(pod) => pod.clone(),
-            Whose::Workload(namespace, selector) => {
+        let pod = match &self.target {
+            ProxyTarget::Pod(pod) => pod.clone(),
+            ProxyTarget::Workload(namespace, selector) => {
                 let pods = ready_pods(&self.cluster, namespace, selector.as_str()).await?;
                 pods.first().map(Object::object_ref).ok_or_else(|| {
                     ProbeError(format!("cluster `{}`: no ready pod matches {namespace}/{selector}", self.cluster.key))
@@ -115,7 +115,7 @@ impl ProxyAdmin {
         let answer = chosen.client.send(&Exchange { timeout: DEADLINE, ..Exchange::get(url) }).await?;
         match answer.status {
             200 => Ok(answer.body.to_vec()),
-            status => Err(ProbeError(format!("{path} answers {status}"))),
+            status => Err(ProbeError(format!("GET {path} returned {status}"))),
         }
     }
 }

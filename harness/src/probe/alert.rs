@@ -1,6 +1,6 @@
-//! `alert`: where one alert stands, stage by stage: pending and firing at Prometheus, at Alertmanager, told to a receiver.
-//! As a probe it is watched through a drill, and `detectionTime` judges when each stage was reached; as a check it must be
-//! in a state.
+//! `alert`: the state of one alert, stage by stage: pending and firing in Prometheus, received by Alertmanager, delivered to
+//! a receiver. A probe follows it through a drill, and `detectionTime` judges when it reached each stage; a check compares
+//! its state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,25 +24,25 @@ use super::{Answer, Http, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// One alert.
+/// One alert. As a probe, it is followed through a drill for `detectionTime`; as a check, it must be in a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alert {
-    /// The cluster whose Prometheus and Alertmanager are asked.
+    /// The cluster with the Prometheus and the Alertmanager.
     pub cluster: ClusterChoice,
-    /// Its name.
+    /// The name of the alert, such as `IstiodDown`.
     pub name: String,
-    /// Labels it must carry, where several alerts share the name.
+    /// Labels that the alert must have, where several alerts share the name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The last stage of its detection: `firing`, `alertmanager` or `receiver`; a receiver is told without it.
+    /// The last stage of the detection: `firing`, `alertmanager` or `receiver`; `receiver` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
-    /// A receiver that is asked itself, where the counters of Alertmanager cannot tell this alert from others: the body of
-    /// the answer names every alert it was told of.
+    /// A request to the receiver itself, where the counters of Alertmanager mix this alert with others. Its response must list
+    /// the names of the alerts that the receiver got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Http>,
-    /// As a check, the state it must be in: `inactive`, `pending` or `firing`; inactive without it.
+    /// For a check, the state: `inactive`, `pending` or `firing`; `inactive` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<WantedState>,
 }
@@ -51,19 +51,19 @@ pub struct Alert {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Until {
-    /// It fires at Prometheus.
+    /// The alert fires in Prometheus.
     Firing,
-    /// Alertmanager has it, and does not suppress it.
+    /// Alertmanager has the alert and does not suppress it.
     Alertmanager,
-    /// A receiver was told.
+    /// A receiver was notified.
     Receiver,
 }
 
-/// A state of an alert.
+/// The state of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum WantedState {
-    /// Its expression gives nothing.
+    /// Its expression selects nothing.
     Inactive,
     /// It waits for its `for`.
     Pending,
@@ -72,7 +72,7 @@ pub enum WantedState {
 }
 
 impl Alert {
-    /// The stage that ends its detection.
+    /// The last stage of its detection.
     pub fn last_stage(&self) -> Stage {
         match self.until {
             Some(Until::Firing) => Stage::Firing,
@@ -84,7 +84,7 @@ impl Alert {
 
 impl Observation for Alert {
     fn describe(&self) -> String {
-        format!("alert {} at {}", self.name, self.cluster)
+        format!("alert {} ({})", self.name, self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -140,7 +140,7 @@ impl Observation for Alert {
                 if standing.state != AlertState::Inactive {
                     return Err(ProbeError(
                         format!(
-                            "{} is {:?} already: what would set it off cannot be told apart",
+                            "alert {} is already {:?}, so the fault cannot be its cause; wait until it is inactive",
                             self.name, standing.state
                         )
                         .to_lowercase(),
@@ -155,11 +155,11 @@ impl Observation for Alert {
 struct AlertObserver {
     prometheus: Metrics,
     alertmanager: Option<Metrics>,
-    /// What the Alertmanager runs with, where it is asked.
+    /// The configuration of the Alertmanager, where one is needed.
     config: Option<Config>,
-    /// The receiver that is asked itself.
+    /// The request to the receiver itself.
     heard: Option<HttpObserver>,
-    /// Sampled, an alert is watched; only as a check must it be in a state.
+    /// Whether it is a probe: only a check compares the state.
     sampled: bool,
     spec: Alert,
 }
@@ -176,7 +176,7 @@ impl AlertObserver {
         };
         let good = self.sampled || standing.state == wanted;
         let expected = if good { String::new() } else { format!(", expected {wanted:?}").to_lowercase() };
-        Ok(Outcome::judged(good, format!("{} is {message}{expected}", self.spec.name), seen))
+        Ok(Outcome::judged(good, format!("alert {} is {message}{expected}", self.spec.name), seen))
     }
 
     async fn rule(&self) -> Result<(RuleGroup, Rule), ProbeError> {
@@ -186,7 +186,7 @@ impl AlertObserver {
             rules.find(|(_, rule)| rule.name == self.spec.name).map(|(group, rule)| (group.clone(), rule.clone()));
         found.ok_or_else(|| {
             ProbeError(format!(
-                "cannot detect: no rule {} is loaded at {} ({} rule groups are)",
+                "cannot detect: no rule {} is loaded at {} ({} rule groups are); check `rule_files` of prometheus.yml",
                 self.spec.name,
                 self.prometheus.name(),
                 groups.len()
@@ -207,8 +207,8 @@ impl AlertObserver {
         if let Some(alertmanager) = &self.alertmanager {
             let all = alertmanager.received().await?;
             let is_own = |alert: &&ReceivedAlert| alert.name() == self.spec.name && own(&alert.labels);
-            let told = all.iter().filter(|alert| is_own(alert) || alert.state != Received::Suppressed);
-            let (received, others): (Vec<_>, Vec<_>) = told.partition(is_own);
+            let relevant = all.iter().filter(|alert| is_own(alert) || alert.state != Received::Suppressed);
+            let (received, others): (Vec<_>, Vec<_>) = relevant.partition(is_own);
             standing.received = received
                 .iter()
                 .map(|alert| if alert.state == Received::Suppressed { Received::Suppressed } else { Received::Active })
@@ -219,7 +219,7 @@ impl AlertObserver {
                 .collect();
             if self.spec.last_stage() == Stage::Receiver {
                 let notified = alertmanager.notifications().await?.ok_or_else(|| {
-                    alertmanager.wrong("/metrics does not count notifications: who was told is not known")
+                    alertmanager.wrong("/metrics has no notification counters, so deliveries cannot be verified")
                 })?;
                 (standing.told, standing.untold) = (Some(notified.all().delivered), Some(notified.all().failed));
                 standing.ways = received.iter().flat_map(|alert| self.ways(alert, &notified)).collect();
@@ -235,7 +235,7 @@ impl AlertObserver {
 }
 
 impl AlertObserver {
-    /// The ways in which the receivers of an alert are told, once for each integration.
+    /// The integrations of an alert's receivers, each once.
     fn ways(&self, alert: &ReceivedAlert, notified: &Notifications) -> Vec<String> {
         let config = self.config.as_ref();
         let receivers = alert.receivers.iter().filter_map(|name| config?.receiver(name));
@@ -245,7 +245,7 @@ impl AlertObserver {
         receivers.flat_map(way).collect()
     }
 
-    /// The other alerts of which somebody is told; `now` in Unix seconds.
+    /// Other alerts that also cause notifications; `now` in Unix seconds.
     fn others(&self, others: &[&ReceivedAlert], notified: &Notifications, now: f64) -> Vec<Other> {
         let other = |alert: &ReceivedAlert| {
             let waits = alert.receivers.iter().filter_map(|name| self.config.as_ref()?.waits(name));
@@ -260,7 +260,7 @@ impl AlertObserver {
         others.iter().map(|alert| other(alert)).collect()
     }
 
-    /// How often the receiver names the alert; none where none is asked.
+    /// How often the receiver lists the alert; none if there is no request to it.
     async fn heard(&self) -> Result<Option<u64>, ProbeError> {
         let Some(heard) = &self.heard else { return Ok(None) };
         match heard.exchange(Series::Kept).await {
@@ -268,7 +268,7 @@ impl AlertObserver {
                 let body = String::from_utf8_lossy(&answer.body).into_owned();
                 Ok(Some(body.matches(&self.spec.name).count() as u64))
             }
-            (outcome, _) => Err(ProbeError(format!("the receiver does not tell what it heard: {}", outcome.message))),
+            (outcome, _) => Err(ProbeError(format!("the receiver does not list its alerts: {}", outcome.message))),
         }
     }
 }
@@ -288,7 +288,7 @@ impl Observer for AlertObserver {
     }
 }
 
-/// The shortest wait before a first notification: which route an alert takes is settled by labels it does not have yet.
+/// The shortest `group_wait` of all routes: the route of an alert depends on labels that it does not have yet.
 fn group_wait(config: &Config) -> Duration {
     fn shortest(route: &Route) -> Duration {
         route.routes.iter().map(shortest).fold(route.group_wait, Duration::min)

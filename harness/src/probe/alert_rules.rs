@@ -1,5 +1,5 @@
-//! `alertRules`: named alerting rules are loaded, healthy, recently evaluated, as declared, and able to fire; and what
-//! fires goes to an Alertmanager. A `ConfigMap` that holds rules proves none of this.
+//! `alertRules`: named alerting rules are loaded, healthy, recently evaluated, as declared and able to fire, and Prometheus
+//! sends to an Alertmanager. A `ConfigMap` with rules proves none of this.
 
 use std::time::Duration;
 
@@ -18,32 +18,32 @@ use super::{Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
-/// Alerting rules of one cluster's Prometheus.
+/// Alerting rules of one cluster's Prometheus: loaded, healthy, recently evaluated, as declared and able to fire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AlertRules {
-    /// The cluster.
+    /// The cluster with the Prometheus.
     pub cluster: ClusterChoice,
-    /// The rules that must be there.
+    /// The rules that must be loaded.
     pub rules: Vec<DeclaredRule>,
-    /// Whether an Alertmanager must be attached; true.
+    /// Whether an Alertmanager must be attached; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alertmanager: Option<bool>,
 }
 
-/// A rule as it was agreed on.
+/// A rule and its expected settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeclaredRule {
-    /// The name of the alert.
+    /// The name of the alert, such as `IstiodDown`.
     pub name: String,
-    /// Its label `severity`.
+    /// The expected label `severity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
-    /// How long its expression holds before it fires.
+    /// The expected `for`, such as `5m`.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub hold: Option<TimeSpan>,
-    /// What its expression is compared with, such as `> 0.05`.
+    /// The comparison that its expression must have, such as `> 0.05`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Comparison>,
 }
@@ -51,7 +51,7 @@ pub struct DeclaredRule {
 impl Observation for AlertRules {
     fn describe(&self) -> String {
         let names: Vec<&str> = self.rules.iter().map(|rule| rule.name.as_str()).collect();
-        format!("alerting rules {} at the Prometheus of {}", names.join(", "), self.cluster)
+        format!("alerting rules {} at the Prometheus ({})", names.join(", "), self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -67,7 +67,7 @@ impl Observation for AlertRules {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let none = self.rules.is_empty();
-        none.then(|| SpecError::new("rules", "no rule is named", "write `rules: [{ name: IstiodDown }]`"))
+        none.then(|| SpecError::new("rules", "the list of rules is empty", "write `rules: [{ name: IstiodDown }]`"))
             .into_iter()
             .collect()
     }
@@ -115,22 +115,25 @@ impl RulesObserver {
         }
         if loaded == 0 {
             missed = vec![format!(
-                "no rule is loaded, so none of {} is: rules in a ConfigMap do nothing until rule_files names them",
+                "no rule is loaded, so {} is missing; rules in a ConfigMap have no effect until rule_files names them",
                 self.spec.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ")
             )];
         }
         let managers = self.prometheus.alertmanagers().await?;
         if self.spec.alertmanager.unwrap_or(true) && managers.active.is_empty() {
             missed.push(
-                "no Alertmanager is attached: what fires reaches nobody (`alerting:` of prometheus.yml)".to_owned(),
+                "no Alertmanager is attached, so alerts reach nobody; set `alerting:` in prometheus.yml".to_owned(),
             );
         }
         let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "remarks": remarks });
         let at = self.prometheus.name();
         let message = match missed.as_slice() {
             [] => {
-                let remarks =
-                    if remarks.is_empty() { String::new() } else { format!("; worth a look: {}", remarks.join("; ")) };
+                let remarks = if remarks.is_empty() {
+                    String::new()
+                } else {
+                    format!("; worth checking: {}", remarks.join("; "))
+                };
                 format!("{} rules are loaded, as declared and able to fire at {at}{remarks}", self.spec.rules.len())
             }
             missed => format!("{} ({at})", missed.join("; ")),
@@ -138,12 +141,12 @@ impl RulesObserver {
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
 
-    /// Whether a rule can fire: its expression means what it says, and the series that it looks at exist.
+    /// Whether a rule can fire: its expression is correct, and the series that it selects exist.
     async fn unable(&self, rule: &Rule) -> Result<Ability, ProbeError> {
         let findings = promql::check(&rule.query);
         let fatal = findings.iter().find(|finding| match finding.severity {
             Severity::Invalid | Severity::Wrong => true,
-            // A target that is removed takes its own `up` with it; series that someone else counts stay.
+            // A target that is removed takes its own `up` with it; series that another target exports stay.
             Severity::Blind => finding.mistake == Mistake::AbsentMissing && asks_only_up(&finding.part),
             Severity::Imprecise => false,
         });
@@ -151,20 +154,22 @@ impl RulesObserver {
             let correct = finding.correct.as_ref().map_or_else(String::new, |better| format!("; write {better}"));
             let effect = match finding.severity {
                 Severity::Blind => "cannot fire in the case it is for",
-                _ => "does not say what it means",
+                Severity::Invalid => "is invalid",
+                Severity::Wrong => "is wrong",
+                Severity::Imprecise => "is imprecise",
             };
             return Ok(Ability::Unable(format!("{effect}: {} {}{correct}", finding.part, finding.why)));
         }
         let selectors = match promql::selectors(&rule.query) {
             Ok(selectors) => selectors,
             Err(error) => {
-                return Ok(Ability::Unable(format!("was not understood, so nothing shows that it can fire: {error}")));
+                return Ok(Ability::Unable(format!("could not be parsed, so nothing shows that it can fire: {error}")));
             }
         };
         for selector in selectors {
             let potential = selector.potential();
             if matches!(self.prometheus.query(&format!("count({potential})"), None).await?, Vector::NoData) {
-                let effect = if selector.absent { "fires for ever" } else { "cannot fire" };
+                let effect = if selector.absent { "always fires" } else { "cannot fire" };
                 return Ok(Ability::Unable(format!("{effect}: there is no series {potential}")));
             }
         }
@@ -174,9 +179,9 @@ impl RulesObserver {
 
 /// Whether a rule can fire.
 enum Ability {
-    /// It can; what is worth knowing.
+    /// It can; with a remark.
     Able(Option<String>),
-    /// It cannot, or always does.
+    /// It cannot, or it always fires.
     Unable(String),
 }
 
@@ -185,7 +190,7 @@ fn asks_only_up(part: &str) -> bool {
         .is_ok_and(|selectors| !selectors.is_empty() && selectors.iter().all(|one| one.metric.as_deref() == Some("up")))
 }
 
-/// Where a loaded rule is not as declared.
+/// The settings of a loaded rule that differ from the declared ones.
 fn off(declared: &DeclaredRule, rule: &Rule) -> Vec<String> {
     let mut missed = Vec::new();
     let name = &rule.name;
@@ -205,14 +210,14 @@ fn off(declared: &DeclaredRule, rule: &Rule) -> Vec<String> {
     if let Some(wanted) = declared.threshold {
         let found = promql::threshold(&rule.query).ok().flatten();
         if found.as_ref().and_then(|text| text.parse::<Comparison>().ok()) != Some(wanted) {
-            let found = found.unwrap_or_else(|| "no number".to_owned());
+            let found = found.unwrap_or_else(|| "nothing".to_owned());
             missed.push(format!("rule {name} compares with {found}, expected {wanted}"));
         }
     }
     missed
 }
 
-/// Whether a rule was not evaluated for longer than two intervals of its group.
+/// Reports a rule that was not evaluated for more than two intervals of its group.
 fn stale(group: &RuleGroup, rule: &Rule, now: f64) -> Option<String> {
     let limit = (group.interval * 2).max(Duration::from_secs(30)).as_secs_f64();
     let last = rule.last_evaluation.or(group.last_evaluation)?;

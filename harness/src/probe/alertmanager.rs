@@ -1,5 +1,5 @@
-//! `alertmanager`: it is ready, Prometheus sends to it, and what it is sent reaches somebody: every integration of every
-//! receiver that a route uses leads somewhere that is there, and not back to itself; no silence covers a critical rule.
+//! `alertmanager`: it is ready, Prometheus sends to it, every integration of every routed receiver leads to an endpoint that
+//! exists and is not Alertmanager itself, and no silence covers a critical rule.
 
 use std::sync::Arc;
 
@@ -12,23 +12,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outcome::settle;
-use super::receivers::{self, Whereabouts};
+use super::receivers::{self, IntegrationResolver};
 use super::role::{Observation, Observer, Role};
 use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// The Alertmanager of a cluster.
+/// The Alertmanager of a cluster: ready, attached to Prometheus, with receivers that can be reached and no silence over a
+/// critical rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alertmanager {
-    /// The cluster.
+    /// The cluster with the Alertmanager and the Prometheus.
     pub cluster: ClusterChoice,
 }
 
 impl Observation for Alertmanager {
     fn describe(&self) -> String {
-        format!("the Alertmanager of {}, its receivers and silences", self.cluster)
+        format!("the Alertmanager ({}), its receivers and silences", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -62,7 +63,7 @@ impl Observation for Alertmanager {
 
 struct AlertmanagerObserver {
     cluster: Arc<Cluster>,
-    /// Namespaces there are: `chat.example` is no Service of one.
+    /// All namespaces, to recognize a host name as a Service: `chat.example` is none.
     namespaces: Vec<String>,
     alertmanager: Metrics,
     prometheus: Metrics,
@@ -73,24 +74,27 @@ impl AlertmanagerObserver {
         let mut missed = Vec::new();
         let ready = self.alertmanager.get("/-/ready").await?;
         if ready.status != 200 {
-            missed.push(format!("it is not ready: /-/ready answers {}", ready.status));
+            missed.push(format!("Alertmanager is not ready: GET /-/ready returned {}", ready.status));
         }
         let status = self.alertmanager.alertmanager_status().await?;
         if !matches!(status.cluster, ClusterState::Ready | ClusterState::Disabled) {
-            missed.push(format!("its peers do not agree yet: {:?}", status.cluster));
+            missed.push(format!("the Alertmanager cluster has not settled: {:?}", status.cluster));
         }
         let config = status.config().map_err(|error| self.alertmanager.wrong(error))?;
         let own = self.alertmanager.address();
         let counts = self.alertmanager.notifications().await?.unwrap_or_default();
-        let whereabouts = Whereabouts { cluster: &self.cluster, namespaces: &self.namespaces, own };
-        let reach = receivers::judge(&config, &whereabouts.of(&config).await?, &counts);
+        let resolver = IntegrationResolver { cluster: &self.cluster, namespaces: &self.namespaces, own };
+        let reach = receivers::judge(&config, &resolver.resolve(&config).await?, &counts);
         missed.extend(reach.missed);
         let attached = self.prometheus.alertmanagers().await?;
         if attached.active.is_empty() {
-            missed.push(format!("{} sends to no Alertmanager: what fires reaches nobody", self.prometheus.name()));
+            missed.push(format!(
+                "{} sends to no Alertmanager, so alerts reach nobody; set `alerting:` in prometheus.yml",
+                self.prometheus.name()
+            ));
         }
         missed.extend(self.silenced().await?);
-        let seen = json!({ "version": status.version, "receivers": reach.told, "attached": attached.active,
+        let seen = json!({ "version": status.version, "receivers": reach.routed, "attached": attached.active,
             "unrouted": reach.unrouted, "notProven": reach.unproven });
         let at = self.alertmanager.name();
         if !missed.is_empty() {
@@ -102,12 +106,12 @@ impl AlertmanagerObserver {
         };
         let unproven = match reach.unproven.as_slice() {
             [] => String::new(),
-            unproven => format!("; not shown to lead anywhere: {}", unproven.join(", ")),
+            unproven => format!("; not verifiable: {}", unproven.join(", ")),
         };
         let (proven, all) = (reach.proven, reach.proven + reach.unproven.len());
         let message = format!(
-            "ready, attached, {proven} of {all} integrations of {} receivers lead to somebody{unproven}{unrouted} ({at})",
-            reach.told.len()
+            "ready, attached, {proven} of {all} integrations of {} receivers lead to an existing endpoint{unproven}{unrouted} ({at})",
+            reach.routed.len()
         );
         if proven == 0 {
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
@@ -115,7 +119,7 @@ impl AlertmanagerObserver {
         Ok(Outcome::judged(true, message, seen))
     }
 
-    /// Silences that keep a critical rule from telling anybody.
+    /// Reports a silence that covers critical rules.
     async fn silenced(&self) -> Result<Option<String>, ProbeError> {
         let silences = self.alertmanager.silences().await?;
         let active = silences.iter().filter(|silence| silence.state == SilenceState::Active);

@@ -1,6 +1,6 @@
-//! Which clusters gave the answers that a command wrote out: each answer names the instance that gave it, and the pods of
-//! every cluster of the mesh file tell where that instance runs. What an application says of itself, such as a version, is
-//! not taken for a place.
+//! The clusters that answered the requests of a command: every answer names the pod that sent it, and the pods of all
+//! clusters of the mesh file show where that pod runs. What an application reports of itself, such as a version, does not
+//! count as a location.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,16 +15,16 @@ use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Permission, World, is_serving, select_pods};
 use crate::format::{MeshSpec, Selector};
 
-/// Answers that must come from every cluster.
+/// Requires answers from every cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnsweredBy {
-    /// A regular expression that finds the name of a pod in each answer: its first group, or the whole match.
+    /// A regular expression for the pod name in each answer: its first group, or the whole match.
     pub instance: String,
-    /// The namespace of the pods that may answer; that of the command without it.
+    /// The namespace of the pods that may answer; by default that of the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Those pods, by label.
+    /// The pods that may answer, by label.
     pub selector: Selector,
 }
 
@@ -40,13 +40,13 @@ impl AnsweredBy {
         bad_regex("answeredBy.instance", Some(&self.instance)).into_iter().collect()
     }
 
-    /// What finding the pods takes, in every cluster.
+    /// The permissions to list the pods in every cluster.
     pub(super) fn permissions(&self, mesh: &MeshSpec, namespace: &str) -> Vec<Permission> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
         mesh.keys().iter().map(|key| Permission::new(key, namespace, "", "pods", "list")).collect()
     }
 
-    /// Judges what a command wrote out.
+    /// Judges the stdout of a command.
     pub(super) async fn judge(&self, world: &World, namespace: &str, stdout: &str) -> Result<Outcome, ProbeError> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
         let regex = Regex::new(&self.instance).map_err(|error| ProbeError(error.to_string()))?;
@@ -80,7 +80,7 @@ fn judge(named: &[&str], clusters: &BTreeMap<&str, Responders>, which: &str) -> 
     let shares = counts.iter().map(|(key, count)| format!("{key} {count}")).collect::<Vec<_>>().join(", ");
     let mut message = format!("{} answers: {shares}", named.len());
     if !unknown.is_empty() {
-        message += &format!("; of no pod {which} of any cluster: {}", list(&unknown));
+        message += &format!("; unknown pods, not {which} of any cluster: {}", list(&unknown));
     }
     let empty: Vec<&str> = clusters.iter().filter(|(_, pods)| pods.ready == 0).map(|(key, _)| *key).collect();
     let silent: Vec<&str> = counts.iter().filter(|(_, count)| **count == 0).map(|(key, _)| *key).collect();
@@ -93,14 +93,13 @@ fn judge(named: &[&str], clusters: &BTreeMap<&str, Responders>, which: &str) -> 
         return Outcome::judged(empty.is_empty(), message, seen);
     }
     if empty.is_empty() && !doubtful.is_empty() {
-        message +=
-            &format!("; pods of several clusters are called {}: which of them answered is not known", list(&doubtful));
+        message += &format!("; pods named {} exist in several clusters, so their cluster is unknown", list(&doubtful));
         return Outcome { seen, ..Outcome::new(Answer::NoData, message) };
     }
     Outcome::judged(false, message, seen)
 }
 
-/// The outcome of a command that must also be answered by every cluster.
+/// The outcome of a command whose answers must also come from every cluster.
 pub(super) fn both(ran: Outcome, answered: Outcome) -> Outcome {
     if ran.answer != Answer::Good {
         return ran;
@@ -144,6 +143,6 @@ mod tests {
         assert!(answer != Answer::Good && message.ends_with("no ready pod sample/app=hello in two"), "{message}");
         let (answer, message) = judged(&["hello-0"], &[("one", &["hello-0"]), ("two", &["hello-0"])]);
         assert_eq!(answer, Answer::NoData);
-        assert!(message.contains("pods of several clusters are called hello-0"), "{message}");
+        assert!(message.contains("pods named hello-0 exist in several clusters"), "{message}");
     }
 }

@@ -1,5 +1,5 @@
-//! `apiServer`: a cluster's API server answers, is of the declared version, belongs to the pinned cluster, and its clock
-//! agrees with the runner's.
+//! `apiServer`: the API server responds, has the declared version, belongs to the pinned cluster, and its clock agrees with
+//! the runner's.
 
 use std::sync::Arc;
 
@@ -18,35 +18,35 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, World};
 use crate::format::ClusterChoice;
 
-/// An API server.
+/// The API server of a cluster: its version, its identity (the pinned UID) and its clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiServer {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// What it must be.
+    /// The expectations.
     #[serde(default)]
     pub expect: ApiServerExpect,
 }
 
-/// What an API server must be.
+/// The expectations of an API server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiServerExpect {
-    /// Its version, such as `v1.34.1`; `expect.kubernetes` of the mesh file without it.
+    /// Its version, such as `v1.34.1`; by default `expect.kubernetes` of the mesh file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// How far its clock may be from the runner's; 5 s.
+    /// The largest difference between its clock and the runner's, such as `5s`; 5 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<TimeSpan>,
 }
 
-/// A header gives whole seconds, and the answer was under way: less than this cannot be told.
+/// The resolution of the comparison: a `Date` header has whole seconds, and the response takes time.
 const SKEW: TimeSpan = TimeSpan::secs(5);
 
 impl Observation for ApiServer {
     fn describe(&self) -> String {
-        format!("the API server of {}", self.cluster)
+        format!("the API server ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -99,17 +99,17 @@ impl ApiServerObserver {
         if !missed.is_empty() {
             return Ok(Outcome::judged(false, format!("{} ({key})", missed.join("; ")), seen));
         }
-        // Being the pinned cluster was settled when the run connected to it; without a pin nothing was.
-        let unsaid = match (wanted, uid, seconds) {
+        // The run has already compared the UID when it connected. Without a pinned UID, nothing was compared.
+        let missing = match (wanted, uid, seconds) {
             (None, ..) => Some(format!(
-                "Kubernetes is {found}; the mesh file says nothing of it: clusters.{key}.expect.kubernetes"
+                "Kubernetes is {found}; nothing to compare with; set clusters.{key}.expect.kubernetes in the mesh file"
             )),
-            (_, None, _) => Some(format!("the mesh file pins no uid: clusters.{key}.uid")),
-            (.., None) => Some("its answers carry no date, so its clock is not known".to_owned()),
+            (_, None, _) => Some(format!("the cluster is not pinned; set clusters.{key}.uid in the mesh file")),
+            (.., None) => Some("its responses have no Date header, so its clock is unknown".to_owned()),
             _ => None,
         };
-        if let Some(unsaid) = unsaid {
-            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, format!("{unsaid} ({key})")) });
+        if let Some(missing) = missing {
+            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, format!("{missing} ({key})")) });
         }
         let message = format!(
             "{found}, the pinned cluster, clocks within {:.0} s ({key})",

@@ -17,40 +17,40 @@ use crate::cluster::World;
 use crate::format::ClusterChoice;
 use crate::local::run_command;
 
-/// A local program.
+/// Runs a program on the runner's machine, without a shell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Command {
-    /// The program and its arguments.
+    /// The program and its arguments, such as `[curl, -sf, https://example.com]`.
     pub argv: Vec<String>,
-    /// Environment variables beside the runner's.
+    /// Environment variables, in addition to the runner's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// The longest it may take; 10 s.
+    /// The timeout, such as `30s`; 10 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// What it must do.
+    /// The expectations.
     #[serde(default)]
     pub expect: CommandExpect,
 }
 
-/// What a program must do.
+/// The expectations of a program.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandExpect {
-    /// Its exit code; 0.
+    /// The exit code; 0 by default.
     #[serde(default)]
     pub exit_code: i32,
-    /// What it writes to stdout.
+    /// Expectations of its stdout as text.
     #[serde(default)]
     pub stdout: TextExpect,
-    /// Values in the JSON it writes to stdout.
+    /// Expectations of its stdout as JSON.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub json: Vec<JsonExpect>,
 }
 
 impl CommandExpect {
-    /// Judges what a program did.
+    /// Judges the result of a program.
     pub(super) fn judge(&self, exit_code: i32, stdout: &str, stderr: &str) -> Outcome {
         let document: Result<Value, _> = serde_json::from_str(stdout);
         let missed = if exit_code == self.exit_code {
@@ -70,7 +70,7 @@ impl CommandExpect {
         Outcome::judged(missed.is_none(), message, seen)
     }
 
-    /// What is wrong with it.
+    /// What is wrong with the keys.
     pub(super) fn spec_errors(&self) -> Vec<SpecError> {
         let json = self.json.iter().flat_map(|expect| expect.spec_errors("expect"));
         self.stdout.spec_errors("expect").into_iter().chain(json).collect()
@@ -98,7 +98,8 @@ impl Observation for Command {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.argv.first().is_none_or(String::is_empty);
-        let empty = empty.then(|| SpecError::new("argv", "no program is named", "write `argv: [program, argument]`"));
+        let empty =
+            empty.then(|| SpecError::new("argv", "the program is missing", "write `argv: [program, argument]`"));
         empty.into_iter().chain(self.expect.spec_errors()).collect()
     }
 
@@ -114,7 +115,7 @@ impl Observer for Command {
             settle(ran.map(|output| match output {
                 Some((code, stdout, stderr)) => self.expect.judge(code, &stdout, &stderr),
                 None => {
-                    let message = format!("{} did not end within {}", self.argv.join(" "), self.timing().timeout);
+                    let message = format!("{} timed out after {}", self.argv.join(" "), self.timing().timeout);
                     Outcome::new(super::Answer::Bad(Class::Timeout), message)
                 }
             }))

@@ -15,7 +15,7 @@ use super::{Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Permission, World, label_selector};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
-/// A Deployment or `StatefulSet`.
+/// A Deployment or `StatefulSet`: its rollout is complete, by the logic of `kubectl rollout status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deployment {
@@ -23,28 +23,28 @@ pub struct Deployment {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The Deployment; this or `statefulSet`.
+    /// The Deployment. Write this or `statefulSet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The `StatefulSet`; this or `name`.
+    /// The `StatefulSet`. Write this or `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<String>,
-    /// What it must be; completely rolled out, with at least one pod, without it.
+    /// The expectations; by default a complete rollout with at least one pod.
     #[serde(default)]
     pub expect: DeploymentExpect,
 }
 
-/// What a workload must be.
+/// The expectations of a workload.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeploymentExpect {
-    /// Its rollout is complete; true.
+    /// Whether its rollout is complete; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
-    /// How many replicas it desires.
+    /// The number of desired replicas, such as `>= 2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Comparison>,
-    /// How many of its pods are available.
+    /// The number of available pods, such as `>= 2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<Comparison>,
 }
@@ -60,8 +60,8 @@ impl Deployment {
 
 impl Observation for Deployment {
     fn describe(&self) -> String {
-        let (_, plural, name) = self.object();
-        format!("{} {}/{name} in {}", plural.trim_end_matches('s'), self.namespace, self.cluster)
+        let (kind, _, name) = self.object();
+        format!("{kind:?} {}/{name} ({})", self.namespace, self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -78,8 +78,8 @@ impl Observation for Deployment {
             .then(|| {
                 SpecError::new(
                     "name",
-                    "which workload is meant is not clear",
-                    "write exactly one of `name` and `statefulSet`",
+                    "exactly one of `name` and `statefulSet` is needed",
+                    "write `name: NAME` or `statefulSet: NAME`",
                 )
             })
             .into_iter()
@@ -129,13 +129,13 @@ impl DeploymentObserver {
             missed.push(format!("{} pods available, expected {comparison}", workload.available));
         }
         let seen = json!({ "desired": workload.desired, "updated": workload.updated, "available": workload.available, "rollout": workload.rollout });
-        let place = format!("{}/{name} in {}", self.spec.namespace, self.cluster.key);
+        let place = format!("{kind:?} {}/{name} ({})", self.spec.namespace, self.cluster.key);
         let message = match missed.as_slice() {
             [] => format!(
-                "{} of {} available, rollout {} ({place})",
+                "{place}: {} of {} available, rollout {}",
                 workload.available, workload.desired, workload.rollout
             ),
-            missed => format!("{} ({place})", missed.join("; ")),
+            missed => format!("{place}: {}", missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }

@@ -1,13 +1,15 @@
-//! `envoyEndpoints`: the endpoints of one service as one proxy sees them: who owns them, whether they are healthy, and
-//! whether requests to them were answered. Presence is not health, and health is not flow.
+//! `envoyEndpoints`: the endpoints of one service in one proxy: their cluster, their health, and whether requests to them
+//! were answered. An endpoint that exists may be unhealthy, and a healthy one may get no requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use indexmap::IndexMap;
+use meshdrill_checks::observe::envoy::flow::HostFlow;
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
-use meshdrill_checks::observe::envoy::{self, Clusters, HealthClass, Select, config_dump, flow};
+use meshdrill_checks::observe::envoy::{
+    self, Cluster as EnvoyCluster, Clusters, HealthClass, Host, Select, config_dump, flow,
+};
 use meshdrill_checks::observe::routing::{destinations, full_host};
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
@@ -22,7 +24,7 @@ use super::{Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
-/// Endpoints of one service seen by one proxy.
+/// The endpoints of one service in one proxy: their clusters, their health, and whether requests to them were answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvoyEndpoints {
@@ -30,27 +32,28 @@ pub struct EnvoyEndpoints {
     pub cluster: ClusterChoice,
     /// The namespace of the proxy.
     pub namespace: String,
-    /// The pod of the proxy, by label; the first ready one.
+    /// The pod of the proxy, by label; the first ready one is used.
     pub selector: Selector,
-    /// The service: a name in the same namespace, or `NAME.NAMESPACE`, or a full host name.
+    /// The service: a name in the same namespace, `NAME.NAMESPACE`, or a fully qualified name.
     pub service: String,
     /// The port of the service.
     pub port: u16,
-    /// The subsets to look at: `routed` (those the mesh's routes use, or none if they use none), or a list.
+    /// The subsets: `routed` for those that the mesh's routes use (or no subset if they use none), or a list such as
+    /// `[v1, v2]`; `routed` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsets: Option<Subsets>,
-    /// What must be seen.
+    /// The expectations.
     #[serde(default)]
     pub expect: EndpointsExpect,
 }
 
-/// Which subsets are looked at.
+/// A choice of subsets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Subsets {
     /// The word `routed`.
     Routed(RoutedWord),
-    /// These.
+    /// These subsets.
     These(Vec<String>),
 }
 
@@ -62,17 +65,17 @@ pub enum RoutedWord {
     Routed,
 }
 
-/// What must be seen.
+/// The expectations of the endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointsExpect {
-    /// The clusters that must own endpoints, in every subset looked at; all clusters of the mesh without it.
+    /// The clusters that must have endpoints in every subset; by default all clusters of the mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owners: Option<ClusterChoice>,
-    /// How many healthy endpoints each of them must own per subset; at least 1 without it.
+    /// The number of healthy endpoints per cluster and subset, such as `>= 3`; at least 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<Comparison>,
-    /// Clusters whose endpoints must have answered a request since the observation before.
+    /// The clusters whose endpoints must have answered a request since the last observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<ClusterChoice>,
 }
@@ -86,7 +89,7 @@ impl EnvoyEndpoints {
 impl Observation for EnvoyEndpoints {
     fn describe(&self) -> String {
         format!(
-            "endpoints of {}:{} as the proxy of {}/{} in {} sees them",
+            "endpoints of {}:{} in the proxy of {}/{} ({})",
             self.host(),
             self.port,
             self.namespace,
@@ -105,7 +108,11 @@ impl Observation for EnvoyEndpoints {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.service.is_empty();
-        empty.then(|| SpecError::new("service", "no service is named", "write its name")).into_iter().collect()
+        empty.then(|| SpecError::new("service", "the service is missing", "write its name")).into_iter().collect()
+    }
+
+    fn needs_all_clusters(&self) -> bool {
+        true
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -114,7 +121,7 @@ impl Observation for EnvoyEndpoints {
             let (group, routes) = ("networking.istio.io", "virtualservices");
             all.push(Permission::new(self.cluster.key(), "", group, routes, "list"));
         }
-        // Whose an endpoint is, the clusters' own APIs tell.
+        // The APIs of the clusters show which cluster an endpoint belongs to.
         for key in mesh.clusters.keys() {
             let need = |namespace: &str, resource| Permission::new(key, namespace, "", resource, "list");
             let host = self.host();
@@ -140,7 +147,7 @@ impl Observation for EnvoyEndpoints {
     }
 }
 
-/// The subsets of a host that `VirtualServices` of the mesh route to; the empty name if routes name none.
+/// The subsets of a host that `VirtualServices` route to; the empty name if they name none.
 async fn routed_subsets(cluster: &Cluster, host: &str) -> Result<Vec<String>, ProbeError> {
     let services = cluster.list(VIRTUAL_SERVICES, None).await?;
     let routed = services.iter().flat_map(|service| destinations(service)).filter(|(name, _)| name == host);
@@ -164,11 +171,38 @@ struct EndpointsObserver {
     state: Mutex<State>,
 }
 
-/// What was counted for one owner.
+/// The endpoints of one cluster in one subset.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash, Serialize)]
 struct Count {
     healthy: usize,
     unhealthy: usize,
+}
+
+/// The endpoints of all subsets in one response of the proxy.
+#[derive(Default)]
+struct Tally<'a> {
+    /// By subset and cluster.
+    table: BTreeMap<&'a str, BTreeMap<String, Count>>,
+    /// Answered requests since the last observation, by cluster.
+    answered: BTreeMap<String, u64>,
+    answered_by_subset: BTreeMap<String, u64>,
+    faults: Vec<String>,
+}
+
+/// The healthy endpoints by subset and cluster, such as `v1: east 2, west 1 (1 ejected or unhealthy)`.
+fn summary(table: &BTreeMap<&str, BTreeMap<String, Count>>, owners: &[String]) -> String {
+    let subsets = table.iter().map(|(subset, counts)| {
+        let keys: BTreeSet<&String> = owners.iter().chain(counts.keys()).collect();
+        let words = keys.into_iter().map(|key| match counts.get(key) {
+            None => format!("{key} 0"),
+            Some(Count { healthy, unhealthy: 0 }) => format!("{key} {healthy}"),
+            Some(Count { healthy, unhealthy }) => format!("{key} {healthy} ({unhealthy} ejected or unhealthy)"),
+        });
+        let words = words.collect::<Vec<_>>().join(", ");
+        if subset.is_empty() { words } else { format!("{subset}: {words}") }
+    });
+    let subsets = subsets.collect::<Vec<_>>().join("; ");
+    if subsets.is_empty() { "none".to_owned() } else { subsets }
 }
 
 impl EndpointsObserver {
@@ -188,7 +222,9 @@ impl EndpointsObserver {
         if state.known.as_ref().is_none_or(unknown) {
             state.known = Some(self.learn().await?);
         }
-        let Some(known) = &state.known else { return Err(ProbeError("nothing is known of the mesh".to_owned())) };
+        let Some(known) = &state.known else {
+            return Err(ProbeError("the endpoints of the clusters are not known".to_owned()));
+        };
         let flows = state
             .before
             .as_ref()
@@ -199,7 +235,7 @@ impl EndpointsObserver {
         Ok(outcome)
     }
 
-    /// What the clusters' own APIs say of gateways, localities and pods, and what the control plane told the proxy.
+    /// The gateways, localities and pods from the APIs of all clusters, and the endpoints that istiod sent to the proxy.
     async fn learn(&self) -> Result<Known, ProbeError> {
         let (dump, _) = self.admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
         let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
@@ -230,103 +266,106 @@ impl EndpointsObserver {
         Ok(known)
     }
 
-    fn judge(&self, clusters: &Clusters, known: &Known, flows: Option<&[flow::HostFlow]>, pod: &str) -> Outcome {
-        let spec = &self.spec;
-        let own = spec.cluster.key();
+    fn judge(&self, clusters: &Clusters, known: &Known, flows: Option<&[HostFlow]>, pod: &str) -> Outcome {
+        let Tally { table, answered, answered_by_subset, mut faults } = self.tally(clusters, known, flows);
+        faults.extend(self.missing_flow(flows.is_some(), &answered));
+        faults.dedup();
         let (owners, healthy) = (self.owners(), self.healthy());
-        let several_networks = self.several_networks();
-        let mut faults = Vec::new();
-        let mut short: IndexMap<(&String, Count), Vec<&str>> = IndexMap::new();
-        let mut table: BTreeMap<&str, BTreeMap<String, Count>> = BTreeMap::new();
-        let mut answered: BTreeMap<String, u64> = BTreeMap::new();
-        let mut answered_by_subset: BTreeMap<String, u64> = BTreeMap::new();
+        let is_short = |counts: &BTreeMap<String, Count>| {
+            owners.iter().any(|owner| !healthy.holds(counts.get(owner).map_or(0, |count| count.healthy) as f64))
+        };
+        let short = table.values().any(is_short);
+        let mut counts = format!("healthy endpoints: {}", summary(&table, &owners));
+        if short {
+            let each = if owners == self.all() { "each".to_owned() } else { owners.join(", ") };
+            counts = format!("{counts}; expected {healthy} of {each}");
+        }
+        let seen = json!({ "pod": pod, "endpoints": table, "flow": answered, "flowSubsets": answered_by_subset });
+        if !short && faults.is_empty() {
+            return Outcome::judged(true, counts, seen);
+        }
+        faults.push(counts);
+        Outcome::judged(false, format!("{} (proxy of pod {pod})", faults.join("; ")), seen)
+    }
+
+    /// Counts the endpoints by subset and cluster.
+    fn tally<'a>(&'a self, clusters: &Clusters, known: &Known, flows: Option<&[HostFlow]>) -> Tally<'a> {
+        let mut tally = Tally::default();
         for subset in &self.subsets {
-            let name = format!("outbound|{}|{subset}|{}", spec.port, spec.host());
+            let name = format!("outbound|{}|{subset}|{}", self.spec.port, self.spec.host());
             let Some(cluster) = clusters.get(&name) else {
-                faults.push(format!("the proxy has no cluster {name}"));
+                tally.faults.push(format!("the proxy has no cluster {name}"));
                 continue;
             };
-            let counts = table.entry(subset).or_default();
+            tally.table.entry(subset).or_default();
             for host in &cluster.hosts {
-                let owner = match known.owner(cluster, host) {
-                    Owner::Cluster { cluster, .. } => self.world.key_of_istio(&cluster),
-                    Owner::Disputed(opinions) => {
-                        faults.push(format!("{}: sources disagree on its owner: {}", host.address, json!(opinions)));
-                        "disputed".to_owned()
-                    }
-                    Owner::Unknown => "unknown".to_owned(),
-                };
-                let by_pod = known.reach(host) == Reach::Pod;
-                if owner != own && several_networks && by_pod && owner != "unknown" {
-                    faults.push(format!("{} of {owner} is a pod address on a mesh of several networks: {owner} has no east-west gateway with an address", host.address));
-                }
+                let owner = self.owner(&mut tally, known, cluster, host);
                 let class = host.health.class();
-                let count = counts.entry(owner.clone()).or_default();
+                let count = tally.table.entry(subset).or_default().entry(owner.clone()).or_default();
                 if class == HealthClass::Healthy || class == HealthClass::Degraded {
                     count.healthy += 1
                 } else {
                     count.unhealthy += 1
                 }
-                let mut counted = flows.into_iter().flatten();
-                if let Some(flow) = counted.find(|flow| flow.cluster == name && flow.address == host.address) {
-                    *answered.entry(owner).or_default() += flow.success;
-                    *answered_by_subset.entry(subset.clone()).or_default() += flow.success;
-                }
-            }
-            for owner in &owners {
-                let count = counts.get(owner).cloned().unwrap_or_default();
-                if !healthy.holds(count.healthy as f64) {
-                    short.entry((owner, count)).or_default().push(subset);
+                let mut flows = flows.into_iter().flatten();
+                if let Some(flow) = flows.find(|flow| flow.cluster == name && flow.address == host.address) {
+                    *tally.answered.entry(owner).or_default() += flow.success;
+                    *tally.answered_by_subset.entry(subset.clone()).or_default() += flow.success;
                 }
             }
         }
-        for ((owner, count), subsets) in short {
-            let of = match subsets.as_slice() {
-                [""] => String::new(),
-                [subset] => format!(" in subset {subset}"),
-                subsets => format!(" in each of the subsets {}", subsets.join(", ")),
-            };
-            let sick = match count.unhealthy {
-                0 => String::new(),
-                unhealthy => format!(" ({unhealthy} ejected or unhealthy)"),
-            };
-            faults.push(format!("{} healthy endpoints of {owner}{of}{sick}, expected {healthy}", count.healthy));
-        }
-        if let Some(choice) = &spec.expect.flow {
-            for owner in choice.expand(&self.all()).0 {
-                match (flows, answered.get(&owner)) {
-                    (None, _) => faults.push("one observation tells no flow yet".to_owned()),
-                    (_, Some(count)) if *count > 0 => {}
-                    _ => faults
-                        .push(format!("no request to endpoints of {owner} was answered since the observation before")),
-                }
+        tally
+    }
+
+    /// The key of the cluster that an endpoint belongs to.
+    fn owner(&self, tally: &mut Tally<'_>, known: &Known, cluster: &EnvoyCluster, host: &Host) -> String {
+        let owner = match known.owner(cluster, host) {
+            Owner::Cluster { cluster, .. } => self.world.key_of_istio(&cluster),
+            Owner::Disputed(opinions) => {
+                let opinions = opinions.iter().map(|one| {
+                    let clusters = one.clusters.iter().map(String::as_str).collect::<Vec<_>>().join(" or ");
+                    format!("{clusters} by {:?}", one.source)
+                });
+                let opinions = opinions.collect::<Vec<_>>().join(", ");
+                tally.faults.push(format!("the cluster of endpoint {} is disputed: {opinions}", host.address));
+                "disputed".to_owned()
             }
+            Owner::Unknown => "unknown".to_owned(),
+        };
+        let by_pod = known.reach(host) == Reach::Pod;
+        if owner != self.spec.cluster.key() && self.several_networks() && by_pod && owner != "unknown" {
+            tally.faults.push(format!(
+                "endpoint {} of {owner} is a pod address, which another network cannot reach: {owner} has no east-west gateway with an address",
+                host.address
+            ));
         }
-        faults.dedup();
-        let seen = json!({ "pod": pod, "endpoints": table, "flow": answered, "flowSubsets": answered_by_subset });
-        let words = table.iter().map(|(subset, counts)| {
-            let owners =
-                counts.iter().map(|(owner, count)| format!("{owner} {}", count.healthy)).collect::<Vec<_>>().join(", ");
-            if subset.is_empty() { owners } else { format!("{subset}: {owners}") }
-        });
-        let summary = words.collect::<Vec<_>>().join("; ");
-        match faults.as_slice() {
-            [] => Outcome::judged(true, format!("healthy endpoints {summary}"), seen),
-            faults => Outcome::judged(false, format!("{} (seen by {pod}: {summary})", faults.join("; ")), seen),
+        owner
+    }
+
+    /// Reports clusters whose endpoints have answered no request since the last observation.
+    fn missing_flow(&self, compared: bool, answered: &BTreeMap<String, u64>) -> Vec<String> {
+        let Some(choice) = &self.spec.expect.flow else { return Vec::new() };
+        if !compared {
+            return vec!["answered requests are known only from the second observation on".to_owned()];
         }
+        let owners = choice.expand(&self.all()).0.into_iter();
+        let silent = owners.filter(|owner| answered.get(owner).is_none_or(|count| *count == 0));
+        silent
+            .map(|owner| format!("no request to endpoints of {owner} was answered since the last observation"))
+            .collect()
     }
 
     fn all(&self) -> Vec<String> {
         self.world.clusters.keys().cloned().collect()
     }
 
-    /// The clusters that must own endpoints.
+    /// The clusters that must have endpoints.
     fn owners(&self) -> Vec<String> {
         let all = self.all();
         self.spec.expect.owners.as_ref().map_or_else(|| all.clone(), |choice| choice.expand(&all).0)
     }
 
-    /// How many healthy endpoints each of them must own.
+    /// The number of healthy endpoints that each must have.
     fn healthy(&self) -> Comparison {
         self.spec.expect.healthy.unwrap_or(Comparison::at_least(1.0))
     }
@@ -363,5 +402,22 @@ impl Observer for EndpointsObserver {
                 Err(_) => Vec::new(),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_a_sentence() {
+        let count = |healthy, unhealthy| Count { healthy, unhealthy };
+        let counts = BTreeMap::from([("ap".to_owned(), count(2, 0)), ("eu".to_owned(), count(1, 1))]);
+        let owners = ["ap".to_owned(), "eu".to_owned(), "us".to_owned()];
+        let table = BTreeMap::from([("", counts)]);
+        assert_eq!(summary(&table, &owners), "ap 2, eu 1 (1 ejected or unhealthy), us 0");
+        let table = BTreeMap::from([("v1", BTreeMap::from([("ap".to_owned(), count(2, 0))])), ("v2", BTreeMap::new())]);
+        assert_eq!(summary(&table, &owners[..1]), "v1: ap 2; v2: ap 0");
+        assert_eq!(summary(&BTreeMap::new(), &owners), "none");
     }
 }

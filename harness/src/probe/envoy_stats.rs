@@ -17,7 +17,7 @@ use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
-/// A metric of a proxy.
+/// A metric of a proxy, from its Prometheus endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvoyStats {
@@ -25,24 +25,24 @@ pub struct EnvoyStats {
     pub cluster: ClusterChoice,
     /// The namespace of the proxy.
     pub namespace: String,
-    /// The pod of the proxy, by label; the first ready one.
+    /// The pod of the proxy, by label; the first ready one is used.
     pub selector: Selector,
-    /// The metric, as in `/stats/prometheus`.
+    /// The metric, as in `/stats/prometheus`, such as `istio_requests_total`.
     pub metric: String,
-    /// Labels that its samples must have.
+    /// Labels that the samples must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The port: 15020 (merged, the default) or 15090 (the proxy's own).
+    /// The port: 15020 (merged with the application's metrics, the default) or 15090 (the proxy's own).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// What the sum of the samples must be; without it there must be one.
+    /// The expected sum of the samples, such as `> 0`; by default at least one sample must exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Comparison>,
 }
 
 impl Observation for EnvoyStats {
     fn describe(&self) -> String {
-        format!("metric {} of the proxy of {}/{} in {}", self.metric, self.namespace, self.selector, self.cluster)
+        format!("metric {} of the proxy of {}/{} ({})", self.metric, self.namespace, self.selector, self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -79,7 +79,7 @@ impl StatsObserver {
             self.spec.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let Some(sum) = text.sum(&self.spec.metric, &labels) else {
             let message = format!(
-                "no data: {pod} exposes no {} with these labels (Istio exposes few by default; see proxyStatsMatcher)",
+                "no data: pod {pod} exposes no {} with these labels; Istio exposes few metrics by default, see proxyStatsMatcher",
                 self.spec.metric
             );
             return Ok(Outcome::new(Answer::NoData, message));

@@ -17,7 +17,7 @@ use super::{Outcome, ProbeError};
 use crate::cluster::{Cluster, ObjectRef, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 
-/// A command in a container.
+/// Runs a command in a container of a pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Exec {
@@ -25,27 +25,27 @@ pub struct Exec {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The pod, by label; the first ready one.
+    /// The pod, by label; the first ready one is used.
     pub selector: Selector,
-    /// The container; the first of the pod's own without it.
+    /// The container; by default the first one of the pod that is not a sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// The command and its arguments.
+    /// The command and its arguments, such as `[curl, -sf, http://reviews:9080/health]`.
     pub command: Vec<String>,
-    /// The longest it may take; 10 s.
+    /// The timeout, such as `30s`; 10 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// What it must do.
+    /// The expectations.
     #[serde(default)]
     pub expect: CommandExpect,
-    /// Who must have given the answers that it writes to stdout: pods of every cluster.
+    /// Requires that the answers in its stdout come from pods of every cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<AnsweredBy>,
 }
 
 impl Observation for Exec {
     fn describe(&self) -> String {
-        format!("run {} in {}/{} of {}", self.command.join(" "), self.namespace, self.selector, self.cluster)
+        format!("run {} in {}/{} ({})", self.command.join(" "), self.namespace, self.selector, self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -65,9 +65,13 @@ impl Observation for Exec {
         let empty = self
             .command
             .is_empty()
-            .then(|| SpecError::new("command", "no command", "write `command: [program, argument]`"));
+            .then(|| SpecError::new("command", "the command is missing", "write `command: [program, argument]`"));
         let answered_by = self.answered_by.iter().flat_map(AnsweredBy::spec_errors);
         empty.into_iter().chain(self.expect.spec_errors()).chain(answered_by).collect()
+    }
+
+    fn needs_all_clusters(&self) -> bool {
+        self.answered_by.is_some()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -83,13 +87,13 @@ impl Observation for Exec {
     }
 }
 
-/// What exec needs: `get` for the WebSocket, and `create` as well from Kubernetes 1.35 on.
+/// The permissions for exec: `get` for the WebSocket, and also `create` from Kubernetes 1.35 on.
 pub(super) fn exec_permissions(cluster: &str, namespace: &str) -> Vec<Permission> {
     let need = |resource, verb| Permission::new(cluster, namespace, "", resource, verb);
     vec![need("pods", "list"), need("pods/exec", "get"), need("pods/exec", "create")]
 }
 
-/// The first ready pod that a selector matches, and the container a command goes to.
+/// The first ready pod that matches a selector, and the container for the command.
 pub(super) async fn exec_target(
     cluster: &Cluster,
     namespace: &str,

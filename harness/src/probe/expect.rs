@@ -1,4 +1,4 @@
-//! Expectations that several kinds share: of texts and of JSON.
+//! Expectations that several kinds share: of text and of JSON.
 
 use jsonpath_rust::JsonPath as _;
 use regex::Regex;
@@ -9,38 +9,38 @@ use serde_json::Value;
 use super::SpecError;
 use crate::format::Comparison;
 
-/// What a text is expected to be.
+/// Expectations of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TextExpect {
-    /// A text that occurs in it.
+    /// A text that it must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
-    /// Texts all of which occur in it.
+    /// Texts that it must all contain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contains_all: Vec<String>,
-    /// A text that does not occur in it.
+    /// A text that it must not contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,
-    /// A regular expression that matches somewhere in it.
+    /// A regular expression that must match a part of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matches: Option<String>,
 }
 
 impl TextExpect {
-    /// What a text misses; none if it is as expected.
+    /// How a text differs from the expectations; none if it does not.
     pub fn missed(&self, text: &str) -> Option<String> {
         let lacks = |wanted: &String| (!text.contains(wanted)).then(|| format!("does not contain `{wanted}`"));
         let has = |unwanted: &String| text.contains(unwanted).then(|| format!("contains `{unwanted}`"));
         let unmatched = |pattern: &String| match Regex::new(pattern) {
             Ok(regex) => (!regex.is_match(text)).then(|| format!("does not match `{pattern}`")),
-            Err(error) => Some(format!("cannot be matched: {error}")),
+            Err(error) => Some(format!("cannot be matched against `{pattern}`: {error}")),
         };
         let contains = self.contains.iter().chain(&self.contains_all).find_map(lacks);
         contains.or_else(|| self.lacks.as_ref().and_then(has)).or_else(|| self.matches.as_ref().and_then(unmatched))
     }
 
-    /// What is wrong with it.
+    /// What is wrong with the keys.
     pub fn spec_errors(&self, key: &'static str) -> Vec<SpecError> {
         bad_regex(key, self.matches.as_deref()).into_iter().collect()
     }
@@ -51,13 +51,17 @@ pub(super) fn bad_regex(key: &'static str, pattern: Option<&str>) -> Option<Spec
     let error = Regex::new(pattern?).err()?;
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    Some(SpecError::new(key, format!("not a regular expression: {last}"), "the syntax is that of the Rust regex crate"))
+    Some(SpecError::new(
+        key,
+        format!("this is not a regular expression: {last}"),
+        "use the syntax of the Rust regex crate",
+    ))
 }
 
-/// The error about a path into JSON that is none.
+/// The error about an invalid `JSONPath`.
 pub(super) fn bad_json_path(key: &'static str, path: Option<&str>) -> Option<SpecError> {
     let bad = Value::Null.query(path?).is_err();
-    bad.then(|| SpecError::new(key, "not a JSONPath", "write it as in RFC 9535: `$.clustername`"))
+    bad.then(|| SpecError::new(key, "this is not a JSONPath", "write it as in RFC 9535, such as `$.clustername`"))
 }
 
 /// A JSON value as text: strings without their quotes.
@@ -65,31 +69,31 @@ pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A value in a JSON document, and what it is expected to be. Without a condition it must exist.
+/// An expectation of values in a JSON document. Without a condition, at least one value must exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JsonExpect {
-    /// A `JSONPath` (RFC 9535); every value it selects must be as expected.
+    /// A `JSONPath` (RFC 9535), such as `$.spec.replicas`. Every value that it selects must meet the condition.
     pub path: String,
-    /// Equal to this.
+    /// The value must be equal to this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<Value>,
-    /// A number that compares so, such as `>= 3`.
+    /// The value must be a number that meets this comparison, such as `>= 3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<Comparison>,
-    /// Text that matches this regular expression.
+    /// The value must match this regular expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matches: Option<String>,
-    /// Exactly this many values are selected.
+    /// The number of values that the path must select.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// False: nothing is selected.
+    /// `false`: the path must select nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
 }
 
 impl JsonExpect {
-    /// What a document misses; none if it is as expected.
+    /// How a document differs from the expectation; none if it does not.
     pub fn missed(&self, document: &Value) -> Option<String> {
         let found = match document.query(&self.path) {
             Ok(found) => found,
@@ -109,9 +113,10 @@ impl JsonExpect {
         found.into_iter().find_map(|value| self.value_missed(value))
     }
 
-    /// Like [`Self::missed`], without a word of what was found: for documents that hold secrets.
+    /// Like [`Self::missed`], but without values: for documents with secrets.
     pub fn missed_in_secret(&self, document: &Value) -> Option<String> {
-        self.missed(document).map(|_| format!("{} is not as expected (values of a Secret are not shown)", self.path))
+        self.missed(document)
+            .map(|_| format!("{} differs from the expectation (values of a Secret are not shown)", self.path))
     }
 
     fn value_missed(&self, value: &Value) -> Option<String> {
@@ -130,20 +135,20 @@ impl JsonExpect {
             .then(|| format!("{path} is {}, expected to match `{pattern}`", short(value)))
     }
 
-    /// What is wrong with it.
+    /// What is wrong with the keys.
     pub fn spec_errors(&self, key: &'static str) -> Vec<SpecError> {
         let bad_path = Value::Null.query(&self.path).err().map(|_| {
             SpecError::new(
                 key,
                 format!("`{}` is not a JSONPath", self.path),
-                "write it as in RFC 9535: `$.spec.replicas`",
+                "write it as in RFC 9535, such as `$.spec.replicas`",
             )
         });
         bad_path.into_iter().chain(bad_regex(key, self.matches.as_deref())).collect()
     }
 }
 
-/// Equal, a number being equal to its text: YAML authors do not think of JSON types.
+/// Whether two values are equal. A number is equal to its text: YAML authors do not think of JSON types.
 fn alike(wanted: &Value, found: &Value) -> bool {
     match (wanted, found) {
         (Value::Number(wanted), Value::Number(found)) => wanted.as_f64() == found.as_f64(),

@@ -1,5 +1,5 @@
-//! Which series of a source a federated copy is of. A copy has the labels of its original, and beside them what the source
-//! adds to all it hands on (its external labels) and what the federating Prometheus adds to all it scrapes there.
+//! Finds the original of a federated series. A copy has the labels of its original, the external labels of its source, and
+//! the labels that the federating Prometheus adds to its targets.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use meshdrill_checks::observe::prometheus::Series;
 /// Labels by name.
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// What may be on a copy and not on its original.
+/// The labels that a copy may have in addition to those of its original.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Added {
-    /// The label that names the cluster; it is not compared at all.
+    /// The label with the cluster; it is not compared.
     pub(super) cluster: String,
     /// External labels of the source.
     pub(super) external: Labels,
-    /// Labels of the federating Prometheus' targets, of each its own.
+    /// Labels of the federating Prometheus' targets.
     pub(super) targets: Vec<Labels>,
 }
 
-/// What was found for a copy.
+/// The original of a copy.
 #[derive(Debug, PartialEq)]
 pub(super) enum Original<'a> {
     /// This series.
     This(&'a Series),
-    /// One of the same labels, of another replica of the source: a label that only tells replicas apart has this value.
+    /// A series with the same labels, from another replica of the source; the replica label has this value.
     OfAnotherReplica(String),
     /// None.
     Nowhere,
@@ -37,7 +37,7 @@ impl Added {
         own.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// The series of a source, to be found by copies of them.
+    /// The series of a source, indexed for the search by copies.
     pub(super) fn originals<'a>(&'a self, source: &'a [Series]) -> Originals<'a> {
         let mut index: BTreeMap<Labels, Vec<&Series>> = BTreeMap::new();
         for one in source {
@@ -51,7 +51,7 @@ impl Added {
         labels
     }
 
-    /// A copy's labels as it has them and, where labels of the target took their places, as they were before.
+    /// The possible labels of the original: those of the copy, and those from before labels of the target replaced them.
     fn as_scraped(&self, copy: &Series) -> Vec<Labels> {
         let plain = self.own(copy);
         let mut restored = plain.clone();
@@ -64,7 +64,7 @@ impl Added {
         if restored == plain { vec![plain] } else { vec![plain, restored] }
     }
 
-    /// The labels in which a copy differs from an original by no more than the values of external labels; `None` if it
+    /// The labels in which a copy differs from an original, if these are only values of external labels; else `None`.
     /// differs otherwise.
     fn differences(&self, copy: &Labels, own: &Labels) -> Option<Vec<String>> {
         let mut replicas = Vec::new();
@@ -90,7 +90,7 @@ impl Added {
 pub(super) struct Originals<'a> {
     added: &'a Added,
     source: &'a [Series],
-    /// By their labels without those that are external ones too: there are tens of thousands in a large mesh.
+    /// Indexed by their labels without external ones: a large mesh has tens of thousands of series.
     index: BTreeMap<Labels, Vec<&'a Series>>,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Originals<'a> {
         let copies = self.added.as_scraped(copy);
         let indexed = copies.iter().filter_map(|copy| self.index.get(&self.added.without_external(copy.clone())));
         match self.among(&copies, indexed.flatten().copied()) {
-            // Labels of targets are in no index.
+            // The index does not contain labels of targets.
             Original::Nowhere => self.among(&copies, self.source.iter()),
             found => found,
         }
@@ -146,7 +146,7 @@ mod tests {
         let source = [series("__name__=up,pod=a,job=pods"), series("__name__=up,pod=b,job=pods")];
         let copy = series("__name__=up,pod=b,job=pods,cluster=two,replica=r0,tier=far");
         assert_eq!(added("cluster=two,replica=r0").originals(&source).of(&copy), Original::This(&source[1]));
-        assert_eq!(added("cluster=two").originals(&source).of(&copy), Original::Nowhere, "nobody adds a replica");
+        assert_eq!(added("cluster=two").originals(&source).of(&copy), Original::Nowhere, "no replica label is added");
         let overridden = series("__name__=up,pod=b,job=all,cluster=two");
         assert_eq!(added("job=all").originals(&source[1..]).of(&overridden), Original::This(&source[1]));
     }

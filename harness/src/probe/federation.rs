@@ -1,6 +1,6 @@
-//! `federation`: each cluster's series at the federating Prometheus are there, fresh, and really that cluster's: asked at
-//! the instant of the federated sample, the cluster's own Prometheus gives the same value under the same labels, but for
-//! those that its configuration adds to all it hands on.
+//! `federation`: each cluster's series at the federating Prometheus exist, are fresh, and come from that cluster: at the time
+//! of the federated sample, the cluster's own Prometheus has the same value under the same labels, apart from those that
+//! its configuration adds.
 
 use std::collections::BTreeMap;
 
@@ -19,28 +19,28 @@ use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// Federation of several clusters' series at one Prometheus.
+/// Federation of clusters' series at one Prometheus: they exist, are fresh, and come from the cluster that they name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Federation {
-    /// The cluster whose Prometheus federates.
+    /// The cluster with the federating Prometheus.
     pub hub: ClusterChoice,
-    /// The cluster whose series are looked for; `all` leaves out the hub.
+    /// The clusters whose series are compared; `all` means all but the hub.
     pub of: ClusterChoice,
-    /// The label that names the cluster of a federated series; `cluster`.
+    /// The label with the cluster of a federated series; `cluster` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The metrics compared; `up` and `istio_requests_total`.
+    /// The metrics to compare; `up` and `istio_requests_total` by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
-    /// The oldest that a series may be; two scrape intervals of the hub.
+    /// The maximum age of a series, such as `1m`; two scrape intervals of the hub by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh: Option<TimeSpan>,
 }
 
 impl Observation for Federation {
     fn describe(&self) -> String {
-        format!("series of {} at the Prometheus of {}", self.of, self.hub)
+        format!("series of {} at the Prometheus ({})", self.of, self.hub)
     }
 
     fn subject(&self) -> String {
@@ -87,7 +87,7 @@ impl FederationObserver {
             None => 2.0 * self.scrape_interval().await?,
         };
         let label = self.spec.label.clone().unwrap_or_else(|| "cluster".to_owned());
-        // Not every server shows its configuration; then it is taken to add nothing but the cluster.
+        // Not every server shows its configuration; then only the cluster label is assumed.
         let external = self.source.config().await.unwrap_or_default().external_labels;
         let targets = self.hub.targets().await?.active.into_iter().map(|target| target.labels).collect();
         let added = Added { cluster: label, external, targets };
@@ -99,7 +99,7 @@ impl FederationObserver {
             }
         }
         let message =
-            format!("{compared} series of {} are at {}, fresh and equal to their source", self.id, self.hub.name());
+            format!("{compared} series of {} at {} are fresh and equal to their source", self.id, self.hub.name());
         Ok(Outcome::judged(true, message, json!({ "series": compared, "fresh": fresh })))
     }
 
@@ -113,18 +113,18 @@ impl FederationObserver {
         let targets = self.hub.targets().await?;
         let intervals = targets.active.iter().filter_map(|target| target.scrape_interval);
         intervals.max().map(|longest| longest.as_secs_f64()).ok_or_else(|| {
-            ProbeError(format!("{}: no scrape target tells its interval; write `fresh:`", self.hub.name()))
+            ProbeError(format!("{}: no scrape target reports its interval; set `fresh:`", self.hub.name()))
         })
     }
 
-    /// How many series of a metric agree, or what is wrong with them.
+    /// How many series of a metric agree, or the first difference.
     async fn compare(&self, metric: &str, fresh: f64, added: &Added) -> Result<Result<usize, Outcome>, ProbeError> {
         let label = &added.cluster;
         let selector = format!("{metric}{{{label}=\"{}\"}}", self.id);
         let federated = self.hub.query(&selector, None).await?;
         if matches!(federated, Vector::NoData) && matches!(self.source.query(metric, None).await?, Vector::NoData) {
             let (id, source) = (&self.id, self.source.name());
-            let message = format!("no data: {source} has no {metric} of {id} itself, so there is nothing to federate");
+            let message = format!("no data: {source} has no series {metric} of {id}, so there is nothing to federate");
             return Ok(Err(Outcome::new(Answer::NoData, message)));
         }
         if matches!(federated, Vector::NoData) {
@@ -141,7 +141,7 @@ impl FederationObserver {
         for time in times.samples() {
             let Some(at) = time.number() else { continue };
             if now - at > fresh {
-                // What is gone at its source lingers at the hub for five minutes; what is still there must be fresh.
+                // A series that ended at its source stays at the hub for five minutes; one that still exists must be fresh.
                 let gone = originals.of(time) == Original::Nowhere;
                 oldest = Some((now - at, time));
                 if gone {
@@ -163,7 +163,7 @@ impl FederationObserver {
                     Original::This(twin) if twin.number() == one.number() => count += 1,
                     Original::This(twin) => {
                         let message = format!(
-                            "{metric} is {:?} at {} and {:?} at its source {}: it is not from there",
+                            "{metric} is {:?} at {} and {:?} at its source {}: it comes from elsewhere",
                             one.number(),
                             self.hub.name(),
                             twin.number(),

@@ -1,5 +1,5 @@
-//! Connections from the proxy of a pod, made by `pilot-agent`: every Istio proxy has it, whether or not its image has a
-//! shell. It can only ask by HTTP, so that what it asks for is a connection and never an answer.
+//! TCP connections from the proxy of a pod, made by `pilot-agent`: every Istio proxy has it, even if its image has no shell.
+//! `pilot-agent` sends HTTP, so only the connection counts and never the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, ExecOutput};
 use crate::format::{ClusterChoice, Selector};
 
-/// A pod with a sidecar.
+/// A pod with a sidecar, whose proxy connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProxyPlace {
@@ -25,11 +25,11 @@ pub struct ProxyPlace {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The pod, by label; the first ready one.
+    /// The pod, by label; the first ready one is used.
     pub selector: Selector,
 }
 
-/// Connects from the proxy's container of a pod. Its user is the one whose traffic the sidecar leaves alone.
+/// Connects from the proxy's container of a pod, as the user whose traffic the sidecar does not intercept.
 pub(super) struct FromProxy {
     pub cluster: Arc<Cluster>,
     pub place: ProxyPlace,
@@ -42,7 +42,7 @@ impl FromProxy {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let ProxyPlace { namespace, selector, .. } = &self.place;
         let (pod, _) = exec_target(&self.cluster, namespace, selector, Some("istio-proxy")).await?;
-        // It tries until its whole seconds are over, so that they end while the first try that takes long lasts.
+        // pilot-agent retries until its seconds are over; they end while the first slow attempt is still open.
         let seconds = self.timeout.as_secs().max(1).to_string();
         let millis = self.timeout.as_millis().to_string();
         let url = format!("http://{}/", self.address);
@@ -64,16 +64,16 @@ impl Observer for FromProxy {
     }
 }
 
-/// Whether the last try of `pilot-agent wait` connected: it did if anything came back, were it only a reset. What that
-/// program calls success is more than that, an answer of 200.
+/// Whether the last attempt of `pilot-agent wait` connected: any response proves that, even a reset. Its own exit code
+/// demands more, a response with status 200.
 fn connected(output: &ExecOutput, address: &str) -> Result<Outcome, String> {
     if output.exit_code == 0 {
         return Ok(Outcome::new(Answer::Good, format!("connected to {address}")));
     }
-    let said = output.stderr.lines().chain(output.stdout.lines()).find_map(|line| line.split_once("Last error: "));
-    let Some((_, last)) = said.filter(|(_, last)| *last != "<nil>") else {
-        let said = excerpt(output.stderr.lines().last().unwrap_or_default());
-        return Err(format!("ended with exit code {} and does not say what it met: {said}", output.exit_code));
+    let reported = output.stderr.lines().chain(output.stdout.lines()).find_map(|line| line.split_once("Last error: "));
+    let Some((_, last)) = reported.filter(|(_, last)| *last != "<nil>") else {
+        let last = excerpt(output.stderr.lines().last().unwrap_or_default());
+        return Err(format!("failed with exit code {} and reported no connection error: {last}", output.exit_code));
     };
     let class = if last.contains("no such host") || last.contains("dial tcp: lookup") {
         Class::Dns

@@ -1,4 +1,4 @@
-//! `http`: an exchange by URL, through an ingress gateway or through a port-forward.
+//! `http`: an HTTP request by URL, through an ingress gateway or through a port-forward.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,47 +25,47 @@ use crate::cluster::{Forwarder, Permission, World, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
 
-/// An HTTP exchange. No hidden retries, redirects, cookies or proxy environment.
+/// An HTTP request. There are no hidden retries, redirects or cookies, and the proxy environment is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Http {
-    /// The URL; this or `via`.
+    /// The URL, such as `https://shop.example/health`. Write this or `via`.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "secrets::url")]
     pub url: Option<String>,
-    /// The way into the mesh; this or `url`.
+    /// The entry into the mesh, such as `ingress/primary`. Write this or `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
-    /// The method; GET.
+    /// The method; `GET` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path, with `via`; `/`.
+    /// The path, with `via`; `/` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The `Host` header.
+    /// The `Host` header, such as `shop.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Other headers. What names a credential is masked wherever a plan is written.
+    /// Other headers. The values of credentials are masked in plans and reports.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "secrets::headers")]
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The request body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// How TLS is done.
+    /// TLS options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
-    /// The longest the exchange may take; 5 s.
+    /// The timeout, such as `2s`; 5 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// The bound beyond which a right answer is `late`; 500 ms.
+    /// The latency above which a correct response counts as `late`; 500 ms by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TimeSpan>,
-    /// New connections, kept ones, or both as separate series; new, and kept through a port-forward.
+    /// `new` connections, `kept` ones, or `both` as separate series; by default `new`, and `kept` through a port-forward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connection>,
-    /// What the answer must be; any 2xx status without it.
+    /// The expectations of the response; by default any 2xx status.
     #[serde(default)]
     pub expect: HttpExpect,
-    /// How the answer tells who answered.
+    /// How the response identifies its responder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responder: Option<Responder>,
 }
@@ -74,58 +74,58 @@ pub struct Http {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsSpec {
-    /// The name to ask for and to verify.
+    /// The server name to send (SNI) and to verify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sni: Option<String>,
-    /// A PEM file with the only roots to trust.
+    /// A PEM file with the only trusted roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
-    /// Trust anything.
+    /// Whether to skip the verification of the certificate.
     #[serde(default)]
     pub insecure: bool,
 }
 
-/// Which connections a probe uses.
+/// The connections of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Connection {
-    /// One per exchange.
+    /// A new connection per request.
     New,
-    /// Kept from one exchange to the next.
+    /// Connections that stay open between requests.
     Kept,
     /// Both, as separate series.
     Both,
 }
 
-/// What an answer must be.
+/// The expectations of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpExpect {
-    /// The status; any 2xx without it.
+    /// The status; by default any 2xx.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Text contained in the body.
+    /// A text that the body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// A regular expression that matches somewhere in the body.
+    /// A regular expression that must match a part of the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_matches: Option<String>,
-    /// Text that must not occur in the body.
+    /// A text that the body must not contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_lacks: Option<String>,
-    /// Headers with their values.
+    /// Headers and their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
 }
 
-/// How an answer tells who answered: exactly one of these.
+/// How a response identifies its responder: exactly one of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Responder {
-    /// A `JSONPath` into the body.
+    /// A `JSONPath` into the body, such as `$.podname`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<String>,
-    /// A header.
+    /// The name of a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
     /// A regular expression over the body; its first group, or the whole match.
@@ -185,11 +185,11 @@ impl Observation for Http {
         let mut found = Vec::new();
         match (&self.url, &self.via) {
             (Some(_), Some(_)) => {
-                found.push(SpecError::new("via", "`via` beside `url`", "write exactly one of the two"));
+                found.push(SpecError::new("via", "`url` and `via` exclude each other", "write exactly one of the two"));
             }
             (None, None) => found.push(SpecError::new(
                 "url",
-                "neither `url` nor `via` says what to ask",
+                "`url` or `via` is needed",
                 "write `via: ingress/CLUSTER` and `path:`, or `url:`",
             )),
             (Some(url), None) => {
@@ -201,31 +201,35 @@ impl Observation for Http {
                     found.push(SpecError::new(
                         "url",
                         format!("`{url}` is not an HTTP URL"),
-                        "write it as http://HOST/PATH or https://HOST/PATH, spaces as %20",
+                        "write http://HOST/PATH or https://HOST/PATH, with %20 for a space",
                     ));
                 }
                 if self.path.is_some() {
-                    found.push(SpecError::new("path", "`path` beside `url`", "write the path into the URL"));
+                    found.push(SpecError::new(
+                        "path",
+                        "`url` and `path` exclude each other",
+                        "write the path into the URL",
+                    ));
                 }
             }
             (None, Some(Via::EastWest { .. })) => found.push(SpecError::new(
                 "via",
-                "an east-west gateway passes mutual TLS through and answers no plain HTTP",
-                "probe it with `tcp`, or ask through an ingress",
+                "an east-west gateway passes mutual TLS through and does not answer plain HTTP",
+                "use a `tcp` probe, or an ingress gateway",
             )),
             (None, Some(_)) => {}
         }
         if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-            found.push(SpecError::new("path", "a path begins with `/`", "put a `/` before it"));
+            found.push(SpecError::new("path", "a path starts with `/`", "add a leading `/`"));
         }
         if self.method.as_ref().is_some_and(|method| method.parse::<http::Method>().is_err()) {
-            found.push(SpecError::new("method", "not an HTTP method", "write one word, such as GET or POST"));
+            found.push(SpecError::new("method", "this is not an HTTP method", "write one word, such as GET or POST"));
         }
         if self.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
-            found.push(SpecError::new("timeout", "no answer comes within 0 s", "write a positive timeout"));
+            found.push(SpecError::new("timeout", "a timeout of 0 s fails every request", "write a positive timeout"));
         }
         if self.headers.iter().any(|(name, value)| header(name, value).is_none()) {
-            found.push(SpecError::new("headers", "not a header name or value", "use printable ASCII"));
+            found.push(SpecError::new("headers", "this is not a valid header", "use printable ASCII"));
         }
         if let Some(responder) = &self.responder {
             let count =
@@ -233,7 +237,7 @@ impl Observation for Http {
             if count != 1 {
                 found.push(SpecError::new(
                     "responder",
-                    format!("{count} ways to tell the responder"),
+                    format!("{count} sources for the responder"),
                     "write exactly one of json, header, regex",
                 ));
             }
@@ -242,7 +246,11 @@ impl Observation for Http {
         }
         found.extend(bad_regex("expect.bodyMatches", self.expect.body_matches.as_deref()));
         if self.expect.status.is_some_and(|status| !(100..=599).contains(&status)) {
-            found.push(SpecError::new("expect.status", "not an HTTP status", "write one from 100 to 599, such as 200"));
+            found.push(SpecError::new(
+                "expect.status",
+                "this is not an HTTP status",
+                "write a status from 100 to 599, such as 200",
+            ));
         }
         found
     }
@@ -257,7 +265,7 @@ impl Observation for Http {
 }
 
 impl Http {
-    /// Finds what is asked, and makes the clients that ask it.
+    /// Prepares the requests and their clients.
     pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, ProbeError> {
         let targets = self.targets(world, role).await?;
         let expect = Arc::new(Expectation::new(&self.expect)?);
@@ -271,30 +279,30 @@ impl Http {
                 let cluster = Arc::clone(world.cluster(cluster.key())?);
                 Some(Entry::Forward { world: world.clone(), cluster, target: target.clone() })
             }
-            _ => None,
+            Some(Via::EastWest { .. }) | None => None,
         };
         Ok(HttpObserver { targets, expect, responder, entry: entry.map(Arc::new) })
     }
 
-    /// What is sent to an address, by clients that there are already.
+    /// The request to an address, with existing clients.
     fn target(&self, base: String, clients: Arc<[(Series, HttpClient)]>) -> Result<Target, ProbeError> {
         let base = self.url.clone().unwrap_or(base);
         let exchange = self.exchange(&base)?;
         let name = match &self.via {
             Some(via @ Via::Forward { .. }) => via.to_string(),
-            _ => secrets::without_userinfo(&base),
+            Some(Via::Ingress { .. } | Via::EastWest { .. }) | None => secrets::without_userinfo(&base),
         };
         Ok(Target { base, exchange, clients, name })
     }
 
-    /// What is asked, and the clients that ask it: one target per address. A probe keeps to one address.
+    /// The requests and their clients: one target per address. A probe keeps to one address.
     async fn targets(&self, world: &World, role: Role) -> Result<Vec<Target>, ProbeError> {
         let series = self.timing().series;
         if let Some(via @ Via::Forward { .. }) = &self.via {
             let Some(target) = via.forward() else { return Ok(Vec::new()) };
             let base = format!("http://{}:{}", target.name, target.port);
             let forwarder = Arc::new(Forwarder::new(Arc::clone(world.cluster(&target.cluster)?), target));
-            // A probe that cannot be made ends a drill before it begins; a check that meets nobody has its answer.
+            // A probe that cannot start ends a drill before it begins; for a check, no connection is a result.
             if role == Role::Probe {
                 forwarder.resolve().await?;
             }
@@ -306,7 +314,9 @@ impl Http {
             (None, Some(Via::Ingress { cluster, port })) => {
                 discover_ingress(world.cluster(cluster.key())?, *port).await?
             }
-            _ => return Err(ProbeError("neither `url` nor `via` says what to ask".to_owned())),
+            (None, Some(Via::EastWest { .. } | Via::Forward { .. }) | None) => {
+                return Err(ProbeError("`url` or `via` is needed".to_owned()));
+            }
         };
         if role == Role::Probe && bases.len() > 1 {
             let first = first_connecting(&world.net, &bases).await;
@@ -340,8 +350,12 @@ impl Http {
             headers.insert(name, value);
         }
         let timing = self.timing();
-        let method =
-            self.method.as_deref().unwrap_or("GET").parse().map_err(|_| ProbeError("not an HTTP method".to_owned()))?;
+        let method = self
+            .method
+            .as_deref()
+            .unwrap_or("GET")
+            .parse()
+            .map_err(|_| ProbeError("`method` is not an HTTP method".to_owned()))?;
         Ok(Exchange {
             method,
             headers,
@@ -357,7 +371,7 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name.parse().ok()?, value.parse().ok()?))
 }
 
-/// Of several addresses of one gateway, the first that takes a connection: private ones may not be reachable from here.
+/// Of several addresses of one gateway, the first that accepts a connection: private ones may not be reachable from here.
 async fn first_connecting(net: &Net, bases: &[String]) -> usize {
     for (index, base) in bases.iter().enumerate() {
         let Ok(uri) = base.parse() else { continue };
@@ -377,7 +391,7 @@ struct Target {
     name: String,
 }
 
-/// Makes exchanges with one or several addresses.
+/// Sends requests to one or several addresses.
 pub(super) struct HttpObserver {
     targets: Vec<Target>,
     expect: Arc<Expectation>,
@@ -396,17 +410,17 @@ impl Observer for HttpObserver {
 }
 
 impl HttpObserver {
-    /// Why an outcome, or who gave how many of the answers, is not as expected.
+    /// Why an outcome, or the shares of the responders, differ from the expectations.
     pub(super) async fn why(&self, outcome: &Outcome, divided: bool) -> Vec<String> {
-        // Of several addresses it is the one that the message begins with.
-        let told = self.targets.iter().find(|target| outcome.message.starts_with(&target.name));
-        match (&self.entry, told.or_else(|| self.targets.first())) {
+        // Of several addresses, the outcome is about the one at the start of its message.
+        let failed = self.targets.iter().find(|target| outcome.message.starts_with(&target.name));
+        match (&self.entry, failed.or_else(|| self.targets.first())) {
             (Some(entry), Some(target)) => entry.causes(&target.asked(outcome, divided)).await,
             _ => Vec::new(),
         }
     }
 
-    /// The same addresses and expectations, asked something else over the same connections.
+    /// The same addresses and expectations with another request, over the same connections.
     pub(super) fn asking(&self, http: &Http) -> Result<Self, ProbeError> {
         let targets = self.targets.iter().map(|target| http.target(target.base.clone(), Arc::clone(&target.clients)));
         Ok(Self {
@@ -417,9 +431,9 @@ impl HttpObserver {
         })
     }
 
-    /// Asks every address until one does not answer as expected; the last outcome, and what was answered.
+    /// Sends the request to each address until one response differs from the expectations; the last outcome and response.
     pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::HttpAnswer>) {
-        let mut last = (Outcome::new(Answer::Error, "there is no address to ask"), None);
+        let mut last = (Outcome::new(Answer::Error, "there is no address to connect to"), None);
         for target in &self.targets {
             let answer = match target.client(series) {
                 Some(client) => client.send(&target.exchange).await,
@@ -487,7 +501,7 @@ impl Target {
     }
 }
 
-/// What an answer must be, with its patterns compiled.
+/// The expectations of a response, with compiled patterns.
 struct Expectation {
     plain: HttpExpect,
     matches: Option<Regex>,
@@ -499,7 +513,7 @@ impl Expectation {
         Ok(Self { plain: plain.clone(), matches: plain.body_matches.as_ref().map(compile).transpose()? })
     }
 
-    /// The class and the words of what an answer misses.
+    /// How a response differs from the expectations: class and message.
     fn missed(&self, answer: &net::HttpAnswer) -> Option<(Class, String)> {
         let wanted = self.plain.status;
         if !wanted.map_or((200..300).contains(&answer.status), |status| status == answer.status) {

@@ -1,4 +1,4 @@
-//! The closed set of observations.
+//! All kinds of observations.
 
 use meshdrill_checks::criterion::{Measure, ProbeFacts};
 use schemars::JsonSchema;
@@ -13,7 +13,7 @@ use crate::format::ClusterChoice;
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal,)*) => {
-        /// What is observed.
+        /// A kind of observation and its settings.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
         #[expect(clippy::large_enum_variant, reason = "a plan holds a handful of them")]
@@ -27,7 +27,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant(_) => $name,)* }
             }
 
-            /// The kind, as what it can tell about itself.
+            /// Its behavior, common to all kinds.
             pub fn as_observation(&self) -> &(dyn Observation + Send + Sync) {
                 match self { $(Self::$variant(kind) => kind,)* }
             }
@@ -41,16 +41,12 @@ macro_rules! kinds {
 }
 
 impl ProbeKind {
-    /// Whether it judges by every cluster of the mesh, not only by those it names.
-    pub const fn needs_all_clusters(&self) -> bool {
-        match self {
-            Self::EnvoyEndpoints(_) | Self::MeshSync(_) | Self::TrustRoot(_) => true,
-            Self::Exec(exec) => exec.answered_by.is_some(),
-            _ => false,
-        }
+    /// Whether it contacts every cluster of the mesh, not only the ones that it names.
+    pub fn needs_all_clusters(&self) -> bool {
+        self.as_observation().needs_all_clusters()
     }
 
-    /// What it measures, as criteria ask it.
+    /// What it measures, for the criteria.
     pub fn facts(&self) -> ProbeFacts {
         let measures = match self {
             Self::Http(_) | Self::Tcp(_) | Self::Promql(_) | Self::Exec(_) | Self::Command(_) => vec![Measure::Latency],
@@ -86,55 +82,55 @@ impl ProbeKind {
 }
 
 kinds! {
-    /// An HTTP exchange: by URL, through an ingress gateway, or through a port-forward.
+    /// An HTTP request: by URL, through an ingress gateway, or through a port-forward.
     Http "http",
     /// ICMP echo, from the runner or from a pod.
     Ping "ping",
-    /// The time to connect, where ICMP is blocked.
+    /// The time to connect by TCP, where ICMP is blocked.
     Tcp "tcp",
-    /// The endpoints of one service as one proxy sees them: owner, health, and requests answered.
+    /// The endpoints of one service in one proxy: cluster, health, and requests answered.
     EnvoyEndpoints "envoyEndpoints",
-    /// A metric of a proxy's Prometheus text.
+    /// A metric of a proxy, from its Prometheus endpoint.
     EnvoyStats "envoyStats",
-    /// Every istiod has synced every remote cluster, and its proxies.
+    /// Every istiod has synced every remote cluster and its proxies.
     MeshSync "meshSync",
     /// Version, mesh id, cluster id and network of control plane, gateways and sidecars.
     MeshIdentity "meshIdentity",
     /// The CA of a cluster: chain, key, expiry, and the root that all clusters share.
     TrustRoot "trustRoot",
-    /// Who answers, by version or cluster: counts for the criterion `split`.
+    /// The responders of requests, by version or cluster, for the criterion `split`.
     TrafficSplit "trafficSplit",
-    /// Tokens written and read back: what is lost of what was acknowledged.
+    /// Writes tokens and reads them back: which acknowledged writes were lost.
     Ledger "ledger",
-    /// An instant query to a cluster's Prometheus; an empty result is no data, never 0.
+    /// An instant query to a cluster's Prometheus. An empty result is no data, never 0.
     Promql "promql",
-    /// A Prometheus' targets: all up, fresh by their own intervals, no scrape pool without any.
+    /// The targets of a Prometheus: all up, all fresh by their own intervals, no scrape pool empty.
     ScrapeTargets "scrapeTargets",
     /// Each cluster's series at the federating Prometheus: present, fresh, and really from that cluster.
     Federation "federation",
     /// Alerting rules: loaded, healthy, as declared, able to fire, with an Alertmanager attached.
     AlertRules "alertRules",
-    /// One alert: pending, firing, at Alertmanager, told to a receiver.
+    /// One alert: pending, firing, at Alertmanager, delivered to a receiver.
     Alert "alert",
-    /// An Alertmanager: ready, attached, with receivers that lead somewhere.
+    /// An Alertmanager: ready, attached, with receivers that can be reached.
     Alertmanager "alertmanager",
-    /// Queries read before they are asked, with the correct form of those that are wrong.
+    /// Queries: analyzed before they are sent, with the correct form of wrong ones.
     Queries "queries",
     /// An API server: version, identity, clock.
     ApiServer "apiServer",
-    /// Pod addresses inside the declared ranges.
+    /// Pod addresses: inside the declared ranges of their cluster.
     PodNetwork "podNetwork",
-    /// Admission webhooks, mutating and validating, with something behind them.
+    /// Admission webhooks, mutating and validating: they lead to ready endpoints.
     Webhooks "webhooks",
     /// Pods: readiness, count, restarts, containers.
     Pods "pods",
-    /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of kubectl rollout status.
+    /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of `kubectl rollout status`.
     Deployment "deployment",
     /// Nodes: count, readiness, schedulability, version.
     Nodes "nodes",
     /// A Service: address, ports, ready endpoints.
     Service "service",
-    /// Any object: it exists, and values in it are as expected.
+    /// Any object: it exists, and its values are as expected.
     Resource "resource",
     /// A command in a container.
     Exec "exec",

@@ -1,6 +1,6 @@
-//! `ledger`: writes tokens while things are broken, and reads back every acknowledged one at the end. What was
-//! acknowledged and is not there was lost: the recovery point of a stateful application. A refused write was never
-//! acknowledged, and an answer that does not say whether a token is there makes it neither kept nor lost, but unread.
+//! `ledger`: writes tokens during the drill and reads every acknowledged one back at the end. An acknowledged token that is
+//! missing was lost: this measures the recovery point of a stateful application. A refused write was never acknowledged,
+//! and a response that does not show whether a token exists makes it neither kept nor lost, but unread.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,26 +21,27 @@ use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net;
 
-/// A place that keeps what is written to it.
+/// Writes tokens during the drill and reads every acknowledged one back at the end: for the criterion `dataLoss`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ledger {
-    /// How a token is written. `{token}` stands for it in `path`, `url` and `body`; an answer as expected acknowledges it.
+    /// The request that writes a token: `{token}` stands for it in `path`, `url` and `body`. A response as expected
+    /// acknowledges the write.
     pub write: Http,
-    /// How it is read back. An answer as expected that contains the token has it; one that lacks it, 404 and 410 say
-    /// that it is not there; any other answer says nothing.
+    /// The request that reads a token back. A response as expected that contains the token has it; one without the token, 404
+    /// and 410 show that it is lost; any other response shows nothing.
     pub read: Http,
 }
 
-/// What stands for the token of one write.
+/// The placeholder for the token of one write.
 const TOKEN: &str = "{token}";
-/// Tokens read back at a time.
+/// How many tokens are read back at a time.
 const AT_ONCE: usize = 16;
-/// Tokens of lost writes that are named.
+/// How many lost tokens are listed.
 const NAMED: usize = 100;
-/// The pause before a token is asked for again; twice that before the third time.
+/// The pause before a token is read again; twice as long before the third attempt.
 const PAUSE: Duration = Duration::from_millis(250);
-/// What was not asked for by then is unread; the sampler waits two minutes for the whole.
+/// The limit for reading back: what was not read by then is unread. The sampler waits two minutes for all of it.
 const LONGEST: Duration = Duration::from_secs(90);
 
 impl Ledger {
@@ -75,13 +76,13 @@ impl Observation for Ledger {
         let mut found: Vec<SpecError> = Vec::new();
         for (key, http) in [("write", &self.write), ("read", &self.read)] {
             if !Self::mentions(http) {
-                let message = format!("`{key}` does not say where the token goes");
+                let message = format!("`{key}` does not contain the token");
                 found.push(SpecError::new(key, message, "write `{token}` into its path, URL or body"));
             }
             let plain = Self::with(http, "0").spec_errors();
             found.extend(plain.into_iter().map(|one| SpecError::new(key, one.message, one.help)));
             if let Some(status) = http.expect.status.filter(|status| *status >= 400) {
-                let message = format!("{status} is a refusal: nothing is acknowledged or read by it");
+                let message = format!("{status} is a refusal, so it acknowledges or reads nothing");
                 found.push(SpecError::new(key, message, "expect a status below 400, such as 201"));
             }
         }
@@ -94,12 +95,12 @@ impl Observation for Ledger {
 
     fn only_sampled(&self) -> Option<SpecError> {
         let help = "write it under `probes:`, with a `dataLoss:` row in `sla:`";
-        Some(SpecError::new("write", "one token shows nothing of what is kept", help))
+        Some(SpecError::new("write", "a check writes a single token, which cannot show a loss", help))
     }
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
-            // Where it is written and read is found once; only the token changes.
+            // The addresses are resolved once; only the token changes.
             let observer = LedgerObserver {
                 write: Self::with(&self.write, "0").observer(world, Role::Probe).await?,
                 read: Self::with(&self.read, "0").observer(world, Role::Probe).await?,
@@ -126,7 +127,7 @@ struct LedgerObserver {
     tokens: Mutex<Tokens>,
 }
 
-/// What became of one token.
+/// The state of one token.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     There,
@@ -135,14 +136,14 @@ enum Found {
 }
 
 impl Found {
-    /// What an answer says of a token. Refusals, failures and redirects say nothing of it, and neither does a proxy that
-    /// has no way to the application.
+    /// The state of a token by the response. Refusals, failures and redirects show nothing, and neither does a response that
+    /// Envoy made because it cannot reach the application.
     fn new(outcome: &Outcome, answer: Option<&net::HttpAnswer>, token: &str) -> Self {
         let Some(answer) = answer else { return Self::Unread(outcome.message.clone()) };
         let contained = String::from_utf8_lossy(&answer.body).contains(token);
         match (answer.status, outcome.answer) {
             (404 | 410, _) if !by_proxy(answer) => Self::Lost,
-            (404, _) => Self::Unread(format!("{} (by a proxy, not by the application)", outcome.message)),
+            (404, _) => Self::Unread(format!("{} (from a proxy, not from the application)", outcome.message)),
             (status, Answer::Good) if status < 400 && contained => Self::There,
             (200..300, Answer::Good) => Self::Lost,
             _ => Self::Unread(outcome.message.clone()),
@@ -150,7 +151,7 @@ impl Found {
     }
 }
 
-/// Whether Envoy made an answer up itself, as it does where it has no route.
+/// Whether Envoy generated the response itself, as it does where it has no route.
 fn by_proxy(answer: &net::HttpAnswer) -> bool {
     let server = answer.headers.get(http::header::SERVER).map(http::HeaderValue::as_bytes);
     matches!(server, Some(b"istio-envoy" | b"envoy")) && !answer.headers.contains_key("x-envoy-upstream-service-time")
@@ -178,13 +179,13 @@ impl LedgerObserver {
         outcome
     }
 
-    /// Asks for one token, three times if the answer says nothing.
+    /// Reads one token back, up to three times if the response shows nothing.
     async fn find(&self, token: &str, until: Instant) -> Found {
         let observer = match self.read.asking(&Ledger::with(&self.spec.read, token)) {
             Ok(observer) => observer,
             Err(error) => return Found::Unread(error.0),
         };
-        let mut found = Found::Unread(format!("not asked for within {} s", LONGEST.as_secs()));
+        let mut found = Found::Unread(format!("not read within {} s", LONGEST.as_secs()));
         for pause in [Duration::ZERO, PAUSE, 2 * PAUSE] {
             if Instant::now() + pause >= until {
                 break;
@@ -199,15 +200,18 @@ impl LedgerObserver {
         found
     }
 
-    /// Why reading shows nothing: what was never written is there as well.
+    /// Why reading shows nothing: a token that was never written is found as well.
     async fn echoes(&self, until: Instant) -> Option<String> {
         let never = format!("{}-0", self.run);
         let there = self.find(&never, until).await == Found::There;
-        there.then(|| "a token that was never written is read as well: the answer repeats what is asked".to_owned())
+        there.then(|| {
+            "the response contains a token that was never written: it echoes the request, so it proves nothing"
+                .to_owned()
+        })
     }
 }
 
-/// Whether a write was acknowledged: an answer as expected, and no refusal.
+/// Whether a write was acknowledged: a response as expected, and no refusal.
 fn acknowledged(outcome: &Outcome, answer: Option<&net::HttpAnswer>) -> bool {
     outcome.answer == Answer::Good && answer.is_some_and(|answer| answer.status < 400)
 }
@@ -257,12 +261,12 @@ mod tests {
 
     fn found(answer: &net::HttpAnswer, as_expected: bool) -> Found {
         let how = if as_expected { Answer::Good } else { Answer::Bad(Class::HttpOther) };
-        Found::new(&Outcome::new(how, "said"), Some(answer), "t-1")
+        Found::new(&Outcome::new(how, "failed"), Some(answer), "t-1")
     }
 
     #[test]
     fn only_an_answer_that_says_so_makes_a_token_lost() {
-        let unread = || Found::Unread("said".to_owned());
+        let unread = || Found::Unread("failed".to_owned());
         assert_eq!(found(&answer(200, &[], "a t-1 b"), true), Found::There);
         assert_eq!(found(&answer(200, &[], "another"), true), Found::Lost);
         assert_eq!(found(&answer(200, &[], "<html>log in"), false), unread(), "not as the author expects it");
@@ -272,13 +276,13 @@ mod tests {
         for status in [302, 400, 401, 403, 405, 408, 429, 500, 503] {
             assert_eq!(found(&answer(status, &[], "t-1"), false), unread(), "{status}");
         }
-        assert_eq!(Found::new(&Outcome::new(Answer::Bad(Class::Refused), "said"), None, "t-1"), unread());
+        assert_eq!(Found::new(&Outcome::new(Answer::Bad(Class::Refused), "failed"), None, "t-1"), unread());
     }
 
     #[test]
     fn a_gateway_without_a_route_says_nothing_of_a_token() {
         let routeless = answer(404, &[("server", "istio-envoy")], "");
-        assert!(matches!(found(&routeless, false), Found::Unread(why) if why.contains("by a proxy")));
+        assert!(matches!(found(&routeless, false), Found::Unread(why) if why.contains("from a proxy")));
         let passed_on = answer(404, &[("server", "istio-envoy"), ("x-envoy-upstream-service-time", "3")], "");
         assert_eq!(found(&passed_on, false), Found::Lost);
     }

@@ -1,5 +1,5 @@
-//! `meshIdentity`: control plane, gateways and sidecars of a cluster are of the declared version and agree with the mesh
-//! file on who they are: mesh id, cluster id, network. What nothing tells does not count as agreeing.
+//! `meshIdentity`: control plane, gateways and sidecars of a cluster have the declared version, and the mesh id, cluster id
+//! and network of the mesh file. A part that does not report a value does not count as a match.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// Version and identity of a cluster's part of the mesh.
+/// Version and identity of a cluster's control plane, gateways and sidecars: Istio version, mesh id, cluster id, network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeshIdentity {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The version of Istio; `expect.istio` of the mesh file without it.
+    /// The version of Istio, such as `1.28.3`; by default `expect.istio` of the mesh file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 
-/// The label that puts a namespace or a gateway into a network.
+/// The label with the network of a namespace or a gateway.
 const NETWORK: &str = "topology.istio.io/network";
 
 impl Observation for MeshIdentity {
     fn describe(&self) -> String {
-        format!("version and identity of the mesh in {}", self.cluster)
+        format!("version and identity of the mesh ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -74,7 +74,8 @@ impl IdentityObserver {
         let count = |what: &str| parts.iter().filter(|part| part.what == what).count();
         let (planes, proxies) = (count("istiod"), count("proxy"));
         if planes == 0 || proxies == 0 {
-            let message = format!("{planes} istiods and {proxies} proxies run in {key}: nothing to look at");
+            let message =
+                format!("{planes} istiods and {proxies} proxies run in {key}, so there is nothing to compare");
             return Ok(Outcome::judged(false, message, Value::Null));
         }
         let wanted = self.wanted();
@@ -82,39 +83,39 @@ impl IdentityObserver {
         mesh_part::ask(&self.cluster, &mut parts, self.version.as_deref(), &facts).await;
         let labelled = self.networks().await?;
         let found = judge(&parts, self.version.as_deref(), &wanted);
-        let seen = json!({ "istiods": planes, "proxies": proxies, "versions": found.versions, "told": found.told });
+        let seen = json!({ "istiods": planes, "proxies": proxies, "versions": found.versions, "told": found.reported });
         let missed: Vec<String> = found.missed.into_iter().chain(labelled).collect();
         if !missed.is_empty() {
             return Ok(Outcome::judged(false, format!("{} ({key})", missed.join("; ")), seen));
         }
         let flat = self.cluster.spec.network.is_none() && parts.iter().all(|part| part.fact(Fact::Network).is_none());
-        let unsaid = [
+        let undeclared = [
             (self.version.is_none(), format!("clusters.{key}.expect.istio")),
             (self.mesh_id.is_none(), "expect.meshID".to_owned()),
             (self.cluster.spec.network.is_none() && !flat, format!("clusters.{key}.network")),
         ];
-        let unsaid = unsaid.into_iter().filter(|(unsaid, _)| *unsaid);
-        let unsaid = unsaid.map(|(_, name)| format!("the mesh file says nothing to compare with: {name}"));
-        let unknown: Vec<String> = found.unknown.into_iter().chain(unsaid).collect();
-        let told = found.told.join(", ");
+        let undeclared = undeclared.into_iter().filter(|(undeclared, _)| *undeclared);
+        let undeclared = undeclared.map(|(_, name)| format!("nothing to compare with; set {name} in the mesh file"));
+        let unknown: Vec<String> = found.unknown.into_iter().chain(undeclared).collect();
+        let reported = found.reported.join(", ");
         if !unknown.is_empty() {
-            let message = format!("{} ({key}; {told})", unknown.join("; "));
+            let message = format!("{} ({key}; {reported})", unknown.join("; "));
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
-        let network = if flat { "; no network is declared or told" } else { "" };
+        let network = if flat { "; no network is declared or reported" } else { "" };
         let message =
-            format!("{planes} istiods and {proxies} proxies are as the mesh file says: {told}{network} ({key})");
+            format!("{planes} istiods and {proxies} proxies match the mesh file: {reported}{network} ({key})");
         Ok(Outcome::judged(true, message, seen))
     }
 
-    /// What the mesh file says of this cluster.
+    /// The values of the mesh file for this cluster.
     fn wanted(&self) -> Vec<(Fact, &str)> {
         let network = self.cluster.spec.network.as_deref().map(|network| (Fact::Network, network));
         let mesh_id = self.mesh_id.as_deref().map(|id| (Fact::Mesh, id));
         [(Fact::Cluster, self.cluster.istio_id())].into_iter().chain(network).chain(mesh_id).collect()
     }
 
-    /// Namespaces and gateway Services that are labelled with another network.
+    /// Reports namespaces and gateway Services with the label of another network.
     async fn networks(&self) -> Result<Vec<String>, ProbeError> {
         let Some(wanted) = self.cluster.spec.network.as_deref() else { return Ok(Vec::new()) };
         let mut missed = Vec::new();
@@ -123,7 +124,7 @@ impl IdentityObserver {
                 let found = object.label(NETWORK).unwrap_or_default();
                 if found != wanted {
                     let name = object.name();
-                    missed.push(format!("{what} {name} is labelled with network {found}, expected {wanted}"));
+                    missed.push(format!("{what} {name} has the network label {found}, expected {wanted}"));
                 }
             }
         }
@@ -131,16 +132,16 @@ impl IdentityObserver {
     }
 }
 
-/// What the parts show, beside what is wanted.
+/// The comparison of the parts with the expected values.
 #[derive(Debug, Default)]
 struct Findings {
-    /// What is otherwise than wanted.
+    /// Differences.
     missed: Vec<String>,
-    /// What nobody tells, and parts that tell nothing.
+    /// Values that no part reports, and parts that report nothing.
     unknown: Vec<String>,
-    /// How many parts told each fact.
-    told: Vec<String>,
-    /// The versions there are.
+    /// How many parts reported each fact.
+    reported: Vec<String>,
+    /// All versions found.
     versions: BTreeSet<String>,
 }
 
@@ -155,7 +156,7 @@ fn judge(parts: &[Part], version: Option<&str>, wanted: &[(Fact, &str)]) -> Find
         let count = parts.iter().filter(silent).count();
         let why = if part.why.is_empty() { String::new() } else { format!(" ({})", part.why) };
         let message =
-            format!("{count} of {} parts do not tell who they are: {} {}{why}", parts.len(), part.what, part.pod);
+            format!("{count} of {} parts do not report their identity: {} {}{why}", parts.len(), part.what, part.pod);
         found.unknown.push(message);
     }
     found
@@ -179,31 +180,31 @@ impl Findings {
         let mut nameless = parts.iter().filter(|part| part.version.is_none());
         if let Some(part) = nameless.next() {
             let (count, all) = (nameless.count() + 1, parts.len());
-            let why = if part.why.is_empty() { "nothing tells it" } else { &part.why };
+            let why = if part.why.is_empty() { "nothing reports it" } else { &part.why };
             let image = &part.image;
             self.unknown.push(format!(
-                "the version of {count} of {all} parts is not known: {} {}, image {image} ({why})",
+                "the version of {count} of {all} parts is unknown: {} {}, image {image} ({why})",
                 part.what, part.pod
             ));
         }
         let versions = self.versions.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let sources: Vec<String> = sources.iter().map(|(source, count)| format!("{count} {}", source.word())).collect();
         if !sources.is_empty() {
-            self.told.push(format!("version {versions} ({})", sources.join(", ")));
+            self.reported.push(format!("version {versions} ({})", sources.join(", ")));
         }
     }
 
     fn fact(&mut self, parts: &[Part], fact: Fact, wanted: &str) {
-        let able = parts.iter().filter(|part| part.tells(fact)).count();
-        let told: Vec<(&Part, &str)> = parts.iter().filter_map(|part| Some((part, part.fact(fact)?))).collect();
+        let able = parts.iter().filter(|part| part.can_report(fact)).count();
+        let reported: Vec<(&Part, &str)> = parts.iter().filter_map(|part| Some((part, part.fact(fact)?))).collect();
         let word = fact.word();
-        if let Some((part, other)) = told.iter().find(|(_, told)| *told != wanted) {
+        if let Some((part, other)) = reported.iter().find(|(_, reported)| *reported != wanted) {
             self.missed.push(format!("{} {} has the {word} {other}, expected {wanted}", part.what, part.pod));
         }
-        if told.is_empty() {
-            self.unknown.push(format!("no part tells its {word}, expected {wanted}"));
+        if reported.is_empty() {
+            self.unknown.push(format!("no part reports its {word}, expected {wanted}"));
         }
-        self.told.push(format!("{word} told by {} of {able}", told.len()));
+        self.reported.push(format!("{word} reported by {} of {able}", reported.len()));
     }
 }
 
@@ -233,16 +234,17 @@ mod tests {
     fn parts_that_tell_are_counted_and_no_others() {
         let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &WANTED);
         assert!(found.missed.is_empty() && found.unknown.is_empty(), "{found:?}");
-        let told = ["version 1.28.3 (2 by image tag)", "cluster id told by 2 of 2", "network told by 1 of 2"];
-        assert_eq!(found.told, told);
+        let reported =
+            ["version 1.28.3 (2 by image tag)", "cluster id reported by 2 of 2", "network reported by 1 of 2"];
+        assert_eq!(found.reported, reported);
     }
 
     #[test]
     fn what_nobody_tells_is_not_agreed_upon() {
         let found = judge(&[proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &WANTED);
-        assert_eq!(found.unknown, ["no part tells its network, expected net"]);
+        assert_eq!(found.unknown, ["no part reports its network, expected net"]);
         let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &[])], Some("1.28.3"), &WANTED);
-        assert_eq!(found.unknown, ["1 of 2 parts do not tell who they are: proxy b/a"]);
+        assert_eq!(found.unknown, ["1 of 2 parts do not report their identity: proxy b/a"]);
         let found = judge(&[proxy(TAGGED, &[("ISTIO_META_CLUSTER_ID", "two")])], None, &WANTED);
         assert_eq!(found.missed, ["proxy b/a has the cluster id two, expected one"]);
     }
@@ -251,7 +253,7 @@ mod tests {
     fn a_version_that_nothing_tells_is_unknown_and_not_another() {
         let found = judge(&[proxy("proxyv2@sha256:00ff", &WHO), proxy(TAGGED, &WHO)], Some("1.28.3"), &WANTED);
         let unknown =
-            "the version of 1 of 2 parts is not known: proxy b/a, image proxyv2@sha256:00ff (nothing tells it)";
+            "the version of 1 of 2 parts is unknown: proxy b/a, image proxyv2@sha256:00ff (nothing reports it)";
         assert_eq!((found.missed.len(), found.unknown), (0, vec![unknown.to_owned()]));
         let found = judge(&[proxy(TAGGED, &WHO)], Some("1.28.4"), &WANTED);
         assert_eq!(found.missed, ["1 of 1 parts are not 1.28.4: proxy b/a is 1.28.3 by image tag"]);

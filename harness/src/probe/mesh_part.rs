@@ -1,5 +1,5 @@
-//! The running parts of a mesh in one cluster, istiods and proxies: of which version each is and which cluster, network
-//! and mesh it takes itself to be in, read off its pod, and asked of itself where its pod does not tell. Judges nothing.
+//! The running parts of a mesh in one cluster, istiods and proxies: version, cluster id, network and mesh id of each, from
+//! its pod and, where the pod does not show them, from the running part itself. Judges nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::istiod::IstiodDebug;
 use super::{ProbeError, ProxyAdmin};
 use crate::cluster::{Cluster, Object, ObjectRef};
 
-/// The most proxies that are asked one by one; an answer is 125 kB.
+/// The limit for proxies that are queried one by one; a response has 125 kB.
 const MOST_ASKED: usize = 24;
-/// How many of them at a time.
+/// How many of them are queried at a time.
 const AT_ONCE: usize = 8;
 
-/// What a part can say of where it is.
+/// A fact about the identity of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
     Cluster,
@@ -29,7 +29,7 @@ pub(super) enum Fact {
 impl Fact {
     pub(super) const ALL: [Self; 3] = [Self::Cluster, Self::Network, Self::Mesh];
 
-    /// As messages have it.
+    /// The name in messages.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Cluster => "cluster id",
@@ -38,7 +38,7 @@ impl Fact {
         }
     }
 
-    /// The environment that tells it; ztunnel is told its network without a prefix.
+    /// The environment variables with it; ztunnel has its network without a prefix.
     const fn variables(self) -> &'static [&'static str] {
         match self {
             Self::Cluster => &["ISTIO_META_CLUSTER_ID", "CLUSTER_ID"],
@@ -48,23 +48,23 @@ impl Fact {
     }
 }
 
-/// How a version is known.
+/// The source of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
-    /// By the tag of its image.
+    /// The tag of its image.
     Tag,
-    /// By what the running part, or the istiod it is connected to, answers.
+    /// A response of the running part, or of the istiod that it is connected to.
     Answer,
-    /// By the label `app.kubernetes.io/version`, which is that of the chart it was installed from.
+    /// The label `app.kubernetes.io/version`, which is the version of the chart.
     Label,
 }
 
 impl Source {
-    /// As messages have it.
+    /// The name in messages.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Tag => "by image tag",
-            Self::Answer => "on being asked",
+            Self::Answer => "by its own response",
             Self::Label => "by label only",
         }
     }
@@ -78,17 +78,16 @@ pub(super) struct Part {
     pub(super) what: &'static str,
     /// The image as its pod names it.
     pub(super) image: String,
-    /// The version and how it is known.
+    /// The version and its source.
     pub(super) version: Option<(String, Source)>,
-    /// Why a version is not known, or only from what is written beside it.
+    /// Why the version is unknown, or known only from a label.
     pub(super) why: String,
     label: Option<String>,
     facts: BTreeMap<Fact, String>,
 }
 
 impl Part {
-    /// The part that a pod is or carries. Sidecars stand among the containers or, as native sidecars, among the init
-    /// containers.
+    /// The part in a pod. A sidecar is a container or, as a native sidecar, an init container.
     pub(super) fn read(pod: &Object) -> Option<Self> {
         if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
             return None;
@@ -99,14 +98,14 @@ impl Part {
             "istio-proxy" => Some(("proxy", container)),
             _ => None,
         })?;
-        let told = |variable: &str| {
+        let variable = |variable: &str| {
             let mut environment = container["env"].as_array().into_iter().flatten();
             let value = environment.find(|one| one["name"] == variable)?["value"].as_str()?;
             (!value.is_empty()).then(|| value.to_owned())
         };
         let facts =
-            Fact::ALL.into_iter().filter_map(|fact| Some((fact, fact.variables().iter().find_map(|v| told(v))?)));
-        // On an application's pod the label is the application's.
+            Fact::ALL.into_iter().filter_map(|fact| Some((fact, fact.variables().iter().find_map(|v| variable(v))?)));
+        // On an application's pod, the label is about the application.
         let own = pod.label("app.kubernetes.io/part-of") == Some("istio");
         let image = container["image"].as_str().unwrap_or_default().to_owned();
         Some(Self {
@@ -120,13 +119,13 @@ impl Part {
         })
     }
 
-    /// What it tells; none if it does not.
+    /// The value of a fact; none if the part does not report it.
     pub(super) fn fact(&self, fact: Fact) -> Option<&str> {
         self.facts.get(&fact).map(String::as_str)
     }
 
-    /// Whether it can be expected to tell: istiod knows its cluster only.
-    pub(super) fn tells(&self, fact: Fact) -> bool {
+    /// Whether such a part can report the fact: istiod knows only its cluster.
+    pub(super) fn can_report(&self, fact: Fact) -> bool {
         self.what == "proxy" || fact == Fact::Cluster
     }
 
@@ -134,23 +133,23 @@ impl Part {
         self.version.as_ref().is_some_and(|(version, _)| wanted.is_none_or(|wanted| version == wanted))
     }
 
-    /// Takes what the proxy itself said; what its pod says stands.
+    /// Adds what the proxy reports; values of its pod take precedence.
     fn learn(&mut self, info: ServerInfo) {
         if !info.istio_version.is_empty() {
             self.version = Some((info.istio_version, Source::Answer));
         }
-        for (fact, said) in
+        for (fact, reported) in
             [(Fact::Cluster, info.cluster_id), (Fact::Network, info.network), (Fact::Mesh, info.mesh_id)]
         {
-            if !said.is_empty() {
-                self.facts.entry(fact).or_insert(said);
+            if !reported.is_empty() {
+                self.facts.entry(fact).or_insert(reported);
             }
         }
     }
 }
 
-/// Asks parts whose pods do not show that they are of the wanted version, or do not tell some of the facts. What cannot be
-/// asked stays as its pod has it, with the reason.
+/// Queries the parts whose pods do not show the wanted version or some of the facts. A part that cannot be queried keeps
+/// the values of its pod, with the reason.
 pub(super) async fn ask(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Option<&str>, facts: &[Fact]) {
     if parts.iter().any(|part| !part.is_of(wanted)) {
         ask_istiods(cluster, parts, wanted).await;
@@ -172,7 +171,7 @@ pub(super) async fn ask(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Opti
     }
 }
 
-/// Asks every istiod for its own version and those of the proxies that are connected to it.
+/// Queries every istiod for its own version and those of its connected proxies.
 async fn ask_istiods(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Option<&str>) {
     for index in 0..parts.len() {
         if parts[index].what != "istiod" {
@@ -181,7 +180,7 @@ async fn ask_istiods(cluster: &Arc<Cluster>, parts: &mut [Part], wanted: Option<
         let istiod = IstiodDebug::for_pod(cluster, &parts[index].pod);
         match istiod.get("/version").await.map(|body| parse_version(&body)) {
             Ok(Some(version)) => parts[index].version = Some((version, Source::Answer)),
-            Ok(None) => parts[index].why = "/version tells no version".into(),
+            Ok(None) => parts[index].why = "/version reports no version".into(),
             Err(error) => parts[index].why = error.0,
         }
         let Some(connected) = istiod.get("/debug/syncz").await.ok().and_then(|body| parse_syncz(&body).ok()) else {
@@ -246,6 +245,6 @@ mod tests {
         };
         assert_eq!(part(&pod("istio")).label.as_deref(), Some("1.28.3"));
         assert_eq!(part(&pod("shop")).label, None);
-        assert!(part(&pod("istio")).tells(Fact::Cluster) && !part(&pod("istio")).tells(Fact::Network));
+        assert!(part(&pod("istio")).can_report(Fact::Cluster) && !part(&pod("istio")).can_report(Fact::Network));
     }
 }

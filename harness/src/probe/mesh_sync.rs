@@ -1,5 +1,5 @@
-//! `meshSync`: what each istiod says of the clusters it watches and of its proxies. A secret that exists proves nothing;
-//! istiod's own view tells.
+//! `meshSync`: the sync state of each istiod: its remote clusters and its proxies. That a remote secret exists proves
+//! nothing; istiod's own state does.
 
 use std::sync::Arc;
 
@@ -17,38 +17,38 @@ use super::{Outcome, ProbeError};
 use crate::cluster::{Cluster, Object, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 
-/// The view of a cluster's istiods.
+/// The sync state of a cluster's istiods: every remote cluster is synced, and every proxy has acknowledged its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeshSync {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace of istiod; istio-system.
+    /// The namespace of istiod; `istio-system` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its pods; app=istiod.
+    /// The pods of istiod, by label; `app=istiod` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
-    /// What must be so; both without it.
+    /// The expectations; by default both.
     #[serde(default)]
     pub expect: MeshSyncExpect,
 }
 
-/// What must be so.
+/// The expectations of istiod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeshSyncExpect {
-    /// Every other cluster of the mesh file is known and synced; true.
+    /// Whether every other cluster of the mesh file is known and synced; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remotes: Option<bool>,
-    /// Every connected proxy has acknowledged what it was sent; true.
+    /// Whether every connected proxy has acknowledged its configuration; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxies: Option<bool>,
 }
 
 impl Observation for MeshSync {
     fn describe(&self) -> String {
-        format!("clusters and proxies as istiod of {} sees them", self.cluster)
+        format!("sync state of istiod ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -57,6 +57,10 @@ impl Observation for MeshSync {
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
         vec![&mut self.cluster]
+    }
+
+    fn needs_all_clusters(&self) -> bool {
+        true
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -91,7 +95,7 @@ impl SyncObserver {
         if pods.is_empty() {
             return Ok(Outcome::judged(
                 false,
-                format!("no ready istiod ({namespace}/{selector}) in {}", self.cluster.key),
+                format!("no ready istiod matches {namespace}/{selector} ({})", self.cluster.key),
                 Value::Null,
             ));
         }
@@ -113,7 +117,7 @@ impl SyncObserver {
             }
         }
         if self.spec.expect.proxies.unwrap_or(true) && proxies == 0 {
-            missed.push(format!("no proxy is connected to istiod of {}", self.cluster.key));
+            missed.push(format!("no proxy is connected to istiod ({})", self.cluster.key));
         }
         let seen = json!({ "istiods": pods.len(), "proxies": proxies, "remotes": self.others });
         let message = match missed.as_slice() {

@@ -1,4 +1,4 @@
-//! A Prometheus (or Alertmanager) of the mesh and how it is asked: by URL, or through a port-forward.
+//! A Prometheus or Alertmanager of the mesh, by URL or through a port-forward.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::cluster::{
 use crate::format::MeshSpec;
 use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
 
-/// Where a Prometheus answers instant queries.
+/// The API path for instant queries.
 const QUERY: &str = "/api/v1/query";
 
 /// A monitoring API.
@@ -39,12 +39,12 @@ impl Metrics {
         Self::at(world, cluster, discover_alertmanager(cluster).await?).await
     }
 
-    /// What finding the Prometheus of a cluster takes; what asking it takes shows once it is found.
+    /// The permissions to find the Prometheus of a cluster; those to query it are known once it is found.
     pub fn prometheus_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
         Permission::for_discovery(mesh, cluster, |spec| &spec.prometheus)
     }
 
-    /// What finding the Alertmanager of a cluster takes.
+    /// The permissions to find the Alertmanager of a cluster.
     pub fn alertmanager_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
         Permission::for_discovery(mesh, cluster, |spec| &spec.alertmanager)
     }
@@ -66,7 +66,7 @@ impl Metrics {
         }
     }
 
-    /// Where it is asked.
+    /// Its URL or port-forward.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -89,7 +89,7 @@ impl Metrics {
         self.client.send(&exchange).await.map_err(|failure| self.wrong(failure))
     }
 
-    /// What a path answers, read by a parser of what came.
+    /// The response for a path, parsed.
     async fn read<T, E: Display>(
         &self,
         path: &str,
@@ -119,12 +119,12 @@ impl Metrics {
         Ok(dropped.remove(pool).unwrap_or_default())
     }
 
-    /// The configuration it runs with.
+    /// Its configuration.
     pub async fn config(&self) -> Result<Config, ProbeError> {
         Ok(self.read("/api/v1/status/config", None, prometheus::parse_config).await?.data)
     }
 
-    /// The names of its scrape pools; those of its jobs where the version does not tell.
+    /// The names of its scrape pools; those of its jobs where the version does not report pools.
     pub async fn scrape_pools(&self) -> Result<Vec<String>, ProbeError> {
         let answer = self.send("/api/v1/scrape_pools", None).await?;
         match answer.status {
@@ -142,11 +142,13 @@ impl Metrics {
     pub async fn time(&self) -> Result<f64, ProbeError> {
         match self.query("time()", None).await? {
             Vector::Scalar(point) => Ok(point.value),
-            _ => Err(self.wrong("time() is not a scalar")),
+            Vector::NoData | Vector::Samples(_) | Vector::Other(_) => {
+                Err(self.wrong("the result of time() is not a scalar"))
+            }
         }
     }
 
-    /// Whether it accepts a query, or why not.
+    /// Whether it accepts a query, or the error.
     pub async fn accepts(&self, query: &str) -> Result<Result<(), String>, ProbeError> {
         let answer = self.send(QUERY, Some(format!("query={}", encode(query)))).await?;
         match prometheus::parse_query(answer.status, &answer.body) {
@@ -166,7 +168,7 @@ impl Metrics {
         self.read("/api/v2/status", None, alertmanager::parse_status).await
     }
 
-    /// The notifications that an Alertmanager has sent; `None` where it does not count them.
+    /// The notifications that an Alertmanager has sent; `None` where it has no counters.
     pub async fn notifications(&self) -> Result<Option<Notifications>, ProbeError> {
         let answer = self.get("/metrics").await?;
         let metrics = prometheus::parse_exposition(answer.status, &answer.body).map_err(|error| self.wrong(error))?;
@@ -178,18 +180,18 @@ impl Metrics {
         self.read("/api/v2/silences", None, alertmanager::parse_silences).await
     }
 
-    /// The alerts that an Alertmanager holds, suppressed ones included.
+    /// The alerts in an Alertmanager, including suppressed ones.
     pub async fn received(&self) -> Result<Vec<ReceivedAlert>, ProbeError> {
         self.read("/api/v2/alerts", None, alertmanager::parse_alerts).await
     }
 
-    /// Host and port it is asked at.
+    /// Its host and port.
     pub fn address(&self) -> (String, u16) {
         let uri: http::Uri = self.base.parse().unwrap_or_default();
         (uri.host().unwrap_or_default().to_owned(), port_of(&uri))
     }
 
-    /// Says that what came from it is not what was asked for.
+    /// The error for an unexpected response.
     pub(super) fn wrong(&self, error: impl Display) -> ProbeError {
         ProbeError(format!("{}: {error}", self.name))
     }

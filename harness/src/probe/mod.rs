@@ -1,5 +1,5 @@
-//! Observations: what can be asked of a mesh, a file per kind. The same kinds serve as probes (sampled on a schedule)
-//! and as checks (asked once or polled); the schedule owns time, a kind makes one observation.
+//! Observations, one file per kind. The same kinds serve as probes (sampled on a schedule) and as checks (run once or
+//! polled). The scheduler owns time; a kind makes one observation.
 
 mod admin;
 mod alert;

@@ -15,35 +15,35 @@ use super::{Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
-/// The nodes of a cluster.
+/// The nodes of a cluster: count, readiness, schedulability, version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Nodes {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// What they must be; all ready and schedulable without it.
+    /// The expectations; by default all nodes are ready and schedulable.
     #[serde(default)]
     pub expect: NodesExpect,
 }
 
-/// What nodes must be.
+/// The expectations of nodes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodesExpect {
-    /// How many there are; `expect.nodes` of the mesh file without it.
+    /// The number of nodes, such as `3`; by default `expect.nodes` of the mesh file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Comparison>,
-    /// How many are ready and schedulable; all of them without it.
+    /// The number of ready and schedulable nodes, such as `>= 2`; all of them by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Comparison>,
-    /// All kubelets have one version.
+    /// Whether all kubelets must have one version.
     #[serde(default)]
     pub same_version: bool,
 }
 
 impl Observation for Nodes {
     fn describe(&self) -> String {
-        format!("nodes of {}", self.cluster)
+        format!("nodes ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -91,7 +91,7 @@ impl NodesObserver {
                 missed.push(format!("{usable} nodes ready and schedulable, expected {comparison}"))
             }
             Some(_) => {}
-            None if nodes.is_empty() => missed.push("no nodes".to_owned()),
+            None if nodes.is_empty() => missed.push("the cluster has no nodes".to_owned()),
             None => {
                 let unusable = nodes.iter().filter(|node| !(node.ready && node.schedulable));
                 missed.extend(unusable.map(|node| {

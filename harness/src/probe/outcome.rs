@@ -1,4 +1,4 @@
-//! What one observation found.
+//! The result of one observation.
 
 use std::time::Duration;
 
@@ -9,40 +9,40 @@ use serde_json::Value;
 use crate::cluster::AccessError;
 use crate::net::{HttpFailure, Phases};
 
-/// How an observation ended.
+/// The kind of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// As expected.
     Good,
-    /// Otherwise than expected.
+    /// Not as expected.
     Bad(Class),
-    /// The question was answered, and the answer holds no data: neither good nor bad.
+    /// The request succeeded, but the response contains no data: neither good nor bad.
     NoData,
-    /// The question could not be asked.
+    /// Measurement error: the observation could not be made.
     Error,
 }
 
-/// One observation.
+/// The result of one observation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// How it ended.
+    /// The kind of the result.
     pub answer: Answer,
-    /// The measured value first, then what was expected.
+    /// The measured value first, then the expected one.
     pub message: String,
-    /// The facts; null if there are none beyond good or bad.
+    /// The details; null if there are none.
     pub seen: Value,
-    /// Who answered.
+    /// The responder.
     pub responder: Option<String>,
-    /// How long it took by the instrument's own clock, where that is better than the runner's.
+    /// The duration by the instrument's own clock, where that is more precise than the runner's.
     pub took: Option<Duration>,
-    /// How long the instrument kept the question back, through no fault of whom it asks.
+    /// How long the instrument delayed the request, without fault of the target.
     pub waited: Duration,
-    /// How long the phases of an HTTP exchange took.
+    /// The durations of the phases of an HTTP request.
     pub phases: Phases,
 }
 
 impl Outcome {
-    /// An observation without further facts.
+    /// A result without details.
     pub fn new(answer: Answer, message: impl Into<String>) -> Self {
         Self {
             answer,
@@ -55,7 +55,7 @@ impl Outcome {
         }
     }
 
-    /// As expected, or not, with the facts.
+    /// Good or bad, with details.
     pub fn judged(good: bool, message: impl Into<String>, seen: Value) -> Self {
         let answer = if good { Answer::Good } else { Answer::Bad(Class::Unexpected) };
         Self { seen, ..Self::new(answer, message) }
@@ -82,7 +82,7 @@ impl Outcome {
     }
 }
 
-/// The question could not be asked; for a probe that is about to start, it cannot start.
+/// An observation could not be made; for a probe that is about to start: it cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProbeError(pub String);
@@ -105,7 +105,7 @@ impl From<ProbeError> for Outcome {
     }
 }
 
-/// An observation that may fail to be made.
+/// Turns an error into an outcome.
 pub(super) fn settle(observed: Result<Outcome, ProbeError>) -> Outcome {
     observed.unwrap_or_else(Outcome::from)
 }

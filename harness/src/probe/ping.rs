@@ -21,21 +21,21 @@ use crate::cluster::{Cluster, Permission, World, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::Net;
 
-/// ICMP echo.
+/// ICMP echo, from the runner or from a pod. The mesh does not carry ICMP: this measures the network below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ping {
-    /// The pod that asks; the runner without it.
+    /// The pod that sends; by default the runner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<PodPlace>,
-    /// Who is asked.
+    /// The destination.
     pub to: Destination,
-    /// The longest an answer may take; 1 s. A packet without one is lost.
+    /// The timeout, such as `500ms`; 1 s by default. A packet without a reply by then is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
 }
 
-/// A pod.
+/// A pod that sends pings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodPlace {
@@ -43,14 +43,14 @@ pub struct PodPlace {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The pod, by label; the first ready one.
+    /// The pod, by label; the first ready one is used.
     pub selector: Selector,
-    /// The container that has `ping`; the first of the pod's own without it.
+    /// The container with `ping`; by default the first one of the pod that is not a sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
 }
 
-/// A pod, or a host.
+/// The destination: a pod or a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Destination {
@@ -62,12 +62,12 @@ pub struct Destination {
     pub host: Option<String>,
 }
 
-/// How many echoes one exec sends: a second's worth.
+/// How long one exec sends echoes.
 const BATCH: TimeSpan = TimeSpan::secs(1);
 
 impl Observation for Ping {
     fn describe(&self) -> String {
-        let pod = |place: &PodPlace| format!("{}/{} in {}", place.namespace, place.selector, place.cluster);
+        let pod = |place: &PodPlace| format!("{}/{} ({})", place.namespace, place.selector, place.cluster);
         let to = self.to.pod.as_ref().map(pod).or_else(|| self.to.host.clone()).unwrap_or_default();
         format!("ping from {} to {to}", self.from.as_ref().map_or_else(|| "the runner".to_owned(), pod))
     }
@@ -97,7 +97,11 @@ impl Observation for Ping {
         let one = self.to.pod.is_some() != self.to.host.is_some();
         (!one)
             .then(|| {
-                SpecError::new("to", "whom to ask is not clear", "write `to: { pod: {…} }` or `to: { host: ADDRESS }`")
+                SpecError::new(
+                    "to",
+                    "exactly one of `pod` and `host` is needed",
+                    "write `to: { pod: {…} }` or `to: { host: ADDRESS }`",
+                )
             })
             .into_iter()
             .collect()
@@ -150,7 +154,7 @@ impl Ping {
     }
 }
 
-/// From the runner, with a raw socket or an unprivileged datagram socket, whichever is allowed.
+/// From the runner, with a raw socket or an unprivileged datagram socket, whichever is permitted.
 struct RunnerPing {
     client: Client,
     address: IpAddr,
@@ -171,28 +175,28 @@ impl RunnerPing {
                     return Ok(Self { client, address, timeout, identifier, sequence: AtomicU16::new(0) });
                 }
                 Err(error) => {
-                    // The library's own advice, several lines of it, comes before what the kernel said.
+                    // The library prints several lines of its own advice before the kernel's error.
                     let text = error.to_string();
-                    let said = text.lines().last().unwrap_or_default().trim_start_matches("Original error: ");
-                    refusals.push(format!("{name} socket: {said}"));
+                    let reason = text.lines().last().unwrap_or_default().trim_start_matches("Original error: ");
+                    refusals.push(format!("{name} socket: {reason}"));
                 }
             }
         }
         Err(ProbeError(format!(
-            "this machine does not allow ICMP ({}); allow it with `sysctl net.ipv4.ping_group_range=\"0 2147483647\"` or `setcap cap_net_raw+ep` on meshdrill, or probe with `tcp`",
+            "this machine does not permit ICMP ({}); permit it with `sysctl net.ipv4.ping_group_range=\"0 2147483647\"` or `setcap cap_net_raw+ep` on meshdrill, or use `tcp`",
             refusals.join("; ")
         )))
     }
 
     async fn echo(&self) -> Outcome {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        // Each echo has a pinger of its own, so that slow answers do not queue behind each other.
+        // Each echo has its own pinger, so that slow replies do not delay each other.
         let mut pinger =
             self.client.pinger(self.address, PingIdentifier(self.identifier.0.wrapping_add(sequence >> 8))).await;
         pinger.timeout(self.timeout);
         match pinger.ping(PingSequence(sequence), &[0; 56]).await {
             Ok((_, rtt)) if rtt.is_zero() => {
-                Outcome::new(Answer::NoData, "a round-trip time of exactly 0 is an error of measurement")
+                Outcome::new(Answer::NoData, "measurement error: the round-trip time is exactly 0")
             }
             Ok((_, rtt)) => answered(self.address, rtt),
             Err(surge_ping::SurgeError::Timeout { .. }) => lost(self.address, self.timeout),
@@ -207,7 +211,7 @@ impl Observer for RunnerPing {
     }
 }
 
-/// From the runner into the embedded mesh.
+/// From the runner into the lab.
 struct LabPing {
     lab: Lab,
     address: IpAddr,
@@ -225,7 +229,7 @@ impl Observer for LabPing {
     }
 }
 
-/// From a pod, by exec: one exec for a second's worth of echoes, the times by ping's own clock.
+/// From a pod, by exec: one exec sends the echoes of one second, timed by ping's own clock.
 struct PodPing {
     cluster: Arc<Cluster>,
     place: PodPlace,
@@ -254,12 +258,12 @@ impl PodPing {
         let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &command, deadline).await?;
         match ping::parse(&format!("{}\n{}", output.stdout, output.stderr)) {
             Ok(found) => Ok((0..count).map(|index| self.outcome(&found, index)).collect()),
-            Err(PingError::GaveUp(error)) => Err(ProbeError(format!("ping in {pod} gave up: {}", error.line))),
-            Err(error) => Err(ProbeError(format!("ping in {pod}: {error} (exit code {})", output.exit_code))),
+            Err(PingError::GaveUp(error)) => Err(ProbeError(format!("ping in pod {pod} failed: {}", error.line))),
+            Err(error) => Err(ProbeError(format!("ping in pod {pod}: {error} (exit code {})", output.exit_code))),
         }
     }
 
-    /// Of one echo of a batch: busybox counts from 0, iputils from 1.
+    /// The outcome of one echo of a batch: busybox counts from 0, iputils from 1.
     fn outcome(&self, found: &ping::Ping, index: usize) -> Outcome {
         let from_zero = found.replies.iter().any(|reply| reply.seq == 0);
         let sequence = index as u64 + u64::from(!from_zero);
@@ -267,7 +271,7 @@ impl PodPing {
             Some(reply) => match reply.rtt {
                 Some(rtt) if rtt <= self.timeout => answered(self.address, rtt),
                 Some(_) => lost(self.address, self.timeout),
-                None => Outcome::new(Answer::NoData, "an answer without a time"),
+                None => Outcome::new(Answer::NoData, "measurement error: the reply has no time"),
             },
             None => lost(self.address, self.timeout),
         }
@@ -279,7 +283,7 @@ impl Observer for PodPing {
         Box::pin(async move {
             match self.batch(1, Duration::from_millis(200)).await {
                 Ok(mut outcomes) if !outcomes.is_empty() => outcomes.swap_remove(0),
-                Ok(_) => Outcome::new(Answer::NoData, "no outcome"),
+                Ok(_) => Outcome::new(Answer::NoData, "measurement error: ping reported no result"),
                 Err(error) => error.into(),
             }
         })
@@ -299,7 +303,7 @@ fn answered(address: IpAddr, rtt: Duration) -> Outcome {
     Outcome {
         took: Some(rtt),
         waited: Duration::ZERO,
-        ..Outcome::new(Answer::Good, format!("{address} answered in {:.1} ms", rtt.as_secs_f64() * 1e3))
+        ..Outcome::new(Answer::Good, format!("{address} replied in {:.1} ms", rtt.as_secs_f64() * 1e3))
     }
 }
 
@@ -307,6 +311,6 @@ fn lost(address: IpAddr, timeout: Duration) -> Outcome {
     Outcome {
         took: Some(timeout),
         waited: Duration::ZERO,
-        ..Outcome::new(Answer::Bad(Class::Timeout), format!("no answer from {address} within {}", TimeSpan(timeout)))
+        ..Outcome::new(Answer::Bad(Class::Timeout), format!("no reply from {address} within {}", TimeSpan(timeout)))
     }
 }

@@ -1,5 +1,5 @@
-//! `podNetwork`: pods have addresses of the ranges that the mesh file declares for their cluster, and no two clusters
-//! share a range. Pods on their node's network are left out; what is not declared is not compared, and no pass.
+//! `podNetwork`: pod addresses are in the ranges that the mesh file declares for their cluster, and no two clusters share a
+//! range. Pods on the host network are left out. Without declared ranges there is nothing to compare, and no pass.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use super::{Answer, Outcome, ProbeError};
 use crate::cluster::{Cluster, Object, Permission, World, pod_addresses};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// The addresses of a cluster's pods, of both IP versions.
+/// The addresses of a cluster's pods, IPv4 and IPv6: inside the declared ranges, which no other cluster shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodNetwork {
-    /// The cluster; its ranges are `expect.podCidrs` of the mesh file.
+    /// The cluster; its ranges are `expect.podCidrs` in the mesh file.
     pub cluster: ClusterChoice,
 }
 
 impl Observation for PodNetwork {
     fn describe(&self) -> String {
-        format!("addresses of the pods of {}", self.cluster)
+        format!("addresses of the pods ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -66,7 +66,7 @@ struct PodNetworkObserver {
     declared: Declared,
 }
 
-/// The ranges that the mesh file declares.
+/// The ranges of the mesh file.
 struct Declared {
     key: String,
     own: Vec<Cidr>,
@@ -98,7 +98,7 @@ impl Declared {
         let no_data = |why: String| Outcome { seen: seen.clone(), ..Outcome::new(Answer::NoData, why) };
         if self.own.is_empty() {
             let field = format!("clusters.{key}.expect.podCidrs");
-            return no_data(format!("the mesh file declares no range to compare with: {field}"));
+            return no_data(format!("nothing to compare with; set {field} in the mesh file"));
         }
         if found.pods == 0 {
             return no_data(format!("no pod of {key} has an address"));
@@ -109,25 +109,25 @@ impl Declared {
         if let Some(first) = found.undeclared {
             let count = found.of_another_kind;
             let field = format!("add the range to clusters.{key}.expect.podCidrs");
-            unproven.push(format!("{count} have none declared for their IP version: {first}; {field}"));
+            unproven.push(format!("{count} have no declared range of their IP version: {first}; {field}"));
         }
         let bare: Vec<String> =
             self.others.iter().filter(|(_, ranges)| ranges.is_empty()).map(|(key, _)| key.clone()).collect();
         if !bare.is_empty() {
             let fields =
                 bare.iter().map(|key| format!("clusters.{key}.expect.podCidrs")).collect::<Vec<_>>().join(", ");
-            let apart = format!("whether they are apart from those of {} is not known", bare.join(", "));
-            unproven.push(format!("{apart}: the mesh file does not declare {fields}"));
+            let apart = format!("whether they differ from those of {} is unknown", bare.join(", "));
+            unproven.push(format!("{apart}; set {fields} in the mesh file"));
         }
         if !unproven.is_empty() {
             return no_data(format!("{inside}, but {} ({key})", unproven.join("; ")));
         }
         let others = self.others.iter().map(|(key, ranges)| format!("{key} ({})", listed(ranges))).collect::<Vec<_>>();
-        let apart = if others.is_empty() { String::new() } else { format!(", apart from {}", others.join(", ")) };
+        let apart = if others.is_empty() { String::new() } else { format!(", separate from {}", others.join(", ")) };
         Outcome::judged(true, format!("all {inside}{apart} ({key})"), seen)
     }
 
-    /// Other clusters whose declared ranges share addresses with this one's.
+    /// The other clusters whose declared ranges overlap with those of this one.
     fn overlaps(&self) -> Vec<String> {
         let clash = |(other, theirs): &(String, Vec<Cidr>)| {
             let of = |own: &Cidr| theirs.iter().find(|their| own.overlaps(their)).map(|their| (*own, *their));
@@ -149,14 +149,14 @@ impl Declared {
                     continue;
                 }
                 let of = self.others.iter().find(|(_, ranges)| ranges.iter().any(|range| range.holds(address)));
-                let said = format!("pod {} has {address}", pod.object_ref());
+                let found_at = format!("pod {} has {address}", pod.object_ref());
                 if let Some((other, _)) = of {
-                    found.outside.push(format!("{said}, which is in the range of {other}"));
+                    found.outside.push(format!("{found_at}, which is in the range of {other}"));
                 } else if self.own.iter().any(|range| range.is_ipv4() == address.is_ipv4()) {
-                    found.outside.push(said);
+                    found.outside.push(found_at);
                 } else {
                     found.of_another_kind += 1;
-                    found.undeclared.get_or_insert(said);
+                    found.undeclared.get_or_insert(found_at);
                 }
             }
         }
@@ -164,14 +164,14 @@ impl Declared {
     }
 }
 
-/// The addresses of pods beside what is declared.
+/// The addresses of pods, compared with the declared ranges.
 #[derive(Debug, Default)]
 struct Addresses {
     pods: usize,
     count: usize,
-    /// Outside every declared range of their IP version, or inside another cluster's.
+    /// Outside every declared range of their IP version, or inside the range of another cluster.
     outside: Vec<String>,
-    /// Of an IP version for which no range is declared, and the first of them.
+    /// Of an IP version without a declared range, and the first of them.
     of_another_kind: usize,
     undeclared: Option<String>,
 }
@@ -202,7 +202,7 @@ mod tests {
         )
     }
 
-    fn told(declared: &Declared, pods: &[Object]) -> (Answer, String) {
+    fn judged(declared: &Declared, pods: &[Object]) -> (Answer, String) {
         let outcome = declared.judge(pods);
         (outcome.answer, outcome.message)
     }
@@ -210,32 +210,32 @@ mod tests {
     #[test]
     fn every_address_of_a_pod_is_compared() {
         let both = declared(&["10.0.0.0/16", "fd00:1::/64"], &["10.1.0.0/16", "fd00:2::/64"]);
-        let (answer, message) = told(&both, &[pod(&["10.0.0.7", "fd00:1::7"])]);
+        let (answer, message) = judged(&both, &[pod(&["10.0.0.7", "fd00:1::7"])]);
         assert_eq!(answer, Answer::Good, "{message}");
         assert!(message.starts_with("all 2 addresses of 1 pods are inside"), "{message}");
-        let (answer, message) = told(&both, &[pod(&["10.0.0.7", "fd00:2::7"])]);
+        let (answer, message) = judged(&both, &[pod(&["10.0.0.7", "fd00:2::7"])]);
         assert!(answer != Answer::Good && message.contains("fd00:2::7, which is in the range of two"), "{message}");
-        let (answer, message) = told(&both, &[pod(&["10.0.0.7", "fd00:9::7"])]);
+        let (answer, message) = judged(&both, &[pod(&["10.0.0.7", "fd00:9::7"])]);
         assert!(answer != Answer::Good && message.starts_with("1 of 2 pod addresses are outside"), "{message}");
     }
 
     #[test]
     fn an_ip_version_without_a_range_is_not_compared() {
         let four = declared(&["10.0.0.0/16"], &["10.1.0.0/16"]);
-        let (answer, message) = told(&four, &[pod(&["10.0.0.7", "fd00:1::7"])]);
+        let (answer, message) = judged(&four, &[pod(&["10.0.0.7", "fd00:1::7"])]);
         assert_eq!(answer, Answer::NoData);
         assert!(
-            message.starts_with("1 addresses of 1 pods are inside 10.0.0.0/16, but 1 have none declared"),
+            message.starts_with("1 addresses of 1 pods are inside 10.0.0.0/16, but 1 have no declared range"),
             "{message}"
         );
     }
 
     #[test]
     fn a_cluster_without_a_range_is_not_apart() {
-        let (answer, message) = told(&declared(&["10.0.0.0/16"], &[]), &[pod(&["10.0.0.7"])]);
+        let (answer, message) = judged(&declared(&["10.0.0.0/16"], &[]), &[pod(&["10.0.0.7"])]);
         assert_eq!(answer, Answer::NoData);
-        assert!(message.contains("the mesh file does not declare clusters.two.expect.podCidrs"), "{message}");
-        let (answer, _) = told(&declared(&["10.0.0.0/16"], &[]), &[pod(&["10.3.0.7"])]);
+        assert!(message.contains("set clusters.two.expect.podCidrs in the mesh file"), "{message}");
+        let (answer, _) = judged(&declared(&["10.0.0.0/16"], &[]), &[pod(&["10.3.0.7"])]);
         assert_ne!(answer, Answer::NoData, "outside is outside");
     }
 }

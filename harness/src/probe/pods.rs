@@ -1,4 +1,4 @@
-//! `pods`: readiness, count, restarts, containers, of the pods a selector matches.
+//! `pods`: readiness, count, restarts and containers of the pods that match a selector.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{Answer, Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Object, Permission, World, owner_name, select_pods};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
-/// Pods.
+/// The pods that match a selector: readiness, count, restarts, containers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pods {
@@ -24,31 +24,31 @@ pub struct Pods {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// Which pods.
+    /// The pods, by label.
     pub selector: Selector,
-    /// What they must be; `ready: all` without it.
+    /// The expectations; `ready: all` by default.
     #[serde(default)]
     pub expect: PodsExpect,
 }
 
-/// What pods must be.
+/// The expectations of pods.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodsExpect {
-    /// `all`: as many ready pods, none of them terminating, as their owners desire, and those desire at least one; or a
-    /// comparison with the number of ready pods.
+    /// The number of ready pods, such as `>= 2`; or `all`: as many as their owners desire and at least one, and none is
+    /// terminating or unready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<ReadyExpect>,
-    /// How many pods there are, terminating ones left out.
+    /// The number of pods, without terminating ones, such as `>= 2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Comparison>,
-    /// How many container restarts there were since the run began.
+    /// The number of container restarts since the run began, such as `0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarts: Option<Comparison>,
-    /// Every pod is in the mesh: it has a sidecar (native ones included), or its traffic is redirected to the node's proxy.
+    /// Whether every pod must be in the mesh: with a sidecar (also a native one), or with its traffic redirected to ztunnel.
     #[serde(default)]
     pub in_mesh: bool,
-    /// Containers that every pod must have, native sidecars included.
+    /// Containers that every pod must have, including native sidecars.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
 }
@@ -59,7 +59,7 @@ pub struct PodsExpect {
 pub enum ReadyExpect {
     /// The word `all`.
     All(AllWord),
-    /// So many.
+    /// A number of pods.
     Count(Comparison),
 }
 
@@ -84,11 +84,11 @@ impl<'de> Deserialize<'de> for ReadyExpect {
 
 impl Observation for Pods {
     fn describe(&self) -> String {
-        format!("pods {}/{} in {}", self.namespace, self.selector, self.cluster)
+        format!("pods {}/{} ({})", self.namespace, self.selector, self.cluster)
     }
 
     fn subject(&self) -> String {
-        // What is selected tells pods apart; the words around it do not belong into an id.
+        // The values of the selector make the id; its keys and operators do not belong there.
         let value = self.selector.as_str().rsplit(['=', '(']).next().unwrap_or_default();
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
         value.split(|c| !plain(c)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
@@ -161,7 +161,7 @@ impl PodsObserver {
                 if desired == 0 || (ready as u64) < desired || live.iter().any(|pod| !pod.ready) {
                     let more = match live.len().saturating_sub(desired as usize) {
                         0 => String::new(),
-                        more => format!(", {more} more are there"),
+                        more => format!(", {more} more than desired"),
                     };
                     missed.push(format!("{ready} of {desired} desired pods ready{more}"));
                 }
@@ -169,7 +169,7 @@ impl PodsObserver {
             Some(ReadyExpect::Count(comparison)) if !comparison.holds(ready as f64) => {
                 missed.push(format!("{ready} pods ready, expected {comparison}"));
             }
-            _ => {}
+            Some(ReadyExpect::Count(_)) | None => {}
         }
         if let Some(comparison) = expect.count.filter(|comparison| !comparison.holds(live.len() as f64)) {
             missed.push(format!("{} pods, expected {comparison}", live.len()));
@@ -184,7 +184,7 @@ impl PodsObserver {
             let outside = pod.container("istio-proxy").is_none() && !redirected.contains(&pod.name);
             if expect.in_mesh && outside {
                 missed.push(format!(
-                    "pod {} has no container istio-proxy and is not redirected to the node's proxy: it is not in the mesh",
+                    "pod {} is not in the mesh: it has no container istio-proxy, and its traffic is not redirected to ztunnel",
                     pod.name
                 ));
             }
@@ -194,10 +194,10 @@ impl PodsObserver {
         }
         let seen = json!({ "ready": ready, "pods": pods.iter().map(|pod| json!({ "name": pod.name, "ready": pod.ready_column(), "status": pod.status, "restarts": pod.restarts })).collect::<Vec<_>>() });
         if pods.is_empty() && missed.is_empty() && expect.count.is_none() && expect.ready.is_none() {
-            let message = format!("no pod in {}/{} matches {}", self.cluster.key, spec.namespace, spec.selector);
+            let message = format!("no pod matches {}/{} ({})", spec.namespace, spec.selector, self.cluster.key);
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
-        let place = format!("{}/{} in {}", spec.namespace, spec.selector, self.cluster.key);
+        let place = format!("pods {}/{} ({})", spec.namespace, spec.selector, self.cluster.key);
         let columns = live.iter().map(|pod| pod.ready_column()).collect::<Vec<_>>().join(" ");
         let columns = if columns.is_empty() { columns } else { format!(" ({columns})") };
         let message = if missed.is_empty() {
@@ -206,14 +206,14 @@ impl PodsObserver {
             } else {
                 String::new()
             };
-            format!("{ready} ready{columns}{counted} of {place}")
+            format!("{place}: {ready} ready{columns}{counted}")
         } else {
-            format!("{} ({place})", missed.join("; "))
+            format!("{place}: {}", missed.join("; "))
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
 
-    /// How many pods the owners of the matching pods desire; those of the selector's Deployments if there is no pod.
+    /// How many pods the owners of the matching pods desire; without pods, the Deployments that match the selector.
     async fn desired(&self, pods: &[Object]) -> Result<u64, ProbeError> {
         let mut desired = 0;
         let mut seen = Vec::new();
@@ -252,7 +252,7 @@ impl PodsObserver {
     }
 }
 
-/// The names of pods whose traffic the node's proxy carries (ambient mode).
+/// The names of pods in ambient mode, whose traffic is redirected to ztunnel.
 fn redirected(pods: &[Object]) -> Vec<String> {
     let ambient = |pod: &&Object| pod.annotation("ambient.istio.io/redirection") == Some("enabled");
     let names = pods.iter().filter(ambient).map(|pod| pod.name().to_owned());

@@ -19,26 +19,26 @@ use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
-/// An instant query.
+/// An instant query to one cluster's Prometheus. An empty result is no data, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Promql {
-    /// The cluster whose Prometheus is asked.
+    /// The cluster with the Prometheus.
     pub cluster: ClusterChoice,
-    /// The query. `$__rate_interval` in it stands for four scrape intervals of the targets that have its metrics, at least
-    /// a minute.
+    /// The query. `$__rate_interval` stands for four scrape intervals of the targets with its metrics, and at least one minute,
+    /// as in Grafana.
     pub query: String,
-    /// What every value of the result must be; without it there must be at least one.
+    /// The comparison that every value of the result must meet, such as `< 0.01`; by default at least one value must exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Comparison>,
-    /// The oldest that any sample may be; the query must then be a plain selector.
+    /// The maximum age of a sample, such as `1m`. The query must then be a plain selector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh: Option<TimeSpan>,
 }
 
 impl Observation for Promql {
     fn describe(&self) -> String {
-        format!("query {} at the Prometheus of {}", self.query, self.cluster)
+        format!("query {} at the Prometheus ({})", self.query, self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -57,7 +57,7 @@ impl Observation for Promql {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.query.trim().is_empty();
-        empty.then(|| SpecError::new("query", "an empty query", "write a PromQL expression")).into_iter().collect()
+        empty.then(|| SpecError::new("query", "the query is empty", "write a PromQL expression")).into_iter().collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -76,26 +76,26 @@ impl Observation for Promql {
 struct PromqlObserver {
     metrics: Arc<Metrics>,
     spec: Promql,
-    /// The query that is sent, once that is known.
+    /// The query with its window, once that is known.
     query: OnceCell<String>,
 }
 
-/// What Grafana calls the window that every rate can be taken over.
+/// Grafana's variable for a window that fits every rate.
 const RATE_INTERVAL: &str = "$__rate_interval";
-/// The scrape intervals in it.
+/// The number of scrape intervals in the window.
 const INTERVALS: u32 = 4;
-/// The shortest that it is.
+/// The shortest window.
 const SHORTEST: Duration = Duration::from_mins(1);
 
 impl PromqlObserver {
-    /// The query with its window, as the live scrape interval makes it.
+    /// The query with its window filled in, from the live scrape interval.
     async fn filled_in(&self) -> Result<String, ProbeError> {
         let query = &self.spec.query;
         if !query.contains(RATE_INTERVAL) {
             return Ok(query.clone());
         }
         let selectors = selectors(&query.replace(RATE_INTERVAL, "1m"))
-            .map_err(|error| ProbeError(format!("{query}: {error}; write the window yourself")))?;
+            .map_err(|error| ProbeError(format!("{query}: {error}; write the window instead of {RATE_INTERVAL}")))?;
         let targets = self.metrics.targets().await?.active;
         let mut having = Vec::new();
         for metric in selectors.iter().filter_map(|selector| selector.metric.as_deref()) {
@@ -106,7 +106,7 @@ impl PromqlObserver {
         }
         let window = rate_window(&targets, &having).ok_or_else(|| {
             ProbeError(format!(
-                "{}: no scrape target tells its interval; write the window yourself",
+                "{}: no scrape target reports its interval; write the window instead of {RATE_INTERVAL}",
                 self.metrics.name()
             ))
         })?;
@@ -119,7 +119,7 @@ impl PromqlObserver {
         let values = vector.numbers();
         let seen = json!({ "values": values, "series": vector.samples().iter().take(20).map(|series| &series.labels).collect::<Vec<_>>() });
         if let Vector::NoData = vector {
-            let message = format!("no data: {query} at {} selects nothing", self.metrics.name());
+            let message = format!("no data: {query} selects nothing at {}", self.metrics.name());
             return Ok(Outcome::new(Answer::NoData, message));
         }
         if let Some(expect) = self.spec.expect
@@ -131,27 +131,31 @@ impl PromqlObserver {
             });
             let bad = values.iter().filter(|value| !expect.holds(**value)).count();
             let message = format!(
-                "{missed}{of}, expected {expect}; {bad} of {} values at {} are not",
+                "{missed}{of}, expected {expect}; {bad} of {} values at {} are out of range",
                 values.len(),
                 self.metrics.name()
             );
             return Ok(Outcome::judged(false, message, seen));
         }
         if values.is_empty() {
-            return Ok(Outcome::new(Answer::NoData, "no data: the result holds no number"));
+            return Ok(Outcome::new(Answer::NoData, "no data: the result contains no number"));
         }
         if let Some(limit) = self.spec.fresh {
             let ages = self.metrics.query(&format!("time() - timestamp({query})"), None).await?.numbers();
             let oldest = ages.iter().copied().fold(0.0, f64::max);
             if oldest > limit.as_secs_f64() {
-                return Ok(Outcome::judged(false, format!("{oldest:.0} s old, expected at most {limit}"), seen));
+                return Ok(Outcome::judged(
+                    false,
+                    format!("the oldest sample is {oldest:.0} s old, expected at most {limit}"),
+                    seen,
+                ));
             }
         }
         Ok(Outcome::judged(true, format!("{} ({} values)", values[0], values.len()), seen))
     }
 }
 
-/// Four times the longest interval of the targets with these jobs and instances; of all targets if none of them is there.
+/// Four times the longest interval of the targets with these jobs and instances; of all targets if none match.
 fn rate_window(targets: &[Target], having: &[(String, String)]) -> Option<Duration> {
     let of = |target: &&Target| {
         let label = |name: &str| target.labels.get(name).map_or("", String::as_str);
@@ -184,7 +188,7 @@ mod tests {
         };
         assert_eq!(window(&["fast"]), Some(60), "a minute at least");
         assert_eq!(window(&["fast", "usual"]), Some(120));
-        assert_eq!(window(&["elsewhere"]), Some(1200), "the longest of all where nothing tells");
+        assert_eq!(window(&["elsewhere"]), Some(1200), "the longest of all without a match");
         assert_eq!(rate_window(&[], &[]), None);
     }
 }

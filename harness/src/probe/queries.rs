@@ -1,5 +1,5 @@
-//! `queries`: queries read before it is asked, and then asked. What a dashboard or a guide asks must be accepted by the
-//! server and mean what it says; where it does not, the correct form is given.
+//! `queries`: PromQL queries, analyzed and then sent. A query of a dashboard or a guide must be accepted by the server and
+//! mean what it claims; a wrong one is reported with its correct form.
 
 use std::sync::Arc;
 
@@ -16,30 +16,30 @@ use super::{Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// Queries to one cluster's Prometheus.
+/// Queries of a dashboard or a guide: accepted by the Prometheus, and without mistakes that make them useless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Queries {
-    /// The cluster whose Prometheus is asked.
+    /// The cluster with the Prometheus.
     pub cluster: ClusterChoice,
     /// The queries.
     pub queries: Vec<Query>,
 }
 
-/// One query, with the mistakes in it that are known.
+/// One query and its known mistakes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Query {
-    /// As it is written where it stands.
+    /// The query, exactly as the dashboard or the guide has it.
     pub query: String,
-    /// The mistakes that are known to be in it; without this key it must be free of those that make it useless.
+    /// Its known mistakes. Without this key, it must have none that make it useless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mistakes: Option<Vec<Mistake>>,
 }
 
 impl Observation for Queries {
     fn describe(&self) -> String {
-        format!("{} queries, read and then asked of the Prometheus of {}", self.queries.len(), self.cluster)
+        format!("{} queries at the Prometheus ({})", self.queries.len(), self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -52,7 +52,9 @@ impl Observation for Queries {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let none = self.queries.is_empty();
-        none.then(|| SpecError::new("queries", "no query", "write `queries: [{ query: up }]`")).into_iter().collect()
+        none.then(|| SpecError::new("queries", "the list of queries is empty", "write `queries: [{ query: up }]`"))
+            .into_iter()
+            .collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -75,7 +77,7 @@ struct QueriesObserver {
 impl QueriesObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let mut missed = Vec::new();
-        let mut told: Vec<Value> = Vec::new();
+        let mut details: Vec<Value> = Vec::new();
         let mut reported = Vec::new();
         for one in &self.spec.queries {
             let findings = promql::check(&one.query);
@@ -84,9 +86,9 @@ impl QueriesObserver {
             let answer = self.metrics.accepts(&one.query).await?;
             match (&answer, invalid) {
                 (Ok(()), true) => {
-                    missed.push(format!("`{}` was taken for invalid, and the server accepts it", one.query))
+                    missed.push(format!("`{}` was analyzed as invalid, but the server accepts it", one.query))
                 }
-                (Err(why), false) => missed.push(format!("`{}` is refused: {why}", one.query)),
+                (Err(why), false) => missed.push(format!("the server rejects `{}`: {why}", one.query)),
                 _ => {}
             }
             if let Some(worst) = findings.first() {
@@ -94,23 +96,23 @@ impl QueriesObserver {
             }
             for better in findings.iter().filter_map(|finding| repaired(finding)) {
                 if let Err(why) = self.metrics.accepts(better).await? {
-                    missed.push(format!("the correct form `{better}` is refused: {why}"));
+                    missed.push(format!("the server rejects the correct form `{better}`: {why}"));
                 }
             }
-            told.push(json!({ "query": one.query, "accepted": answer.is_ok(), "findings": findings }));
+            details.push(json!({ "query": one.query, "accepted": answer.is_ok(), "findings": findings }));
         }
-        let seen = json!({ "queries": told });
+        let seen = json!({ "queries": details });
         let sound = self.spec.queries.len() - reported.len();
         let message = match missed.as_slice() {
-            [] if reported.is_empty() => format!("{sound} queries are sound and accepted"),
-            [] => format!("{sound} queries are sound; known mistakes in {}: {}", reported.len(), reported.join("; ")),
+            [] if reported.is_empty() => format!("{sound} queries are correct and accepted"),
+            [] => format!("{sound} queries are correct; known mistakes in {}: {}", reported.len(), reported.join("; ")),
             missed => missed.join("; "),
         };
         Ok(Outcome::judged(missed.is_empty(), format!("{message} ({})", self.metrics.name()), seen))
     }
 }
 
-/// What of the findings was not to be expected.
+/// The findings that were not expected, and known mistakes that were not found.
 fn unexpected(one: &Query, findings: &[Finding]) -> Vec<String> {
     let Some(known) = &one.mistakes else {
         let useless = findings.iter().filter(|finding| finding.severity < Severity::Imprecise);
@@ -123,13 +125,13 @@ fn unexpected(one: &Query, findings: &[Finding]) -> Vec<String> {
     new.chain(gone.map(|mistake| format!("`{}` does not have the mistake {mistake:?}", one.query))).collect()
 }
 
-/// What is wrong and what to write instead.
+/// What is wrong, and what to write instead.
 fn remedy(finding: &Finding) -> String {
     let better = finding.correct.as_ref().map_or_else(String::new, |better| format!("; write {better}"));
     format!("{}{better}", finding.why)
 }
 
-/// The correct form of a finding, where that is one query and not advice.
+/// The correct form, where that is a query and not advice.
 fn repaired(finding: &Finding) -> Option<&str> {
     let better = finding.correct.as_deref()?;
     (finding.mistake != Mistake::LabelAgainstLiteral).then_some(better)

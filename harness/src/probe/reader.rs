@@ -1,4 +1,4 @@
-//! What an HTTP answer tells of who gave it: a value in its body or a header of it, or what a pattern finds there.
+//! Reads one value from an HTTP response: from its body or a header, optionally by a regular expression.
 
 use http::header::HeaderValue;
 use jsonpath_rust::parser::model::JpQuery;
@@ -11,21 +11,21 @@ use super::ProbeError;
 use super::expect::plain;
 use crate::net::HttpAnswer;
 
-/// Where it is told.
+/// Where the value is.
 enum Source {
     Body,
     Json(JpQuery),
     Header(String),
 }
 
-/// Reads one thing from answers. Made once: paths and patterns are dear to read.
+/// Reads one value from responses. Made once, because paths and patterns are expensive to parse.
 pub(super) struct Reader {
     source: Source,
     regex: Option<Regex>,
 }
 
 impl Reader {
-    /// From the first value a path selects, or a header, or else the whole body; of that what the pattern finds, if there is one.
+    /// Reads from the first value of a path, or a header, or the body; with a pattern, only what it matches.
     pub(super) fn new(json: Option<&str>, header: Option<&str>, regex: Option<&str>) -> Result<Self, ProbeError> {
         let bad_path = |path, error| ProbeError(format!("{path} is not a JSONPath: {error}"));
         let source = match (json, header) {
@@ -37,7 +37,7 @@ impl Reader {
         Ok(Self { source, regex })
     }
 
-    /// What an answer tells; none if it does not.
+    /// The value in a response; none if there is none.
     pub(super) fn read(&self, answer: &HttpAnswer) -> Option<String> {
         let text = match &self.source {
             Source::Body => String::from_utf8_lossy(&answer.body).into_owned(),

@@ -1,5 +1,5 @@
-//! Where the integrations of an Alertmanager's receivers lead, one by one and as far as it can be known: to a Service of the
-//! cluster, back to itself, or elsewhere, where only what was delivered before shows that somebody is there.
+//! Where the integrations of an Alertmanager's receivers lead: to a Service of the cluster, back to Alertmanager, or out of
+//! the cluster, where only earlier deliveries prove that something listens.
 
 use meshdrill_checks::observe::alertmanager::{Config, Destination, Notifications, Receiver, Route};
 
@@ -12,68 +12,68 @@ use crate::net::port_of;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Leads {
     /// To a Service with ready endpoints.
-    There,
-    /// Nowhere, for this reason.
-    Nowhere(String),
-    /// Out of the cluster, or to where it does not tell.
-    Elsewhere,
+    Ready,
+    /// To nothing, for this reason.
+    Broken(String),
+    /// Out of the cluster, or to a hidden address.
+    External,
 }
 
 /// One integration of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct RoutedIntegration {
     pub(super) receiver: String,
     /// `webhook`, `email`, …
     pub(super) kind: String,
     pub(super) leads: Leads,
 }
 
-/// Whom an Alertmanager reaches.
+/// Which integrations lead to an existing endpoint.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Reach {
-    /// What keeps somebody from hearing of anything.
+    /// Problems that keep notifications from a receiver.
     pub(super) missed: Vec<String>,
     /// The receivers that routes use.
-    pub(super) told: Vec<String>,
-    /// Those that none uses.
+    pub(super) routed: Vec<String>,
+    /// The receivers that no route uses.
     pub(super) unrouted: Vec<String>,
-    /// Integrations that lead to somebody.
+    /// The number of integrations that lead to an existing endpoint.
     pub(super) proven: usize,
-    /// Integrations of which nothing shows that they do.
+    /// Integrations that cannot be verified.
     pub(super) unproven: Vec<String>,
 }
 
-/// Judges every integration for itself: one that works does not make up for one that does not.
-pub(super) fn judge(config: &Config, ways: &[Way], counts: &Notifications) -> Reach {
-    let mut reach = Reach { told: routed(&config.route), ..Reach::default() };
-    for name in &reach.told {
+/// Judges every integration by itself: a working one does not make up for a broken one.
+pub(super) fn judge(config: &Config, ways: &[RoutedIntegration], counts: &Notifications) -> Reach {
+    let mut reach = Reach { routed: routed_receivers(&config.route), ..Reach::default() };
+    for name in &reach.routed {
         match config.receiver(name) {
             None => reach.missed.push(format!("a route names the receiver {name}, which is not defined")),
-            // A place to put what nobody wants to hear of; only where everything else ends up too is nobody told.
+            // An empty receiver is the way to drop alerts on purpose, unless it is the default one.
             Some(receiver) if receiver.integrations.is_empty() && config.route.receiver == *name => {
-                reach.missed.push(format!("receiver {name} has no integration: it is never told anything"));
+                reach.missed.push(format!("receiver {name} has no integration, so it is never notified"));
             }
             Some(_) => {}
         }
     }
     let names = config.receivers.iter().map(|receiver| &receiver.name);
-    reach.unrouted = names.filter(|name| !reach.told.contains(name)).cloned().collect();
+    reach.unrouted = names.filter(|name| !reach.routed.contains(name)).cloned().collect();
     for way in ways {
         let counted = counts.way(&way.kind, &way.receiver);
         let notified = counts.by(&counted);
-        // A count of several integrations does not tell which of them it was.
+        // A counter that several integrations share does not show which of them it counted.
         let alone = ways.iter().filter(|other| counts.way(&other.kind, &other.receiver) == counted).count() == 1;
         let all_failed = notified.delivered == 0 && notified.failed > 0;
         match &way.leads {
-            Leads::Nowhere(why) => reach.missed.push(why.clone()),
+            Leads::Broken(why) => reach.missed.push(why.clone()),
             _ if all_failed => {
                 let (name, kind, count) = (&way.receiver, &way.kind, notified.failed);
-                let which = if alone { "" } else { ", its own and those of others," };
+                let which = if alone { "" } else { ", together with those of other receivers," };
                 reach.missed.push(format!("receiver {name}: all {count} notifications by {kind}{which} have failed"));
             }
-            Leads::There => reach.proven += 1,
-            Leads::Elsewhere if alone && notified.delivered > 0 => reach.proven += 1,
-            Leads::Elsewhere => reach.unproven.push(format!("{} ({})", way.receiver, way.kind)),
+            Leads::Ready => reach.proven += 1,
+            Leads::External if alone && notified.delivered > 0 => reach.proven += 1,
+            Leads::External => reach.unproven.push(format!("{} ({})", way.receiver, way.kind)),
         }
     }
     reach.missed.dedup();
@@ -81,9 +81,9 @@ pub(super) fn judge(config: &Config, ways: &[Way], counts: &Notifications) -> Re
 }
 
 /// Every receiver that a route uses.
-fn routed(route: &Route) -> Vec<String> {
+fn routed_receivers(route: &Route) -> Vec<String> {
     let mut names = vec![route.receiver.clone()];
-    for name in route.routes.iter().flat_map(routed) {
+    for name in route.routes.iter().flat_map(routed_receivers) {
         if !names.contains(&name) {
             names.push(name);
         }
@@ -91,26 +91,26 @@ fn routed(route: &Route) -> Vec<String> {
     names
 }
 
-/// What tells host names apart.
-pub(super) struct Whereabouts<'a> {
+/// What host names are compared with.
+pub(super) struct IntegrationResolver<'a> {
     pub(super) cluster: &'a Cluster,
-    /// Namespaces there are: `chat.example` is no Service of one.
+    /// All namespaces, to recognize a host name as a Service: `chat.example` is none.
     pub(super) namespaces: &'a [String],
     /// Host and port of the Alertmanager itself.
     pub(super) own: (String, u16),
 }
 
-impl Whereabouts<'_> {
+impl IntegrationResolver<'_> {
     /// Every integration that a route uses, and where it leads.
-    pub(super) async fn of(&self, config: &Config) -> Result<Vec<Way>, ProbeError> {
+    pub(super) async fn resolve(&self, config: &Config) -> Result<Vec<RoutedIntegration>, ProbeError> {
         let mut ways = Vec::new();
-        for receiver in routed(&config.route).iter().filter_map(|name| config.receiver(name)) {
+        for receiver in routed_receivers(&config.route).iter().filter_map(|name| config.receiver(name)) {
             for integration in &receiver.integrations {
                 let leads = match &integration.destination {
                     Destination::Url(url) => self.leads(receiver, url).await?,
-                    Destination::Hidden | Destination::Implied => Leads::Elsewhere,
+                    Destination::Hidden | Destination::Implied => Leads::External,
                 };
-                ways.push(Way { receiver: receiver.name.clone(), kind: integration.kind.clone(), leads });
+                ways.push(RoutedIntegration { receiver: receiver.name.clone(), kind: integration.kind.clone(), leads });
             }
         }
         Ok(ways)
@@ -119,22 +119,22 @@ impl Whereabouts<'_> {
     async fn leads(&self, receiver: &Receiver, url: &str) -> Result<Leads, ProbeError> {
         let name = &receiver.name;
         let Ok(uri) = url.parse::<http::Uri>() else {
-            return Ok(Leads::Nowhere(format!("receiver {name}: `{url}` is not a URL")));
+            return Ok(Leads::Broken(format!("receiver {name}: `{url}` is not a URL")));
         };
         let host = uri.host().unwrap_or_default();
         if self.is_itself(host, port_of(&uri)) {
-            return Ok(Leads::Nowhere(format!("receiver {name} points at Alertmanager itself: {url}")));
+            return Ok(Leads::Broken(format!("receiver {name} points at Alertmanager itself: {url}")));
         }
-        let Some((service, namespace)) = self.in_cluster(host) else { return Ok(Leads::Elsewhere) };
+        let Some((service, namespace)) = self.in_cluster(host) else { return Ok(Leads::External) };
         let Some(endpoints) = service_endpoints(self.cluster, &namespace, &service).await? else {
-            // A name that is no Service here may be one elsewhere, unless the API server says that it is not there.
+            // A name that is no Service here may exist elsewhere, unless the API server reports that it does not.
             let path = format!("/api/v1/namespaces/{namespace}/services/{service}");
             let missing = matches!(self.cluster.find::<serde_json::Value>(&path).await, Ok(None));
-            let why = format!("receiver {name}: there is no Service {namespace}/{service}");
-            return Ok(if missing { Leads::Nowhere(why) } else { Leads::Elsewhere });
+            let why = format!("receiver {name}: Service {namespace}/{service} does not exist");
+            return Ok(if missing { Leads::Broken(why) } else { Leads::External });
         };
         let why = format!("receiver {name}: Service {namespace}/{service} has no ready endpoint");
-        Ok(if endpoints.ready() == 0 { Leads::Nowhere(why) } else { Leads::There })
+        Ok(if endpoints.ready() == 0 { Leads::Broken(why) } else { Leads::Ready })
     }
 
     fn is_itself(&self, host: &str, port: u16) -> bool {
@@ -145,7 +145,7 @@ impl Whereabouts<'_> {
         (loopback || by_name || host == own_host) && (port == *own_port || port == 9093)
     }
 
-    /// Name and namespace of its own Service, as discovery found it.
+    /// Name and namespace of Alertmanager's own Service, as discovery found it.
     fn service(&self) -> (String, String) {
         let (host, _) = &self.own;
         match host.split_once('.') {
@@ -156,7 +156,7 @@ impl Whereabouts<'_> {
         }
     }
 
-    /// The Service a host name may stand for: `NAME`, `NAME.NAMESPACE`, `NAME.NAMESPACE.svc…`.
+    /// The Service that a host name may stand for: `NAME`, `NAME.NAMESPACE`, `NAME.NAMESPACE.svc…`.
     fn in_cluster(&self, host: &str) -> Option<(String, String)> {
         let parts: Vec<&str> = host.split('.').collect();
         match parts.as_slice() {
@@ -182,8 +182,8 @@ mod tests {
         Config::parse(YAML).unwrap()
     }
 
-    fn way(receiver: &str, kind: &str, leads: Leads) -> Way {
-        Way { receiver: receiver.to_owned(), kind: kind.to_owned(), leads }
+    fn way(receiver: &str, kind: &str, leads: Leads) -> RoutedIntegration {
+        RoutedIntegration { receiver: receiver.to_owned(), kind: kind.to_owned(), leads }
     }
 
     fn counts(tried: u64, failed: u64) -> Notifications {
@@ -196,24 +196,24 @@ mod tests {
     #[test]
     fn receivers_of_all_routes_and_of_none() {
         let reach = judge(&config(), &[], &counts(0, 0));
-        assert_eq!((reach.told, reach.unrouted), (vec!["a".into(), "b".into(), "c".into()], vec!["old".to_owned()]));
-        assert!(reach.missed.is_empty(), "only the root must tell somebody: {:?}", reach.missed);
+        assert_eq!((reach.routed, reach.unrouted), (vec!["a".into(), "b".into(), "c".into()], vec!["old".to_owned()]));
+        assert!(reach.missed.is_empty(), "only the default receiver needs an integration: {:?}", reach.missed);
     }
 
     #[test]
     fn one_that_works_does_not_make_up_for_one_that_does_not() {
-        let ways = [way("a", "webhook", Leads::There), way("a", "webhook", Leads::Nowhere("no Service".to_owned()))];
+        let ways = [way("a", "webhook", Leads::Ready), way("a", "webhook", Leads::Broken("no Service".to_owned()))];
         let reach = judge(&config(), &ways, &counts(0, 0));
         assert_eq!((reach.missed, reach.proven), (vec!["no Service".to_owned()], 1));
     }
 
     #[test]
     fn elsewhere_only_what_was_delivered_shows_that_somebody_is_there() {
-        let away = || way("b", "email", Leads::Elsewhere);
+        let away = || way("b", "email", Leads::External);
         let reach = judge(&config(), &[away()], &counts(0, 0));
         assert_eq!((reach.proven, reach.unproven), (0, vec!["b (email)".to_owned()]));
         assert_eq!(judge(&config(), &[away()], &counts(5, 1)).proven, 1);
-        assert_eq!(judge(&config(), &[away(), way("c", "email", Leads::Elsewhere)], &counts(5, 1)).unproven.len(), 2);
+        assert_eq!(judge(&config(), &[away(), way("c", "email", Leads::External)], &counts(5, 1)).unproven.len(), 2);
         let failed = judge(&config(), &[away()], &counts(3, 3)).missed;
         assert_eq!(failed, ["receiver b: all 3 notifications by email have failed"]);
     }

@@ -1,4 +1,4 @@
-//! `resource`: any object, by group, version and kind: it exists, and values in it are as expected.
+//! `resource`: an object of any kind: it exists, and its values are as expected.
 
 use std::sync::Arc;
 
@@ -15,38 +15,38 @@ use super::{JsonExpect, Outcome, ProbeError};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// The API group of what routes requests.
+/// The API group of `VirtualServices`.
 const ROUTING: &str = "networking.istio.io";
 
-/// An object: it exists, and values in it are as expected. A `VirtualService` fails as well when another claims one of its
-/// hosts for the same sidecars, because Istio keeps only the oldest.
+/// An object of any kind: it exists, and its values are as expected. A `VirtualService` also fails if another one claims one
+/// of its hosts for the same sidecars, because Istio applies only the oldest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resource {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// Its group and version, such as `networking.istio.io/v1`.
+    /// The API version of the object, such as `networking.istio.io/v1`.
     pub api_version: String,
-    /// Its kind, such as `DestinationRule`.
+    /// The kind of the object, such as `DestinationRule`.
     pub kind: String,
-    /// Its namespace; none for objects that have none.
+    /// The namespace; omit it for objects of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it must be; it must exist without it.
+    /// The expectations; by default the object exists.
     #[serde(default)]
     pub expect: ResourceExpect,
 }
 
-/// What an object must be.
+/// The expectations of an object.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceExpect {
-    /// Whether it exists; true.
+    /// Whether it exists; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
-    /// Values in it.
+    /// Expectations of its values.
     #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<JsonExpect>,
 }
@@ -61,14 +61,14 @@ impl Resource {
         }
     }
 
-    /// Whether what it says is expected to hold, and it is one of the objects of which another may claim the same.
+    /// Whether another object may claim the same hosts.
     fn may_have_rivals(&self) -> bool {
         let object = self.object();
         object.group() == ROUTING && object.kind == "VirtualService" && !self.expect.values.is_empty()
     }
 
     fn place(&self) -> String {
-        format!("{} in {}", self.object(), self.cluster)
+        format!("{} ({})", self.object(), self.cluster)
     }
 }
 
@@ -88,7 +88,7 @@ impl Observation for Resource {
     fn spec_errors(&self) -> Vec<SpecError> {
         let absent = self.expect.exists == Some(false) && !self.expect.values.is_empty();
         let absent = absent.then(|| {
-            SpecError::new("expect", "values of an object that must not exist", "remove `where` or `exists: false`")
+            SpecError::new("expect", "an object that must not exist has no values", "remove `where` or `exists: false`")
         });
         let values = self.expect.values.iter().flat_map(|value| value.spec_errors("expect"));
         absent.into_iter().chain(values).collect()
@@ -114,7 +114,7 @@ struct ResourceObserver {
 }
 
 impl ResourceObserver {
-    /// What is said of the others that claim the same, if it may have any.
+    /// Reports other objects that claim the same hosts.
     async fn rivals(&self, object: &Value) -> Result<Vec<String>, ProbeError> {
         if !self.spec.may_have_rivals() {
             return Ok(Vec::new());
@@ -123,7 +123,7 @@ impl ResourceObserver {
         let services = self.cluster.list(&path, None).await?;
         let words = |Rival { namespace, name, host }: Rival<'_>| {
             format!(
-                "{} {namespace}/{name} claims {host} too, and Istio keeps only the oldest; remove one",
+                "{} {namespace}/{name} also claims {host}, and Istio applies only the oldest; remove one",
                 self.spec.kind
             )
         };
@@ -156,7 +156,7 @@ impl ResourceObserver {
         missed.extend(self.rivals(&object).await?);
         let seen = json!({ "resourceVersion": object.resource_version(), "missed": missed });
         let message = match missed.as_slice() {
-            [] => format!("{} is as declared ({} values)", spec.place(), spec.expect.values.len()),
+            [] => format!("{} is as expected ({} values)", spec.place(), spec.expect.values.len()),
             missed => format!("{}: {}", spec.place(), missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))

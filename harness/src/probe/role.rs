@@ -1,4 +1,4 @@
-//! What every kind of observation can do: describe itself, list its permissions, and make an observer.
+//! The behavior common to all kinds of observations: describe it, list its permissions, make an observer.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use super::{Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// Where an observation stands: sampled, or asked.
+/// How an observation is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Sampled on a schedule.
     Probe,
-    /// Asked once or polled.
+    /// Run once or polled.
     Check,
 }
 
-/// How an observation spends time.
+/// The timing of an observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// The longest one may take.
+    /// The timeout.
     pub timeout: TimeSpan,
-    /// The bound beyond which a right answer is late.
+    /// The duration above which a good result is late.
     pub slow: TimeSpan,
-    /// The period where neither the author nor a criterion asks for one.
+    /// The period where neither the scenario nor a criterion sets one.
     pub every: TimeSpan,
-    /// The connections it samples with.
+    /// The connections to sample with.
     pub series: Vec<Series>,
-    /// Observations made in one go, where a single one would be dearer than what it measures.
+    /// The span of observations that are made together, where a single one would cost more than what it measures.
     pub batch: Option<TimeSpan>,
 }
 
 impl Timing {
-    /// Of an observation that asks an API: once in two seconds, ten seconds at most, never late.
+    /// The default for an API: every two seconds, with a timeout of ten seconds, never late.
     pub fn api() -> Self {
         Self {
             timeout: TimeSpan::secs(10),
@@ -48,7 +48,7 @@ impl Timing {
     }
 }
 
-/// Something wrong with a kind's keys that its types cannot tell.
+/// An error in a kind's keys that the schema cannot express.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
     /// The key inside the kind's mapping.
@@ -60,21 +60,21 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    /// A error about a key.
+    /// An error at a key.
     pub fn new(key: impl Into<Cow<'static, str>>, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { key: key.into(), message: message.into(), help: help.into() }
     }
 }
 
-/// What every kind can tell about itself, and how an observer of it is made.
+/// What every kind of observation defines. Nothing but `prepare` contacts a cluster.
 pub trait Observation {
-    /// What it observes, in words.
+    /// What it observes, as text.
     fn describe(&self) -> String;
-    /// What its check ids are made of.
+    /// The name in its check ids.
     fn subject(&self) -> String;
     /// The cluster choices in it.
     fn choices(&mut self) -> Vec<&mut ClusterChoice>;
-    /// How it spends time.
+    /// Its timing.
     fn timing(&self) -> Timing {
         Timing::api()
     }
@@ -82,31 +82,35 @@ pub trait Observation {
     fn spec_errors(&self) -> Vec<SpecError> {
         Vec::new()
     }
-    /// Whether it compares with how things were when the run began, and so must be prepared then.
+    /// Whether it compares with the state at the start of the run, so that it must be prepared then.
     fn has_baseline(&self) -> bool {
         false
     }
-    /// Why it cannot be asked as a check, if it only makes sense as a sampled probe.
+    /// The error if it cannot be a check, because a single observation shows nothing.
     fn only_sampled(&self) -> Option<SpecError> {
         None
     }
-    /// Whether it says nothing once its clusters were expanded, as of a cluster beside itself.
+    /// Whether it has nothing left to compare after its clusters were expanded, such as a hub with itself.
     fn is_vacuous(&self) -> bool {
         false
     }
-    /// What it must be permitted.
+    /// Whether it contacts every cluster of the mesh, not only the ones that it names.
+    fn needs_all_clusters(&self) -> bool {
+        false
+    }
+    /// The permissions that it needs.
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
         Vec::new()
     }
-    /// Finds what it observes. An error means that it cannot start.
+    /// Finds what it observes. On an error, it cannot start.
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>>;
 }
 
-/// Makes observations of one thing.
+/// Makes observations.
 pub trait Observer: Send + Sync {
-    /// Makes one.
+    /// Makes one observation.
     fn observe(&self, series: Series) -> BoxFuture<'_, Outcome>;
-    /// Makes several, `every` apart; for kinds whose timing has a batch.
+    /// Makes several observations, `every` apart; for kinds with a batch in their timing.
     fn observe_batch(&self, count: usize, every: Duration) -> BoxFuture<'_, Vec<Outcome>> {
         Box::pin(async move {
             let mut outcomes = Vec::with_capacity(count);
@@ -117,7 +121,7 @@ pub trait Observer: Send + Sync {
             outcomes
         })
     }
-    /// Why an answer was not as expected, as far as the clusters' objects tell. Asked once it has been judged for good.
+    /// Why an outcome is not as expected, from the objects of the clusters. Called once the verdict of the outcome is final.
     fn causes<'a>(&'a self, _: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async { Vec::new() })
     }
@@ -125,23 +129,23 @@ pub trait Observer: Send + Sync {
     fn read_back(&self) -> BoxFuture<'_, Option<ReadBack>> {
         Box::pin(async { None })
     }
-    /// The shortest time in which what it watches can be detected at all; none for kinds that detect nothing.
+    /// The minimum time to detect what it follows; none for kinds that detect nothing.
     fn min_detection_time(&self) -> BoxFuture<'_, Result<Option<MinDetectionTime>, ProbeError>> {
         Box::pin(async { Ok(None) })
     }
 }
 
-/// The shortest time in which an alert can reach somebody, by the live configuration.
+/// The minimum time in which an alert can reach a receiver, by the live configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MinDetectionTime {
     /// The sum.
     pub total: Duration,
-    /// What it consists of, in words.
+    /// Its parts, as text.
     pub parts: String,
 }
 
 impl MinDetectionTime {
-    /// Adds up: a scrape, an evaluation, `for` rounded up to whole evaluations, and the wait before a notification.
+    /// Sum of a scrape, an evaluation, `for` rounded up to whole evaluations, and the wait before a notification.
     pub fn new(scrape: Duration, evaluation: Duration, hold: Duration, wait: Duration) -> Self {
         let rounds = if evaluation.is_zero() { 0.0 } else { (hold.as_secs_f64() / evaluation.as_secs_f64()).ceil() };
         let held = hold.max(evaluation.mul_f64(rounds));

@@ -1,5 +1,5 @@
-//! `scrapeTargets`: every target of a cluster's Prometheus is up, what it stored of them is fresh by their own scrape
-//! intervals, and no scrape pool has lost all of its targets. A target that is gone is not down: its series just end.
+//! `scrapeTargets`: every target of a cluster's Prometheus is up, its stored samples are fresh by its own scrape interval,
+//! and no scrape pool has lost all its targets. A target that disappears is not down: its series just end.
 
 use std::collections::BTreeMap;
 
@@ -18,27 +18,27 @@ use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// The targets of a cluster's Prometheus.
+/// The targets of a cluster's Prometheus: all up, all fresh by their own scrape intervals, no scrape pool empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScrapeTargets {
-    /// The cluster.
+    /// The cluster with the Prometheus.
     pub cluster: ClusterChoice,
-    /// A regular expression: scrape pools whose whole name it matches may have no target.
+    /// A regular expression for the full names of scrape pools that may be empty, such as `kubernetes-nodes|probes-.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<String>,
 }
 
-/// Scrapes that may be missed before a sample counts as old.
+/// The scrapes that may be missed before a sample counts as old.
 const INTERVALS: f64 = 2.0;
-/// What an interval that is not told is taken for: the default of Prometheus.
+/// The interval of a target that reports none: the default of Prometheus.
 const USUAL_INTERVAL: f64 = 60.0;
-/// Seconds that are always allowed for beyond one interval, for the scrape itself and for asking.
+/// The allowance beyond one interval, in seconds, for the scrape itself and the query.
 const LEAST: f64 = 10.0;
 
 impl Observation for ScrapeTargets {
     fn describe(&self) -> String {
-        format!("scrape targets of the Prometheus of {}", self.cluster)
+        format!("scrape targets of the Prometheus ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -75,13 +75,13 @@ struct TargetsObserver {
 /// A scrape pool without a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Empty {
-    /// It had some within the last day.
+    /// It had targets within the last day.
     Lost,
-    /// What it finds is dropped, so many of them.
+    /// All targets that it finds are dropped; their number.
     Dropping(u64),
-    /// It finds nothing.
+    /// It finds no target.
     Nothing,
-    /// That is as declared.
+    /// It may be empty.
     Declared,
 }
 
@@ -104,7 +104,7 @@ impl TargetsObserver {
         if self.idle.as_ref().is_some_and(|idle| idle.is_match(pool)) {
             return Ok(Empty::Declared);
         }
-        // Its own count of the pool's targets where it scrapes itself; else what their job left, without what it federates.
+        // Prometheus' own count of the pool's targets where it scrapes itself; else the series of the job, without federated ones.
         let name = pool.replace('\\', "\\\\").replace('"', "\\\"");
         let counted = format!("max_over_time(prometheus_target_scrape_pool_targets{{scrape_job=\"{name}\"}}[1d]) > 0");
         let foreign = self.metrics.config().await?.external_labels;
@@ -122,11 +122,11 @@ impl TargetsObserver {
     }
 }
 
-/// What is stored of `up`, by the labels of the target.
+/// The stored samples of `up`, by the labels of the target.
 struct Stored(BTreeMap<BTreeMap<String, String>, (f64, f64)>);
 
 impl Stored {
-    /// Of the answers to `up` and `timestamp(up)`: value and age in seconds.
+    /// From the results of `up` and `timestamp(up)`: value and age in seconds.
     fn new(up: &Vector, scraped: &Vector, now: f64) -> Self {
         let own = |series: &Found| -> BTreeMap<String, String> {
             let labels = series.labels.iter().filter(|(name, _)| *name != "__name__");
@@ -140,7 +140,7 @@ impl Stored {
     }
 }
 
-/// The oldest that a target's sample may be, in seconds, and its interval.
+/// The maximum age of a target's sample, in seconds, and its interval.
 fn limit(target: &Target) -> (f64, f64) {
     let interval = target.scrape_interval.map_or(USUAL_INTERVAL, |interval| interval.as_secs_f64());
     ((INTERVALS * interval).max(interval + LEAST), interval)
@@ -154,7 +154,7 @@ fn judge(targets: &[Target], stored: &Stored, empty: &[(String, Empty)], at: &st
         *pools.entry(&target.scrape_pool).or_default() += 1;
         let name = format!("{} {}", target.scrape_pool, target.scrape_url);
         match stored.0.get(&target.labels) {
-            None => down.push(format!("{name} has left no series `up`{}", reason(target))),
+            None => down.push(format!("{name} has no series `up`{}", reason(target))),
             Some((value, _)) if *value < 1.0 => down.push(format!("{name} is down{}", reason(target))),
             Some((_, age)) => {
                 let (limit, interval) = limit(target);
@@ -170,14 +170,14 @@ fn judge(targets: &[Target], stored: &Stored, empty: &[(String, Empty)], at: &st
     let count = targets.len();
     let mut missed = Vec::new();
     if count == 0 {
-        missed.push("it scrapes nothing".to_owned());
+        missed.push("Prometheus has no target".to_owned());
     }
     for (what, found) in [("are not up", &down), ("have stale samples", &old)] {
         missed.extend(found.first().map(|first| format!("{} of {count} targets {what}: {first}", found.len())));
     }
     let lost = empty.iter().filter(|(_, how)| *how == Empty::Lost).map(|(pool, _)| pool.as_str()).collect::<Vec<_>>();
     if !lost.is_empty() {
-        missed.push(format!("{} had targets within a day and has none any more", lost.join(", ")));
+        missed.push(format!("{} had targets within a day and has none now", lost.join(", ")));
     }
     let seen = json!({ "targets": count, "pools": pools, "down": down, "stale": old,
         "empty": empty.iter().map(|(pool, _)| pool).collect::<Vec<_>>() });
@@ -191,12 +191,12 @@ fn judge(targets: &[Target], stored: &Stored, empty: &[(String, Empty)], at: &st
     let nothing = empty.iter().filter(|(_, how)| *how == Empty::Nothing).map(|(pool, _)| pool.as_str());
     let nothing = nothing.collect::<Vec<_>>().join(", ");
     if !nothing.is_empty() {
-        let message = format!("{up}, but {nothing} finds no target at all; if that is right, write `idle:` ({at})");
+        let message = format!("{up}, but {nothing} finds no target; if that is intended, set `idle:` ({at})");
         return Outcome { seen, ..Outcome::new(Answer::NoData, message) };
     }
     let dropping = empty.iter().filter_map(|(pool, how)| match how {
         Empty::Dropping(found) => Some(format!("{pool} drops all {found} it finds")),
-        _ => None,
+        Empty::Lost | Empty::Nothing | Empty::Declared => None,
     });
     let words: Vec<String> = [up].into_iter().chain(dropping).collect();
     Outcome::judged(true, format!("{} ({at})", words.join("; ")), seen)
@@ -239,7 +239,7 @@ mod tests {
         Stored::new(&vector(|one| one.1), &vector(|one| NOW - one.2), NOW)
     }
 
-    fn told(targets: &[Target], series: &[(&str, f64, f64)], empty: &[(String, Empty)]) -> (Answer, String) {
+    fn judged(targets: &[Target], series: &[(&str, f64, f64)], empty: &[(String, Empty)]) -> (Answer, String) {
         let outcome = judge(targets, &stored(series), empty, "prometheus");
         (outcome.answer, outcome.message)
     }
@@ -247,13 +247,13 @@ mod tests {
     #[test]
     fn freshness_is_that_of_each_targets_own_interval() {
         let both = [target("a", "15s"), target("b", "1m")];
-        let (answer, message) = told(&both, &[("a", 1.0, 14.0), ("b", 1.0, 59.0)], &[]);
+        let (answer, message) = judged(&both, &[("a", 1.0, 14.0), ("b", 1.0, 59.0)], &[]);
         assert_eq!(answer, Answer::Good);
         assert_eq!(
             message,
             "all 2 targets are up (pods 2), the oldest sample 59 s at intervals of up to 60 s (prometheus)"
         );
-        let (answer, message) = told(&both, &[("a", 1.0, 59.0), ("b", 1.0, 59.0)], &[]);
+        let (answer, message) = judged(&both, &[("a", 1.0, 59.0), ("b", 1.0, 59.0)], &[]);
         assert_ne!(answer, Answer::Good);
         assert!(
             message.starts_with("1 of 2 targets have stale samples: pods http://a is 59 s old, expected at most 30 s"),
@@ -264,22 +264,22 @@ mod tests {
     #[test]
     fn a_target_that_is_down_or_left_nothing_is_named() {
         let both = [target("a", "15s"), target("b", "15s")];
-        let (_, message) = told(&both, &[("a", 1.0, 1.0), ("b", 0.0, 1.0)], &[]);
+        let (_, message) = judged(&both, &[("a", 1.0, 1.0), ("b", 0.0, 1.0)], &[]);
         assert!(message.starts_with("1 of 2 targets are not up: pods http://b is down"), "{message}");
-        let (_, message) = told(&both, &[("a", 1.0, 1.0)], &[]);
-        assert!(message.contains("http://b has left no series `up`"), "{message}");
-        assert_ne!(told(&[], &[], &[]).0, Answer::Good, "no target is no pass");
+        let (_, message) = judged(&both, &[("a", 1.0, 1.0)], &[]);
+        assert!(message.contains("http://b has no series `up`"), "{message}");
+        assert_ne!(judged(&[], &[], &[]).0, Answer::Good, "no target is no pass");
     }
 
     #[test]
     fn pools_without_targets_are_noticed() {
         let one = [target("a", "15s")];
         let series = [("a", 1.0, 1.0)];
-        let with = |how: Empty| told(&one, &series, &[("slow".to_owned(), how)]);
+        let with = |how: Empty| judged(&one, &series, &[("slow".to_owned(), how)]);
         let (answer, message) = with(Empty::Lost);
         assert!(answer != Answer::Good && message.starts_with("slow had targets within a day"), "{message}");
         let (answer, message) = with(Empty::Nothing);
-        assert!(answer == Answer::NoData && message.contains("but slow finds no target at all"), "{message}");
+        assert!(answer == Answer::NoData && message.contains("but slow finds no target"), "{message}");
         let (answer, message) = with(Empty::Dropping(24));
         assert!(answer == Answer::Good && message.contains("slow drops all 24 it finds"), "{message}");
         assert_eq!(with(Empty::Declared).0, Answer::Good);

@@ -1,16 +1,16 @@
-//! Keeps credentials out of what is written: header values and the user part of URLs.
+//! Keeps credentials out of plans and reports: header values and the user part of URLs.
 
 use std::collections::BTreeMap;
 
 use serde::Serializer;
 use serde::ser::SerializeMap as _;
 
-/// What stands for a credential.
+/// Replaces a credential.
 const MASK: &str = "(not shown)";
-/// Parts of header names whose values are credentials.
+/// Parts of the names of headers with credentials.
 const NAMES: [&str; 6] = ["authorization", "cookie", "token", "secret", "api-key", "apikey"];
 
-/// A URL without the user and password in it.
+/// A URL without user and password.
 pub(super) fn without_userinfo(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -20,7 +20,7 @@ pub(super) fn without_userinfo(url: &str) -> String {
     }
 }
 
-/// Writes a URL.
+/// Serializes a URL.
 #[expect(clippy::ref_option, reason = "serde passes the field as it is")]
 pub(super) fn url<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
     match url {
@@ -29,7 +29,7 @@ pub(super) fn url<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S
     }
 }
 
-/// Writes headers.
+/// Serializes headers.
 pub(super) fn headers<S: Serializer>(headers: &BTreeMap<String, String>, to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(Some(headers.len()))?;
     for (name, value) in headers {

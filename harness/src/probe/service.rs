@@ -1,5 +1,5 @@
-//! `service`: load-balancer address, ports, labels and ready endpoints of a Service, or of every Service that a selector
-//! finds.
+//! `service`: load-balancer address, ports, labels and ready endpoints of a Service, or of every Service that matches a
+//! selector.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,40 +18,40 @@ use super::{Answer, Outcome, ProbeError, cause};
 use crate::cluster::{AccessError, Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
-/// Services.
+/// A Service, or all Services that match a selector: address, ports, labels, ready endpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace; every one without it, where a selector is given.
+    /// The namespace. With `selector`, all namespaces by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name; this or `selector`.
+    /// The name. Write this or `selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// By label; at least one must be there, and all of them must be as expected. This or `name`.
+    /// The Services, by label: at least one must exist, and all must be as expected. Write this or `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
-    /// What it must have; at least one ready endpoint without it.
+    /// The expectations; by default at least one ready endpoint.
     #[serde(default)]
     pub expect: ServiceExpect,
 }
 
-/// What a Service must have.
+/// The expectations of a Service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceExpect {
-    /// A load-balancer address: IP or host name.
+    /// Whether it must have a load-balancer address: IP or host name.
     #[serde(default)]
     pub address: bool,
-    /// Ports, each of which must be among its own.
+    /// Port numbers that it must have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// How many of its endpoints are ready; at least one.
+    /// The number of ready endpoints, such as `>= 2`; at least one by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Comparison>,
-    /// Labels with their values.
+    /// Labels that it must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
@@ -66,7 +66,7 @@ impl Service {
 
 impl Observation for Service {
     fn describe(&self) -> String {
-        format!("Service {} in {}", self.which(), self.cluster)
+        format!("Service {} ({})", self.which(), self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -81,10 +81,10 @@ impl Observation for Service {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let one = self.name.is_some() != self.selector.is_some();
-        let help = "write exactly one of `name` and `selector`";
-        let unclear = (!one).then(|| SpecError::new("name", "which Service is meant is not clear", help));
+        let help = "write `name: NAME` or `selector: LABELS`";
+        let unclear = (!one).then(|| SpecError::new("name", "exactly one of `name` and `selector` is needed", help));
         let homeless = self.name.is_some() && self.namespace.is_none();
-        let help = "write `namespace:` beside `name:`";
+        let help = "write `namespace:` next to `name:`";
         let homeless = homeless.then(|| SpecError::new("namespace", "the Service's namespace is missing", help));
         unclear.into_iter().chain(homeless).collect()
     }
@@ -116,7 +116,7 @@ struct ServiceObserver {
 }
 
 impl ServiceObserver {
-    /// The Services meant.
+    /// The Services.
     async fn objects(&self) -> Result<Vec<Object>, AccessError> {
         let collection = self.spec.namespace.as_ref().map_or_else(
             || "/api/v1/services".to_owned(),
@@ -134,7 +134,7 @@ impl ServiceObserver {
             objects => objects?,
         };
         if objects.is_empty() {
-            let message = format!("no Service {} in {}", self.spec.which(), self.cluster.key);
+            let message = format!("no Service matches {} ({})", self.spec.which(), self.cluster.key);
             return Ok(Outcome::judged(false, message, Value::Null));
         }
         let mut all = Vec::new();
@@ -145,8 +145,8 @@ impl ServiceObserver {
             return Ok(all.remove(0));
         }
         let good = all.iter().all(|one| one.answer == Answer::Good);
-        let told = all.iter().filter(|one| good || one.answer != Answer::Good);
-        let message = told.map(|one| one.message.as_str()).collect::<Vec<_>>().join("; ");
+        let shown = all.iter().filter(|one| good || one.answer != Answer::Good);
+        let message = shown.map(|one| one.message.as_str()).collect::<Vec<_>>().join("; ");
         let seen = all.iter().map(|one| one.seen.clone()).collect();
         Ok(Outcome::judged(good, message, Value::Array(seen)))
     }
@@ -178,13 +178,13 @@ impl ServiceObserver {
         let addresses: Vec<&str> =
             service.load_balancer.iter().map(meshdrill_checks::observe::kube::LoadBalancerAddress::as_str).collect();
         let seen = json!({ "addresses": addresses, "endpoints": ready, "ports": service.ports.iter().map(|port| port.port).collect::<Vec<_>>() });
-        let place = format!("{namespace}/{name} in {}", self.cluster.key);
+        let place = format!("Service {namespace}/{name} ({})", self.cluster.key);
         let message = match missed.as_slice() {
             [] => format!(
-                "{ready} ready endpoints{} ({place})",
+                "{place}: {ready} ready endpoints{}",
                 if addresses.is_empty() { String::new() } else { format!(", at {}", addresses.join(", ")) }
             ),
-            missed => format!("{} ({place})", missed.join("; ")),
+            missed => format!("{place}: {}", missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }

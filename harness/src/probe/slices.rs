@@ -5,7 +5,7 @@ use meshdrill_checks::observe::kube::Endpoints;
 use super::ProbeError;
 use crate::cluster::Cluster;
 
-/// What stands behind a Service; none if nothing is recorded for it, as where there is no such Service.
+/// The endpoints of a Service; none if there is no slice for it, such as where the Service does not exist.
 pub(super) async fn service_endpoints(
     cluster: &Cluster,
     namespace: &str,

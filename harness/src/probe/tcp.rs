@@ -1,5 +1,5 @@
-//! `tcp`: the time to connect, from the runner; or whether the proxy of a pod can connect, asked of `pilot-agent`, which
-//! every Istio proxy has, whether or not its image has a shell. Says nothing of what answers behind the connection.
+//! `tcp`: the time to connect from the runner; or whether the proxy of a pod can connect, by `pilot-agent`, which every
+//! Istio proxy has, even if its image has no shell. Shows nothing about what answers on the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,24 +19,24 @@ use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{HttpFailure, Net};
 
-/// A TCP connection.
+/// The time to open a TCP connection, from the runner or from the proxy of a pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tcp {
-    /// The pod whose proxy connects, past the mesh; the runner without it. It asks for `/` by HTTP, and any answer will
-    /// do. The time it takes is that of starting a program in the pod, not of the connection.
+    /// The pod whose proxy connects, without interception by the mesh; by default the runner. The proxy sends an HTTP request
+    /// for `/`, and any response will do. The measured time is that of a program in the pod, not of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ProxyPlace>,
-    /// `HOST:PORT`; this or `via`.
+    /// The destination, `HOST:PORT`. Write this or `via`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// `ingress/CLUSTER[:PORT]` or `eastWest/CLUSTER[:PORT]`; this or `to`.
+    /// The gateway, `ingress/CLUSTER[:PORT]` or `eastWest/CLUSTER[:PORT]`. Write this or `to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
-    /// The longest it may take; 5 s.
+    /// The timeout, such as `2s`; 5 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// The bound beyond which a connection is `late`; 500 ms, and the timeout with `from`.
+    /// The time above which a connection counts as `late`; 500 ms by default, and the timeout with `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TimeSpan>,
 }
@@ -45,7 +45,7 @@ impl Observation for Tcp {
     fn describe(&self) -> String {
         let to = self.to.clone().or_else(|| self.via.as_ref().map(ToString::to_string));
         let from = |place: &ProxyPlace| {
-            format!(" from the proxy of {}/{} in {}", place.namespace, place.selector, place.cluster)
+            format!(" from the proxy of {}/{} ({})", place.namespace, place.selector, place.cluster)
         };
         let from = self.from.as_ref().map_or_else(String::new, from);
         format!("TCP connection to {}{from}", to.unwrap_or_default())
@@ -72,20 +72,28 @@ impl Observation for Tcp {
     fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = Vec::new();
         if self.to.is_some() == self.via.is_some() {
-            found.push(SpecError::new("to", "`to` or `via` must say where to connect", "write exactly one of the two"));
+            found.push(SpecError::new(
+                "to",
+                "exactly one of `to` and `via` is needed",
+                "write `to: HOST:PORT` or `via: ingress/CLUSTER`",
+            ));
         }
         if self.to.as_ref().is_some_and(|to| split(to).is_none() && !to.contains("${")) {
-            found.push(SpecError::new("to", "not an address", "write HOST:PORT"));
+            found.push(SpecError::new("to", "this is not HOST:PORT", "write HOST:PORT"));
         }
         if matches!(self.via, Some(Via::Forward { .. })) {
             found.push(SpecError::new(
                 "via",
-                "a port-forward always connects, to the API server",
-                "use `http` through it",
+                "a port-forward always connects: it ends at the API server",
+                "use an `http` probe with it",
             ));
         }
         if self.from.is_some() && self.via.is_some() {
-            found.push(SpecError::new("via", "`via` is a way in from outside", "write `to: HOST:PORT` beside `from`"));
+            found.push(SpecError::new(
+                "via",
+                "`via` and `from` exclude each other",
+                "write `to: HOST:PORT` with `from`",
+            ));
         }
         found
     }
@@ -114,7 +122,7 @@ impl Observation for Tcp {
                         _ => first.clone(),
                     }
                 }
-                _ => String::new(),
+                (None, Some(Via::Forward { .. }) | None) => String::new(),
             };
             let (host, port) = split(&address).ok_or_else(|| ProbeError(format!("`{address}` is not HOST:PORT")))?;
             if let Some(place) = &self.from {

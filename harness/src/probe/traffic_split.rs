@@ -1,5 +1,5 @@
-//! `trafficSplit`: exchanges whose answers tell who gave them, by version, by cluster, or by whatever else the traffic is
-//! divided. One answer says nothing; the criterion `split` tests the counts of all of them against declared weights.
+//! `trafficSplit`: HTTP requests whose responses identify their responder, by version, cluster or another name. A single
+//! response shows no split; the criterion `split` tests the counts of all responses against the declared weights.
 
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
@@ -18,28 +18,28 @@ use super::{Answer, Http, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// Exchanges and how their answers are told apart.
+/// HTTP requests whose responders are counted, for the criterion `split`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficSplit {
-    /// What is asked, as for an `http` probe.
+    /// The request, as in an `http` probe.
     pub http: Http,
-    /// How the traffic is divided: `version`, `cluster` or other names, each with the way to read it from an answer.
-    /// What is read for `cluster` is Istio's id of a cluster, and is written as the mesh file's key.
+    /// The names to count by, such as `version` or `cluster`, each with the way to read it from a response. The value for
+    /// `cluster` is an Istio cluster id, and is counted under the cluster's key in the mesh file.
     pub by: IndexMap<String, Identity>,
 }
 
-/// How an answer tells who gave it.
+/// How to read a name from a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Identity {
-    /// A `JSONPath` into the body; the whole body without it or `header`.
+    /// A `JSONPath` into the body, such as `$.podname`; without it and `header`, the whole body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<String>,
-    /// A header.
+    /// The name of a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// A regular expression over that; its first group, or the whole match.
+    /// A regular expression over that value, such as `-(v[0-9]+)-`: its first group, or the whole match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Identity {
 }
 
 impl TrafficSplit {
-    /// The cluster that is asked, once it was expanded to one; none for a URL.
+    /// The cluster that the requests enter, after `all` was expanded; none for a URL.
     pub fn home(&self) -> Option<String> {
         let mut http = self.http.clone();
         http.choices().first().map(|choice| choice.key().to_owned())
@@ -61,7 +61,7 @@ impl TrafficSplit {
 impl Observation for TrafficSplit {
     fn describe(&self) -> String {
         let by = self.by.keys().cloned().collect::<Vec<_>>().join(" and ");
-        format!("{}, answers told apart by {by}", self.http.describe())
+        format!("{}, counted by {by}", self.http.describe())
     }
 
     fn subject(&self) -> String {
@@ -73,7 +73,7 @@ impl Observation for TrafficSplit {
     }
 
     fn timing(&self) -> Timing {
-        // A sample is laid out from the criterion; the bound is the exchange's own.
+        // The criterion sets the number of samples; the timeout is that of the request.
         Timing { every: TimeSpan::millis(100), ..self.http.timing() }
     }
 
@@ -81,15 +81,13 @@ impl Observation for TrafficSplit {
         let mut found = self.http.spec_errors();
         if self.by.is_empty() {
             let help = "write `by: { version: { json: $.podname, regex: \"-(v[0-9]+)-\" } }`";
-            found.push(SpecError::new("by", "nothing tells the answers apart", help));
+            found.push(SpecError::new("by", "nothing identifies the responders", help));
         }
         for identity in self.by.values() {
-            let help = "write `json:` or `header:`, with a `regex:` or without, or a `regex:` alone";
+            let help = "write `json:` or `header:`, each with or without `regex:`, or `regex:` alone";
             match (&identity.json, &identity.header, &identity.regex) {
-                (None, None, None) => found.push(SpecError::new("by", "an identity that is read from nothing", help)),
-                (Some(_), Some(_), _) => {
-                    found.push(SpecError::new("by", "an identity that is read from two places", help))
-                }
+                (None, None, None) => found.push(SpecError::new("by", "the value has no source", help)),
+                (Some(_), Some(_), _) => found.push(SpecError::new("by", "the value has two sources", help)),
                 _ => {}
             }
             found.extend(bad_regex("by", identity.regex.as_deref()));
@@ -104,7 +102,7 @@ impl Observation for TrafficSplit {
 
     fn only_sampled(&self) -> Option<SpecError> {
         let help = "write it under `probes:`, with a `split:` row in `sla:`";
-        Some(SpecError::new("http", "one answer shows no split", help))
+        Some(SpecError::new("http", "a check gets a single response, which shows no split", help))
     }
 
     fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
@@ -128,18 +126,18 @@ impl Observer for SplitObserver {
         Box::pin(async move {
             let (mut outcome, answer) = self.http.exchange(series).await;
             let Some(answer) = answer.filter(|_| outcome.answer == Answer::Good) else { return outcome };
-            let mut told = serde_json::Map::new();
+            let mut names = serde_json::Map::new();
             for (name, reader) in &self.by {
                 let Some(found) = reader.read(&answer) else {
-                    let message = format!("the answer does not tell its {name}");
+                    let message = format!("the response does not contain its {name}");
                     return Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Body), message);
                 };
                 let found = if name == BY_CLUSTER { self.world.key_of_istio(&found) } else { found };
-                told.insert(name.clone(), Value::String(found));
+                names.insert(name.clone(), Value::String(found));
             }
-            let parts: Vec<&str> = told.values().filter_map(Value::as_str).collect();
+            let parts: Vec<&str> = names.values().filter_map(Value::as_str).collect();
             outcome.responder = Some(parts.join(" "));
-            outcome.seen = json!({ "by": told });
+            outcome.seen = json!({ "by": names });
             outcome
         })
     }

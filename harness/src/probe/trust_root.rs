@@ -1,5 +1,5 @@
-//! `trustRoot`: a cluster's signing certificate leads to its root, is valid for long enough, is what its control plane
-//! hands out, and the root is the one that every other cluster of the mesh has.
+//! `trustRoot`: a cluster's signing certificate chains to its root and is valid for long enough, its control plane
+//! distributes that root, and every other cluster of the mesh has the same root.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,25 +20,25 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// The CA of one cluster, beside those of the others.
+/// The CA of a cluster: its chain, key and expiry, the root that istiod distributes, and the same root in all clusters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustRoot {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace of the secret; istio-system.
+    /// The namespace of the Secret; `istio-system` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The secret; cacerts.
+    /// The Secret; `cacerts` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// How long all its certificates must still be valid; 30 days.
+    /// How long all its certificates must still be valid, such as `720h`; 30 days by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_for: Option<TimeSpan>,
 }
 
 const VALID_FOR: TimeSpan = TimeSpan::secs(30 * 86_400);
-/// Where the control plane writes the root that workloads are to trust.
+/// The `ConfigMap` in which istiod distributes the root to workloads.
 const HANDED_OUT: &str = "istio-ca-root-cert";
 
 impl TrustRoot {
@@ -53,7 +53,7 @@ impl TrustRoot {
 
 impl Observation for TrustRoot {
     fn describe(&self) -> String {
-        format!("Secret {}/{} of {} and the roots of the other clusters", self.namespace(), self.secret(), self.cluster)
+        format!("Secret {}/{} ({}) and the roots of the other clusters", self.namespace(), self.secret(), self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -62,6 +62,10 @@ impl Observation for TrustRoot {
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
         vec![&mut self.cluster]
+    }
+
+    fn needs_all_clusters(&self) -> bool {
+        true
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -92,7 +96,8 @@ impl RootObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let (key, name) = (&self.cluster.key, format!("{}/{}", self.spec.namespace(), self.spec.secret()));
         let Some(own) = self.bundle(&self.cluster).await? else {
-            let message = format!("there is no Secret {name} in {key}: its control plane signs with a root of its own");
+            let message =
+                format!("Secret {name} ({key}) does not exist, so the control plane signs with a root of its own");
             return Ok(Outcome::judged(false, message, Value::Null));
         };
         let mut missed = wrong(&own, self.clock.wall_now(), self.spec.valid_for.unwrap_or(VALID_FOR));
@@ -113,7 +118,7 @@ impl RootObserver {
             && handed_out.root_fingerprints() != roots
         {
             missed.push(format!(
-                "its control plane hands out the root {}, not that of the Secret, {}: it was not restarted since, or reads another",
+                "its control plane distributes the root {}, but the Secret has {}; restart istiod, or check which Secret it reads",
                 short(&handed_out.root_fingerprints()),
                 short(&roots)
             ));
@@ -122,7 +127,7 @@ impl RootObserver {
         let seen = json!({ "roots": own.root_fingerprints(), "expires": expires.map(|at| at.to_string()) });
         let message = match missed.as_slice() {
             [] => format!(
-                "root {} in {} clusters, the path to it verified, valid until {} ({key})",
+                "root {} in {} clusters, chain verified, valid until {} ({key})",
                 short(&roots),
                 self.others.len() + 1,
                 expires.map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string())
@@ -142,7 +147,7 @@ impl RootObserver {
         Ok(Some(CaCerts::read(&files)))
     }
 
-    /// The root that the control plane gives to workloads.
+    /// The root that istiod distributes to workloads.
     async fn handed_out(&self) -> Result<Option<CaCerts>, ProbeError> {
         let path = format!("/api/v1/namespaces/{}/configmaps/{HANDED_OUT}", self.spec.namespace());
         let Some(map) = self.cluster.find::<Value>(&path).await? else { return Ok(None) };
@@ -159,12 +164,12 @@ fn wrong(certs: &CaCerts, now: jiff::Timestamp, valid_for: TimeSpan) -> Vec<Stri
     }
     missed.extend(certs.unreadable.iter().map(|one| format!("{} cannot be read: {}", one.file, one.why)));
     match certs.key {
-        KeyFile::Encrypted => missed.push("ca-key.pem is behind a passphrase, which istiod cannot open".to_owned()),
-        KeyFile::NotAKey => missed.push("ca-key.pem is no private key".to_owned()),
+        KeyFile::Encrypted => missed.push("ca-key.pem is encrypted, and istiod cannot decrypt it".to_owned()),
+        KeyFile::NotAKey => missed.push("ca-key.pem is not a private key".to_owned()),
         KeyFile::Key | KeyFile::Missing => {}
     }
     if let Path::Broken { subject, why } = &certs.path {
-        missed.push(format!("the path to the root ends at {subject}: {why:?}"));
+        missed.push(format!("the chain to the root breaks at {subject}: {why:?}"));
     }
     let all = certs.path.certificates().iter().chain(&certs.ca).chain(&certs.chain).chain(&certs.roots);
     let soonest = all.min_by_key(|certificate| certificate.not_after);
@@ -182,7 +187,7 @@ fn wrong(certs: &CaCerts, now: jiff::Timestamp, valid_for: TimeSpan) -> Vec<Stri
     missed
 }
 
-/// The beginning of each fingerprint.
+/// The first characters of each fingerprint.
 fn short(fingerprints: &std::collections::BTreeSet<&str>) -> String {
     if fingerprints.is_empty() {
         return "(none)".to_owned();

@@ -1,4 +1,4 @@
-//! `via:` of HTTP and TCP probes: how the mesh is entered.
+//! `via:` of HTTP and TCP probes: the entry into the mesh.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::{ForwardTarget, Permission};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// A way into the mesh.
+/// An entry into the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
-    /// A cluster's ingress gateway, discovered.
+    /// The ingress gateway of a cluster, found by its Service.
     Ingress {
         /// The cluster.
         cluster: ClusterChoice,
-        /// The port; the gateway's HTTP port without it.
+        /// The port; by default the gateway's HTTP port.
         port: Option<u16>,
     },
-    /// A cluster's east-west gateway, discovered (TCP only).
+    /// The east-west gateway of a cluster, found by its Service (TCP only).
     EastWest {
         /// The cluster.
         cluster: ClusterChoice,
-        /// The port; 15443 without it.
+        /// The port; 15443 by default.
         port: Option<u16>,
     },
-    /// A port-forward; `target.cluster` is replaced by the choice when it is expanded.
+    /// A port-forward; `target.cluster` is replaced when `cluster` is expanded.
     Forward {
         /// The cluster.
         cluster: ClusterChoice,
-        /// The rest.
+        /// The namespace, workload and port.
         target: ForwardTarget,
     },
 }
@@ -42,7 +42,7 @@ impl Via {
         }
     }
 
-    /// What going that way takes.
+    /// The permissions that it needs.
     pub fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         match self {
             Self::Ingress { cluster, .. } => Permission::for_discovery(mesh, cluster.key(), |spec| &spec.ingress),
@@ -51,7 +51,7 @@ impl Via {
         }
     }
 
-    /// The forward, with the cluster it was expanded to.
+    /// The port-forward, with the cluster that it was expanded to.
     pub fn forward(&self) -> Option<ForwardTarget> {
         match self {
             Self::Forward { cluster, target } => {
@@ -68,7 +68,7 @@ impl FromStr for Via {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is not a way into the mesh; write ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
+                "`{text}` is not an entry into the mesh; write ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
             )
         };
         let gateway = |rest: &str| -> Result<(ClusterChoice, Option<u16>), String> {

@@ -1,7 +1,6 @@
-//! `webhooks`: the admission webhooks of Istio, those that inject sidecars and those that validate configuration, lead to
-//! something that is there. Where one fails closed and nothing stands behind it, no pod can be made, or no configuration be
-//! written. Whether the API server reaches a webhook outside the cluster cannot be seen from the runner; whether anything
-//! listens there can.
+//! `webhooks`: the admission webhooks of Istio, for sidecar injection and for validation, lead to ready endpoints. If one
+//! fails closed without an endpoint, no pod can be created or no configuration can be written. For a webhook outside the
+//! cluster, the runner can test whether something listens there, but not whether the API server reaches it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,22 +21,22 @@ use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::{Net, port_of};
 
-/// Admission webhook configurations, mutating and validating ones.
+/// Admission webhook configurations, mutating and validating: they lead to ready endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Webhooks {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The configurations, by label; those of sidecar injection and of validation without it.
+    /// The configurations, by label; by default those of sidecar injection and of validation by Istio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
 }
 
 const GROUP: &str = "admissionregistration.k8s.io";
-/// The longest to wait for a connection to a webhook outside the cluster.
+/// The timeout of a connection to a webhook outside the cluster.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// What a webhook is for.
+/// The purpose of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Mutating,
@@ -54,7 +53,7 @@ impl Purpose {
         }
     }
 
-    /// The label that Istio gives to its own.
+    /// The label that Istio sets on its own.
     const fn selector(self) -> &'static str {
         match self {
             Self::Mutating => "app=sidecar-injector",
@@ -66,7 +65,7 @@ impl Purpose {
 impl Observation for Webhooks {
     fn describe(&self) -> String {
         let which = self.selector.as_ref().map_or("of Istio", Selector::as_str);
-        format!("admission webhooks {which} of {}", self.cluster)
+        format!("admission webhooks {which} ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
@@ -99,7 +98,7 @@ struct WebhooksObserver {
     spec: Webhooks,
 }
 
-/// Where a webhook leads.
+/// The destination of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     /// Namespace and name of a Service.
@@ -117,13 +116,13 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// The webhooks of some configurations, by what they lead to.
+/// Webhooks by their destinations.
 #[derive(Debug, Default)]
 struct Found {
     configurations: [usize; 2],
-    /// The webhooks in them that are not switched off.
+    /// The webhooks in them that are active.
     active: [usize; 2],
-    /// For each target, what happens when nothing stands behind it.
+    /// The consequence for each destination without a ready endpoint.
     targets: BTreeMap<Target, &'static str>,
     missed: Vec<String>,
 }
@@ -133,26 +132,26 @@ impl Found {
         let kind = usize::from(purpose == Purpose::Validating);
         self.configurations[kind] += 1;
         let name = configuration.name();
-        // A revision that was switched off leaves webhooks that select nothing.
+        // A deactivated revision keeps webhooks that select nothing.
         let active = |hook: &&Value| hook["namespaceSelector"]["matchLabels"]["istio.io/deactivated"].is_null();
         for webhook in configuration["webhooks"].as_array().into_iter().flatten().filter(active) {
             self.active[kind] += 1;
             let hook = webhook["name"].as_str().unwrap_or_default();
             let client = &webhook["clientConfig"];
             let Some(target) = target(client) else {
-                self.missed.push(format!("webhook {hook} of {name} leads nowhere: {client}"));
+                self.missed.push(format!("webhook {hook} of {name} has no destination: {client}"));
                 continue;
             };
-            // Outside the cluster a certificate may be one that everybody trusts.
+            // Outside the cluster, the certificate may be from a public CA.
             if matches!(target, Target::Service(..)) && client["caBundle"].as_str().unwrap_or_default().is_empty() {
                 self.missed.push(format!("webhook {hook} of {name} has no caBundle"));
             }
             let closed = webhook["failurePolicy"].as_str().is_none_or(|policy| policy == "Fail");
             let harm = match (purpose, closed) {
-                (Purpose::Mutating, true) => "no pod can be made where it applies",
-                (Purpose::Mutating, false) => "pods are made without what it adds",
+                (Purpose::Mutating, true) => "no pod can be created where it applies",
+                (Purpose::Mutating, false) => "pods are created without its changes",
                 (Purpose::Validating, true) => "no configuration can be written",
-                (Purpose::Validating, false) => "configuration is written unchecked",
+                (Purpose::Validating, false) => "configuration is written without validation",
             };
             self.targets.entry(target).or_insert(harm);
         }
@@ -160,7 +159,7 @@ impl Found {
     }
 }
 
-/// The target of a `clientConfig`. A URL that names a Service of the cluster is as good as the Service.
+/// The destination in a `clientConfig`. A URL that names a Service of the cluster counts as that Service.
 fn target(client: &Value) -> Option<Target> {
     let text = |field: &str| client["service"][field].as_str().unwrap_or_default().to_owned();
     let Some(url) = client["url"].as_str() else {
@@ -192,12 +191,10 @@ impl WebhooksObserver {
             None if injecting == 0 => {
                 let selector = Purpose::Mutating.selector();
                 missed.push(format!(
-                    "{mutating} configurations {selector} have no webhook in use: nothing injects sidecars"
+                    "{mutating} configurations {selector} have no active webhook, so nothing injects sidecars"
                 ));
             }
-            Some(selector) if injecting + checking == 0 => {
-                missed.push(format!("there is no webhook {selector} in use"))
-            }
+            Some(selector) if injecting + checking == 0 => missed.push(format!("no active webhook matches {selector}")),
             _ => {}
         }
         let (mut there, mut unseen) = (Vec::new(), Vec::new());
@@ -206,7 +203,7 @@ impl WebhooksObserver {
                 Target::Service(namespace, name) => {
                     let endpoints = service_endpoints(&self.cluster, namespace, name).await?;
                     if endpoints.is_none_or(|endpoints| endpoints.ready() == 0) {
-                        missed.push(format!("{target} behind the webhooks has no ready endpoint: {harm}"));
+                        missed.push(format!("{target} behind the webhooks has no ready endpoint, so {harm}"));
                     } else {
                         there.push(format!("{target}, with ready endpoints"));
                     }
@@ -226,7 +223,7 @@ impl WebhooksObserver {
         let what = format!("{mutating} mutating and {validating} validating configurations{none}");
         if !unseen.is_empty() {
             let message = format!(
-                "{what} lead to {}: whether the API server reaches it is not known ({key})",
+                "{what} lead to {}; whether the API server reaches it is unknown ({key})",
                 unseen.into_iter().chain(there).collect::<Vec<_>>().join("; ")
             );
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
@@ -264,7 +261,7 @@ mod tests {
         let spec: Webhooks = serde_json::from_value::<Webhooks>(json!({ "cluster": "all" })).unwrap();
         assert_eq!(
             (spec.describe().as_str(), spec.subject().as_str()),
-            ("admission webhooks of Istio of all", "sidecar-injector")
+            ("admission webhooks of Istio (all)", "sidecar-injector")
         );
     }
 
@@ -284,9 +281,9 @@ mod tests {
     fn what_is_at_stake_is_told() {
         let hook = |policy: &str| json!([{ "name": "h", "failurePolicy": policy, "clientConfig": { "url": "https://istiod.example/" } }]);
         let harm = |purpose, policy| *found(purpose, &hook(policy)).targets.values().next().unwrap();
-        assert_eq!(harm(Purpose::Mutating, "Fail"), "no pod can be made where it applies");
+        assert_eq!(harm(Purpose::Mutating, "Fail"), "no pod can be created where it applies");
         assert_eq!(harm(Purpose::Validating, "Fail"), "no configuration can be written");
-        assert_eq!(harm(Purpose::Validating, "Ignore"), "configuration is written unchecked");
+        assert_eq!(harm(Purpose::Validating, "Ignore"), "configuration is written without validation");
         assert!(found(Purpose::Mutating, &hook("Fail")).missed.is_empty(), "a URL needs no caBundle");
     }
 

@@ -265,7 +265,7 @@ mod tests {
         let text = |path: &str| explain(path, false).unwrap();
         assert!(text("http.expect").contains("bodyMatches <text>\n"));
         assert!(text("http.via").contains("forward/CLUSTER/NAMESPACE"));
-        assert!(text("http.connection").contains("kept\n      Kept from one exchange to the next."));
+        assert!(text("http.connection").contains("kept\n      Connections that stay open between requests."));
         assert!(text("scenario.probes.NAME.http.responder").contains("json <text>"));
         assert!(text("isolate.control.tcp.from").contains("selector <text> (required)"));
         assert!(text("mesh.clusters.KEY.expect.podCidrs").contains("<list of text>"));

@@ -17,10 +17,10 @@ use crate::cluster::{
 };
 use crate::probe::istiod;
 
-/// Why mutual TLS matters between clusters.
-const NEEDED: &str = "which the way to another network needs";
+/// Why mutual TLS matters between networks.
+const NEEDED: &str = "which traffic to another network needs";
 
-/// Why a proxy of cluster `at` has too few endpoints of a host: in these subsets, of these clusters.
+/// Why a proxy in cluster `at` has too few endpoints of a host, in these subsets and of these clusters.
 pub(in crate::probe) async fn endpoint_causes(
     world: &World,
     at: &Arc<Cluster>,
@@ -33,7 +33,7 @@ pub(in crate::probe) async fn endpoint_causes(
     let rules = objects(at, DESTINATION_RULES, None).await;
     let rules: Option<Vec<&Object>> =
         rules.as_ref().map(|rules| rules.iter().filter(|rule| rule_host(rule) == host).collect());
-    // Where the control plane is elsewhere, so are the rules.
+    // With an external control plane, the rules are elsewhere too.
     let defined = if istiod::is_there(at).await { rules.as_deref().map(subset_labels) } else { None };
     let plain = plain(at, rules.as_deref().unwrap_or_default());
     for subset in subsets.iter().filter(|subset| !subset.is_empty()) {
@@ -84,7 +84,7 @@ async fn owner_causes(
     causes
 }
 
-/// What is in the way from one cluster to namespaces of another, where these rules turn mutual TLS off.
+/// What blocks traffic from one cluster to namespaces of another, where these rules turn mutual TLS off.
 pub(super) async fn between(
     at: &Arc<Cluster>,
     owner: &Cluster,
@@ -107,14 +107,14 @@ pub(super) async fn between(
     causes
 }
 
-/// That rules turn mutual TLS to a host off, if so: what is sent in plain text does not reach another network.
+/// Reports rules that turn mutual TLS to a host off: plain text does not reach another network.
 fn plain(cluster: &Cluster, rules: &[&Object]) -> Vec<String> {
     let of = rules.iter().filter(|rule| turns_tls_off(rule));
     of.map(|rule| format!("DestinationRule {} in {} turns mutual TLS off, {NEEDED}", rule.object_ref(), cluster.key))
         .collect()
 }
 
-/// The same of a policy for what a namespace accepts.
+/// Reports a policy that turns mutual TLS off for a namespace.
 async fn accepting_plain(cluster: &Cluster, namespace: &str) -> Option<String> {
     let all = objects(cluster, "/apis/security.istio.io/v1/peerauthentications", None).await?;
     let policy = accepts_plain(&all, namespace, istiod::NAMESPACE)?.object_ref();
@@ -128,11 +128,11 @@ fn subset_labels(rules: &[&Object]) -> Vec<(String, String)> {
     subsets.map(|subset| (name(subset), label_selector(&subset["labels"]))).collect()
 }
 
-/// That no pod of a subset is ready, and why.
+/// Why no pod of a subset is ready.
 async fn subset_causes(cluster: &Cluster, namespace: &str, subset: &str, selector: &str) -> Vec<String> {
     match select_pods(cluster, namespace, selector).await {
         Ok(pods) if !pods.iter().any(is_serving) => {
-            let what = format!("no ready pod of {namespace} in {} is of subset {subset} ({selector})", cluster.key);
+            let what = format!("no ready pod in {namespace} ({}) belongs to subset {subset} ({selector})", cluster.key);
             let mut causes = found_pod_causes(cluster, namespace, selector, &pods).await;
             causes.insert(0, what);
             causes
@@ -141,7 +141,7 @@ async fn subset_causes(cluster: &Cluster, namespace: &str, subset: &str, selecto
     }
 }
 
-/// What is wrong with the way into a cluster: its east-west gateways.
+/// What is wrong with the east-west gateways of a cluster.
 async fn east_west_causes(cluster: &Cluster) -> Vec<String> {
     let Ok(services) = east_west_services(cluster).await else { return Vec::new() };
     let mut causes = Vec::new();

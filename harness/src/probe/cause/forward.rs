@@ -1,4 +1,4 @@
-//! Why what a port-forward leads to does not answer as expected.
+//! Why the target of a port-forward does not respond as expected.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::service::service_causes;
 use crate::cluster::{Cluster, ForwardTarget, WorkloadKind, World, select_pods, workload_selector};
 use crate::probe::admin::ADMIN_PORT;
 
-/// Why it does not answer: its pods, and for a workload of the mesh what stands behind it.
+/// The causes: its pods and, for a workload of the mesh, the workloads that it calls.
 pub(super) async fn forward_causes(
     world: &World,
     cluster: &Arc<Cluster>,

@@ -1,4 +1,4 @@
-//! Whether a gateway's pods are configured at a port, and by which `Gateway`s.
+//! Whether a `Gateway` configures the pods of a gateway at a port.
 
 use meshdrill_checks::observe::gateways::Gateway;
 use meshdrill_checks::observe::kube::{Pod, Service};
@@ -7,16 +7,16 @@ use super::{objects, some};
 use crate::cluster::{Cluster, Object, label_selector, select_pods};
 use crate::probe::istiod;
 
-/// Whether a gateway is configured at all.
+/// The configuration of a gateway.
 pub(super) enum Configured {
-    /// By these, of which only the servers at that port are told.
+    /// The `Gateway`s that configure it, with only their servers at that port.
     By(Vec<Gateway>),
-    /// It is not, for these reasons.
+    /// Nothing configures it, for these reasons.
     Not(Vec<String>),
 }
 
-/// What configures the pods of a gateway's Service at a port. Nothing where that cannot be told, as of gateways that are not, or
-/// may not be, configured by `Gateway`s of their own cluster.
+/// The configuration of the pods of a gateway's Service at a port. None if it is unknown, such as for gateways that
+/// something other than a `Gateway` of their own cluster configures, or may configure.
 pub(super) async fn gateway_configuration(cluster: &Cluster, service: &Object, port: u16) -> Option<Configured> {
     let read = Service::read(service).ok()?;
     if read.labels.contains_key("gateway.networking.k8s.io/gateway-name") {
@@ -47,14 +47,14 @@ pub(super) async fn gateway_configuration(cluster: &Cluster, service: &Object, p
     if !listening.is_empty() {
         return Some(Configured::By(listening));
     }
-    // A port that leads to a named one, or that the Service does not have, says nothing.
+    // A named target port, or a port that the Service does not have, shows nothing.
     target?;
     let names: Vec<String> = own.iter().map(Gateway::to_string).collect();
     Some(Configured::Not(vec![format!("{} of {} has no server at port {port}", some(&names), cluster.key)]))
 }
 
-/// Whether something else than `Gateway`s of this cluster may configure its gateways: a control plane elsewhere, Ingresses, or
-/// the Gateway API attached to them by their addresses.
+/// Whether something other than a `Gateway` of this cluster may configure its gateways: an external control plane, an
+/// Ingress, or the Gateway API attached by address.
 pub(super) async fn is_configured_otherwise(cluster: &Cluster) -> bool {
     let ingresses = objects(cluster, "/apis/networking.k8s.io/v1/ingresses", None).await;
     let attached = objects(cluster, "/apis/gateway.networking.k8s.io/v1/gateways", None).await;
@@ -64,7 +64,7 @@ pub(super) async fn is_configured_otherwise(cluster: &Cluster) -> bool {
         || attached.is_some_and(|all| all.iter().any(has_addresses))
 }
 
-/// That a Gateway selects no pod of its cluster, if so.
+/// Reports a `Gateway` that selects no pod of its cluster.
 async fn missed(cluster: &Cluster, gateway: &Gateway) -> Option<String> {
     let labels: Vec<String> = gateway.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let selector = labels.join(",");

@@ -6,7 +6,7 @@ use meshdrill_checks::observe::routing::destinations;
 
 use crate::cluster::Object;
 
-/// The full names of the hosts that some `VirtualServices` send requests to.
+/// The fully qualified names of the hosts that `VirtualServices` route to.
 pub(super) fn route_hosts(routes: &[&Object]) -> BTreeSet<String> {
     routes.iter().flat_map(|route| destinations(route)).map(|(host, _)| host).collect()
 }

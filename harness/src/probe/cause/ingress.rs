@@ -1,4 +1,4 @@
-//! Why an ingress gateway does not answer as expected.
+//! Why an ingress gateway does not respond as expected.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::service::found_service_causes;
 use super::{Asked, objects, some};
 use crate::cluster::{Cluster, Object, VIRTUAL_SERVICES, World, ingress_services};
 
-/// Why the ingress gateways that have the asked address do not answer as expected.
+/// The causes, for the ingress gateways with the address of the request.
 pub(super) async fn ingress_causes(world: &World, cluster: &Arc<Cluster>, asked: &Asked) -> Vec<String> {
     let Ok(services) = ingress_services(cluster).await else { return Vec::new() };
     let has_address = |service: &&Object| {
@@ -31,7 +31,7 @@ pub(super) async fn ingress_causes(world: &World, cluster: &Arc<Cluster>, asked:
     causes
 }
 
-/// What the configuration of a gateway with pods lacks.
+/// What is missing in the configuration of a gateway with pods.
 async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Object, asked: &Asked) -> Option<Vec<String>> {
     let gateways = match gateway_configuration(cluster, service, asked.port).await? {
         Configured::By(gateways) => gateways,
@@ -43,14 +43,14 @@ async fn configured(world: &World, cluster: &Arc<Cluster>, service: &Object, ask
     let routes = objects(cluster, VIRTUAL_SERVICES, None).await?;
     let bound = match bound(cluster, gateways, &routes, asked) {
         Ok(bound) => bound,
-        // Whatever the status, it comes from what stands behind, or from something that routes otherwise.
+        // Any response comes from a workload, or from something that routes without a VirtualService.
         Err(_) if asked.answered || is_configured_otherwise(cluster).await => Vec::new(),
         Err(why) => return Some(vec![why]),
     };
     Some(route_causes(world, cluster, &routes, &bound, BTreeSet::new(), asked).await)
 }
 
-/// The routes that requests like this one may take at the servers of these gateways; why they can take none, if so.
+/// The routes that such a request may take at these gateways, or why it can take none.
 fn bound<'a>(
     cluster: &Cluster,
     mut gateways: Vec<Gateway>,

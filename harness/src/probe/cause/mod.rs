@@ -1,6 +1,6 @@
-//! Why an answer is not as expected: what the clusters' own objects say at that time. Each of them holds while the answer is
-//! wrong, and nobody says that there is no other. Looked for once an answer has been judged for good, with what the credentials
-//! happen to permit.
+//! Why an outcome is not as expected: what the objects of the clusters show at that time. Every cause is true while the
+//! outcome is bad; there may be others. The search starts once the verdict of the outcome is final, and uses what the
+//! credentials permit.
 
 mod endpoints;
 mod forward;
@@ -26,41 +26,41 @@ use crate::cluster::{Cluster, ForwardTarget, Object, World};
 
 const DESTINATION_RULES: &str = "/apis/networking.istio.io/v1/destinationrules";
 
-/// How long one part of the search may take: an API server that does not answer must not hide what others told.
+/// The timeout of one part of the search: a slow API server must not hide the causes in other clusters.
 const PART: Duration = Duration::from_secs(2);
 
-/// Where an HTTP request enters a mesh.
+/// The entry of an HTTP request into the mesh.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
     /// Through the ingress gateways of a cluster.
     Ingress { world: World, cluster: Arc<Cluster> },
-    /// Where a port-forward leads to.
+    /// Through a port-forward.
     Forward { world: World, cluster: Arc<Cluster>, target: ForwardTarget },
 }
 
-/// What was asked, and what came of it.
+/// A request and its result.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    /// The address.
+    /// The address of the request.
     pub(super) address: String,
     /// The port.
     pub(super) port: u16,
-    /// The host that the request names.
+    /// The `Host` of the request.
     pub(super) host: String,
     /// The path.
     pub(super) path: String,
-    /// The status of the answer, if there was one.
+    /// The status of the response, if there was one.
     pub(super) status: Option<u64>,
-    /// Whether there was a connection.
+    /// Whether it connected.
     pub(super) connected: bool,
-    /// Whether what stands behind answered it, in time or late.
+    /// Whether the application responded, in time or late.
     pub(super) answered: bool,
-    /// Whether the answers are right one by one, and it is who gave how many of them that is not as expected.
+    /// Whether every response is good, and only the shares of the responders are not as expected.
     pub(super) divided: bool,
 }
 
 impl Entry {
-    /// Why it is not answered as expected.
+    /// The causes of the result.
     pub(super) async fn causes(&self, asked: &Asked) -> Vec<String> {
         match self {
             Self::Ingress { world, cluster } => ingress::ingress_causes(world, cluster, asked).await,
@@ -69,20 +69,20 @@ impl Entry {
     }
 }
 
-/// What one part of the search finds in its time.
+/// Limits one part of the search to its timeout.
 fn within<'a>(work: impl Future<Output = Vec<String>> + Send + 'a) -> BoxFuture<'a, Vec<String>> {
     Box::pin(async move { timeout(PART, work).await.unwrap_or_default() })
 }
 
-/// The objects of a collection; none if they may not be read or there is no such kind.
+/// The objects of a collection; none if they may not be read or the kind does not exist.
 async fn objects(cluster: &Cluster, path: &str, selector: Option<&str>) -> Option<Vec<Object>> {
     cluster.list(path, selector).await.ok()
 }
 
-/// How many of a kind are told.
+/// How many objects a message lists.
 const SHOWN: usize = 3;
 
-/// Names of some, and how many more there are.
+/// The first names, and how many more there are.
 fn some(names: &[String]) -> String {
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }

@@ -1,11 +1,11 @@
-//! What keeps pods from being ready, or from being there at all.
+//! Why pods are not ready or do not exist.
 
 use meshdrill_checks::observe::kube::Pod;
 
 use super::{SHOWN, objects};
 use crate::cluster::{Cluster, Object, label_selector, select_pods};
 
-/// What keeps the pods that a selector matches from being ready; that there are none, and why, if so.
+/// Why the pods that match a selector are not ready, or why there are none.
 pub(in crate::probe) async fn pod_causes(cluster: &Cluster, namespace: &str, selector: &str) -> Vec<String> {
     match select_pods(cluster, namespace, selector).await {
         Ok(found) => found_pod_causes(cluster, namespace, selector, &found).await,
@@ -13,7 +13,7 @@ pub(in crate::probe) async fn pod_causes(cluster: &Cluster, namespace: &str, sel
     }
 }
 
-/// The same where the pods are known already.
+/// The same for pods that are already known.
 pub(super) async fn found_pod_causes(
     cluster: &Cluster,
     namespace: &str,
@@ -32,7 +32,7 @@ pub(super) async fn found_pod_causes(
     causes
 }
 
-/// Why the owners of pods make none: nothing if they say nothing.
+/// Why the owners of pods create none; none if no owner reports a reason.
 async fn uncreated(cluster: &Cluster, namespace: &str, selector: &str) -> Option<String> {
     let path = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
     let sets = objects(cluster, &path, Some(selector)).await?;
@@ -42,7 +42,7 @@ async fn uncreated(cluster: &Cluster, namespace: &str, selector: &str) -> Option
         Some((set.name(), failure["message"].as_str()?))
     });
     if let Some((name, message)) = refused {
-        return Some(format!("ReplicaSet {namespace}/{name} in {} cannot make its pods: {message}", cluster.key));
+        return Some(format!("ReplicaSet {namespace}/{name} in {} cannot create its pods: {message}", cluster.key));
     }
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
     let deployments = objects(cluster, &path, None).await?;

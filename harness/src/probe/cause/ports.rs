@@ -1,4 +1,4 @@
-//! Ports that do not fit: of routes to Services, and of Services to their pods.
+//! Wrong ports: from routes to Services, and from Services to their pods.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,10 +12,10 @@ use super::service::find;
 use super::{SHOWN, objects};
 use crate::cluster::{Cluster, Object};
 
-/// Ports that proxies serve in their pods whether or not these declare them.
+/// Ports on which proxies listen in their pods, declared or not.
 const OF_PROXIES: Range<u64> = 15_000..15_100;
 
-/// What is wrong with the ports of the Services of these namespaces, and with those that routes name.
+/// What is wrong with the ports of the Services in these namespaces, and with the ports that routes name.
 pub(super) async fn port_causes(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
     let found = namespaces.iter().map(|namespace| async move {
         let of = |kind: &str| format!("/api/v1/namespaces/{namespace}/{kind}");
@@ -32,7 +32,7 @@ pub(super) async fn port_causes(cluster: &Cluster, routes: &[&Object], namespace
     found.into_iter().take(SHOWN).map(|what| format!("{what} ({})", cluster.key)).collect()
 }
 
-/// That a Service calls a port otherwise in one cluster than in another: proxies know the endpoints of other clusters by that name.
+/// Reports a Service that names a port differently in two clusters: proxies match endpoints of other clusters by port name.
 pub(super) async fn port_name_cause(at: &Cluster, other: &Cluster, namespace: &str, name: &str) -> Option<String> {
     let (here, there) = tokio::join!(find(at, namespace, name), find(other, namespace, name));
     let (here, there) = (here.ok()?, there.ok()?);
@@ -42,12 +42,12 @@ pub(super) async fn port_name_cause(at: &Cluster, other: &Cluster, namespace: &s
     };
     let (own, its) = here.ports.iter().find_map(differs)?;
     Some(format!(
-        "Service {namespace}/{name} calls port {} `{}` in {} and `{}` in {}: endpoints of the other cluster are known by that name only",
+        "Service {namespace}/{name} calls port {} `{}` in {} and `{}` in {}; endpoints of the other cluster match only by that name",
         own.port, own.name, at.key, its.name, other.key
     ))
 }
 
-/// What does not fit about the ports of one Service.
+/// What is wrong with the ports of one Service.
 fn misfit(service: &Service, routes: &[&Object], pods: &[Object]) -> Vec<String> {
     if service.kind == "ExternalName" {
         return Vec::new();
@@ -58,20 +58,20 @@ fn misfit(service: &Service, routes: &[&Object], pods: &[Object]) -> Vec<String>
     causes
 }
 
-/// Routes to ports that a Service does not have.
+/// Reports routes to ports that a Service does not have.
 fn unknown(service: &Service, routes: &[&Object]) -> Vec<String> {
     let Service { namespace, name, .. } = service;
     let own = configured_host(name, namespace);
     let named = routes.iter().flat_map(|route| named_ports(route).into_iter().map(move |to| (route, to)));
     let wrong = named.filter(|(_, (host, port))| *host == own && service.port(*port).is_none());
-    let told = wrong.map(|(route, (_, port))| {
+    let messages = wrong.map(|(route, (_, port))| {
         let route = route.object_ref();
         format!("VirtualService {route} leads to port {port} of Service {namespace}/{name}, which has no such port")
     });
-    told.collect()
+    messages.collect()
 }
 
-/// That no port of a Service is one for which HTTP routes count, though sidecars have such routes for it.
+/// Reports a Service without an HTTP port, though sidecars have HTTP routes for it.
 fn opaque(service: &Service, routes: &[&Object]) -> Option<String> {
     let Service { namespace, name, .. } = service;
     let own = configured_host(name, namespace);
@@ -82,12 +82,12 @@ fn opaque(service: &Service, routes: &[&Object]) -> Option<String> {
         ports.map(|port| Some(format!("port {} as {}", port.port, port.opaque()?))).collect::<Option<_>>()?;
     let declared = Some(declared.join(", ")).filter(|declared| !declared.is_empty())?;
     Some(format!(
-        "Service {namespace}/{name} declares {declared}: the HTTP routes of VirtualService {route} do not count"
+        "Service {namespace}/{name} declares {declared}, so the HTTP routes of VirtualService {route} do not apply"
     ))
 }
 
-/// Ports that lead to one that no container of the pods declares: certainly wrong of a name, and of a number where the pods
-/// declare some ports and none of these is led to.
+/// Reports target ports that no container of the pods declares. A missing name is always wrong; a missing number only where
+/// the pods declare ports and the Service leads to none of them.
 fn undeclared(service: &Service, pods: &[Object]) -> Vec<String> {
     let Service { namespace, name, selector, .. } = service;
     let selected = |pod: &&Object| {
@@ -104,7 +104,7 @@ fn undeclared(service: &Service, pods: &[Object]) -> Vec<String> {
         to["name"] == port.target.as_str()
             || to["containerPort"].as_u64().is_some_and(|own| own.to_string() == port.target)
     };
-    // A proxy declares ports of its own, and says nothing of the application's.
+    // The ports of a proxy show nothing about the application's.
     let own = |to: &Value| to["containerPort"].as_u64().is_some_and(|own| !OF_PROXIES.contains(&own));
     let some_fit = service.ports.iter().any(|port| declared.iter().any(|to| own(to) && leads(port, to)));
     let may_guess = declared.iter().any(|to| own(to)) && !some_fit && !service.cluster_ips.is_empty();
@@ -113,13 +113,13 @@ fn undeclared(service: &Service, pods: &[Object]) -> Vec<String> {
         Some(number) => may_guess && !OF_PROXIES.contains(&number),
         None => !containers.is_empty(),
     });
-    let told = missed.map(|port| {
+    let messages = missed.map(|port| {
         format!(
             "Service {namespace}/{name} leads port {} to port {}, which no container of its pods declares",
             port.port, port.target
         )
     });
-    told.collect()
+    messages.collect()
 }
 
 #[cfg(test)]
@@ -147,15 +147,15 @@ mod tests {
 
     #[test]
     fn a_service_leads_to_ports_that_its_pods_declare() {
-        let told = |target: Value, declared: &Value| {
+        let causes = |target: Value, declared: &Value| {
             !undeclared(&service(&json!([{ "port": 80, "targetPort": target }])), &pods(declared)).is_empty()
         };
         let declared = json!([{ "containerPort": 9080, "name": "http" }]);
-        assert!(told(json!(9999), &declared) && told(json!("web"), &declared));
-        assert!(!told(json!(9080), &declared) && !told(json!("http"), &declared));
-        assert!(!told(json!(9999), &json!([])), "who declares nothing may listen anywhere");
-        assert!(told(json!("web"), &json!([])), "a name leads nowhere");
-        assert!(!told(json!("http-envoy-prom"), &declared) && !told(json!(15020), &declared));
+        assert!(causes(json!(9999), &declared) && causes(json!("web"), &declared));
+        assert!(!causes(json!(9080), &declared) && !causes(json!("http"), &declared));
+        assert!(!causes(json!(9999), &json!([])), "who declares nothing may listen anywhere");
+        assert!(causes(json!("web"), &json!([])), "a name leads nowhere");
+        assert!(!causes(json!("http-envoy-prom"), &declared) && !causes(json!(15020), &declared));
         let both = service(&json!([{ "port": 80, "targetPort": 9080 }, { "port": 81, "targetPort": 9081 }]));
         assert!(undeclared(&both, &pods(&declared)).is_empty(), "not all ports must be declared");
         assert!(undeclared(&both, &[]).is_empty(), "no pods are another matter");
@@ -166,14 +166,14 @@ mod tests {
         let route = json!({ "metadata": { "namespace": "shop", "name": "split" },
             "spec": { "hosts": ["cart"], "http": [{ "route": [{ "destination": { "host": "cart", "port": { "number": 81 } } }] }] } });
         let route = Object::from(route);
-        let told = |ports: Value| opaque(&service(&ports), &[&route]);
+        let causes = |ports: Value| opaque(&service(&ports), &[&route]);
         let tcp = json!({ "name": "tcp-cart", "port": 80 });
         assert_eq!(
-            told(json!([tcp])).unwrap(),
-            "Service shop/cart declares port 80 as tcp: the HTTP routes of VirtualService shop/split do not count"
+            causes(json!([tcp])).unwrap(),
+            "Service shop/cart declares port 80 as tcp, so the HTTP routes of VirtualService shop/split do not apply"
         );
-        assert_eq!(told(json!([tcp, { "name": "http", "port": 81 }])), None, "they may be for the other");
-        assert_eq!(told(json!([])), None);
+        assert_eq!(causes(json!([tcp, { "name": "http", "port": 81 }])), None, "they may be for the other");
+        assert_eq!(causes(json!([])), None);
         let streams =
             json!({ "metadata": { "namespace": "shop", "name": "tcp" }, "spec": { "hosts": ["cart"], "http": [] } });
         assert_eq!(opaque(&service(&json!([tcp])), &[&streams.into()]), None);

@@ -1,4 +1,4 @@
-//! Why requests that have come through a gateway are not answered as expected.
+//! Why requests that passed a gateway do not get the expected response.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::{Asked, DESTINATION_RULES, objects, pod_causes, within};
 use crate::cluster::{Cluster, Object, VIRTUAL_SERVICES, World};
 use crate::probe::istiod;
 
-/// The status of a proxy that a policy tells to let nobody pass.
+/// The status of a proxy that an `AuthorizationPolicy` makes refuse a request.
 const DENIED: u64 = 403;
 
-/// Why a workload of a namespace, asked directly, does not answer as expected.
+/// Why a workload of a namespace does not respond as expected to a direct request.
 pub(super) async fn workload_causes(
     world: &World,
     cluster: &Arc<Cluster>,
@@ -32,8 +32,8 @@ pub(super) async fn workload_causes(
     route_causes(world, cluster, &all, &[], BTreeSet::from([namespace.to_owned()]), asked).await
 }
 
-/// Of all `VirtualServices` of a cluster, those bound to the gateway that was asked: why it was not answered as expected. What
-/// answers is often farther behind, and in other clusters, so the namespaces that those lead to are looked through as well.
+/// Why a request does not get the expected response; `bound` are the `VirtualServices` of its gateway among all. The cause is
+/// often in the namespaces that these route to, in this cluster or in another one.
 pub(super) async fn route_causes(
     world: &World,
     cluster: &Arc<Cluster>,
@@ -53,7 +53,7 @@ pub(super) async fn route_causes(
         join_all(pods).await.concat()
     };
     let ports = async {
-        // Where the control plane is elsewhere, so are the routes that count.
+        // With an external control plane, the effective routes are elsewhere too.
         let counted: &[&Object] = if istiod::is_there(cluster).await { &near } else { &[] };
         port_causes(cluster, counted, &namespaces).await
     };
@@ -67,15 +67,15 @@ pub(super) async fn route_causes(
         join_all(others),
         within(split_causes(cluster, &near, &namespaces, asked)),
     );
-    // What is certainly wrong goes before what may be meant so.
+    // Certain causes come before settings that may be intended.
     [written, services, pods, denied, ways, ports, others.concat(), divided].concat()
 }
 
-/// What the routes, rules, policies and ports of another cluster say, where requests may go on to.
+/// What the routes, rules, policies and ports show in another cluster that may serve the request.
 async fn remote_causes(world: &World, key: &str, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
     let Some(cluster) = world.reach(key).await else { return Vec::new() };
     let cluster = cluster.as_ref();
-    // Where the control plane is elsewhere, what lies there has no effect.
+    // With an external control plane, the objects of this cluster have no effect.
     if !istiod::is_there(cluster).await {
         return Vec::new();
     }
@@ -89,33 +89,33 @@ async fn remote_causes(world: &World, key: &str, namespaces: &BTreeSet<String>, 
     [written, denied, ports].concat()
 }
 
-/// What the routes, and the rules of their namespaces, say themselves.
+/// What the routes, and the rules of their namespaces, show.
 async fn written(cluster: &Cluster, routes: &[&Object], namespaces: &BTreeSet<String>) -> Vec<String> {
-    let told = |what: &str, of: &Object| format!("{what} {} in {}", of.object_ref(), cluster.key);
+    let name = |kind: &str, of: &Object| format!("{kind} {} in {}", of.object_ref(), cluster.key);
     let faulty = routes.iter().filter(|route| injects_faults(route));
-    let mut causes: Vec<String> = faulty.map(|route| told("VirtualService", route) + " injects faults").collect();
+    let mut causes: Vec<String> = faulty.map(|route| name("VirtualService", route) + " injects faults").collect();
     let filters = objects(cluster, "/apis/networking.istio.io/v1alpha3/envoyfilters", None).await.unwrap_or_default();
     let near = filters.iter().filter(|filter| namespaces.contains(&filter.object_ref().namespace));
     causes.extend(near.filter_map(|filter| {
-        Some(told("EnvoyFilter", filter) + &format!(" adds {} to proxies", intervening(&filter["spec"])?))
+        Some(name("EnvoyFilter", filter) + &format!(" adds {} to proxies", intervening(&filter["spec"])?))
     }));
     let Some(rules) = objects(cluster, DESTINATION_RULES, None).await else { return causes };
     let near = rules.iter().filter(|rule| namespaces.contains(&rule.object_ref().namespace));
     causes.extend(near.filter(|rule| turns_tls_off(rule)).map(|rule| {
         let host = rule["spec"]["host"].as_str().unwrap_or_default();
-        told("DestinationRule", rule) + &format!(" turns mutual TLS to {host} off")
+        name("DestinationRule", rule) + &format!(" turns mutual TLS to {host} off")
     }));
     let named = routes.iter().flat_map(|route| destinations(route).into_iter().map(move |to| (route, to)));
     for (route, (host, subset)) in named {
         if let Some(subset) = subset.filter(|subset| !rules.iter().any(|rule| defines(rule, &host, subset))) {
             let what = format!(" leads to subset {subset} of {host}, which no DestinationRule defines");
-            causes.push(told("VirtualService", route) + &what);
+            causes.push(name("VirtualService", route) + &what);
         }
     }
     causes
 }
 
-/// The first of the filters in a part of an `EnvoyFilter` that may delay or refuse requests.
+/// The first filter in a part of an `EnvoyFilter` that may delay or refuse requests.
 fn intervening(part: &Value) -> Option<&str> {
     const FILTERS: [&str; 6] = ["fault", "local_ratelimit", "ratelimit", "ext_authz", "lua", "wasm"];
     match part {
@@ -128,8 +128,9 @@ fn intervening(part: &Value) -> Option<&str> {
     }
 }
 
-/// The Services of these namespaces, and those that the routes lead to, with nothing behind them in any cluster. One that does
-/// not exist here is another matter, unless a gateway knows it from elsewhere: pods resolve names in their own cluster.
+/// Reports the Services of these namespaces, and of the hosts that routes name, without endpoints in any cluster. A Service
+/// that does not exist here counts even if another cluster has it: pods resolve names in their own cluster. Only a gateway
+/// can route to it.
 async fn unserved(
     world: &World,
     cluster: &Cluster,
@@ -156,7 +157,7 @@ async fn unserved(
     join_all(looked).await.concat()
 }
 
-/// Whether another cluster has something ready behind a Service.
+/// Whether another cluster has a ready endpoint of a Service.
 async fn is_served_elsewhere(world: &World, cluster: &Cluster, namespace: &str, name: &str) -> bool {
     let others = world.others(&cluster.key);
     let served = others.iter().map(|other| async move {
@@ -172,7 +173,7 @@ fn defines(rule: &Object, host: &str, subset: &str) -> bool {
     rule_host(rule) == host && subsets.into_iter().flatten().any(|one| one["name"] == subset)
 }
 
-/// The Services of a namespace, and whether something ready stands behind each.
+/// The Services of a namespace, and whether each has a ready endpoint.
 async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, bool)>> {
     let services = objects(cluster, &format!("/api/v1/namespaces/{namespace}/services"), None).await?;
     let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
@@ -185,7 +186,7 @@ async fn services(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, boo
     Some(names.map(ready).collect())
 }
 
-/// The policies of these namespaces, and of Istio's own, by which a request may be denied; none of one that was not.
+/// The policies of these namespaces, and of Istio's root namespace, that may deny the request; none if it was not denied.
 async fn denied(cluster: &Cluster, namespaces: &BTreeSet<String>, asked: &Asked) -> Vec<String> {
     if asked.status != Some(DENIED) {
         return Vec::new();

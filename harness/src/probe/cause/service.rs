@@ -1,10 +1,10 @@
-//! Why nothing answers behind a Service.
+//! Why a Service has no ready endpoint.
 
 use super::pods::found_pod_causes;
 use crate::cluster::{Cluster, Object, ObjectRef, label_selector, select_pods};
 use crate::probe::slices::service_endpoints;
 
-/// A Service; the cause if there is none, and null if it may not be read.
+/// A Service; null if it may not be read, and the cause if it does not exist.
 pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Result<Object, String> {
     match cluster.get::<Object>(&format!("/api/v1/namespaces/{namespace}/services/{name}")).await {
         Err(error) if error.is_not_found() => {
@@ -14,13 +14,13 @@ pub(super) async fn find(cluster: &Cluster, namespace: &str, name: &str) -> Resu
     }
 }
 
-/// Whether something ready stands behind a Service, as far as that may be asked.
+/// Whether a Service has a ready endpoint; false if that is unknown.
 pub(super) async fn is_served(cluster: &Cluster, namespace: &str, name: &str) -> bool {
     let found = service_endpoints(cluster, namespace, name).await;
     found.is_ok_and(|endpoints| endpoints.is_some_and(|endpoints| endpoints.ready() > 0))
 }
 
-/// Why nothing ready stands behind a Service; nothing if something does, or if that may not be asked.
+/// Why a Service has no ready endpoint; nothing if it has one, or if that is unknown.
 pub(super) async fn service_causes(cluster: &Cluster, namespace: &str, name: &str) -> Vec<String> {
     match find(cluster, namespace, name).await {
         Ok(service) => found_service_causes(cluster, &service).await,
@@ -28,7 +28,7 @@ pub(super) async fn service_causes(cluster: &Cluster, namespace: &str, name: &st
     }
 }
 
-/// The same where the Service is known already.
+/// The same for a Service that is already known.
 pub(super) async fn found_service_causes(cluster: &Cluster, service: &Object) -> Vec<String> {
     if service.is_null() || service["spec"]["type"] == "ExternalName" {
         return Vec::new();
@@ -43,7 +43,7 @@ pub(super) async fn found_service_causes(cluster: &Cluster, service: &Object) ->
     causes
 }
 
-/// Why no pod of a Service is ready: that it selects none, or what keeps them. Nothing of one whose endpoints somebody else sets.
+/// Why no pod of a Service is ready: it selects none, or they are not ready. Nothing for a Service without a selector.
 pub(in crate::probe) async fn behind(cluster: &Cluster, service: &Object) -> Vec<String> {
     let ObjectRef { namespace, name, .. } = service.object_ref();
     let selector = label_selector(&service["spec"]["selector"]);

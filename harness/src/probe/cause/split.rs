@@ -1,4 +1,4 @@
-//! Why requests are not divided as declared, though each is answered well.
+//! Why the shares of the responders are not as declared, though each response is good.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -16,7 +16,7 @@ use super::{Asked, DESTINATION_RULES, objects, within};
 use crate::cluster::{Cluster, Object, World};
 use crate::probe::istiod;
 
-/// What the routes, and the rules for their hosts and of their namespaces, say of who is to answer.
+/// What the routes, and the rules for their hosts and namespaces, set for the shares.
 pub(super) async fn split_causes(
     cluster: &Cluster,
     routes: &[&Object],
@@ -33,7 +33,7 @@ pub(super) async fn split_causes(
     routes.iter().flat_map(|route| weighed(&cluster.key, route)).chain(balanced).collect()
 }
 
-/// What is in the way to what other clusters serve of the hosts that routes lead to.
+/// What blocks traffic to other clusters that serve the hosts of the routes.
 pub(super) async fn remote_route_causes(
     world: &World,
     at: &Arc<Cluster>,
@@ -74,32 +74,31 @@ fn weighed(cluster: &str, route: &Object) -> Vec<String> {
         Some(subset) => format!("{host} {subset} {weight}"),
         None => format!("{host} {weight}"),
     };
-    let told = divisions(route).into_iter().map(|Division { parts, matches }| {
+    let messages = divisions(route).into_iter().map(|Division { parts, matches }| {
         let (of, some) = (route.object_ref(), if matches { "some requests" } else { "requests" });
         let parts = parts.into_iter().map(part).collect::<Vec<_>>().join(", ");
-        format!("VirtualService {of} in {cluster} says to divide {some} so: {parts}")
+        format!("VirtualService {of} in {cluster} splits {some}: {parts}")
     });
-    told.collect()
+    messages.collect()
 }
 
-/// What a rule says of which endpoints are preferred.
+/// What a rule sets for the choice of endpoints.
 fn balanced(cluster: &str, rule: &Object) -> Vec<String> {
     let subsets = rule["spec"]["subsets"].as_array().into_iter().flatten();
     let own = subsets.map(|subset| (subset["name"].as_str().unwrap_or_default(), &subset["trafficPolicy"]));
     let policies = iter::once(("", &rule["spec"]["trafficPolicy"])).chain(own);
-    let told = policies.flat_map(|(subset, policy)| {
+    let messages = policies.flat_map(|(subset, policy)| {
         let of = if subset.is_empty() { String::new() } else { format!(" of subset {subset}") };
         let rule = format!("DestinationRule {} in {cluster}", rule.object_ref());
         let hashed = policy["loadBalancer"]["consistentHash"].is_object();
-        let hashed = hashed.then(|| format!("{rule} binds like requests{of} to one endpoint (consistentHash)"));
-        let near =
-            localities(policy).map(|near| format!("{rule} says to divide requests{of} among localities: {near}"));
+        let hashed = hashed.then(|| format!("{rule} sends similar requests{of} to one endpoint (consistentHash)"));
+        let near = localities(policy).map(|near| format!("{rule} splits requests{of} among localities: {near}"));
         hashed.into_iter().chain(near)
     });
-    told.collect()
+    messages.collect()
 }
 
-/// Where a policy sends the requests of which locality.
+/// Where a policy sends requests, by locality.
 fn localities(policy: &Value) -> Option<String> {
     let setting = &policy["loadBalancer"]["localityLbSetting"];
     if setting["enabled"] == false {
@@ -114,7 +113,7 @@ fn localities(policy: &Value) -> Option<String> {
         return Some(rows);
     }
     let nearest = policy["outlierDetection"].is_object() || setting["failover"].is_array();
-    (nearest || setting["failoverPriority"].is_array()).then(|| "the nearest that is healthy".to_owned())
+    (nearest || setting["failoverPriority"].is_array()).then(|| "the nearest healthy one".to_owned())
 }
 
 #[cfg(test)]
@@ -136,8 +135,8 @@ mod tests {
         assert_eq!(
             weighed("east", &route(&[])),
             [
-                "VirtualService shop/split in east says to divide some requests so: cart v2 100",
-                "VirtualService shop/split in east says to divide requests so: cart v1 90, cart v2 10"
+                "VirtualService shop/split in east splits some requests: cart v2 100",
+                "VirtualService shop/split in east splits requests: cart v1 90, cart v2 10"
             ]
         );
         assert_eq!(weighed("east", &route(&["edge"])).len(), 2);
@@ -145,7 +144,7 @@ mod tests {
 
     #[test]
     fn rules_say_which_endpoints_are_preferred() {
-        let told = |policy: Value, subset: Value| {
+        let causes = |policy: Value, subset: Value| {
             balanced(
                 "east",
                 &Object::from(json!({ "metadata": { "namespace": "shop", "name": "cart" },
@@ -155,14 +154,14 @@ mod tests {
         let distribute = json!([{ "from": "a/*", "to": { "a/*": 70, "b/*": 30 } }]);
         let near = |setting: Value| json!({ "loadBalancer": { "localityLbSetting": setting }, "outlierDetection": {} });
         assert_eq!(
-            told(near(json!({ "distribute": distribute })), json!({ "loadBalancer": { "consistentHash": {} } })),
+            causes(near(json!({ "distribute": distribute })), json!({ "loadBalancer": { "consistentHash": {} } })),
             [
-                "DestinationRule shop/cart in east says to divide requests among localities: from a/* to a/* 70, b/* 30",
-                "DestinationRule shop/cart in east binds like requests of subset v1 to one endpoint (consistentHash)"
+                "DestinationRule shop/cart in east splits requests among localities: from a/* to a/* 70, b/* 30",
+                "DestinationRule shop/cart in east sends similar requests of subset v1 to one endpoint (consistentHash)"
             ]
         );
-        assert!(told(near(Value::Null), Value::Null)[0].ends_with("the nearest that is healthy"));
-        assert!(told(near(json!({ "enabled": false, "distribute": distribute })), Value::Null).is_empty());
-        assert!(told(json!({ "loadBalancer": { "simple": "RANDOM" } }), Value::Null).is_empty());
+        assert!(causes(near(Value::Null), Value::Null)[0].ends_with("the nearest healthy one"));
+        assert!(causes(near(json!({ "enabled": false, "distribute": distribute })), Value::Null).is_empty());
+        assert!(causes(json!({ "loadBalancer": { "simple": "RANDOM" } }), Value::Null).is_empty());
     }
 }
