@@ -80,7 +80,7 @@ static PLANTS: &[Plant] = &[
         "the gateway that exposes services is gone",
         "cross-network-gateway-missing@secondary",
         &[((SECONDARY, SYSTEM, "gateway.networking.istio.io", "cross-network-gateway"), Change::Delete)],
-        "Gateway istio-system/cross-network-gateway in secondary does not exist",
+        "Gateway istio-system/cross-network-gateway (secondary) does not exist",
     ),
     plant(
         "a remote secret is gone",
@@ -134,13 +134,13 @@ static PLANTS: &[Plant] = &[
                 "spec":{"hosts":["reviews"],"http":[{"route":[{"destination":{"host":"reviews","subset":"v3"}}]}]}}"#,
             ),
         )],
-        "VirtualService bookinfo/reviews-v3-only claims reviews.bookinfo.svc.cluster.local too",
+        "VirtualService bookinfo/reviews-v3-only also claims reviews.bookinfo.svc.cluster.local",
     ),
     plant(
         "no DestinationRule in one cluster",
         "destination-rule-missing@secondary",
         &[((SECONDARY, "bookinfo", "destinationrule", "reviews"), Change::Delete)],
-        "DestinationRule bookinfo/reviews in secondary does not exist",
+        "DestinationRule bookinfo/reviews (secondary) does not exist",
     ),
     plant(
         "reviews down behind a page that answers 200",
