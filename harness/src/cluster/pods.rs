@@ -1,4 +1,4 @@
-//! Pods by selector or by their workload, and the identity of an object.
+//! Pods by selector or by their workload.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! `queries`: PromQL queries, analyzed and then sent. A query of a dashboard or a guide must be accepted by the server and
+//! `queries`: `PromQL` queries, analyzed and then sent. A query of a dashboard or a guide must be accepted by the server and
 //! mean what it claims; a wrong one is reported with its correct form.
 
 use std::sync::Arc;
