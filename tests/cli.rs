@@ -36,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::the README's scenario is valid", the_readme_is_right),
         Trial::test("cli::a path that cannot be written fails at once", unwritable_junit),
         Trial::test("cli::an altered record is refused", altered_record),
+        Trial::test("cli::words that are not known get the nearest one", nearest_words),
         Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
         Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
         Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
@@ -140,6 +141,25 @@ fn unwritable_junit() -> Result<(), Failed> {
         return Err(ran.said().into());
     }
     if run_dirs(&runs).is_empty() { Ok(()) } else { Err("a run was begun whose report could not be written".into()) }
+}
+
+/// A misspelt or wrong argument, and the remedy that the message has.
+fn nearest_words() -> Result<(), Failed> {
+    let cases: [(&[&str], &str); 5] = [
+        (&["explain", "htp"], "`htp` is not a kind or section; `meshdrill explain` lists all; did you mean `http`?"),
+        (&["list", "redines"], "`meshdrill list` shows all; did you mean `readiness`?"),
+        (&["score", "no-such-run"], "cannot be read: No such file or directory (os error 2); name a run directory"),
+        (&["report", "no-such-run", "--format", "junit"], "; name a run directory"),
+        (&["run"], "no scenario is selected"),
+    ];
+    for (arguments, says) in cases {
+        let ran = run(meshdrill().args(arguments));
+        ran.expect_code(2)?;
+        if !ran.stderr.contains(says) {
+            return Err(ran.said().into());
+        }
+    }
+    Ok(())
 }
 
 fn altered_record() -> Result<(), Failed> {

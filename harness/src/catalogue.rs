@@ -19,7 +19,7 @@ const SIGN_OFF: (&str, [&str; 2]) = ("sign-off", ["readiness", "drills"]);
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
     /// Nothing has that name.
-    #[error("no scenario, file, folder, suite or label `{word}`{}; `meshdrill list` shows all", did_you_mean(.nearest.as_deref()))]
+    #[error("no scenario, file, folder, suite or label `{word}`; `meshdrill list` shows all{}", did_you_mean(.nearest.as_deref()))]
     Nothing {
         /// The name.
         word: String,

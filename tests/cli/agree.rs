@@ -109,6 +109,10 @@ fn on_a_served_lab() -> Result<(), Failed> {
 
     served.meshdrill(&["halt"]).expect_code(0)?;
     agree(&arguments, 3, "is halted by")?;
+    let status = served.meshdrill(&["status"]);
+    if status.stdout.contains("free") || !status.stdout.contains("lift it with `meshdrill resume`") {
+        return Err(status.said().into());
+    }
     served.meshdrill(&["resume"]).expect_code(0)?;
 
     let records = "/api/v1/namespaces/istio-system/configmaps";

@@ -21,7 +21,7 @@ pub fn window() -> Result<(), Failed> {
     let arguments = ["--window", window, "--ticket", "CHG-7", "--by", "nightly"];
     let (ran, card) = on_the_lab("drills/ingress-gateway-crash", &arguments)?;
     ran.expect_code(3)?;
-    if !ran.stdout.contains("the change window closes at 2020-01-01T02:00:00Z") {
+    if !ran.stdout.contains("the change window closed at 2020-01-01T02:00:00Z") {
         return Err(ran.said().into());
     }
     let change = &card["run"]["change"];

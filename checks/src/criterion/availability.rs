@@ -38,7 +38,7 @@ impl CriterionRow for Availability {
             options.wrong(
                 Self::NAME,
                 "no number of samples can show 100 %",
-                "write `errorRate: 0%` to say that none may be bad",
+                "write `errorRate: 0%` if no sample may be bad",
             );
         }
         vec![match over {

@@ -195,7 +195,7 @@ impl Missed<'_> {
     fn judge(&self, target: TimeSpan, until: Stage, watched: Duration, t0: At) -> Judgement {
         let far = self.reached.last().map_or_else(
             || "the alert stayed inactive".to_owned(),
-            |last| format!("it came as far as {} after {}", last.stage.word(), words(last.by.since(t0))),
+            |last| format!("last stage: {}, after {}", last.stage.word(), words(last.by.since(t0))),
         );
         let suppressed = self.looks.iter().find(|look| look.standing.received == Some(Received::Suppressed));
         let undelivered = |look: &&&Look<'_>| look.standing.untold.is_some_and(|count| count > 0);
@@ -225,7 +225,7 @@ impl Missed<'_> {
         } else {
             format!("; the fault was held for {}, less than the target: hold it longer (`for:`)", words(watched))
         };
-        let message = format!("not detected: {} was not reached, {far}{why}{held}", until.word());
+        let message = format!("not detected: the alert did not reach the stage {}; {far}{why}{held}", until.word());
         Judgement {
             low: Some(watched.as_secs_f64()),
             n: self.n,

@@ -126,11 +126,11 @@ macro_rules! criteria {
 }
 
 criteria! {
-    /// The share of good samples, or the part of a longer window's error budget (`over: 30d`).
+    /// The share of good samples; with `over: 30d`, the part of that window's error budget that the drill spent.
     Availability,
         /// The down time of the run as a part of a longer window's error budget.
         ErrorBudget;
-    /// From when the fault took hold to the end of the outage that it caused.
+    /// The time from when the fault took effect to the end of the outage.
     RecoveryTime;
     /// The longest stretch of down time.
     MaxOutage;
@@ -138,20 +138,20 @@ criteria! {
     ErrorRate;
     /// The share of lost packets.
     PacketLoss;
-    /// Quantiles of the time to a good answer: `{ p99: 300ms }`. A failed request counts as one that takes for ever.
+    /// Quantiles of the time to a good answer: `{ p99: 300ms }`. A failed request counts as infinitely slow.
     Latency;
     /// Quantiles of the difference between the latencies of consecutive good samples: `{ p99: 50ms }`. A failed request has
     /// no latency and breaks the pair.
     Jitter;
     /// Quantiles of the round-trip time.
     Rtt;
-    /// From the removal of each target to its replacement being ready; of a fault that removes pods (`deletePods`, `evictPods`).
+    /// The time from the removal of a pod until its replacement is ready; for faults that remove pods (`deletePods`, `evictPods`).
     RestartTime;
     /// Which endpoints of a proxy answered requests.
     Endpoints;
-    /// Declared weights, by what the traffic is divided: `{ version: { v1: 50, v2: 50 }, cluster: { home: 70, others: 30 } }`.
+    /// Whether the answers match the declared weights: `{ version: { v1: 50, v2: 50 }, cluster: { home: 70, others: 30 } }`.
     Split;
-    /// From when the fault took hold to an alert that reaches somebody.
+    /// The time from when the fault took effect to the last stage of an alert: by default, a receiver is notified.
     DetectionTime;
     /// The share of acknowledged writes that cannot be read back; 0 or `0%` for none.
     DataLoss;

@@ -61,7 +61,7 @@ impl CriterionKind for RecoveryTime {
             return Judgement::without_value(
                 Verdict::Error,
                 Unit::Seconds,
-                "no fault took effect, so there is no start of a recovery",
+                "no fault took effect, so there is no recovery to measure",
             );
         };
         let after = since(probe, t0);

@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for Quantiles {
                 if text == DEFAULT_WORD {
                     return Ok(Quantiles::Default(Word::Default));
                 }
-                Err(E::custom(format!("`{text}` names no quantile; write `{{ p99: {text} }}`")))
+                Err(E::custom(format!("`{text}` has no quantile; write `{{ p99: {text} }}`")))
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<Quantiles, A::Error> {
                 let mut limits = BTreeMap::new();

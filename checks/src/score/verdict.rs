@@ -25,7 +25,7 @@ pub(super) fn decide(
     if injected && !recovery.verified {
         return outcome(Verdict::Error, ExitCode::NotRecovered, format!("recovery not verified: {}", recovery.message));
     }
-    if let Some(outcome) = ended_early(history) {
+    if let Some(outcome) = ended_early(history, !faults.is_empty()) {
         return outcome;
     }
     // What the whole scenario needs is not there: no fault was meant to take effect.
@@ -89,11 +89,15 @@ fn all_right(worst: Option<Verdict>, not_run: &[NotRunResult], faults: &[FaultRe
 }
 
 /// Runs that preflight refused, or that someone stopped.
-fn ended_early(history: &History<'_>) -> Option<Outcome> {
+fn ended_early(history: &History<'_>, drill: bool) -> Option<Outcome> {
     let outcome = |verdict, exit_code, message| Outcome { verdict, exit_code, message };
     Some(match history.endings.first()? {
         Ending::Crashed(why) => outcome(Verdict::Error, ExitCode::Internal, (*why).to_owned()),
-        Ending::Refused(why) => outcome(Verdict::Error, ExitCode::Refused, format!("nothing was injected: {why}")),
+        Ending::Refused(why) => {
+            // A validation injects nothing anyway; that is not news.
+            let ended = if drill { "nothing was injected" } else { "the validation did not start" };
+            outcome(Verdict::Error, ExitCode::Refused, format!("{ended}: {why}"))
+        }
         Ending::Infeasible { criterion, why } => outcome(
             Verdict::Fail,
             ExitCode::Fail,
@@ -110,7 +114,8 @@ fn ended_early(history: &History<'_>) -> Option<Outcome> {
             format!("interrupted by {by}; all faults are undone and verified"),
         ),
         Ending::Interrupted { by, injected: false } => {
-            outcome(Verdict::Error, ExitCode::Refused, format!("stopped by {by} before anything was injected"))
+            let before = if drill { " before anything was injected" } else { "" };
+            outcome(Verdict::Error, ExitCode::Refused, format!("stopped by {by}{before}"))
         }
         Ending::Aborted(why) => outcome(Verdict::Fail, ExitCode::Fail, format!("aborted: {why}")),
     })

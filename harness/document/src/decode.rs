@@ -167,8 +167,8 @@ impl Failure {
                 problem.help(format!("add one of {}", list(expected)))
             }
             Kind::Second { first, second } => {
-                let message = format!("`{second}` beside `{first}`: only one kind can stand here");
-                Problem::at(node.key_span_at(&self.path), message).help("write a second entry for it")
+                let message = format!("`{first}` and `{second}` in one entry: only one kind is allowed");
+                Problem::at(node.key_span_at(&self.path), message).help("write it as an entry of its own")
             }
             Kind::Value(message) => Problem::at(node.span_at(&self.path), message.clone()),
         }
@@ -201,7 +201,7 @@ fn did_you_mean(key: &str, expected: &[&str]) -> String {
     let known = names(expected).collect::<Vec<_>>();
     match nearest(key, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`? Known here: {}", list(&known)),
-        None if known.is_empty() => "no key can stand here; remove it".to_owned(),
+        None if known.is_empty() => "no key is allowed here; remove it".to_owned(),
         None => format!("known here: {}", list(&known)),
     }
 }
@@ -272,7 +272,7 @@ fn described(expected: &str) -> String {
     let words = match expected {
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
-        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "u32" | "u64" | "usize" => "a whole number of at least 0",
         "i32" | "i64" => "a whole number",
         "f32" | "f64" => "a number",
         "a string" => "text",
@@ -619,10 +619,10 @@ mod tests {
         );
         let expected = [
             "unknown key `nam`",
-            "this is the text `often`, but it must be a whole number, 0 or more",
+            "this is the text `often`, but it must be a whole number of at least 0",
             "unknown key `pth`",
             "unknown key `two`",
-            "`none` beside `one`: only one kind can stand here",
+            "`one` and `none` in one entry: only one kind is allowed",
             "this is the number 3, but it must be text; put it in quotes",
             "no kind is given in this entry of `items`",
         ];

@@ -145,7 +145,8 @@ impl Builder {
             }
             Event::Alias(id) => {
                 let Some(target) = self.anchors.get(&id) else {
-                    return Err(Problem::at(place, "an alias inside of what it names").help("write the value out"));
+                    return Err(Problem::at(place, "an alias refers to a value that contains the alias")
+                        .help("write the value out"));
                 };
                 let copy = Node { span: place.clone(), ..target.clone() };
                 self.nodes += size(&copy);
@@ -163,7 +164,7 @@ impl Builder {
     fn begin(&mut self, value: Value, span: Range<usize>, anchor: usize) -> Result<(), Problem> {
         if self.open.len() >= MAX_DEPTH {
             return Err(Problem::at(span, format!("nested more than {MAX_DEPTH} deep"))
-                .help("no file of ours is nested as deep as this"));
+                .help("no scenario or mesh file needs this depth"));
         }
         self.open.push(Open { node: Node { value, span }, anchor, key: None });
         Ok(())
@@ -185,7 +186,7 @@ impl Builder {
                 Some((key, key_span)) => match entries.iter().find(|entry| entry.key == key) {
                     Some(_) => {
                         let problem = Problem::at(key_span, format!("duplicate key `{key}`"));
-                        self.problems.push(problem.help("remove one of the two; only one value can hold"));
+                        self.problems.push(problem.help("remove one of the two"));
                     }
                     None => entries.push(Entry { key, key_span, value: node }),
                 },
@@ -207,7 +208,7 @@ fn remedy(info: &str) -> &'static str {
     ];
     let found = known.iter().find(|(words, _)| info.contains(words));
     found.map_or(
-        "keys of one mapping begin in one column; text with `: `, `#`, quotes or brackets is put in quotes",
+        "align the keys of a mapping in one column; put text with `: `, `#`, quotes or brackets in quotes",
         |(_, help)| help,
     )
 }

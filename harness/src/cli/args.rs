@@ -20,10 +20,10 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run scenarios
     #[command(
-        after_help = "Example:\n  meshdrill run --lab drills/ingress-gateway-failover\n  meshdrill run readiness drills --mesh mesh.yaml --junit junit.xml"
+        after_help = "Examples:\n  meshdrill run --lab drills/ingress-gateway-failover\n  meshdrill run readiness drills --mesh mesh.yaml --junit junit.xml"
     )]
     Run(RunArgs),
-    /// Show everything that would happen, every default and sample size; changes nothing
+    /// Show what a run would do, with every default and sample size; changes nothing
     #[command(after_help = "Example:\n  meshdrill plan drills/control-plane-failover --mesh mesh.yaml")]
     Plan(PlanArgs),
     /// List scenarios with suite, clusters, faults and expected duration
@@ -62,16 +62,16 @@ pub(super) enum Command {
     /// Show who holds which cluster and what earlier runs left behind
     #[command(after_help = "Example:\n  meshdrill status --mesh mesh.yaml")]
     Status(ClustersArgs),
-    /// Undo whatever any earlier run left behind, from any machine
+    /// Undo what earlier runs left behind, from any machine
     #[command(after_help = "Example:\n  meshdrill recover --mesh mesh.yaml")]
     Recover(RecoverArgs),
-    /// Stop and block all runs on these clusters
+    /// Stop all runs on the clusters of a mesh file, and block new ones
     #[command(after_help = "Example:\n  meshdrill halt --mesh mesh.yaml")]
     Halt(ClustersArgs),
     /// Run a credential plugin within its deadline; the cluster client calls this
     #[command(hide = true)]
     CredentialPlugin(PluginArgs),
-    /// Lift a halt
+    /// Lift a halt, so that runs can start again
     #[command(after_help = "Example:\n  meshdrill resume --mesh mesh.yaml")]
     Resume(ClustersArgs),
 }
@@ -79,7 +79,8 @@ pub(super) enum Command {
 /// What selects scenarios and the mesh they run against.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SelectArgs {
-    /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`); default all
+    /// Files, folders, suites, names (`drills/ingress-gateway-failover`) or labels (`week=5`). Default: all; `run` needs at
+    /// least one
     #[arg(value_name = "PATH|SUITE")]
     pub select: Vec<String>,
     /// Mesh file; default `$MESHDRILL_MESH`, else `mesh.yaml`, if it exists
@@ -100,7 +101,7 @@ pub(super) struct SelectArgs {
     /// How many clusters the embedded mesh has
     #[arg(long, value_name = "N", requires = "lab", default_value_t = 2)]
     pub lab_clusters: usize,
-    /// Let the embedded mesh permit only the permissions that the run has requested
+    /// The embedded mesh grants only the permissions that preflight asked for
     #[arg(long, requires = "lab")]
     pub lab_least_privilege: bool,
     /// Seed of the embedded mesh and of `count` and `percent` selections
@@ -131,7 +132,7 @@ pub(super) struct RunArgs {
     /// Stop after the first run that does not pass
     #[arg(long)]
     pub fail_fast: bool,
-    /// How many validations run at once
+    /// Number of validations that run at the same time
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub jobs: usize,
     /// Keep sampling until every criterion is decided, at most one hour longer
@@ -146,7 +147,7 @@ pub(super) struct RunArgs {
     /// Change window in RFC 3339; a drill that does not fit into it is refused
     #[arg(long, value_name = "START/END")]
     pub window: Option<ChangeWindow>,
-    /// Only the last line
+    /// Print only the last line
     #[arg(long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Show the plan, and every bad sample with its details
@@ -180,7 +181,7 @@ pub(super) struct CheckArgs {
     /// Files and folders; default `./scenarios`, else the built-in catalogue
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
-    /// Mesh file that names and clusters are checked against
+    /// Mesh file to check names and clusters against; default, without PATH, as for `run`
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
     /// Check names and clusters against the embedded mesh instead

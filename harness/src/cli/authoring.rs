@@ -2,6 +2,7 @@
 
 use clap::CommandFactory as _;
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_document::nearest;
 
 use super::args::{Cli, CompletionsArgs, ExplainArgs, NewArgs, NewKind, SchemaArgs, SchemaKind};
 use super::error::{CliError, UsageError};
@@ -53,8 +54,8 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, CliError> {
             return Err(UsageError::NoSuchKey { section: whole, key, help }.into());
         }
     }
-    let known = known.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-    Err(UsageError::NotExplained { path: path.clone(), known }.into())
+    let nearest = nearest(path, known.iter().map(|(name, _)| name.as_str())).map(str::to_owned);
+    Err(UsageError::NotExplained { path: path.clone(), nearest }.into())
 }
 
 /// Prints a schema.

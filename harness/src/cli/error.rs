@@ -41,7 +41,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Lab(#[from] LabError),
     /// This machine does not allow it.
-    #[error("this machine does not allow it: {0}")]
+    #[error("the operating system refused it: {0}")]
     System(#[from] io::Error),
     /// A value of ours that cannot be written; a bug.
     #[error("{what} cannot be written: {source}; this is a bug of meshdrill")]
@@ -61,7 +61,7 @@ pub(super) enum CliError {
 pub(super) enum UsageError {
     /// `run` without a selection.
     #[error(
-        "run what? Name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them"
+        "no scenario is selected: name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them"
     )]
     NothingSelected,
     /// The answer to the question was no.
@@ -108,7 +108,7 @@ pub(super) enum UsageError {
     },
     /// Live clusters would be broken, and there is nobody to ask.
     #[error(
-        "{drills} of these runs break live clusters ({clusters}), and there is no terminal to ask for confirmation: give --yes; nothing was changed"
+        "drills that break live clusters ({clusters}) need a confirmation, and there is no terminal to ask on ({drills} selected): give --yes; nothing was changed"
     )]
     NeedsConsent {
         /// How many.
@@ -136,12 +136,12 @@ pub(super) enum UsageError {
         help: String,
     },
     /// A word that `explain` does not know.
-    #[error("`{path}` is not a kind or section; known: {known}")]
+    #[error("`{path}` is not a kind or section; `meshdrill explain` lists all{}", did_you_mean(.nearest.as_deref()))]
     NotExplained {
         /// The word.
         path: String,
-        /// What could be written.
-        known: String,
+        /// A word that it knows.
+        nearest: Option<String>,
     },
     /// A file that is not a record.
     #[error("{}: {source}", .path.display())]
@@ -153,9 +153,11 @@ pub(super) enum UsageError {
     },
 }
 
+const UNREADABLE: &str = "cannot be read";
+
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {what}: {source}{}", .path.display(), remedy(source))]
+#[error("{}: {what}: {source}{}", .path.display(), remedy(what, source))]
 pub(super) struct FileError {
     path: PathBuf,
     what: &'static str,
@@ -164,8 +166,9 @@ pub(super) struct FileError {
     source: io::Error,
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+fn remedy(what: &str, error: &io::Error) -> &'static str {
     match error.kind() {
+        io::ErrorKind::NotFound if what == UNREADABLE => "; name a run directory, as in `runs/20261123T020000Z-…`",
         io::ErrorKind::NotFound => "; make its folder first, or name another path",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; name a path that you may write",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space, or name another disk",
@@ -177,7 +180,7 @@ fn remedy(error: &io::Error) -> &'static str {
 impl FileError {
     /// A file that cannot be read, before anything ran.
     pub fn unreadable(path: &Path, source: io::Error) -> Self {
-        Self { path: path.to_owned(), what: "cannot be read", after: false, source }
+        Self { path: path.to_owned(), what: UNREADABLE, after: false, source }
     }
 
     /// A path that cannot be written, noticed before anything ran.

@@ -107,7 +107,7 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
             Ok((lines, good)) => {
                 all &= good;
                 if lines.is_empty() {
-                    super::say!("{}: nothing is left", cluster.key);
+                    super::say!("{}: nothing to undo", cluster.key);
                 }
                 lines.iter().for_each(|line| super::say!("{}: {line}", cluster.key));
             }
@@ -119,7 +119,7 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
     }
     for (key, error) in &away {
         all = false;
-        eprintln!("{key}: {error}; what was left there is still there");
+        eprintln!("{key}: {error}; leftovers of runs on this cluster were not undone");
     }
     Ok(all)
 }

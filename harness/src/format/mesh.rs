@@ -77,7 +77,7 @@ pub enum Scalar {
 pub struct ClusterSpec {
     /// The context of the kubeconfig.
     pub context: String,
-    /// The cluster's id in Istio; the key if left out.
+    /// The cluster's id in Istio; default: its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub istio_cluster: Option<String>,
     /// Its network in Istio.
@@ -86,7 +86,7 @@ pub struct ClusterSpec {
     /// Its region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The UID of its kube-system namespace: a context that leads elsewhere is refused.
+    /// The UID of its kube-system namespace; a context that leads to a cluster with another UID is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     /// Whether faults may be injected.
@@ -95,19 +95,19 @@ pub struct ClusterSpec {
     /// What is expected of it.
     #[serde(default)]
     pub expect: ClusterExpect,
-    /// Its resources in Oracle's cloud, for scenarios that ask the `oci` command line.
+    /// Its OCIDs, for scenarios that call the `oci` command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oci: Option<OciResources>,
-    /// Ingress URLs, where they are not to be discovered.
+    /// Ingress URLs; discovered by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingress: Vec<String>,
-    /// East-west gateway addresses (`host:port`), where they are not to be discovered.
+    /// East-west gateway addresses (`host:port`); discovered by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub east_west: Vec<String>,
-    /// Prometheus URLs, where they are not to be discovered.
+    /// Prometheus URLs; discovered by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prometheus: Vec<String>,
-    /// Alertmanager URLs, where they are not to be discovered.
+    /// Alertmanager URLs; discovered by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alertmanager: Vec<String>,
 }
@@ -151,7 +151,7 @@ pub struct ClusterExpect {
     /// The version of Istio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub istio: Option<String>,
-    /// Where pod IPs lie.
+    /// The ranges of the pod IPs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pod_cidrs: Vec<String>,
 }

@@ -104,14 +104,14 @@ fn check_shape(building: &mut Building<'_>) {
             building.problem(
                 &at(key),
                 format!("`{key}` belongs to a drill, and this scenario has no `faults`"),
-                "write `checks:` for what a validation asks, or add `faults:`",
+                "write `checks:` for the checks of a validation, or add `faults:`",
             );
         }
         let nothing = spec.checks.is_empty() && spec.sla.is_empty();
         if nothing && building.loaded.lost.is_empty() {
             building.problem(
                 &at("checks"),
-                "the scenario asks nothing: no check and no criterion",
+                "the scenario verifies nothing: it has no check and no criterion",
                 "add `checks:`, or `probes:` with `sla:`",
             );
         }
@@ -127,7 +127,7 @@ fn check_shape(building: &mut Building<'_>) {
             building.problem(
                 &at("timeout"),
                 "`timeout` belongs to a validation",
-                "a drill's length is that of its phases; remove it",
+                "remove it: the phases of a drill set its length",
             );
         }
         if spec.sla.is_empty() && !building.lacks("sla") {
@@ -152,7 +152,7 @@ fn build_probes(building: &mut Building<'_>) {
         if probe.every.is_some_and(|every| every < FASTEST_ALLOWED) {
             building.problem(
                 &place.key("every"),
-                "more than 20,000 observations a second is not a probe",
+                "a probe can take at most 20,000 samples per second",
                 "write at least 50us",
             );
         }
@@ -257,8 +257,8 @@ fn check_fault(building: &mut Building<'_>, spec: &FaultSpec, place: &Path) {
     if role.needs_effect_check() && spec.effect.is_empty() {
         building.problem(
             place,
-            format!("nothing would show that {} took effect", spec.kind.name()),
-            "add `effect:` with a check that holds only while it does",
+            format!("no check proves that {} took effect", spec.kind.name()),
+            "add `effect:` with a check that passes only while the fault is in effect",
         );
     }
 }
@@ -292,7 +292,7 @@ fn lay_out(building: &mut Building<'_>, criteria: &[Criterion]) -> (Phases, Vec<
         let place = Path::of(&["spec", "observe"]);
         building.problem(
             &place,
-            format!("its probes run for {}, longer than the {timeout} a validation may take", chosen.observe),
+            format!("the probes run for {}, longer than the timeout of this validation ({timeout})", chosen.observe),
             "write a longer `timeout:`",
         );
     }

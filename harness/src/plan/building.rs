@@ -91,7 +91,7 @@ impl Building<'_> {
                     word.unwrap_or_else(|| node.key_span_at(&at)),
                     &at,
                     format!("the mesh file has no cluster `{key}`"),
-                    format!("{begin} has {list}; `all` stands for every one of them"),
+                    format!("{begin} has {list}; `all` means every cluster"),
                 );
             }
             self.clusters.insert(key);

@@ -38,14 +38,14 @@ pub(super) fn resolve(building: &mut Building<'_>, rows: &[SlaRow], path: &Path)
                 let id = format!("{}/{}", subject.name(), claim.id_suffix());
                 if criteria.iter().any(|known| known.id == id) {
                     let help = "reports cannot distinguish two rows with one id; remove one";
-                    building.problem(&place, format!("`{id}` is here twice"), help);
+                    building.problem(&place, format!("`{id}` is defined twice"), help);
                 }
                 let confidence =
                     row.confidence.or_else(|| defaults(building).confidence).unwrap_or_else(default_confidence);
                 if !(0.5..1.0).contains(&confidence.get()) {
                     building.problem(
                         &place.key("confidence"),
-                        format!("a confidence of {confidence} means nothing"),
+                        format!("a confidence of {confidence} is out of range"),
                         "write at least 50% and less than 100%",
                     );
                 }
@@ -81,7 +81,7 @@ fn subjects(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Subj
         }
         None if known.is_empty() && (building.judges_nothing() || building.lacks("probes")) => return Vec::new(),
         None => {
-            let message = format!("which {key} does this row speak of?");
+            let message = format!("this row does not name its {key}");
             building.problem(place, message, format!("add `{key}:` with one of {}", quoted(&known)));
             return Vec::new();
         }
@@ -129,7 +129,7 @@ fn claims(building: &mut Building<'_>, row: &SlaRow, place: &Path) -> Vec<Claim>
             RowProblem::NoDefault(_) if building.mesh.is_none() => {}
             RowProblem::NoDefault(key) => building.problem(
                 &place.key(key),
-                "the mesh file says nothing for `default`",
+                "the mesh file has no value for `default`",
                 format!("write the target here, or `sla.{key}` into the mesh file"),
             ),
         }
@@ -151,7 +151,7 @@ fn check_keys(building: &mut Building<'_>, row: &SlaRow, place: &Path) {
     }
     let parts = row.during.is_some_and(|during| during != During::All);
     if !building.is_drill() && !building.lacks("faults") && parts {
-        building.problem(&place.key("during"), "a validation has no fault, so its samples have no parts", "remove it");
+        building.problem(&place.key("during"), "`during` does not apply: a validation has no fault", "remove it");
     }
     if let Some(fault) = row.fault.as_ref().filter(|_| takes(RowKey::Fault))
         && building.faults.iter().all(|known| known.id != *fault)

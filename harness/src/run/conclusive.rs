@@ -16,12 +16,12 @@ pub(super) async fn decide(recorder: &Recorder) {
     let start = Instant::now();
     while recorder.ask(undecided).await == Some(true) {
         if start.elapsed() >= LONGEST_CONCLUSIVE {
-            return recorder.note("observed for an hour longer, and a criterion is still open");
+            return recorder.note("sampling extended by one hour, and a criterion is still undecided");
         }
         sleep(LOOK).await;
     }
     let longer = start.elapsed();
     if longer >= LOOK {
-        recorder.note(format!("observed {} s longer, until every criterion could be decided", longer.as_secs()));
+        recorder.note(format!("sampling extended by {} s, until every criterion was decided", longer.as_secs()));
     }
 }

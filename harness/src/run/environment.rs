@@ -88,7 +88,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
     }
     if let Some((name, _)) = named(need) {
         return Some(format!(
-            "nothing says what it is; write `vars: {{ {name}: … }}` in the mesh file or give `--set {name}=…`, or list it under `without:`"
+            "it has no value; write `vars: {{ {name}: … }}` in the mesh file or give `--set {name}=…`, or list it under `without:`"
         ));
     }
     match need {
@@ -104,7 +104,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
             join_all(asked).await.into_iter().flatten().next()
         }
         other => Some(format!(
-            "nobody can tell whether there is `{other}`: known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, networkPolicy, routablePods and severalClusters; list it under `without:` of the mesh file, or remove it"
+            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, networkPolicy, routablePods and severalClusters; correct it, list it under `without:` of the mesh file, or remove it"
         )),
     }
 }

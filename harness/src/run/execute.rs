@@ -112,7 +112,7 @@ impl Run<'_> {
         }
         for lease in leases {
             if let Err(error) = lease.release().await {
-                self.recorder.note(format!("a lease could not be given back and will expire: {error}"));
+                self.recorder.note(format!("a lease could not be released; it expires by itself: {error}"));
             }
         }
         let step = self.recorder.clock().step();
@@ -137,7 +137,7 @@ impl Run<'_> {
         let allowed = make_room(wanted);
         if wanted > allowed {
             self.recorder.note(format!(
-                "this process may open {allowed} sockets and its probes may need {wanted}: what cannot be sent for want of one is `not-sent`; raise `ulimit -n`"
+                "this process may open {allowed} sockets, and its probes may need {wanted}; a sample without a free socket becomes `not-sent`: raise `ulimit -n`"
             ));
         }
     }

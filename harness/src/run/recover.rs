@@ -161,9 +161,14 @@ async fn verified(
 pub async fn status(cluster: &Cluster, namespace: &str) -> Result<Vec<String>, AccessError> {
     let mut lines = Vec::new();
     let holder = lease::holder(cluster, namespace).await?;
-    lines.push(holder.map_or_else(|| "free".to_owned(), |holder| format!("held by {holder}")));
-    if let Some(by) = super::halted(cluster, namespace).await? {
-        lines.push(format!("halted by {by}"));
+    let halted = super::halted(cluster, namespace).await?;
+    match holder {
+        Some(holder) => lines.push(format!("held by {holder}")),
+        None if halted.is_none() => lines.push("free".to_owned()),
+        None => {}
+    }
+    if let Some(by) = halted {
+        lines.push(format!("halted by {by}; lift it with `meshdrill resume`"));
     }
     for leftover in leftovers(cluster, namespace).await? {
         lines.push(format!("left over from run {} ({}): {}", leftover.run, leftover.scenario, leftover.undo));

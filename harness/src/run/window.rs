@@ -44,12 +44,15 @@ impl ChangeWindow {
         if now < self.start {
             return Some(format!("the change window opens at {:.0}, and it is {now:.0}", self.start));
         }
+        if self.end <= now {
+            return Some(format!("the change window closed at {:.0}, and it is {now:.0}", self.end));
+        }
         let takes = jiff::SignedDuration::try_from(takes).unwrap_or(jiff::SignedDuration::MAX);
         let left = self.end.duration_since(now);
         (left < takes).then(|| {
             let minutes = |length: jiff::SignedDuration| length.as_secs().max(0).div_euclid(60);
             format!(
-                "the change window closes at {:.0}: {} min are left, and the drill takes {} min and {} s at least",
+                "the change window closes at {:.0}: {} min are left, and the drill takes at least {} min {} s",
                 self.end,
                 minutes(left),
                 minutes(takes),
@@ -71,7 +74,7 @@ mod tests {
         assert_eq!(forbids("2026-11-24T22:00:00Z", 7200), None);
         assert!(forbids("2026-11-24T21:59:59Z", 1).unwrap().contains("opens at 2026-11-24T22:00:00Z"));
         assert!(forbids("2026-11-24T23:59:00Z", 61).unwrap().contains("closes at 2026-11-25T00:00:00Z: 1 min"));
-        assert!(forbids("2026-11-25T12:00:00Z", 1).unwrap().contains("0 min are left"));
+        assert!(forbids("2026-11-25T12:00:00Z", 1).unwrap().contains("closed at 2026-11-25T00:00:00Z"));
     }
 
     #[test]

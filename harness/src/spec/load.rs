@@ -121,7 +121,7 @@ fn judge_mesh(file: &MeshFile, node: &Node, lost: &[document::Path]) -> Vec<Prob
         let twins = file.spec.clusters.iter().filter(|(other, twin)| *other != key && twin.context == cluster.context);
         if twins.count() > 0 {
             let problem = Problem::at(node.span_at(&place.key("context")), "another cluster has the same context");
-            problems.push(problem.help("two keys that lead to one cluster would hide each other's faults"));
+            problems.push(problem.help("remove one of the two: with two keys for one cluster, a run on one key would not notice a run on the other"));
         }
     }
     for (need, waiver) in &file.spec.without {
@@ -169,7 +169,7 @@ fn wrong_file(node: &Node, wanted: &str) -> Vec<Problem> {
             return vec![Problem::at(kind.span.clone(), format!("a {other} is not a {wanted}")).help(help)];
         }
         _ => {
-            let problem = Problem::at(kind.span.clone(), "not a kind of file that meshdrill knows");
+            let problem = Problem::at(kind.span.clone(), "unknown kind of file");
             return vec![problem.help("write `kind: Scenario` or `kind: Mesh`")];
         }
     }

@@ -44,7 +44,7 @@ pub struct Metadata {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScenarioSpec {
-    /// One sentence: what is shown if it passes.
+    /// One sentence: what a pass proves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<String>,
     /// Run once per cluster (`${cluster}`) or per ordered pair (`${cluster}`, `${other}`).
@@ -53,16 +53,16 @@ pub struct ScenarioSpec {
     /// What the environment must have; without it the scenario does not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
-    /// How long probes run before the fault; 15 s.
+    /// How long probes run before the fault; default 15 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<TimeSpan>,
-    /// How long a sustained fault is held; 15 s.
+    /// How long a sustained fault is held; default 15 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<TimeSpan>,
-    /// How long probes run after the undo; 30 s for drills, 10 s for validations.
+    /// How long probes run after the undo; default 30 s for drills, 10 s for validations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<TimeSpan>,
-    /// The longest a validation may take; 25 s.
+    /// The time limit of a validation; default 25 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
     /// Observations sampled on a fixed schedule through all phases.
@@ -74,10 +74,10 @@ pub struct ScenarioSpec {
     /// What is broken. Without faults the scenario is a validation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
-    /// Checks polled after the fault or undo until they hold.
+    /// Checks that are polled after the fault or undo until they pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recovered: Vec<CheckSpec>,
-    /// Checks asked at the end.
+    /// Checks that run once, at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<CheckSpec>,
     /// The checks of a validation.
@@ -108,7 +108,7 @@ pub struct ProbeSpec {
     /// What is observed.
     #[serde(rename = "$kind")]
     pub kind: ProbeKind,
-    /// The period; laid out from the criteria if left out.
+    /// The period; by default derived from the criteria.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<TimeSpan>,
     /// What the environment must have for this probe.
@@ -116,17 +116,17 @@ pub struct ProbeSpec {
     pub needs: Vec<String>,
 }
 
-/// An observation asked once, or polled until it holds.
+/// A check that runs once, or is polled until it passes.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckSpec {
     /// What is observed.
     #[serde(rename = "$kind")]
     pub kind: ProbeKind,
-    /// Its id in reports; made from its kind and subject if left out.
+    /// Its id in reports; by default made from its kind and subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Poll until it holds, at most this long.
+    /// Poll until it passes, at most this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<TimeSpan>,
     /// What the environment must have for this check.
@@ -141,19 +141,19 @@ pub struct FaultSpec {
     /// What is broken.
     #[serde(rename = "$kind")]
     pub kind: FaultKind,
-    /// Offset from the start of injection; all faults start together without it.
+    /// Offset from the start of the injection; by default all faults start together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<TimeSpan>,
-    /// How long a sustained fault is held; `hold` of the scenario without it.
+    /// How long a sustained fault is held; default: `hold` of the scenario.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub hold: Option<TimeSpan>,
     /// Inject several times; targets are selected again each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
-    /// Proof of effect beyond the kind's own.
+    /// More checks that prove the effect, in addition to the kind's own proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effect: Vec<CheckSpec>,
-    /// For deletePods: the grace period; the pod's own without it, `0s` is a forced deletion.
+    /// For deletePods: the grace period; default: that of the pod; `0s` is a forced deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<TimeSpan>,
     /// Blast radius: this many of the matching objects, picked by the run's seed.

@@ -5,7 +5,7 @@ use meshdrill_checks::units::Ratio;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One row: one criterion on one subject.
+/// One row: one criterion for one probe or fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SlaRow {
@@ -16,16 +16,16 @@ pub struct SlaRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
     /// The fault that it judges (`f1`, `f2`, … in file order); optional if there is only one. For detectionTime,
-    /// the fault that is detected; the first to take effect without it.
+    /// the fault that is detected; default: the first that took effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// For availability: `drill` (default), or a window such as `30d` whose error budget the drill may spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Over>,
-    /// The part of the run to judge, for criteria of samples such as `latency` and `errorRate`; all of it without this.
+    /// The part of the run to judge, for criteria of samples such as `latency` and `errorRate`; default: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub during: Option<During>,
-    /// The share of the error budget this drill may spend; 100 % by default.
+    /// The share of the error budget that this drill may spend; default 100 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<Ratio>,
     /// The one-sided confidence of the bounds; the mesh file's, or 95 %, by default.

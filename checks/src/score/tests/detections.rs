@@ -157,5 +157,5 @@ fn a_receiver_that_is_asked_knows_what_it_heard() {
     assert_eq!(heard(|due| if due < EFFECTIVE + 67_000 { 2 } else { 4 }).verdict, Pass);
     let never = heard(|_| 2);
     assert_eq!(never.verdict, Fail, "{}", never.message);
-    assert!(never.message.contains("receiver was not reached"), "{}", never.message);
+    assert!(never.message.contains("the alert did not reach the stage receiver"), "{}", never.message);
 }

@@ -222,9 +222,9 @@ impl Questions<'_> {
             }
             found.remarks.extend(fault.remarks());
             let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
-            let undo = if undos.is_empty() { "nothing".to_owned() } else { undos.join("; ") };
-            let again = planned.repeat.map_or("", |_| "; later rounds pick their targets when they begin");
-            found.targets.push(format!("{}: {}{again}; undone by: {undo}", planned.id, fault.targets().join(", ")));
+            let undo = if undos.is_empty() { "none needed".to_owned() } else { undos.join("; ") };
+            let again = planned.repeat.map_or("", |_| "; later rounds select their targets when they start");
+            found.targets.push(format!("{}: {}{again}; undo: {undo}", planned.id, fault.targets().join(", ")));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::fault::FaultError;
 pub(super) enum Refusal {
     /// The mesh file forbids faults.
     #[error(
-        "cluster `{0}` must not be broken: the mesh file has `faults: forbidden`; set it to `allowed` if that is meant"
+        "cluster `{0}` must not be broken: the mesh file has `faults: forbidden`; write `faults: allowed` to permit faults"
     )]
     Forbidden(String),
     /// The mesh file does not pin the cluster.
