@@ -62,7 +62,7 @@ pub struct ScenarioSpec {
     /// How long probes run after the undo; default 30 s for drills, 10 s for validations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<TimeSpan>,
-    /// The time limit of a validation; default 25 s.
+    /// The time limit of a validation; default 25 s, or longer if `observe` needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
     /// Observations sampled on a fixed schedule through all phases.
