@@ -24,7 +24,7 @@ pub fn trials() -> Vec<Trial> {
             "a server that repeats what is asked",
             Habit::Echoes,
             11,
-            &[" could not be read back: a token that was never"],
+            &[" could not be read back: the response contains a token that was never"],
         ),
     ]
 }

@@ -83,7 +83,8 @@ impl IdentityObserver {
         mesh_part::ask(&self.cluster, &mut parts, self.version.as_deref(), &facts).await;
         let labelled = self.networks().await?;
         let found = judge(&parts, self.version.as_deref(), &wanted);
-        let seen = json!({ "istiods": planes, "proxies": proxies, "versions": found.versions, "told": found.reported });
+        let seen =
+            json!({ "istiods": planes, "proxies": proxies, "versions": found.versions, "reported": found.reported });
         let missed: Vec<String> = found.missed.into_iter().chain(labelled).collect();
         if !missed.is_empty() {
             return Ok(Outcome::judged(false, format!("{} ({key})", missed.join("; ")), seen));
