@@ -16,7 +16,9 @@ use crate::scenarios::{catalogue, name};
 /// What the trials of this process have found.
 static FOUND: Mutex<Vec<Found>> = Mutex::new(Vec::new());
 /// Words of a message that are shown. Words, because a figure of one more digit moves no words.
-const LONGEST: usize = 32;
+const WORDS: usize = 32;
+/// Characters of one word that are shown: a body of HTML has long ones.
+const LETTERS: usize = 80;
 
 /// One pair and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,10 +74,18 @@ fn steady(message: &str) -> String {
     let text = date.replace_all(message, "DATE");
     let text = pod.replace_all(&text, "-ID");
     let text = id.replace_all(&text, "ID").replace('|', "\\|").replace(['\n', '\r'], " ");
-    let words: Vec<&str> = text.split(' ').collect();
-    match words.get(..LONGEST) {
-        Some(first) if words.len() > LONGEST => format!("{} …", first.join(" ")),
-        _ => text,
+    let mut words: Vec<String> = text.split(' ').map(cut).collect();
+    if words.len() > WORDS {
+        words.truncate(WORDS);
+        words.push("…".to_owned());
+    }
+    words.join(" ")
+}
+
+fn cut(word: &str) -> String {
+    match word.char_indices().nth(LETTERS) {
+        Some((at, _)) => format!("{}…", &word[..at]),
+        None => word.to_owned(),
     }
 }
 
