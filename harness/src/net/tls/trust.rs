@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use meshdrill_checks::record::Class;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -31,13 +31,17 @@ pub(super) fn config(tls: &Tls) -> Result<ClientConfig, HttpFailure> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| HttpFailure::new(Class::Tls, error.to_string()))?;
-    let mut config = if tls.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnything(provider))).with_no_client_auth()
-    } else if let Some(path) = &tls.ca {
-        let verifier = Arc::new(TrustOnly::read(path, provider)?);
-        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-    } else {
-        builder.with_root_certificates(machine_roots()).with_no_client_auth()
+    let trust = match &tls.ca {
+        _ if tls.insecure => Some(Trust::Anything),
+        Some(path) => Some(Trust::Only(TrustOnly::read(path, Arc::clone(&provider))?)),
+        None => None,
+    };
+    let mut config = match trust {
+        Some(trust) => {
+            let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+        }
+        None => builder.with_root_certificates(machine_roots()).with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
@@ -104,7 +108,21 @@ impl TrustOnly {
     }
 }
 
-impl ServerCertVerifier for TrustOnly {
+/// A verifier of servers; none of them accepts a server that does not have the key of its certificate.
+#[derive(Debug)]
+struct Verifier {
+    trust: Trust,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Whose certificates are accepted.
+#[derive(Debug)]
+enum Trust {
+    Anything,
+    Only(TrustOnly),
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -113,10 +131,13 @@ impl ServerCertVerifier for TrustOnly {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.is_own(end_entity, server_name, now)? {
-            return Ok(ServerCertVerified::assertion());
+        match &self.trust {
+            Trust::Anything => Ok(ServerCertVerified::assertion()),
+            Trust::Only(only) if only.is_own(end_entity, server_name, now)? => Ok(ServerCertVerified::assertion()),
+            Trust::Only(only) => {
+                only.issuers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
         }
-        self.issuers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -125,7 +146,7 @@ impl ServerCertVerifier for TrustOnly {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.issuers.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -134,59 +155,10 @@ impl ServerCertVerifier for TrustOnly {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.issuers.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.issuers.supported_verify_schemes()
-    }
-}
-
-/// Trusts any certificate, but not a server that has not its key.
-#[derive(Debug)]
-struct TrustAnything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TrustAnything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
