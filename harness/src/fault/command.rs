@@ -9,9 +9,8 @@ use futures::future::BoxFuture;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoOutcome};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoKind, UndoOutcome};
 use crate::cluster::{Permission, World};
 use crate::format::MeshSpec;
 use crate::local::run_command;
@@ -109,19 +108,11 @@ pub(super) struct RunCommand {
     env: BTreeMap<String, String>,
 }
 
-impl RunCommand {
-    pub(super) const KIND: &'static str = "runCommand";
+impl UndoKind for RunCommand {
+    const KIND: &'static str = "runCommand";
 }
 
 impl UndoAction for RunCommand {
-    fn kind(&self) -> &'static str {
-        Self::KIND
-    }
-
-    fn fields(&self) -> Value {
-        json!(self)
-    }
-
     fn cluster(&self) -> Option<&str> {
         None
     }

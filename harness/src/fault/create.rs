@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{MANAGED_BY, RUN_LABEL, merge};
-use super::{FaultError, UndoAction, UndoData, UndoOutcome};
+use super::{FaultError, UndoAction, UndoData, UndoKind, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, ObjectName, Permission, World};
 use crate::probe::ProbeError;
 
@@ -94,8 +94,6 @@ pub(super) struct DeleteObject {
 }
 
 impl DeleteObject {
-    pub(super) const KIND: &'static str = "deleteObject";
-
     /// Whether the object was created by a fault, and by that run if one is named.
     fn is_ours(&self, object: &Object) -> bool {
         object.label(MANAGED_BY.0) == Some(MANAGED_BY.1)
@@ -103,15 +101,11 @@ impl DeleteObject {
     }
 }
 
+impl UndoKind for DeleteObject {
+    const KIND: &'static str = "deleteObject";
+}
+
 impl UndoAction for DeleteObject {
-    fn kind(&self) -> &'static str {
-        Self::KIND
-    }
-
-    fn fields(&self) -> Value {
-        json!(self)
-    }
-
     fn cluster(&self) -> Option<&str> {
         Some(&self.cluster)
     }

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{UndoAction, UndoOutcome};
+use super::{UndoAction, UndoKind, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, World};
 use crate::probe::ProbeError;
 
@@ -134,19 +134,11 @@ pub(super) struct RestoreFields {
     pub wrote: Value,
 }
 
-impl RestoreFields {
-    pub(super) const KIND: &'static str = "restoreFields";
+impl UndoKind for RestoreFields {
+    const KIND: &'static str = "restoreFields";
 }
 
 impl UndoAction for RestoreFields {
-    fn kind(&self) -> &'static str {
-        Self::KIND
-    }
-
-    fn fields(&self) -> Value {
-        json!(self)
-    }
-
     fn cluster(&self) -> Option<&str> {
         Some(&self.cluster)
     }

@@ -17,7 +17,7 @@ use super::fields::change;
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
 use super::{
-    Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoAction, UndoData, UndoOutcome,
+    Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoAction, UndoData, UndoKind, UndoOutcome,
     system_namespace_error,
 };
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, World, label_selector};
@@ -354,22 +354,16 @@ pub(super) struct RemoveRouteFault {
 }
 
 impl RemoveRouteFault {
-    pub(super) const KIND: &'static str = "removeRouteFault";
-
     fn path(&self) -> String {
         routes::path(&self.namespace, &self.name)
     }
 }
 
+impl UndoKind for RemoveRouteFault {
+    const KIND: &'static str = "removeRouteFault";
+}
+
 impl UndoAction for RemoveRouteFault {
-    fn kind(&self) -> &'static str {
-        Self::KIND
-    }
-
-    fn fields(&self) -> Value {
-        json!(self)
-    }
-
     fn cluster(&self) -> Option<&str> {
         Some(&self.cluster)
     }

@@ -42,7 +42,8 @@ pub use kind::FaultKind;
 pub use none::NoFault;
 pub use patch::Patch;
 pub use role::{
-    BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoAction, UndoData, UndoOutcome,
+    BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoAction, UndoData, UndoKind,
+    UndoOutcome,
 };
 use role::{SYSTEM, system_namespace_error};
 pub use rollout_restart::RolloutRestart;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use meshdrill_checks::units::{Ratio, TimeSpan};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::cluster::{AccessError, Permission, World};
 use crate::format::MeshSpec;
@@ -175,13 +176,33 @@ pub trait Fault: Send + Sync {
     }
 }
 
+/// The name of an undo in journals.
+pub trait UndoKind: Serialize {
+    /// The value of `kind`.
+    const KIND: &'static str;
+}
+
+/// What journals store of an undo.
+pub trait JournalEntry {
+    /// Its kind.
+    fn kind(&self) -> &'static str;
+    /// Its fields.
+    fn fields(&self) -> Value;
+}
+
+impl<T: UndoKind> JournalEntry for T {
+    fn kind(&self) -> &'static str {
+        T::KIND
+    }
+
+    fn fields(&self) -> Value {
+        json!(self)
+    }
+}
+
 /// The undo of one fault: data that is stored before the fault is injected, and that can be applied repeatedly and from
 /// any machine. It never overwrites what someone else has changed since.
-pub trait UndoAction: fmt::Display + fmt::Debug + Send + Sync {
-    /// Its kind in journals.
-    fn kind(&self) -> &'static str;
-    /// Its fields in journals.
-    fn fields(&self) -> Value;
+pub trait UndoAction: JournalEntry + fmt::Display + fmt::Debug + Send + Sync {
     /// The cluster it changes; none outside of clusters.
     fn cluster(&self) -> Option<&str>;
     /// Applies it.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::fields::{Step, change};
 use super::{
-    Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoOutcome, WorkloadResource,
-    system_namespace_error,
+    Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoKind, UndoOutcome,
+    WorkloadResource, system_namespace_error,
 };
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
@@ -224,8 +224,6 @@ pub(super) struct RestoreScale {
 }
 
 impl RestoreScale {
-    pub(super) const KIND: &'static str = "restoreScale";
-
     /// Restores the replicas if they still are what the fault set.
     fn step(&self, object: &Value) -> Step {
         let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
@@ -242,15 +240,11 @@ impl RestoreScale {
     }
 }
 
+impl UndoKind for RestoreScale {
+    const KIND: &'static str = "restoreScale";
+}
+
 impl UndoAction for RestoreScale {
-    fn kind(&self) -> &'static str {
-        Self::KIND
-    }
-
-    fn fields(&self) -> Value {
-        json!(self)
-    }
-
     fn cluster(&self) -> Option<&str> {
         Some(&self.cluster)
     }

@@ -12,7 +12,7 @@ use super::create::DeleteObject;
 use super::fields::RestoreFields;
 use super::http_fault::RemoveRouteFault;
 use super::scale::RestoreScale;
-use super::{UndoAction, UndoData};
+use super::{UndoAction, UndoData, UndoKind};
 
 /// An undo that journals store.
 #[derive(Debug, Clone)]
