@@ -17,23 +17,19 @@ def allowed(expression, allow):
     words = re.findall(r"\(|\)|[^\s()]+", expression.replace("/", " OR "))
     position = 0
 
-    def alternatives():
+    def joined(word, part, meaning):
         nonlocal position
-        value = conjunction()
-        while position < len(words) and words[position] == "OR":
+        values = [part()]
+        while position < len(words) and words[position] == word:
             position += 1
-            right = conjunction()
-            value = value or right
-        return value
+            values.append(part())
+        return meaning(values)
+
+    def alternatives():
+        return joined("OR", conjunction, any)
 
     def conjunction():
-        nonlocal position
-        value = licence()
-        while position < len(words) and words[position] == "AND":
-            position += 1
-            right = licence()
-            value = value and right
-        return value
+        return joined("AND", licence, all)
 
     def licence():
         nonlocal position

@@ -126,8 +126,8 @@ fn valid(xml: &str, suites: usize) -> Result<Vec<Element>, Failed> {
             if !names.insert((one.attribute("classname").to_owned(), one.attribute("name").to_owned())) {
                 return Err(format!("two cases are called {}", one.attribute("name")).into());
             }
-            let told = one.children.iter().find(|child| child.name != "system-out");
-            if told.is_some_and(|told| told.text.trim().is_empty() || told.attribute("message").is_empty()) {
+            let outcome = one.children.iter().find(|child| child.name != "system-out");
+            if outcome.is_some_and(|outcome| outcome.text.trim().is_empty() || outcome.attribute("message").is_empty()) {
                 return Err(format!("{} does not pass and has no message or text", one.attribute("name")).into());
             }
             all.push(one);
@@ -181,8 +181,8 @@ impl Element {
 
     /// What a case ended with.
     fn outcome(&self) -> &str {
-        let mut told = self.children.iter().map(|child| child.name.as_str());
-        told.find(|name| ["failure", "error", "skipped"].contains(name)).unwrap_or("pass")
+        let mut names = self.children.iter().map(|child| child.name.as_str());
+        names.find(|name| ["failure", "error", "skipped"].contains(name)).unwrap_or("pass")
     }
 }
 

@@ -59,11 +59,11 @@ fn message(card: &Value, says: &str) -> String {
     texts(card, false, &mut all);
     let plain = says.replace("\\\"", "\"");
     let holding = all.into_iter().filter(|(_, text)| text.contains(&plain) && text.contains(' '));
-    let told = holding.min_by_key(|(other, text)| (*other, text.len())).map(|(_, text)| text);
-    told.or(card["message"].as_str()).unwrap_or_default().to_owned()
+    let found = holding.min_by_key(|(other, text)| (*other, text.len())).map(|(_, text)| text);
+    found.or(card["message"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// A message without what differs from one run to the next: dates, the fingerprints of keys made anew, and the generated
+/// A message without what differs from one run to the next: dates, the fingerprints of new keys, and the generated
 /// part of the names of pods (a rolling restart writes the time into the template that it is made from).
 fn steady(message: &str) -> String {
     let date = Regex::new(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?").expect("a pattern");

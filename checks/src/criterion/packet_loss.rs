@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::grows;
-use super::{Claim, CriterionKind, CriterionRow, During, Measure, Mismatch, RowKey, RowOptions, SubjectFacts, share};
+use super::{Claim, CriterionKind, CriterionRow, During, Mismatch, RowKey, RowOptions, SubjectFacts, share};
 use crate::evidence::ProbeEvidence;
 use crate::judgement::{Context, Judgement};
 use crate::stats::Confidence;
@@ -58,11 +58,7 @@ impl CriterionKind for PacketLoss {
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
-        subject.needs(
-            Measure::Packets,
-            "only `ping` probes measure packets",
-            "name a ping probe, or use errorRate or latency",
-        )
+        subject.needs_packets()
     }
 
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {

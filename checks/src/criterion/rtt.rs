@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::grows;
 use super::{
-    Claim, CriterionKind, CriterionRow, During, Measure, Mismatch, Quantiles, RowKey, RowOptions, SubjectFacts,
+    Claim, CriterionKind, CriterionRow, During, Mismatch, Quantiles, RowKey, RowOptions, SubjectFacts,
     quantile,
 };
 use crate::evidence::ProbeEvidence;
@@ -62,11 +62,7 @@ impl CriterionKind for Rtt {
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {
-        subject.needs(
-            Measure::Packets,
-            "only `ping` probes measure packets",
-            "name a ping probe, or use errorRate or latency",
-        )
+        subject.needs_packets()
     }
 
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {

@@ -26,7 +26,7 @@ const OTHERS: &str = "others";
 /// The counts must not contradict the weights, and be enough to have shown it if they did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// How the answers are told apart.
+    /// How the answers are distinguished.
     pub by: String,
     /// Weights; only their proportions count. `others` stands for everybody without one.
     pub weights: BTreeMap<String, f64>,

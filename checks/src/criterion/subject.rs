@@ -85,4 +85,10 @@ impl SubjectFacts {
     pub(super) fn needs(&self, measure: Measure, message: &'static str, help: &'static str) -> Result<(), Mismatch> {
         if self.measures(measure) { Ok(()) } else { Err(Mismatch { message, help }) }
     }
+
+    /// Refuses what does not measure packets.
+    pub(super) fn needs_packets(&self) -> Result<(), Mismatch> {
+        let help = "name a ping probe, or use errorRate or latency";
+        self.needs(Measure::Packets, "only `ping` probes measure packets", help)
+    }
 }

@@ -23,15 +23,7 @@ pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prep
             Err(error) => Err(Obstacle::Unprepared { probe: probe.name.clone(), why: error.to_string() }),
         }
     });
-    let mut ready = Vec::new();
-    let mut obstacles = Vec::new();
-    for result in join_all(prepared).await {
-        match result {
-            Ok(probe) => ready.push(probe),
-            Err(obstacle) => obstacles.push(obstacle),
-        }
-    }
-    (ready, obstacles)
+    divided(join_all(prepared).await)
 }
 
 /// Observers of all checks. One that cannot be prepared is asked like the others, and reports why.
@@ -48,11 +40,16 @@ pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Chec
         let observer: Arc<dyn Observer> = Arc::new(lazy);
         Ok(CheckRunner { check: check.clone(), observer })
     });
+    divided(join_all(prepared).await)
+}
+
+/// What is ready, and what keeps the rest from it.
+fn divided<T>(results: Vec<Result<T, Obstacle>>) -> (Vec<T>, Vec<Obstacle>) {
     let mut ready = Vec::new();
     let mut obstacles = Vec::new();
-    for result in join_all(prepared).await {
+    for result in results {
         match result {
-            Ok(check) => ready.push(check),
+            Ok(one) => ready.push(one),
             Err(obstacle) => obstacles.push(obstacle),
         }
     }
