@@ -127,7 +127,8 @@ fn valid(xml: &str, suites: usize) -> Result<Vec<Element>, Failed> {
                 return Err(format!("two cases are called {}", one.attribute("name")).into());
             }
             let outcome = one.children.iter().find(|child| child.name != "system-out");
-            if outcome.is_some_and(|outcome| outcome.text.trim().is_empty() || outcome.attribute("message").is_empty()) {
+            if outcome.is_some_and(|outcome| outcome.text.trim().is_empty() || outcome.attribute("message").is_empty())
+            {
                 return Err(format!("{} does not pass and has no message or text", one.attribute("name")).into());
             }
             all.push(one);

@@ -49,9 +49,11 @@ pub struct Standing {
     /// Ids of the silences and fingerprints of the alerts that suppress it there.
     pub suppressed_by: Vec<String>,
     /// Notifications that its Alertmanager has delivered so far, of whatever alert.
-    pub told: Option<u64>,
+    #[serde(rename = "told")]
+    pub delivered: Option<u64>,
     /// Notifications that it could not deliver.
-    pub untold: Option<u64>,
+    #[serde(rename = "untold")]
+    pub undelivered: Option<u64>,
     /// The same by the integrations that notify receivers.
     #[serde(default)]
     pub notified: Notifications,
@@ -89,8 +91,8 @@ impl Standing {
             state: AlertState::Unknown,
             received: None,
             suppressed_by: Vec::new(),
-            told: None,
-            untold: None,
+            delivered: None,
+            undelivered: None,
             notified: Notifications::default(),
             ways: Vec::new(),
             others: Vec::new(),
@@ -108,12 +110,12 @@ impl Standing {
     }
 
     /// How many more notifications were delivered by the alert's own ways than at an earlier instant.
-    pub fn told_since(&self, before: &Self) -> u64 {
+    pub fn delivered_since(&self, before: &Self) -> u64 {
         if self.ways.is_empty() {
-            return self.told.zip(before.told).map_or(0, |(told, before)| told.saturating_sub(before));
+            return self.delivered.zip(before.delivered).map_or(0, |(now, before)| now.saturating_sub(before));
         }
-        let delivered = |standing: &Self, way: &String| standing.notified.by(way).delivered;
-        self.ways.iter().map(|way| delivered(self, way).saturating_sub(delivered(before, way))).sum()
+        let by_way = |standing: &Self, way: &String| standing.notified.by(way).delivered;
+        self.ways.iter().map(|way| by_way(self, way).saturating_sub(by_way(before, way))).sum()
     }
 }
 

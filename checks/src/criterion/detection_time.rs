@@ -130,7 +130,7 @@ fn stages(all: &[Look<'_>], during: &[&Look<'_>], until: Stage, t0: At) -> (Vec<
     // What was delivered before Alertmanager had this alert was of others.
     let arrived = during.iter().find(|look| look.standing.received.is_some()).map(|look| look.sample.scheduled);
     let earlier = |look: &&Look<'_>| arrived.is_none_or(|arrived| look.sample.scheduled < arrived);
-    let before = all.iter().filter(earlier).rfind(|look| look.standing.told.is_some());
+    let before = all.iter().filter(earlier).rfind(|look| look.standing.delivered.is_some());
     let mut reached: Vec<Reached> = Vec::new();
     let mut unclear: Option<(usize, String)> = None;
     for stage in until.up_to() {
@@ -198,11 +198,11 @@ impl Missed<'_> {
             |last| format!("last stage: {}, after {}", last.stage.word(), words(last.by.since(t0))),
         );
         let suppressed = self.looks.iter().find(|look| look.standing.received == Some(Received::Suppressed));
-        let undelivered = |look: &&&Look<'_>| look.standing.untold.is_some_and(|count| count > 0);
+        let undelivered = |look: &&&Look<'_>| look.standing.undelivered.is_some_and(|count| count > 0);
         let why = match (suppressed, self.looks.iter().rev().find(undelivered)) {
             (Some(look), _) => format!(": {}", look.standing),
             (None, Some(look)) if self.reached.last().is_some_and(|last| last.stage >= Stage::Alertmanager) => {
-                format!(": {} notifications could not be delivered", look.standing.untold.unwrap_or_default())
+                format!(": {} notifications could not be delivered", look.standing.undelivered.unwrap_or_default())
             }
             _ => String::new(),
         };

@@ -35,7 +35,7 @@ pub(super) fn notified(looks: &[Look<'_>], before: &Look<'_>, now: &Look<'_>) ->
     if let Some(heard) = now.standing.heard {
         return if before.standing.heard.is_some_and(|before| heard > before) { Notified::Yes } else { Notified::No };
     }
-    if now.standing.told_since(&before.standing) == 0 {
+    if now.standing.delivered_since(&before.standing) == 0 {
         return Notified::No;
     }
     // Counted from before the other alerts came or went, their notifications may be over already.
@@ -55,11 +55,11 @@ fn starts<'a, 'b>(looks: &'a [Look<'b>], before: &'a Look<'b>) -> Vec<&'a Look<'
     let ids = |look: &Look<'_>| look.standing.others.iter().map(|other| other.id.clone()).collect::<BTreeSet<_>>();
     let changes = looks.windows(2).filter(|pair| pair[1].sample.scheduled <= before.sample.scheduled);
     let changes = changes.filter(|pair| ids(&pair[0]) != ids(&pair[1])).map(|pair| &pair[0]);
-    [before].into_iter().chain(changes.filter(|look| look.standing.told.is_some())).collect()
+    [before].into_iter().chain(changes.filter(|look| look.standing.delivered.is_some())).collect()
 }
 
 fn since(looks: &[Look<'_>], start: &Look<'_>, now: &Look<'_>) -> Notified {
-    let more = now.standing.told_since(&start.standing);
+    let more = now.standing.delivered_since(&start.standing);
     let stretch = now.sample.completed.since(start.sample.scheduled);
     let others = unsettled(looks, now, stretch);
     let shared = |other: &Other| other.ways.iter().filter(|way| now.standing.ways.contains(way)).count() as u64;

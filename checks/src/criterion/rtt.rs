@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::grows;
 use super::{
-    Claim, CriterionKind, CriterionRow, During, Mismatch, Quantiles, RowKey, RowOptions, SubjectFacts,
-    quantile,
+    Claim, CriterionKind, CriterionRow, During, Mismatch, Quantiles, RowKey, RowOptions, SubjectFacts, quantile,
 };
 use crate::evidence::ProbeEvidence;
 use crate::judgement::{Context, Judgement};

@@ -25,7 +25,7 @@ pub struct Gateway {
 pub struct Server {
     /// Its port.
     pub port: u16,
-    /// The hosts that it takes: names or patterns. None where requests are told apart by something else than the host they name.
+    /// The hosts that it takes: names or patterns. None where requests are distinguished by something else than the host they name.
     pub hosts: Option<Vec<String>>,
 }
 

@@ -221,7 +221,8 @@ impl AlertObserver {
                 let notified = alertmanager.notifications().await?.ok_or_else(|| {
                     alertmanager.wrong("/metrics has no notification counters, so deliveries cannot be verified")
                 })?;
-                (standing.told, standing.untold) = (Some(notified.all().delivered), Some(notified.all().failed));
+                (standing.delivered, standing.undelivered) =
+                    (Some(notified.all().delivered), Some(notified.all().failed));
                 standing.ways = received.iter().flat_map(|alert| self.ways(alert, &notified)).collect();
                 if !others.is_empty() {
                     standing.others = self.others(&others, &notified, self.prometheus.time().await?);
