@@ -103,18 +103,19 @@ pub(super) async fn preflight(
 ) -> Findings {
     let mut found = Findings::default();
     let ends = matches!(mode, Mode::Take { .. });
+    let goes_on = |found: &Findings| !(ends && found.stops());
     if let Some(why) = window.filter(|_| plan.is_drill()).and_then(|window| window.forbids(now, plan.duration().0)) {
         found.refuse(why);
     }
     found.note(declared(plan, source.mesh.as_deref()));
-    if ends && found.stops() {
+    if !goes_on(&found) {
         return found;
     }
     let Some(world) = found.note(source.connect_for(plan).await) else { return found };
     let today = now.to_zoned(TimeZone::UTC).date();
     let questions = Questions { plan, world: &world, today };
     found.note(questions.permitted().await);
-    if ends && found.stops() {
+    if !goes_on(&found) {
         return found;
     }
     if let Some(missing) = first_missing(&plan.needs, &world, today).await {
@@ -122,13 +123,13 @@ pub(super) async fn preflight(
         return found;
     }
     found.note(questions.unhalted().await);
-    if !(ends && found.stops()) {
+    if goes_on(&found) {
         questions.unlocked(&mut mode, &mut found).await;
     }
-    if !(ends && found.stops()) {
+    if goes_on(&found) {
         questions.resolvable(&mut found).await;
     }
-    if !(ends && found.stops()) {
+    if goes_on(&found) {
         questions.measurable(&mut found).await;
     }
     found.world = Some(world);
