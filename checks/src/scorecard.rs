@@ -248,10 +248,37 @@ pub struct FaultResult {
     pub seen: Option<f64>,
     /// Whether it was.
     pub took_effect: bool,
+    /// How its effect was observed while it was held; none for faults that end by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldResult>,
+    /// Why it makes the drill invalid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<FaultFlaw>,
     /// What became of its undo.
     pub undo: UndoState,
     /// What proves the effect, or what was looked for and not found.
     pub message: String,
+}
+
+/// The observation of a sustained fault; of several injections, the worst of each.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldResult {
+    /// Seconds from the effect to its last observation.
+    pub seconds: f64,
+    /// How often it was observed.
+    pub observations: u32,
+    /// The longest time between two observations, in seconds.
+    pub gap: f64,
+}
+
+/// Why a fault makes a drill invalid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultFlaw {
+    /// What it did instead, such as `took no effect`.
+    pub what: String,
+    /// Why.
+    pub why: String,
 }
 
 /// What became of an undo.

@@ -14,7 +14,7 @@ pub enum During {
     All,
     /// Before the first fault was requested.
     Baseline,
-    /// From the request of the first fault until recovery.
+    /// While a fault is in effect: from its effect to the request of its undo, or, for a fault that needs no undo, to recovery.
     Fault,
     /// After recovery: the undo is verified and the outage is over.
     Recovered,
@@ -32,8 +32,26 @@ impl During {
     }
 }
 
+/// The end of a fault's effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectEnd {
+    /// The request of its undo, or the observation that someone reverted it; none so far.
+    Undo(Option<At>),
+    /// Recovery: the fault needs no undo.
+    Recovery,
+}
+
+/// A time in which a fault was in effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectTime {
+    /// When it took hold.
+    pub from: At,
+    /// What ended it.
+    pub end: EffectEnd,
+}
+
 /// The instants that divide a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     /// When the first fault was asked for.
     pub requested: Option<At>,
@@ -45,6 +63,9 @@ pub struct Marks {
     pub undo_requested: Option<At>,
     /// When the observation after the undo began.
     pub observing: Option<At>,
+    /// The times in which faults were in effect, in order; none in records of older versions, which are judged from the first
+    /// request to recovery.
+    pub in_effect: Option<Vec<EffectTime>>,
 }
 
 impl Marks {
@@ -58,12 +79,71 @@ impl Marks {
         let inside = |sample: &&&Sample| match during {
             During::All => true,
             During::Baseline => self.requested.is_none_or(|requested| sample.scheduled < requested),
-            During::Fault => {
-                self.requested.is_some_and(|requested| sample.scheduled >= requested)
-                    && recovered.is_none_or(|recovered| sample.scheduled < recovered)
-            }
+            During::Fault => self.is_in_fault(sample.scheduled, recovered),
             During::Recovered => recovered.is_some_and(|recovered| sample.scheduled >= recovered),
         };
         samples.iter().filter(inside).copied().collect()
+    }
+
+    /// Whether an instant lies in the part `fault` of the run.
+    fn is_in_fault(&self, at: At, recovered: Option<At>) -> bool {
+        let before_recovery = recovered.is_none_or(|recovered| at < recovered);
+        match &self.in_effect {
+            None => self.requested.is_some_and(|requested| at >= requested) && before_recovery,
+            Some(times) => times.iter().any(|time| {
+                let ended = match time.end {
+                    EffectEnd::Undo(undo) => undo.is_some_and(|undo| at >= undo),
+                    EffectEnd::Recovery => !before_recovery,
+                };
+                at >= time.from && !ended
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Class, Series};
+
+    fn samples(seconds: u64) -> Vec<Sample> {
+        let sample = |second| {
+            let at = At::ZERO.plus(std::time::Duration::from_secs(second));
+            Sample {
+                series: Series::New,
+                slot: second,
+                scheduled: at,
+                started: at,
+                completed: at,
+                class: Class::Good,
+                responder: None,
+                phases: None,
+                seen: None,
+            }
+        };
+        (0..seconds).map(sample).collect()
+    }
+
+    #[test]
+    fn the_fault_lasts_from_its_effect_to_its_undo() {
+        let second = |second: u64| At::ZERO.plus(std::time::Duration::from_secs(second));
+        let all = samples(20);
+        let all: Vec<&Sample> = all.iter().collect();
+        let mut marks = Marks { requested: Some(second(3)), undone: Some(second(12)), ..Marks::default() };
+        let during = |marks: &Marks| {
+            let chosen = marks.select(&all, &[], During::Fault);
+            chosen.iter().map(|sample| sample.scheduled.secs() as u64).collect::<Vec<_>>()
+        };
+        assert_eq!(during(&marks), (3..12).collect::<Vec<_>>());
+        let time = |from, end| EffectTime { from: second(from), end };
+        marks.in_effect =
+            Some(vec![time(4, EffectEnd::Undo(Some(second(6)))), time(8, EffectEnd::Undo(Some(second(9))))]);
+        assert_eq!(during(&marks), [4, 5, 8]);
+        marks.in_effect = Some(vec![time(4, EffectEnd::Undo(None))]);
+        assert_eq!(during(&marks), (4..20).collect::<Vec<_>>());
+        marks.in_effect = Some(vec![time(5, EffectEnd::Recovery)]);
+        assert_eq!(during(&marks), (5..12).collect::<Vec<_>>());
+        marks.in_effect = Some(Vec::new());
+        assert_eq!(during(&marks), [0; 0]);
     }
 }

@@ -179,8 +179,8 @@ fn standing(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdict, Str
         let bad: Vec<String> = card
             .faults
             .iter()
-            .filter(|fault| !fault.took_effect)
-            .map(|fault| format!("{}: {}", fault.id, fault.message))
+            .filter_map(|fault| Some((fault, fault.flaw.as_ref()?)))
+            .map(|(fault, flaw)| format!("{} {}: {}", fault.id, flaw.what, flaw.why))
             .collect();
         let words =
             card.faults.iter().map(|fault| format!("{}: {}", fault.id, fault.message)).collect::<Vec<_>>().join("; ");

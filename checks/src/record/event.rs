@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{At, CheckStage, Header, Sample};
+use crate::units::TimeSpan;
 use crate::verdict::Verdict;
 
 /// The fixed phases of a run, in their order.
@@ -182,6 +183,28 @@ pub enum Event {
         /// The fault.
         fault: String,
         /// What was looked for.
+        why: String,
+    },
+    /// A sustained fault was in effect until its undo.
+    FaultHeld {
+        /// The fault.
+        fault: String,
+        /// When it was last observed to be in effect.
+        seen: At,
+        /// How often it was observed while it was held, its effect at the beginning included.
+        observations: u32,
+        /// The longest time between two observations.
+        gap: TimeSpan,
+    },
+    /// A sustained fault was not in effect for as long as it was meant to be held, or could not be observed to be.
+    FaultLapsed {
+        /// The fault.
+        fault: String,
+        /// When it was last observed to be in effect.
+        seen: At,
+        /// How long it was meant to be held.
+        hold: TimeSpan,
+        /// What was observed instead, and who did it where that is known.
         why: String,
     },
     /// A target that the fault removed has a replacement that is ready.

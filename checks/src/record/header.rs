@@ -37,6 +37,9 @@ pub struct Header {
     /// The change that this run is part of.
     #[serde(default, skip_serializing_if = "Change::is_unsaid")]
     pub change: Change,
+    /// How `during: fault` is read.
+    #[serde(default, skip_serializing_if = "FaultWindow::is_old")]
+    pub fault_window: FaultWindow,
     /// The probes, in file order.
     pub probes: Vec<ProbeHeader>,
     /// The faults, in file order.
@@ -45,6 +48,24 @@ pub struct Header {
     pub checks: Vec<CheckHeader>,
     /// The criteria, in file order.
     pub criteria: Vec<Criterion>,
+}
+
+/// How `during: fault` is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultWindow {
+    /// From the request of the first fault until recovery, as in records of older versions.
+    #[default]
+    Requested,
+    /// While faults are in effect.
+    Effect,
+}
+
+impl FaultWindow {
+    /// Whether it is that of older versions.
+    pub const fn is_old(&self) -> bool {
+        matches!(self, Self::Requested)
+    }
 }
 
 /// The change that a run is part of, as given on the command line; it does not affect the verdict.

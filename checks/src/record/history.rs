@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{At, CheckStage, Event, Header, Line, Phase, ReadBack};
+use super::{At, CheckStage, Event, FaultWindow, Header, Line, Phase, ReadBack};
+use crate::units::TimeSpan;
 use crate::verdict::Verdict;
-use crate::window::Marks;
+use crate::window::{EffectEnd, EffectTime, Marks};
 
 /// The id under which the whole scenario is left out.
 pub const SCENARIO: &str = "scenario";
@@ -48,6 +49,8 @@ pub struct History<'a> {
     pub notes: Vec<Note<'a>>,
     /// Whether the run wrote its last event.
     pub finished: bool,
+    /// The sustained faults that are in effect, with the index of their time in the marks.
+    open: BTreeMap<&'a str, usize>,
 }
 
 /// What happened to one fault.
@@ -67,12 +70,18 @@ pub struct FaultHistory<'a> {
     pub replaced: Vec<Duration>,
     /// When it first took hold.
     pub effective: Option<At>,
+    /// When it last took hold.
+    last_effective: Option<At>,
     /// When that was first observed.
     pub observed: Option<At>,
     /// The last proof of its effect, or what was looked for.
     pub message: Option<&'a str>,
     /// Whether a request of it had no effect.
     pub ineffective: bool,
+    /// How the observation of its effect went while it was held; none where it was not held to the end.
+    pub held: Option<Held>,
+    /// How it ended before its time.
+    pub lapsed: Option<Lapse<'a>>,
     /// The undos of the current try.
     undos: Vec<&'a str>,
     /// What failed of them. A try begins with an undo that was requested before.
@@ -90,6 +99,30 @@ impl FaultHistory<'_> {
     pub fn is_undone(&self) -> bool {
         self.undo_verified_since && self.undo_failures.is_empty()
     }
+}
+
+/// The observation of a fault's effect while it was held; of several injections, the worst of each.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// The shortest time from the effect to its last observation.
+    pub length: Duration,
+    /// The fewest observations.
+    pub observations: u32,
+    /// The longest time between two of them.
+    pub gap: Duration,
+}
+
+/// The end of a sustained fault before its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Lapse<'a> {
+    /// How long it was in effect, up to the observation that it was not any more.
+    pub length: Duration,
+    /// The last observation of its effect, from the beginning of the effect.
+    pub seen: Duration,
+    /// How long it was meant to be held.
+    pub hold: TimeSpan,
+    /// What was observed instead.
+    pub why: &'a str,
 }
 
 /// What happened to one probe.
@@ -199,6 +232,9 @@ impl<'a> History<'a> {
     /// Reads the events of a record, samples left out.
     pub fn read(header: &'a Header, events: &'a [Line]) -> Self {
         let mut history = Self::default();
+        if header.fault_window == FaultWindow::Effect {
+            history.marks.in_effect = Some(Vec::new());
+        }
         for line in events {
             history.add(line, header);
         }
@@ -275,7 +311,12 @@ impl<'a> History<'a> {
                 }
             }
             Event::FaultRequested { fault, targets } => self.request(at, fault, targets),
-            Event::FaultEffective { fault, since, proof } => self.take_hold(at, fault, since.unwrap_or(at), proof),
+            Event::FaultEffective { fault, since, proof } => {
+                let sustained = header.faults.iter().any(|one| one.id == *fault && one.sustained);
+                self.take_hold(at, fault, since.unwrap_or(at), proof, sustained);
+            }
+            Event::FaultHeld { fault, seen, observations, gap } => self.hold(fault, *seen, *observations, gap.0),
+            Event::FaultLapsed { fault, seen, hold, why } => self.lapse(at, fault, *seen, *hold, why),
             Event::FaultIneffective { fault, why } => {
                 let fault = self.fault(fault);
                 fault.ineffective = true;
@@ -336,19 +377,53 @@ impl<'a> History<'a> {
         }
     }
 
-    fn take_hold(&mut self, at: At, id: &'a str, since: At, proof: &'a str) {
+    fn take_hold(&mut self, at: At, id: &'a str, since: At, proof: &'a str, sustained: bool) {
         self.marks.effective.get_or_insert(since);
         self.marks.undone = Some(at);
         self.effects.push((id, since));
+        if let Some(times) = &mut self.marks.in_effect {
+            let end = if sustained { EffectEnd::Undo(None) } else { EffectEnd::Recovery };
+            times.push(EffectTime { from: since, end });
+            if sustained {
+                self.open.insert(id, times.len() - 1);
+            }
+        }
         let fault = self.fault(id);
         fault.effective.get_or_insert(since);
         fault.observed.get_or_insert(at);
+        fault.last_effective = Some(since);
         fault.message = Some(proof);
+    }
+
+    /// Ends the time in which a sustained fault is in effect.
+    fn end_effect(&mut self, at: At, id: &str) {
+        if let (Some(times), Some(index)) = (&mut self.marks.in_effect, self.open.remove(id)) {
+            times[index].end = EffectEnd::Undo(Some(at));
+        }
+    }
+
+    fn hold(&mut self, id: &'a str, seen: At, observations: u32, gap: Duration) {
+        let fault = self.fault(id);
+        let length = fault.last_effective.map_or(Duration::ZERO, |since| seen.since(since));
+        let now = Held { length, observations, gap };
+        fault.held = Some(fault.held.map_or(now, |held| Held {
+            length: held.length.min(length),
+            observations: held.observations.min(observations),
+            gap: held.gap.max(gap),
+        }));
+    }
+
+    fn lapse(&mut self, at: At, id: &'a str, seen: At, hold: TimeSpan, why: &'a str) {
+        self.end_effect(at, id);
+        let fault = self.fault(id);
+        let since = fault.last_effective.unwrap_or(seen);
+        fault.lapsed.get_or_insert(Lapse { length: at.since(since), seen: seen.since(since), hold, why });
     }
 
     fn request_undo(&mut self, at: At, id: &'a str, undo: &'a str) {
         self.marks.undo_requested.get_or_insert(at);
         self.undo_requests.push((id, at));
+        self.end_effect(at, id);
         let fault = self.fault(id);
         // An undo that failed is tried again, and counts as it went in the end.
         if fault.undos.contains(&undo) {

@@ -115,13 +115,14 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, Class, Phase, RECORD_SCHEMA, Series};
+    use super::super::{Change, Class, FaultWindow, Phase, RECORD_SCHEMA, Series};
     use super::*;
     use crate::record::RequestPhases;
     use std::time::Duration;
 
     fn lines() -> Vec<Line> {
         let header = Header {
+            fault_window: FaultWindow::Effect,
             schema: RECORD_SCHEMA.into(),
             id: "0".into(),
             scenario: "s".into(),

@@ -10,9 +10,10 @@ mod sample;
 
 pub use chain::{Chain, ChainError};
 pub use event::{Event, Line, Phase, ReadBack};
-pub use header::{Change, CheckHeader, CheckStage, FaultHeader, Header, ProbeHeader, RECORD_SCHEMA};
+pub use header::{Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, ProbeHeader, RECORD_SCHEMA};
 pub use history::{
-    CheckAnswer, ControlAnswer, Ending, FaultHistory, History, NotRun, Note, ProbeHistory, Recovery, SCENARIO,
+    CheckAnswer, ControlAnswer, Ending, FaultHistory, Held, History, Lapse, NotRun, Note, ProbeHistory, Recovery,
+    SCENARIO,
 };
 pub use log::{Record, RecordError};
 pub use phases::RequestPhases;

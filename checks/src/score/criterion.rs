@@ -83,10 +83,12 @@ fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>, evidence: &Evide
 
 /// A drill whose fault took no effect proves nothing, whatever was measured.
 fn invalidated(mut judgement: Judgement, faults: &[FaultResult]) -> Judgement {
-    if let Some(fault) = faults.iter().find(|fault| fault.requested.is_some() && !fault.took_effect) {
+    let flaw = |fault: &FaultResult| {
+        fault.requested.and(fault.flaw.as_ref()).map(|flaw| format!("fault {} {}", fault.id, flaw.what))
+    };
+    if let Some(flaw) = faults.iter().find_map(flaw) {
         judgement.verdict = Verdict::Error;
-        judgement.message =
-            format!("not valid, because fault {} took no effect (measured: {})", fault.id, judgement.message);
+        judgement.message = format!("not valid, because {flaw} (measured: {})", judgement.message);
     } else if faults.iter().any(|fault| fault.requested.is_none()) {
         judgement.verdict = Verdict::NotRun;
         "no fault was injected, so there is nothing to judge".clone_into(&mut judgement.message);

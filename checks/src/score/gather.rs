@@ -7,7 +7,7 @@ use crate::record::{History, Record, Sample};
 /// The evidence of a run.
 pub(super) fn evidence<'a>(record: &'a Record, history: &'a History<'a>) -> Evidence<'a> {
     let probes = record.header.probes.iter().map(|probe| (probe.name.as_str(), of_probe(record, history, &probe.name)));
-    Evidence { history, marks: history.marks, end: record.end(), lost: None, probes: probes.collect() }
+    Evidence { history, marks: history.marks.clone(), end: record.end(), lost: None, probes: probes.collect() }
 }
 
 fn of_probe<'a>(record: &'a Record, history: &History<'a>, name: &str) -> ProbeEvidence<'a> {

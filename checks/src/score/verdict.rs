@@ -32,8 +32,10 @@ pub(super) fn decide(
     if not_run.iter().any(|missing| missing.id == SCENARIO) {
         return all_right(None, not_run, faults, 0);
     }
-    if let Some(fault) = faults.iter().find(|fault| !fault.took_effect) {
-        let message = format!("fault {} took no effect, so the drill is not valid: {}", fault.id, fault.message);
+    // A fault that ended before its time ends the others too: it is the reason.
+    let flaws = || faults.iter().filter_map(|fault| Some((fault, fault.flaw.as_ref()?)));
+    if let Some((fault, flaw)) = flaws().find(|(fault, _)| fault.took_effect).or_else(|| flaws().next()) {
+        let message = format!("fault {} {}, so the drill is not valid: {}", fault.id, flaw.what, flaw.why);
         return outcome(Verdict::Error, ExitCode::Invalid, message);
     }
     if !history.finished {

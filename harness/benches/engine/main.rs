@@ -13,7 +13,7 @@ use std::time::Duration;
 use meshdrill::engine::{
     Clock, Interrupts, Net, NoProgress, PlannedProbe, ProbeKind, Recorder, Role, RunDir, World, make_room, sample,
 };
-use meshdrill_checks::record::{Change, Class, Header, RECORD_SCHEMA, Record, Sample};
+use meshdrill_checks::record::{Change, Class, FaultWindow, Header, RECORD_SCHEMA, Record, Sample};
 use meshdrill_checks::units::TimeSpan;
 use target::Target;
 
@@ -117,6 +117,7 @@ fn report(samples: &[Sample], [had, waited]: [Duration; 2]) {
 
 fn header(id: &str) -> Header {
     Header {
+        fault_window: FaultWindow::Effect,
         schema: RECORD_SCHEMA.to_owned(),
         id: id.to_owned(),
         scenario: "engine".to_owned(),

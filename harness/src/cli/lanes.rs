@@ -101,6 +101,10 @@ impl<'a> Shown<'a> {
             Event::FaultRequested { fault, targets } => format!("{fault} requested: {}", targets.join(", ")),
             Event::FaultEffective { fault, proof, .. } => format!("{fault} effective: {proof}"),
             Event::FaultIneffective { fault, why } => format!("{fault} WITHOUT EFFECT: {why}"),
+            Event::FaultHeld { fault, observations, .. } => {
+                format!("{fault} held: observed in effect {observations} times")
+            }
+            Event::FaultLapsed { fault, why, .. } => format!("{fault} ENDED BEFORE ITS TIME: {why}"),
             Event::TargetReplaced { target, by, .. } => format!("{target} replaced by {by}"),
             Event::UndoRequested { undo, .. } => format!("undo: {undo}"),
             Event::UndoVerified { proof, .. } => format!("undo verified: {proof}"),

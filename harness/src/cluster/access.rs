@@ -12,6 +12,10 @@ use super::permission::Granted;
 use super::{AccessError, Object};
 use crate::format::ClusterSpec;
 
+/// The name under which the API server notes changes of this program in `managedFields`.
+pub(super) const MANAGER: &str = "meshdrill";
+/// The user agent of writes; the API server takes the field manager from it.
+const AGENT: &str = concat!("meshdrill/", env!("CARGO_PKG_VERSION"));
 /// The longest that one request may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -95,6 +99,7 @@ impl Cluster {
             .method(method)
             .uri(path)
             .header(http::header::CONTENT_TYPE, kind)
+            .header(http::header::USER_AGENT, AGENT)
             .body(body.to_string().into_bytes())
             .map_err(|error| self.other(error))?;
         self.bounded(self.client.request(request)).await

@@ -6,6 +6,8 @@ use std::ops::{Deref, DerefMut};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::MANAGER;
+
 /// An object, by name and identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ObjectRef {
@@ -85,6 +87,17 @@ impl Object {
         Some((owner["kind"].as_str()?, owner["name"].as_str()?))
     }
 
+    /// Who last wrote a field, such as `["spec", "replicas"]`, other than this program, as `managedFields` say. None where they
+    /// name nobody.
+    pub fn last_writer(&self, field: &[&str]) -> Option<&str> {
+        let owns = |entry: &&Value| {
+            let owned = field.iter().try_fold(&entry["fieldsV1"], |fields, key| fields.get(format!("f:{key}")));
+            owned.is_some() && entry["manager"].as_str().is_some_and(|manager| manager != MANAGER)
+        };
+        let entries = self.metadata()["managedFields"].as_array()?.iter();
+        entries.filter(owns).max_by_key(|entry| entry["time"].as_str())?["manager"].as_str()
+    }
+
     /// Whether it has been deleted and is still there.
     pub fn is_terminating(&self) -> bool {
         !self.metadata()["deletionTimestamp"].is_null()
@@ -154,6 +167,22 @@ mod tests {
             (4, vec!["z"], Some(("ReplicaSet", "r")))
         );
         assert!(object.is_terminating() && object["spec"]["replicas"] == 2);
+    }
+
+    #[test]
+    fn the_last_writer_of_a_field_is_the_newest_of_the_others() {
+        let entry =
+            |manager: &str, time: &str, fields: Value| json!({ "manager": manager, "time": time, "fieldsV1": fields });
+        let replicas = json!({ "f:spec": { "f:replicas": {} } });
+        let object = Object::from(json!({ "metadata": { "managedFields": [
+            entry("argocd-controller", "2026-01-01T00:00:09Z", replicas.clone()),
+            entry("kubectl", "2026-01-01T00:00:02Z", replicas.clone()),
+            entry("meshdrill", "2026-01-01T00:00:10Z", replicas),
+            entry("helm", "2026-01-01T00:00:11Z", json!({ "f:spec": { "f:paused": {} } })),
+        ] } }));
+        assert_eq!(object.last_writer(&["spec", "replicas"]), Some("argocd-controller"));
+        assert_eq!(object.last_writer(&["spec", "template"]), None);
+        assert_eq!(Object::default().last_writer(&["spec"]), None);
     }
 
     #[test]

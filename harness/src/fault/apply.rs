@@ -158,8 +158,8 @@ impl Fault for Applied {
             for creation in &self.made {
                 let object = match creation.found().await {
                     Ok(Some(object)) => object,
-                    Ok(None) => return Effect::NotYet(format!("{} does not exist yet", creation.name())),
-                    Err(error) => return Effect::NotYet(error.to_string()),
+                    Ok(None) => return Effect::NotYet(format!("{} does not exist", creation.name())),
+                    Err(error) => return Effect::Unknown(error.to_string()),
                 };
                 if let Some(missed) = self.values.iter().find_map(|value| value.missed(&object)) {
                     return Effect::NotYet(format!("{}: {missed}", creation.name()));

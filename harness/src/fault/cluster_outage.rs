@@ -210,7 +210,7 @@ impl Outage {
         for scaling in &self.scalings {
             match scaling.effect().await {
                 Effect::Seen(_) => {}
-                Effect::NotYet(why) | Effect::Never(why) => return Ok(Err(why)),
+                Effect::NotYet(why) | Effect::Unknown(why) | Effect::Never(why) => return Ok(Err(why)),
             }
         }
         if let Some(why) = self.absence.still_ready().await? {
@@ -270,12 +270,26 @@ impl Fault for Outage {
         Box::pin(async move { join_all(self.scalings.iter().map(Scaling::inject)).await.into_iter().collect() })
     }
 
+    fn held(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let held = join_all(self.scalings.iter().map(Scaling::held)).await;
+            if let Some(other) = held.into_iter().find(|effect| !matches!(effect, Effect::Seen(_))) {
+                return other;
+            }
+            match self.absence.still_ready().await {
+                Ok(None) => Effect::Seen(format!("no ready endpoint is left in {}", self.absence.cluster.key)),
+                Ok(Some(why)) => Effect::NotYet(why),
+                Err(error) => Effect::Unknown(error.to_string()),
+            }
+        })
+    }
+
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             match self.look().await {
                 Ok(Ok(proof)) => Effect::Seen(proof),
                 Ok(Err(why)) => Effect::NotYet(why),
-                Err(error) => Effect::NotYet(error.to_string()),
+                Err(error) => Effect::Unknown(error.to_string()),
             }
         })
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::fields::RestoreFields;
+use super::fields::{RestoreFields, find_same};
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData};
 use crate::cluster::{Cluster, Object, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
@@ -162,10 +162,11 @@ impl Fault for Cordoning {
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             for node in &self.nodes {
-                match self.cluster.get::<Object>(&format!("/api/v1/nodes/{}", node.name)).await {
+                let path = format!("/api/v1/nodes/{}", node.name);
+                match find_same(&self.cluster, &path, &node.uid).await {
                     Ok(object) if object["spec"]["unschedulable"] == true => {}
-                    Ok(_) => return Effect::NotYet(format!("node {} is still schedulable", node.name)),
-                    Err(error) => return Effect::NotYet(error.to_string()),
+                    Ok(_) => return Effect::NotYet(format!("node {} is schedulable", node.name)),
+                    Err(effect) => return effect,
                 }
             }
             Effect::Seen(format!("node {} is unschedulable", self.targets().join(", ")))

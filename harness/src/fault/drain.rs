@@ -223,6 +223,11 @@ impl Fault for Draining {
         })
     }
 
+    /// Pods cannot come back to a node that takes none.
+    fn held(&self) -> BoxFuture<'_, Effect> {
+        self.cordoning.effect()
+    }
+
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             match self.cordoning.effect().await {
@@ -243,7 +248,7 @@ impl Fault for Draining {
                         self.names.join(", ")
                     ))
                 }
-                Err(error) => Effect::NotYet(error.to_string()),
+                Err(error) => Effect::Unknown(error.to_string()),
             }
         })
     }

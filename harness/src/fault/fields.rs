@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{UndoAction, UndoKind, UndoOutcome};
+use super::{Effect, UndoAction, UndoKind, UndoOutcome};
 use crate::cluster::{AccessError, Cluster, Object, World};
 use crate::probe::ProbeError;
 
@@ -60,6 +60,21 @@ pub(super) fn inverse(object: &Value, patch: &Value) -> Value {
         merge(&mut inverse, nested(&keys, at(object, &keys).clone()));
         inverse
     })
+}
+
+/// The object at a path, if it still is the one with this UID.
+pub(super) async fn find_same(cluster: &Cluster, path: &str, uid: &str) -> Result<Object, Effect> {
+    match cluster.find::<Object>(path).await {
+        Ok(Some(object)) if object.uid() == uid => Ok(object),
+        Ok(Some(_)) => Err(Effect::NotYet(format!("{path} was replaced by a new object of the same name"))),
+        Ok(None) => Err(Effect::NotYet(format!("{path} was deleted"))),
+        Err(error) => Err(Effect::Unknown(error.to_string())),
+    }
+}
+
+/// ` by NAME`: who last wrote a field; empty if that is not known.
+pub(super) fn by_whom(object: &Object, field: &[&str]) -> String {
+    object.last_writer(field).map_or_else(String::new, |who| format!(" by {who}"))
 }
 
 /// The next step, from the current state of an object.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::control::{self, Control};
-use super::fields::change;
+use super::fields::{by_whom, change, find_same};
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
 use super::{
@@ -229,19 +230,18 @@ impl FaultBehavior for HttpFault {
             let (fault, watch) = (self.fault(), Watch::new(&cluster, &proxies));
             self.routing(&watch, &owner, named.as_ref(), &proxies).await?;
             let control = Control::prepare(&self.control, world, self.delay.map(|delay| delay.0)).await?;
-            Ok(
-                Box::new(Injected {
-                    cluster,
-                    owner,
-                    spec: self.clone(),
-                    named,
-                    fault,
-                    proxies,
-                    watch,
-                    control,
-                    remarks,
-                }) as Box<dyn Fault>,
-            )
+            Ok(Box::new(Injected {
+                cluster,
+                owner,
+                spec: self.clone(),
+                named,
+                fault,
+                proxies,
+                watch,
+                control,
+                remarks,
+                missed: AtomicU32::new(0),
+            }) as Box<dyn Fault>)
         })
     }
 }
@@ -256,6 +256,8 @@ struct Injected {
     watch: Watch,
     control: Control,
     remarks: Vec<String>,
+    /// How many control requests in a row did not show the fault while it was held.
+    missed: AtomicU32,
 }
 
 impl Injected {
@@ -279,6 +281,13 @@ impl Injected {
         let seen = format!("{} after {} ms", outcome.message, took.as_millis());
         if slow || refused { Ok(seen) } else { Err(seen) }
     }
+}
+
+/// How often in a row the control request may not show a fault of a share of the requests, before it counts as gone: the chance
+/// of that is one in a million while the fault is in effect. At least 2: a single answer may be chance.
+fn tolerated_misses(percent: Option<Ratio>) -> u32 {
+    let spared = 1.0 - percent.map_or(1.0, Ratio::get);
+    if spared <= 0.0 { 2 } else { ((1e-6_f64).ln() / spared.ln()).ceil().clamp(2.0, 1e6) as u32 }
 }
 
 impl Fault for Injected {
@@ -309,12 +318,38 @@ impl Fault for Injected {
         Box::pin(self.write(""))
     }
 
+    fn held(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let path = routes::path(&self.owner.namespace, &self.owner.name);
+            let service = match find_same(&self.cluster, &path, &self.owner.uid).await {
+                Ok(service) => service,
+                Err(effect) => return effect,
+            };
+            if !routes::carry_all(&service, self.spec.route.as_deref(), &self.fault) {
+                let by = by_whom(&service, &["spec", "http"]);
+                return Effect::NotYet(format!("a route of VirtualService {} lost the fault{by}", self.owner));
+            }
+            let seen = match self.felt().await {
+                Ok(seen) => {
+                    self.missed.store(0, Ordering::Relaxed);
+                    return Effect::Seen(seen);
+                }
+                Err(seen) => seen,
+            };
+            let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
+            if missed < tolerated_misses(self.spec.percent) {
+                return Effect::Seen(format!("VirtualService {} has the fault", self.owner));
+            }
+            Effect::NotYet(format!("{missed} control requests in a row did not show the fault: {seen}"))
+        })
+    }
+
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
             let origin = (self.owner.namespace.as_str(), self.owner.name.as_str());
             let carried = match self.watch.ask(origin, self.named.as_ref(), as_seen(&self.fault)).await {
                 Ok(carried) => carried,
-                Err(error) => return Effect::NotYet(error.to_string()),
+                Err(error) => return Effect::Unknown(error.to_string()),
             };
             let (with, lacking) = (carried.complete.len(), carried.none.len() + carried.partial.len());
             if lacking > 0 || with == 0 {
@@ -326,7 +361,10 @@ impl Fault for Injected {
                 ));
             }
             match self.felt().await {
-                Ok(seen) => Effect::Seen(format!("{with} proxies have the fault; control request: {seen}")),
+                Ok(seen) => {
+                    self.missed.store(0, Ordering::Relaxed);
+                    Effect::Seen(format!("{with} proxies have the fault; control request: {seen}"))
+                }
                 Err(seen) => Effect::NotYet(format!(
                     "{with} proxies have the fault, but the control request does not show it: {seen}"
                 )),
@@ -418,6 +456,12 @@ mod tests {
         assert_eq!(fault["delay"], json!({ "fixedDelay": "1.5s", "percentage": percentage }));
         assert_eq!(fault["abort"], json!({ "httpStatus": 503, "percentage": percentage }));
         assert_eq!(as_seen(&fault).delay, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn a_fault_of_a_share_of_the_requests_may_be_missed_more_often() {
+        let percent = |text: &str| Some(text.parse().unwrap());
+        assert_eq!([None, percent("100%"), percent("50%"), percent("10%")].map(tolerated_misses), [2, 2, 20, 132]);
     }
 
     #[test]

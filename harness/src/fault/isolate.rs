@@ -150,13 +150,16 @@ impl Fault for Isolation {
         Box::pin(async move {
             match self.policy.found().await {
                 Ok(Some(_)) => {}
-                Ok(None) => return Effect::NotYet(format!("{} does not exist yet", self.policy.name())),
-                Err(error) => return Effect::NotYet(error.to_string()),
+                Ok(None) => return Effect::NotYet(format!("{} does not exist", self.policy.name())),
+                Err(error) => return Effect::Unknown(error.to_string()),
             }
             // A single lost request may be chance.
             let mut last = String::new();
             for _ in 0..2 {
                 let (outcome, took) = self.control.ask().await;
+                if outcome.answer == Answer::Error {
+                    return Effect::Unknown(outcome.message);
+                }
                 if !matches!(outcome.answer, Answer::Bad(_)) {
                     let key = &self.policy.cluster.key;
                     return Effect::NotYet(format!(

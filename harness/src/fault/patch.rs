@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fields::{RestoreFields, at, inverse, leaves};
+use super::fields::{RestoreFields, at, by_whom, find_same, inverse, leaves};
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error};
-use crate::cluster::{Cluster, Object, ObjectName, Permission, World};
+use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::SpecError;
 
@@ -146,14 +146,18 @@ impl Fault for Patching {
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
-            let object: Object = match self.cluster.get(&self.path).await {
+            let object = match find_same(&self.cluster, &self.path, &self.uid).await {
                 Ok(object) => object,
-                Err(error) => return Effect::NotYet(error.to_string()),
+                Err(effect) => return effect,
             };
             match leaves(&self.patch).iter().find(|(keys, value)| at(&object, keys) != value) {
                 None => Effect::Seen(format!("{} has the patched values", self.name)),
                 Some((keys, _)) => {
-                    Effect::NotYet(format!("{} of {} is {}", keys.join("."), self.name, at(&object, keys)))
+                    let field: Vec<&str> = keys.iter().map(String::as_str).collect();
+                    let now = at(&object, keys);
+                    let set = if now == at(&self.before, keys) { "set back to" } else { "set to" };
+                    let by = by_whom(&object, &field);
+                    Effect::NotYet(format!("{} of {} is {set} {now}{by}", keys.join("."), self.name))
                 }
             }
         })

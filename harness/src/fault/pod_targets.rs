@@ -164,7 +164,7 @@ impl PodTargets {
     pub async fn effect(&self, forced: bool) -> Effect {
         let pods = match select_pods(&self.cluster, &self.namespace, self.selector.as_str()).await {
             Ok(pods) => pods,
-            Err(error) => return Effect::NotYet(error.to_string()),
+            Err(error) => return Effect::Unknown(error.to_string()),
         };
         let still = self.pods.iter().filter(|target| {
             let found = pods.iter().find(|pod| pod.uid() == target.pod.uid);

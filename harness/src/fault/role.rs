@@ -57,8 +57,10 @@ pub(super) fn system_namespace_error(
 pub enum Effect {
     /// It is; the evidence.
     Seen(String),
-    /// Not yet; what is missing.
+    /// It is not, or not yet; what is missing.
     NotYet(String),
+    /// It could not be observed; why.
+    Unknown(String),
     /// It never will be; why.
     Never(String),
 }
@@ -166,6 +168,11 @@ pub trait Fault: Send + Sync {
     }
     /// Checks once whether it is in effect.
     fn effect(&self) -> BoxFuture<'_, Effect>;
+    /// Checks once, while a sustained fault is held, whether it still is in effect. `NotYet` means that someone reverted it; who,
+    /// where that is known.
+    fn held(&self) -> BoxFuture<'_, Effect> {
+        self.effect()
+    }
     /// The targets that have a replacement so far. Empty for faults that remove nothing.
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
         Box::pin(async { Ok(Vec::new()) })

@@ -110,7 +110,7 @@ impl Fault for Restart {
         Box::pin(async move {
             let object: Object = match self.cluster.get(&self.path).await {
                 Ok(object) => object,
-                Err(error) => return Effect::NotYet(error.to_string()),
+                Err(error) => return Effect::Unknown(error.to_string()),
             };
             let observed = object["status"]["observedGeneration"].as_i64().unwrap_or(0);
             let updated = object["status"]["updatedReplicas"].as_i64().unwrap_or(0);

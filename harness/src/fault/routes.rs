@@ -103,6 +103,13 @@ pub(super) fn other_fault<'a>(service: &'a Value, route: Option<&str>) -> Option
     meant.find_map(|one| one.get("fault").filter(|fault| !fault.is_null()))
 }
 
+/// Whether every route, or the one with a name, has the fault.
+pub(super) fn carry_all(service: &Value, route: Option<&str>, fault: &Value) -> bool {
+    let routes = service["spec"]["http"].as_array().into_iter().flatten();
+    let mut meant = routes.filter(|one| route.is_none_or(|name| one["name"] == name)).peekable();
+    meant.peek().is_some() && meant.all(|one| one["fault"] == *fault)
+}
+
 /// Whether a route still has the fault.
 pub(super) fn carries(service: &Value, fault: &Value) -> bool {
     service["spec"]["http"].as_array().into_iter().flatten().any(|one| one["fault"] == *fault)

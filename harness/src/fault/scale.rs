@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fields::{Step, change};
+use super::fields::{Step, by_whom, change, find_same};
 use super::{
     Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoKind, UndoOutcome,
     WorkloadResource, system_namespace_error,
@@ -145,6 +145,18 @@ impl Scaling {
         self.resource.path(&self.namespace, &self.name)
     }
 
+    /// The workload, if it still has the replicas of the fault.
+    async fn current(&self) -> Result<Object, Effect> {
+        let object = find_same(&self.cluster, &self.path(), &self.uid).await?;
+        let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
+        if spec == self.wanted {
+            return Ok(object);
+        }
+        let set = if spec == self.found { "set back to" } else { "set to" };
+        let by = by_whom(&object, &["spec", "replicas"]);
+        Err(Effect::NotYet(format!("{}/{}: replicas {set} {spec}{by}", self.namespace, self.name)))
+    }
+
     async fn patch(&self, query: &str) -> Result<(), FaultError> {
         let patch = json!({ "metadata": { "uid": self.uid }, "spec": { "replicas": self.wanted } });
         let path = format!("{}/scale{query}", self.path());
@@ -184,25 +196,25 @@ impl Fault for Scaling {
 
     fn effect(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
-            let object: Object = match self.cluster.get(&self.path()).await {
+            let object = match self.current().await {
                 Ok(object) => object,
-                Err(error) => return Effect::NotYet(error.to_string()),
+                Err(effect) => return effect,
             };
-            let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
             let status = object["status"]["replicas"].as_i64().unwrap_or(0);
             let observed = object["status"]["observedGeneration"].as_i64().unwrap_or(0) >= object.generation();
             let target = format!("{}/{}", self.namespace, self.name);
-            if spec != self.wanted {
-                return Effect::NotYet(format!(
-                    "{target} is set to {spec} replicas, expected {}; someone may have reverted the fault",
-                    self.wanted
-                ));
-            }
             if observed && status == self.wanted {
                 Effect::Seen(format!("{target} was scaled from {} to {status} replicas", self.found))
             } else {
                 Effect::NotYet(format!("{target} still has {status} replicas"))
             }
+        })
+    }
+
+    fn held(&self) -> BoxFuture<'_, Effect> {
+        Box::pin(async move {
+            let seen = || format!("{}/{} is set to {} replicas", self.namespace, self.name, self.wanted);
+            self.current().await.map_or_else(|effect| effect, |_| Effect::Seen(seen()))
         })
     }
 }

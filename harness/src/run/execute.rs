@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{
-    Change, CheckHeader, Event, FaultHeader, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record,
 };
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
@@ -188,6 +188,7 @@ pub(crate) fn hostname() -> String {
 
 fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header {
     Header {
+        fault_window: FaultWindow::Effect,
         schema: RECORD_SCHEMA.to_owned(),
         id: id.to_owned(),
         scenario: plan.name.clone(),

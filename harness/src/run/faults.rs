@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use meshdrill_checks::record::Event;
+use meshdrill_checks::record::{At, Event};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::ask::CheckRunner;
+use super::hold::hold;
 use super::{Interrupts, Journal, Recorder};
 use crate::cluster::World;
 use crate::fault::{Effect, Fault, FaultError, FaultOptions, Undo, UndoOutcome};
@@ -107,18 +108,17 @@ impl FaultContext {
                     None => return false,
                 },
             };
-            if !self.inject(planned, fault.as_ref()).await {
-                return false;
-            }
+            let fault: Arc<dyn Fault> = Arc::from(fault);
+            let Some(observed) = self.inject(planned, fault.as_ref()).await else { return false };
             if fault.removes() {
                 let watch = self.clone();
-                let id = planned.id.clone();
+                let (id, fault) = (planned.id.clone(), Arc::clone(&fault));
                 tokio::spawn(async move { watch.await_replacements(&id, fault.as_ref()).await });
             }
             if planned.kind.as_behavior().sustained() {
-                let _ = self.interrupts.run_until_cancelled(sleep(planned.hold.0)).await;
+                let held = hold(self, planned, fault.as_ref(), observed).await;
                 // A fault is not injected again over an undo that was not observed.
-                if !self.undo(&planned.id).await {
+                if !self.undo(&planned.id).await || !held {
                     return false;
                 }
             }
@@ -143,8 +143,8 @@ impl FaultContext {
         }
     }
 
-    /// Writes down the undo, acts, and looks for the effect. False if it did not take hold.
-    async fn inject(&self, planned: &PlannedFault, fault: &dyn Fault) -> bool {
+    /// Writes down the undo, acts, and looks for the effect. When that was observed; none if it did not take hold.
+    async fn inject(&self, planned: &PlannedFault, fault: &dyn Fault) -> Option<At> {
         let id = planned.id.clone();
         let undos: Vec<Undo> = fault.undo().into_iter().map(Undo::from).collect();
         if let Err(error) = self.journal.lock().await.intend(&self.world, &id, &undos).await {
@@ -152,7 +152,7 @@ impl FaultContext {
             let why = format!("not injected, because its undo could not be stored: {error}");
             self.recorder.event(Event::FaultIneffective { fault: id, why: why.clone() });
             self.interrupts.stop(why);
-            return false;
+            return None;
         }
         self.undo_times.forget(&id);
         self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
@@ -168,13 +168,19 @@ impl FaultContext {
         match self.await_effect(planned, fault).await {
             Ok(proof) => {
                 self.recorder.event(Event::FaultEffective { fault: id, since: Some(since), proof });
-                true
+                Some(self.recorder.clock().now())
             }
             Err(why) => {
                 self.recorder.event(Event::FaultIneffective { fault: id, why });
-                false
+                None
             }
         }
+    }
+
+    /// The declared checks of a fault's effect.
+    pub fn effect_checks(&self, planned: &PlannedFault) -> impl Iterator<Item = &CheckRunner> {
+        let ids: Vec<&str> = planned.effect.iter().map(|check| check.id.as_str()).collect();
+        self.effects.iter().filter(move |runner| ids.contains(&runner.check.id.as_str()))
     }
 
     async fn await_effect(&self, planned: &PlannedFault, fault: &dyn Fault) -> Result<String, String> {
@@ -184,19 +190,21 @@ impl FaultContext {
             match fault.effect().await {
                 Effect::Seen(proof) => break proof,
                 Effect::Never(why) => return Err(why),
-                Effect::NotYet(why) if Instant::now() >= deadline => {
+                Effect::NotYet(why) | Effect::Unknown(why) if Instant::now() >= deadline => {
                     return Err(format!("no effect within {} s: {why}", EFFECT_DEADLINE.as_secs()));
                 }
-                Effect::NotYet(why) if self.interrupts.is_set() => return Err(format!("interrupted: {why}")),
-                Effect::NotYet(_) => {
+                Effect::NotYet(why) | Effect::Unknown(why) if self.interrupts.is_set() => {
+                    return Err(format!("interrupted: {why}"));
+                }
+                Effect::NotYet(_) | Effect::Unknown(_) => {
                     fault.retry().await;
                     sleep(pause).await;
                     pause = (pause * 5 / 4).min(LONGEST_EFFECT_PAUSE);
                 }
             }
         };
-        for check in &planned.effect {
-            let Some(runner) = self.effects.iter().find(|runner| runner.check.id == check.id) else { continue };
+        for runner in self.effect_checks(planned) {
+            let check = &runner.check;
             let within = check.within.map_or(Duration::from_secs(10), |within| within.0);
             let asked = runner.poll(deadline.min(Instant::now() + within).into(), &self.interrupts);
             // An interrupted fault is undone at once, whether its effect was observed or not.

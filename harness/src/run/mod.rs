@@ -10,6 +10,7 @@ mod execute;
 mod faults;
 mod files;
 mod halt;
+mod hold;
 mod interrupt;
 mod journal;
 mod lease;

@@ -1,6 +1,6 @@
 //! What holds for every criterion: without evidence there is no pass.
 
-use super::story::{EFFECTIVE, Story};
+use super::story::{EFFECTIVE, Story, at};
 use crate::criterion::{
     Availability, Claim, During, Endpoints, EndpointsClaim, ErrorBudget, ErrorRate, Latency, MaxOutage, PacketLoss,
     RecoveryTime, Rtt,
@@ -43,6 +43,36 @@ fn a_crash_of_the_runner_is_a_bug_of_ours_whatever_was_measured() {
     let crash = Event::Crashed { why: "the runner panicked".into() };
     let card = Story::drill(100).samples(60, |_| Class::Good).event(40_000, crash).card(claim);
     assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Error, 1));
+}
+
+#[test]
+fn a_fault_must_be_in_effect_as_long_as_it_is_held() {
+    let claim = || Claim::from(MaxOutage { target: TimeSpan::secs(10) });
+    let good = |story: Story| story.samples(60, |_| Class::Good);
+    let (seen, gap) = (at(39_500), TimeSpan::secs(1));
+    let held = Event::FaultHeld { fault: "f1".into(), seen, observations: 20, gap };
+    let card = good(Story::held(100)).event(40_000, held).card(claim());
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Pass, 0), "{}", card.message);
+    assert_eq!(card.faults[0].held.map(|held| (held.seconds, held.observations)), Some((19.4, 20)));
+
+    let card = good(Story::held(100)).card(claim());
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Error, 13));
+    assert!(card.message.contains("was not observed while it was held"), "{}", card.message);
+
+    let why = "replicas set back to 1 by argocd-controller".to_owned();
+    let lapsed = Event::FaultLapsed { fault: "f1".into(), seen: at(23_200), hold: TimeSpan::secs(40), why };
+    let card = good(Story::drill(100).sustained()).event(24_200, lapsed).card(claim());
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Error, 13));
+    let expected = "fault f1 was in effect for 3.1 to 4.1 of 40 s, so the drill is not valid: replicas set back to 1 by argocd-controller";
+    assert_eq!(card.message, expected);
+    assert_eq!(card.criteria[0].verdict, Verdict::Error);
+}
+
+#[test]
+fn records_of_older_versions_do_not_say_how_a_fault_was_held() {
+    let claim = Claim::from(MaxOutage { target: TimeSpan::secs(10) });
+    let card = Story::held(100).of_an_older_version().samples(60, |_| Class::Good).card(claim);
+    assert_eq!((card.verdict, card.exit_code.number()), (Verdict::Pass, 0), "{}", card.message);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::record::{
-    At, Change, Class, Event, FaultHeader, Header, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record, Sample, Series,
+    At, Change, Class, Event, FaultHeader, FaultWindow, Header, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+    Sample, Series,
 };
 use crate::score::score;
 use crate::scorecard::{CriterionResult, Scorecard};
@@ -38,6 +39,7 @@ impl Story {
             series: vec![Series::New],
         };
         let header = Header {
+            fault_window: FaultWindow::Effect,
             schema: RECORD_SCHEMA.into(),
             id: "0".into(),
             scenario: "story".into(),
@@ -80,6 +82,25 @@ impl Story {
             sustained: false,
         });
         story
+    }
+
+    /// A drill whose fault `f1` took hold and lasts until its undo at 40 s.
+    pub fn held(every: u64) -> Self {
+        Self::drill(every)
+            .sustained()
+            .event(40_000, Event::UndoRequested { fault: "f1".into(), undo: "put it back".into() })
+    }
+
+    /// The fault lasts until it is undone. To be said before anything happens to the fault.
+    pub fn sustained(mut self) -> Self {
+        self.record.header.faults[0].sustained = true;
+        self
+    }
+
+    /// The record is of a version that did not observe a fault while it was held.
+    pub fn of_an_older_version(mut self) -> Self {
+        self.record.header.fault_window = FaultWindow::Requested;
+        self
     }
 
     pub fn event(mut self, millis: u64, event: Event) -> Self {

@@ -12,6 +12,7 @@ mod filter;
 mod form;
 pub(crate) mod grants;
 mod logs;
+mod managed_fields;
 mod openapi;
 pub(crate) mod path;
 mod protobuf;

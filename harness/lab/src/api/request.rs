@@ -14,6 +14,7 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     pub(crate) accept: String,
     pub(crate) content_type: String,
+    pub(crate) user_agent: String,
     pub(crate) body: bytes::Bytes,
 }
 
@@ -30,6 +31,12 @@ impl Request {
                 "the object provided is unrecognized: couldn't parse the body as JSON: {e}"
             ))
         })
+    }
+
+    /// Who writes: the field manager of the query, or the name in the user agent.
+    pub(crate) fn manager(&self) -> &str {
+        let agent = self.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown");
+        self.query.get("fieldManager").unwrap_or(agent)
     }
 
     pub(crate) fn dry_run(&self) -> bool {

@@ -45,7 +45,7 @@ async fn route(
     let path = request.uri().path().to_owned();
     let query = Query::parse(request.uri().query().unwrap_or(""));
     let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let (accept, content_type) = (header("accept"), header("content-type"));
+    let (accept, content_type, user_agent) = (header("accept"), header("content-type"), header("user-agent"));
     if let Some(response) = discovery::answer(engine, cluster, &path, &accept) {
         return Ok(response);
     }
@@ -60,7 +60,7 @@ async fn route(
     }
     let method = request.method().clone();
     let body = request.body_mut().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let request = Request { method, target, query, accept, content_type, body };
+    let request = Request { method, target, query, accept, content_type, user_agent, body };
     if let Some(answer) = review::answer(engine, cluster, &request)? {
         return Ok(answer);
     }

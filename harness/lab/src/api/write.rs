@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::body::{Body, json as json_response};
 use super::failure::ApiFailure;
 use super::form::{Form, form, metadata_only, shown};
+use super::managed_fields;
 use super::request::Request;
 use super::table;
 use crate::engine::{Engine, settle};
@@ -90,7 +91,7 @@ fn create_object(
     encode_string_data(resource, &mut value);
     validate(resource, &name, &value)?;
     admission::admit(world, cluster, resource, &mut value).map_err(ApiFailure::internal)?;
-    write_managed_fields(world, request, &mut value);
+    managed_fields::write(world, request, &Value::Null, &mut value);
     if request.dry_run() {
         let date = world.date();
         object::set(&mut value, "/metadata/creationTimestamp", json!(date));
@@ -181,19 +182,6 @@ fn encode_string_data(resource: &Resource, value: &mut Value) {
     }
     object::unset(value, "/stringData");
     object::default(value, "/type", json!("Opaque"));
-}
-
-/// Writes `managedFields`.
-fn write_managed_fields(world: &World, request: &Request, value: &mut Value) {
-    let Some(manager) = request.query.get("fieldManager") else { return };
-    let apply = request.content_type.contains("apply-patch");
-    let operation = if apply { "Apply" } else { "Update" };
-    let entry = json!({"manager": manager, "operation": operation, "apiVersion": request.target.api_version(), "time": world.date(),
-        "fieldsType": "FieldsV1", "fieldsV1": {}});
-    let mut list = object::items(value, "/metadata/managedFields").to_vec();
-    list.retain(|e| object::text(e, "/manager") != manager || object::text(e, "/operation") != operation);
-    list.push(entry);
-    object::set(value, "/metadata/managedFields", json!(list));
 }
 
 /// Checks `resourceVersion` and uid of a write against the object.
@@ -316,7 +304,7 @@ fn store(
     if resource.custom {
         admission::validate(world, cluster).map_err(ApiFailure::internal)?;
     }
-    write_managed_fields(world, request, &mut value);
+    managed_fields::write(world, request, old, &mut value);
     if request.dry_run() {
         return Ok(Arc::new(value));
     }
