@@ -1,8 +1,10 @@
 //! Running the built binary and reading what it leaves behind.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
 
 use serde_json::Value;
 
@@ -45,7 +47,7 @@ pub fn scratch(name: &str) -> PathBuf {
 /// The binary, without anything of this process's environment that would change what it does.
 pub fn meshdrill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshdrill"));
-    command.current_dir(root()).env_remove("MESHDRILL_MESH").env("NO_COLOR", "1").stdin(std::process::Stdio::null());
+    command.current_dir(root()).env_remove("MESHDRILL_MESH").env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
 
@@ -60,6 +62,53 @@ pub fn stand_in(command: &mut Command, answer: &str) {
 /// Runs the binary to its end.
 pub fn run(command: &mut Command) -> Ran {
     finished(&command.output().expect("the binary can be started"))
+}
+
+/// A run of the binary that is not at its end, whose stderr is read as it comes.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    said: String,
+}
+
+impl Running {
+    /// Starts the binary.
+    pub fn start(command: &mut Command) -> Result<Self, String> {
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().map_err(|error| error.to_string())?;
+        let stderr = child.stderr.take().ok_or("no stderr")?;
+        let (sender, lines) = mpsc::channel();
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Ok(Self { child, lines, said: String::new() })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for so many lines with a text. An error if it ends before.
+    pub fn wait_for(&mut self, text: &str, times: usize) -> Result<(), String> {
+        let mut found = 0;
+        while found < times {
+            let Ok(line) = self.lines.recv() else { return Err(format!("it ended before `{text}`:\n{}", self.said)) };
+            found += usize::from(line.contains(text));
+            self.said = format!("{}{line}\n", self.said);
+        }
+        Ok(())
+    }
+
+    /// Waits for its end.
+    pub fn end(self) -> Ran {
+        let output = self.child.wait_with_output().expect("the binary can be waited for");
+        let rest = self.lines.iter().fold(self.said, |said, line| said + &line + "\n");
+        Ran { stderr: rest, ..finished(&output) }
+    }
 }
 
 /// Waits for the end of the binary that was started with its output piped.

@@ -7,6 +7,7 @@ mod alerts;
 mod cli;
 mod command;
 mod faults;
+mod held;
 mod invalid;
 mod junit;
 mod known_outages;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     trials.extend(must_fail::trials(&rows));
     trials.extend(matrix::trials(&rows));
     trials.extend(faults::trials());
+    trials.extend(held::trials());
     trials.extend(invalid::trials());
     trials.extend(junit::trials());
     trials.extend(cli::trials());

@@ -1,13 +1,12 @@
 //! Runs on the served lab that are stopped or killed while faults are in effect: nothing is left.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use libtest_mimic::Failed;
 
 use super::served::Served;
-use crate::command::{Ran, ended, meshdrill, run, scratch};
+use crate::command::{Ran, Running, meshdrill, run, scratch};
 
 /// Faults that are in effect together, and what holds again when they are undone.
 pub struct Breakage {
@@ -77,23 +76,10 @@ impl Bench {
     }
 
     /// Starts the run, and returns when so many faults are in effect.
-    fn broken(&self, faults: usize) -> Result<Child, Failed> {
-        let mut command = self.meshdrill(&["run", "--yes", "--runs", "runs", "break.yaml"]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
-        let mut child = child;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines().map_while(Result::ok);
-        let mut said = Vec::new();
-        let mut effective = 0;
-        while effective < faults {
-            let Some(line) = lines.next() else {
-                return Err(format!("the run ended early\n{}\n{}", said.join("\n"), ended(child).said()).into());
-            };
-            effective += usize::from(line.contains(" effective: "));
-            said.push(line);
-        }
-        // What it goes on to say must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(child)
+    fn broken(&self, faults: usize) -> Result<Running, Failed> {
+        let mut running = Running::start(&mut self.meshdrill(&["run", "--yes", "--runs", "runs", "break.yaml"]))?;
+        running.wait_for(" effective: ", faults)?;
+        Ok(running)
     }
 
     fn whole(&self) -> Result<(), Failed> {
@@ -105,7 +91,7 @@ impl Bench {
     }
 }
 
-fn signal(child: &Child, signal: &str) -> Result<(), Failed> {
+fn signal(child: &Running, signal: &str) -> Result<(), Failed> {
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
     if sent.is_ok_and(|status| status.success()) { Ok(()) } else { Err("the signal could not be sent".into()) }
 }
@@ -115,7 +101,7 @@ pub fn terminated(breakage: &Breakage) -> Result<(), Failed> {
     let bench = Bench::new(breakage)?;
     let child = bench.broken(breakage.faults.len())?;
     signal(&child, "-TERM")?;
-    ended(child).expect_code(130)?;
+    child.end().expect_code(130)?;
     bench.whole()
 }
 
@@ -124,7 +110,7 @@ pub fn killed(breakage: &Breakage) -> Result<(), Failed> {
     let bench = Bench::new(breakage)?;
     let child = bench.broken(breakage.faults.len())?;
     signal(&child, "-KILL")?;
-    ended(child);
+    child.end();
     remove(&bench.folder.join("runs"))?;
     let recovered: Ran = run(&mut bench.meshdrill(&["recover"]));
     recovered.expect_code(0)?;

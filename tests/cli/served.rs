@@ -66,6 +66,11 @@ impl Served {
         self.change(cluster, "DELETE", path, "{}")
     }
 
+    /// Changes an object by a merge patch through a cluster's API server.
+    pub fn patch(&self, cluster: &str, path: &str, patch: &Value) -> Result<(), Failed> {
+        self.change(cluster, "PATCH", path, &patch.to_string())
+    }
+
     fn change(&self, cluster: &str, method: &str, path: &str, body: &str) -> Result<(), Failed> {
         let answer = self.send(cluster, "api", &format!("{method} {path}"), body)?;
         if answer.starts_with("HTTP/1.1 20") { Ok(()) } else { Err(format!("{method} {path}: {answer}").into()) }
@@ -82,8 +87,9 @@ impl Served {
         let address = line.and_then(|line| line.rsplit_once("http://")).ok_or_else(|| format!("no {what}"))?.1;
         let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
+        let kind = if request.starts_with("PATCH") { "merge-patch+json" } else { "json" };
         let request = format!(
-            "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/{kind}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
