@@ -81,10 +81,10 @@ impl Object {
         self.metadata()["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// Kind and name of the owner that controls it.
-    pub fn controller(&self) -> Option<(&str, &str)> {
+    /// API version, kind and name of the owner that controls it.
+    pub fn controller(&self) -> Option<(&str, &str, &str)> {
         let owner = self.metadata()["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)?;
-        Some((owner["kind"].as_str()?, owner["name"].as_str()?))
+        Some((owner["apiVersion"].as_str().unwrap_or_default(), owner["kind"].as_str()?, owner["name"].as_str()?))
     }
 
     /// Who last wrote a field, such as `["spec", "replicas"]`, other than this program, as `managedFields` say. None where they
@@ -155,7 +155,7 @@ mod tests {
         let object = Object::from(json!({ "metadata": {
             "name": "a", "namespace": "b", "uid": "c", "generation": 4, "deletionTimestamp": "2026-01-01T00:00:00Z",
             "labels": { "app": "x" }, "annotations": { "note": "y" }, "finalizers": ["z"],
-            "ownerReferences": [{ "kind": "Node", "name": "n" }, { "kind": "ReplicaSet", "name": "r", "controller": true }]
+            "ownerReferences": [{ "kind": "Node", "name": "n" }, { "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "controller": true }]
         }, "spec": { "replicas": 2 } }));
         assert_eq!(object.object_ref(), ObjectRef { namespace: "b".into(), name: "a".into(), uid: "c".into() });
         assert_eq!(
@@ -164,7 +164,7 @@ mod tests {
         );
         assert_eq!(
             (object.generation(), object.finalizers(), object.controller()),
-            (4, vec!["z"], Some(("ReplicaSet", "r")))
+            (4, vec!["z"], Some(("apps/v1", "ReplicaSet", "r")))
         );
         assert!(object.is_terminating() && object["spec"]["replicas"] == 2);
     }

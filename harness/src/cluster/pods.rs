@@ -69,13 +69,3 @@ pub(crate) fn label_selector(labels: &Value) -> String {
     let labels = labels.as_object().into_iter().flatten();
     labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
 }
-
-/// Kind and name of the owner of a pod: the Deployment if a `ReplicaSet` of one owns the pod.
-pub fn owner_name(pod: &Object) -> Option<(String, String)> {
-    let (kind, name) = pod.controller()?;
-    let hash = pod.label("pod-template-hash");
-    match (kind, hash.and_then(|hash| name.strip_suffix(hash)).and_then(|stem| stem.strip_suffix('-'))) {
-        ("ReplicaSet", Some(deployment)) => Some(("Deployment".to_owned(), deployment.to_owned())),
-        _ => Some((kind.to_owned(), name.to_owned())),
-    }
-}

@@ -178,6 +178,12 @@ impl FaultBehavior for ClusterOutage {
                 )));
             }
             meant.extend(applications);
+            if !meant.iter().any(|one| one.object["status"]["readyReplicas"].as_u64().unwrap_or(0) > 0) {
+                return Err(FaultError::Refused(format!(
+                    "no pod of the selected workloads in {} is Ready, so their outage would prove nothing",
+                    cluster.key
+                )));
+            }
             let mut scalings = Vec::new();
             for one in &meant {
                 scalings.extend(Scaling::new(&cluster, one.resource, &one.object, 0).await);

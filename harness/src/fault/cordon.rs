@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::fields::{RestoreFields, find_same};
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData};
-use crate::cluster::{Cluster, Object, Permission, World};
+use crate::cluster::{Cluster, Object, Permission, World, is_ready};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
@@ -101,6 +101,13 @@ impl FaultBehavior for Cordon {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let meant = self.choice().find(&cluster).await?;
+            if !meant.iter().any(|node| is_ready(node)) {
+                return Err(FaultError::Refused(format!(
+                    "node {} ({}) is not Ready, so a cordon would prove nothing; wait until it is Ready",
+                    self.choice(),
+                    cluster.key
+                )));
+            }
             let cordoning = Cordoning::new(&cluster, &meant);
             if cordoning.nodes.is_empty() {
                 let message = format!("node {} ({}) is already cordoned", self.choice(), cluster.key);

@@ -25,12 +25,16 @@ pub struct DeletePods {
     /// The grace period, such as `5s`. Without it, each pod's own; `0s` forces the deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<TimeSpan>,
-    /// This many of the matching pods, chosen at random by the run's seed.
+    /// This many of the matching pods that are Ready, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// This share of the matching pods, such as `50%`, and at least one, chosen at random by the run's seed.
+    /// This share of the matching pods that are Ready, such as `50%`, and at least one, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
+    /// Whether pods that are not Ready may be removed too; false by default: then `count` and `percent` choose among Ready pods,
+    /// and where all pods are meant, all must be Ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_unready: bool,
 }
 
 impl DeletePods {
@@ -41,6 +45,7 @@ impl DeletePods {
             selector: &self.selector,
             count: self.count,
             percent: self.percent,
+            include_unready: self.include_unready,
         }
     }
 }
@@ -143,6 +148,10 @@ impl Fault for Deletion {
 
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
         Box::pin(self.targets.replacements())
+    }
+
+    fn missing(&self) -> BoxFuture<'_, Result<Option<String>, FaultError>> {
+        Box::pin(self.targets.missing())
     }
 
     fn removes(&self) -> bool {

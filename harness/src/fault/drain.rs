@@ -15,8 +15,9 @@ use tokio::time::Instant;
 
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
+use super::population::Population;
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData};
-use crate::cluster::{AccessError, Cluster, Object, ObjectRef, Permission, World, is_ready, owner_name};
+use crate::cluster::{AccessError, Cluster, Object, ObjectRef, Owner, Permission, World, is_ready};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
@@ -55,12 +56,12 @@ enum Class {
 
 fn class(pod: &Object) -> Class {
     let mirror = pod.annotation("kubernetes.io/config.mirror").is_some();
-    let owner = owner_name(pod);
+    let owner = Owner::of(pod);
     if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
         Class::Left("it has ended")
     } else if mirror {
         Class::Left("it mirrors a static pod")
-    } else if owner.as_ref().is_some_and(|(kind, _)| kind == "DaemonSet") {
+    } else if owner.as_ref().is_some_and(|owner| owner.kind == "DaemonSet") {
         Class::Left("it belongs to a DaemonSet")
     } else if pod.namespace() == SYSTEM {
         Class::Left("faults never change kube-system")
@@ -131,9 +132,10 @@ impl FaultBehavior for Drain {
                 )));
             }
             let remarks = left.into_iter().map(|(why, pod)| format!("pod {pod} is not evicted: {why}")).collect();
+            let population = population(&cluster, &pods).await?;
             let cordoning = Cordoning::new(&cluster, &meant);
             let refused = Mutex::new(None);
-            Ok(Box::new(Draining { cluster, cordoning, names, pods, remarks, refused }) as Box<dyn Fault>)
+            Ok(Box::new(Draining { cluster, cordoning, names, pods, population, remarks, refused }) as Box<dyn Fault>)
         })
     }
 }
@@ -147,11 +149,30 @@ async fn pods_on(cluster: &Cluster, nodes: &[String]) -> Result<Vec<Object>, Acc
     Ok(found)
 }
 
+/// The pods of the owners of these pods, wherever they run. An error if none of these is Ready: to evict them would prove nothing.
+async fn population(cluster: &Arc<Cluster>, pods: &[ObjectRef]) -> Result<Population, FaultError> {
+    let spaces: BTreeSet<&str> = pods.iter().map(|pod| pod.namespace.as_str()).collect();
+    let mut before = Vec::new();
+    for space in spaces {
+        before.extend(cluster.list(&format!("/api/v1/namespaces/{space}/pods"), None).await?);
+    }
+    let is_victim = |pod: &&Object| pods.iter().any(|victim| victim.uid == pod.uid());
+    if !before.iter().filter(is_victim).any(|pod| is_ready(pod)) {
+        return Err(FaultError::Refused(format!(
+            "none of the {} pods that would be evicted ({}) is Ready, so the drain would prove nothing; wait until they are Ready",
+            pods.len(),
+            cluster.key
+        )));
+    }
+    Ok(Population::count(cluster, None, &before, pods))
+}
+
 struct Draining {
     cluster: Arc<Cluster>,
     cordoning: Cordoning,
     names: Vec<String>,
     pods: Vec<ObjectRef>,
+    population: Population,
     remarks: Vec<String>,
     /// When a disruption budget last refused an eviction, and its message.
     refused: Mutex<Option<(Instant, String)>>,
@@ -212,6 +233,10 @@ impl Fault for Draining {
             self.cordoning.inject().await?;
             self.evict_left().await
         })
+    }
+
+    fn missing(&self) -> BoxFuture<'_, Result<Option<String>, FaultError>> {
+        Box::pin(async move { Ok(self.population.missing().await?) })
     }
 
     fn retry(&self) -> BoxFuture<'_, ()> {

@@ -23,12 +23,16 @@ pub struct EvictPods {
     pub namespace: String,
     /// The pods: all that match, unless `count` or `percent` limits them.
     pub selector: Selector,
-    /// This many of the matching pods, chosen at random by the run's seed.
+    /// This many of the matching pods that are Ready, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// This share of the matching pods, such as `50%`, and at least one, chosen at random by the run's seed.
+    /// This share of the matching pods that are Ready, such as `50%`, and at least one, chosen at random by the run's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
+    /// Whether pods that are not Ready may be removed too; false by default: then `count` and `percent` choose among Ready pods,
+    /// and where all pods are meant, all must be Ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_unready: bool,
 }
 
 impl EvictPods {
@@ -39,6 +43,7 @@ impl EvictPods {
             selector: &self.selector,
             count: self.count,
             percent: self.percent,
+            include_unready: self.include_unready,
         }
     }
 }
@@ -137,6 +142,10 @@ impl Fault for Eviction {
 
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
         Box::pin(self.0.replacements())
+    }
+
+    fn missing(&self) -> BoxFuture<'_, Result<Option<String>, FaultError>> {
+        Box::pin(self.0.missing())
     }
 
     fn removes(&self) -> bool {

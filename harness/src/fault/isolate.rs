@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::control::{self, Control};
 use super::create::{self, Creation};
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error};
-use crate::cluster::{ObjectName, Permission, World, select_pods};
+use crate::cluster::{ObjectName, Permission, World, is_serving, select_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::{Answer, ProbeKind, SpecError};
 
@@ -112,6 +112,13 @@ impl FaultBehavior for Isolate {
             if pods.is_empty() {
                 let place = format!("{}/{}", cluster.key, self.namespace);
                 return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
+            }
+            if !pods.iter().any(is_serving) {
+                let (count, key) = (pods.len(), &cluster.key);
+                return Err(FaultError::Refused(format!(
+                    "none of the {count} pods that match {}/{} ({key}) is Ready, so to isolate them would prove nothing; wait until they are Ready",
+                    self.namespace, self.selector
+                )));
             }
             let policy = Creation::new(cluster, self.manifest(&options.run), &options.run).await?;
             let control = Control::prepare(&self.control, world, None).await?;

@@ -282,3 +282,56 @@ async fn what_a_fault_says_that_it_must_be_permitted_is_enough_for_it_and_for_it
         assert_eq!(undo(fault.as_ref(), &world).await, None, "{written}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn victims_are_chosen_among_pods_that_serve() {
+    let world = world(&["application-pod-unready"]).await;
+    let delete = |extra: Value| {
+        let mut spec = json!({ "cluster": "secondary", "namespace": "bookinfo", "selector": "app=reviews" });
+        super::fields::merge(&mut spec, extra);
+        serde_json::from_value::<FaultKind>(json!({ "deletePods": spec })).unwrap()
+    };
+    for seed in 0..20 {
+        let kind = delete(json!({ "count": 2 }));
+        let options = FaultOptions { seed, ..FaultOptions::default() };
+        let targets = kind.as_behavior().resolve(&world, options).await.unwrap().targets();
+        assert!(targets.len() == 2 && targets.iter().all(|pod| !pod.contains("reviews-v2")), "{targets:?}");
+    }
+    let too_many = resolved(&world, &delete(json!({ "count": 3 }))).await.err().unwrap().to_string();
+    assert!(too_many.contains("only 2 Ready pods"), "{too_many}");
+    let all = resolved(&world, &delete(json!({}))).await.err().unwrap().to_string();
+    assert!(all.contains("1 of 3 pods") && all.contains("includeUnready"), "{all}");
+    let named = resolved(&world, &delete(json!({ "includeUnready": true }))).await.unwrap();
+    assert_eq!(named.targets().len(), 3);
+    assert!(
+        named.remarks().iter().any(|text| text.contains("was not Ready before the fault")),
+        "{:?}",
+        named.remarks()
+    );
+    let none = delete(json!({ "selector": "app=reviews,version=v2", "includeUnready": true }));
+    let none = resolved(&world, &none).await.err().unwrap().to_string();
+    assert!(none.contains("prove nothing"), "{none}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_nobody_replaces_are_missed() {
+    let world = world(&["pods-nobody-replaces"]).await;
+    let fault = |selector: &str| {
+        let spec =
+            json!({ "cluster": "primary", "namespace": "bookinfo", "selector": selector, "count": 1, "grace": "0s" });
+        serde_json::from_value::<FaultKind>(json!({ "deletePods": spec })).unwrap()
+    };
+    let broker = resolved(&world, &fault("app=broker")).await.unwrap();
+    assert_eq!(
+        broker.missing().await.unwrap(),
+        Some(format!("pod {} (primary) that the fault removed still exists", broker.targets()[0]))
+    );
+    inject(broker.as_ref()).await;
+    sleep(Duration::from_mins(1)).await;
+    let missing = broker.missing().await.unwrap();
+    assert_eq!(missing.as_deref(), Some("2 of 3 pods of StrimziPodSet bookinfo/shop-broker (primary) are Ready again"));
+    let details = resolved(&world, &fault("app=details")).await.unwrap();
+    inject(details.as_ref()).await;
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(details.missing().await.unwrap(), None);
+}

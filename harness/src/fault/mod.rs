@@ -20,6 +20,7 @@ mod lab_tests;
 mod none;
 mod patch;
 mod pod_targets;
+mod population;
 mod proxies;
 mod role;
 mod rollout_restart;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use meshdrill_checks::units::Ratio;
 
+use super::population::Population;
 use super::{BlastRadius, Effect, FaultError, FaultOptions, Replacement, system_namespace_error};
-use crate::cluster::{Cluster, Object, ObjectRef, Permission, World, owner_name, ready_pods, select_pods};
+use crate::cluster::{Cluster, Object, ObjectRef, Owner, Permission, World, is_ready, ready_pods, select_pods};
 use crate::format::{ClusterChoice, Selector};
 use crate::probe::SpecError;
 
@@ -18,6 +19,7 @@ pub(super) struct Wanted<'a> {
     pub selector: &'a Selector,
     pub count: Option<usize>,
     pub percent: Option<Ratio>,
+    pub include_unready: bool,
 }
 
 /// The pods to remove.
@@ -27,16 +29,19 @@ pub(super) struct PodTargets {
     selector: Selector,
     pods: Vec<Target>,
     before: BTreeSet<String>,
+    population: Population,
+    unready: Vec<ObjectRef>,
 }
 
 struct Target {
     pod: ObjectRef,
-    owner: Option<(String, String)>,
+    owner: Option<Owner>,
+    ready: bool,
 }
 
 impl Target {
     fn new(pod: &Object) -> Self {
-        Self { pod: pod.object_ref(), owner: owner_name(pod) }
+        Self { pod: pod.object_ref(), owner: Owner::of(pod), ready: is_ready(pod) }
     }
 }
 
@@ -74,16 +79,59 @@ impl Wanted<'_> {
         if pods.is_empty() {
             return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
         }
+        let limited = self.count.is_some() || self.percent.is_some();
+        if limited && !self.include_unready {
+            self.keep_ready(&mut pods, &place)?;
+        }
         let share = |percent: Ratio| ((pods.len() as f64 * percent.get()).round() as usize).max(1);
         let wanted = self.count.or_else(|| self.percent.map(share));
         if let Some(wanted) = wanted.filter(|wanted| *wanted > pods.len()) {
             let found = pods.len();
-            let message = format!("only {found} pods in {place} match {}, but `count` is {wanted}", self.selector);
+            let ready = if self.include_unready { "" } else { "Ready " };
+            let message =
+                format!("only {found} {ready}pods in {place} match {}, but `count` is {wanted}", self.selector);
             return Err(FaultError::NoTarget(message));
         }
         pick(&mut pods, wanted, options.seed);
+        let unready: Vec<ObjectRef> = pods.iter().filter(|target| !target.ready).map(|one| one.pod.clone()).collect();
+        self.require_ready(&unready, pods.len(), &place)?;
         let before = matching.iter().map(|pod| pod.object_ref().uid).collect();
-        Ok(PodTargets { cluster, namespace: self.namespace.to_owned(), selector: self.selector.clone(), pods, before })
+        let victims: Vec<ObjectRef> = pods.iter().map(|target| target.pod.clone()).collect();
+        let population = Population::count(&cluster, Some(self.selector), &matching, &victims);
+        let (namespace, selector) = (self.namespace.to_owned(), self.selector.clone());
+        Ok(PodTargets { cluster, namespace, selector, pods, before, population, unready })
+    }
+
+    /// Leaves out the pods that are not Ready: to remove one of them breaks nothing.
+    fn keep_ready(&self, pods: &mut Vec<Target>, place: &str) -> Result<(), FaultError> {
+        let matching = pods.len();
+        pods.retain(|target| target.ready);
+        if pods.is_empty() {
+            return Err(FaultError::Refused(format!(
+                "none of the {matching} pods in {place} that match {} is Ready, so to remove one would prove nothing; wait until they are Ready",
+                self.selector
+            )));
+        }
+        Ok(())
+    }
+
+    /// Victims must have been serving.
+    fn require_ready(&self, unready: &[ObjectRef], chosen: usize, place: &str) -> Result<(), FaultError> {
+        let Some(first) = unready.first() else { return Ok(()) };
+        if unready.len() == chosen {
+            return Err(FaultError::Refused(format!(
+                "none of the {chosen} pods in {place} that the fault would remove is Ready (such as {first}), so it would prove nothing; wait until they are Ready"
+            )));
+        }
+        if self.include_unready {
+            return Ok(());
+        }
+        let names = unready.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(FaultError::Refused(format!(
+            "{} of {chosen} pods in {place} that match {} are not Ready: {names}; wait until they are Ready, or write `includeUnready: true` to remove them too",
+            unready.len(),
+            self.selector
+        )))
     }
 }
 
@@ -157,7 +205,8 @@ impl PodTargets {
     /// Warns about pods that nothing will replace.
     pub fn remarks(&self) -> Vec<String> {
         let orphans = self.pods.iter().filter(|target| target.owner.is_none());
-        orphans.map(|target| format!("pod {} has no owner, so nothing will replace it", target.pod)).collect()
+        let orphans = orphans.map(|target| format!("pod {} has no owner, so nothing will replace it", target.pod));
+        orphans.chain(self.unready.iter().map(|pod| format!("pod {pod} was not Ready before the fault"))).collect()
     }
 
     /// Whether the pods are gone, or at least terminating if the deletion is not `forced`.
@@ -175,6 +224,11 @@ impl PodTargets {
             0 => Effect::Seen(format!("{} targeted pods are terminating or gone", self.pods.len())),
             left => Effect::NotYet(format!("{left} of {} targeted pods still exist", self.pods.len())),
         }
+    }
+
+    /// What is not as before yet: victims that still exist, or owners with fewer ready pods than before.
+    pub async fn missing(&self) -> Result<Option<String>, FaultError> {
+        Ok(self.population.missing().await?)
     }
 
     /// The targets that already have a ready replacement.

@@ -177,6 +177,10 @@ pub trait Fault: Send + Sync {
     fn replacements(&self) -> BoxFuture<'_, Result<Vec<Replacement>, FaultError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
+    /// What is not as before yet, beyond what its undo restores; none if all is.
+    fn missing(&self) -> BoxFuture<'_, Result<Option<String>, FaultError>> {
+        Box::pin(async { Ok(None) })
+    }
     /// Whether recovery waits for replacements.
     fn removes(&self) -> bool {
         false

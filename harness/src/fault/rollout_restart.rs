@@ -65,6 +65,12 @@ impl FaultBehavior for RolloutRestart {
                     cluster.key
                 )));
             }
+            if object["status"]["readyReplicas"].as_u64().unwrap_or(0) == 0 {
+                return Err(FaultError::Refused(format!(
+                    "no pod of Deployment {name} ({}) is Ready, so a restart would prove nothing; wait until they are Ready",
+                    cluster.key
+                )));
+            }
             let generation = object.generation();
             Ok(Box::new(Restart { cluster, path, name, generation }) as Box<dyn Fault>)
         })
@@ -104,6 +110,21 @@ impl Fault for Restart {
 
     fn inject(&self) -> BoxFuture<'_, Result<(), FaultError>> {
         Box::pin(self.patch(""))
+    }
+
+    fn missing(&self) -> BoxFuture<'_, Result<Option<String>, FaultError>> {
+        Box::pin(async move {
+            let object: Object = self.cluster.get(&self.path).await?;
+            let status = |field: &str| object["status"][field].as_i64().unwrap_or(0);
+            let replicas = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            let updated = status("updatedReplicas").min(status("availableReplicas"));
+            let done = status("observedGeneration") >= object.generation()
+                && updated >= replicas
+                && status("replicas") == status("updatedReplicas");
+            Ok((!done).then(|| {
+                format!("the rollout of Deployment {} is not complete: {updated} of {replicas} pods", self.name)
+            }))
+        })
     }
 
     fn effect(&self) -> BoxFuture<'_, Effect> {

@@ -82,6 +82,16 @@ impl FaultBehavior for Scale {
             let path = resource.path(&self.namespace, name);
             let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);
+            let ready = object["status"]["readyReplicas"].as_u64().unwrap_or(0);
+            let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            if ready == 0 && wanted < found {
+                return Err(FaultError::Refused(format!(
+                    "none of the {found} replicas of {} {}/{name} ({}) is Ready, so to scale it down would prove nothing; wait until they are Ready",
+                    resource.kind(),
+                    self.namespace,
+                    cluster.key
+                )));
+            }
             let scaling = Scaling::new(&cluster, resource, &object, wanted).await;
             let nothing = || {
                 format!("{} {}/{name} ({}) already has {wanted} replicas", resource.kind(), self.namespace, cluster.key)

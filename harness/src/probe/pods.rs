@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role};
 use super::{Answer, Outcome, ProbeError, cause};
-use crate::cluster::{Cluster, Object, Permission, World, owner_name, select_pods};
+use crate::cluster::{AccessError, Cluster, Object, Owner, Permission, World, is_serving, select_pods};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// The pods that match a selector: readiness, count, restarts, containers.
@@ -98,8 +98,8 @@ impl Observation for Pods {
         vec![&mut self.cluster]
     }
 
-    fn has_baseline(&self) -> bool {
-        self.expect.restarts.is_some()
+    fn has_baseline(&self, role: Role) -> bool {
+        self.expect.restarts.is_some() || (role == Role::Recovered && self.expect.wants_all())
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -107,16 +107,33 @@ impl Observation for Pods {
         vec![need("pods"), Permission::new(self.cluster.key(), &self.namespace, "apps", "deployments", "get")]
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let before = if self.expect.restarts.is_some() {
-                restarts(&select_pods(&cluster, &self.namespace, self.selector.as_str()).await?)?
+            let found = if self.has_baseline(role) {
+                select_pods(&cluster, &self.namespace, self.selector.as_str()).await?
             } else {
-                BTreeMap::new()
+                Vec::new()
             };
-            Ok(Box::new(PodsObserver { cluster, spec: self.clone(), before }) as Box<dyn Observer>)
+            let ready_before = match role {
+                Role::Recovered => found.iter().filter(|pod| is_serving(pod)).count(),
+                Role::Probe | Role::Check => 0,
+            };
+            let restarts_before = restarts(&found)?;
+            Ok(Box::new(PodsObserver { cluster, spec: self.clone(), restarts_before, ready_before })
+                as Box<dyn Observer>)
         })
+    }
+}
+
+impl PodsExpect {
+    /// Whether all pods must be ready: as written, or because nothing else is expected.
+    fn wants_all(&self) -> bool {
+        let nothing = self.count.is_none() && self.restarts.is_none() && self.containers.is_empty() && !self.in_mesh;
+        match self.ready {
+            Some(ready) => matches!(ready, ReadyExpect::All(_)),
+            None => nothing,
+        }
     }
 }
 
@@ -129,7 +146,9 @@ fn restarts(pods: &[Object]) -> Result<BTreeMap<String, u64>, ProbeError> {
 struct PodsObserver {
     cluster: Arc<Cluster>,
     spec: Pods,
-    before: BTreeMap<String, u64>,
+    restarts_before: BTreeMap<String, u64>,
+    /// How many pods were ready before the fault; 0 where that does not matter.
+    ready_before: usize,
 }
 
 impl PodsObserver {
@@ -144,38 +163,28 @@ impl PodsObserver {
         let live: Vec<&Pod> = pods.iter().filter(|pod| !pod.terminating).collect();
         let ready = live.iter().filter(|pod| pod.ready).count();
         let expect = &spec.expect;
-        let wanted = match expect.ready {
-            None if expect.count.is_none()
-                && expect.restarts.is_none()
-                && expect.containers.is_empty()
-                && !expect.in_mesh =>
-            {
-                Some(ReadyExpect::All(AllWord::All))
-            }
-            ready => ready,
-        };
         let mut missed = Vec::new();
-        match wanted {
-            Some(ReadyExpect::All(_)) => {
-                let desired = self.desired(&objects).await?;
-                if desired == 0 || (ready as u64) < desired || live.iter().any(|pod| !pod.ready) {
-                    let more = match live.len().saturating_sub(desired as usize) {
-                        0 => String::new(),
-                        more => format!(", {more} more than desired"),
-                    };
-                    missed.push(format!("{ready} of {desired} desired pods ready{more}"));
-                }
+        if expect.wants_all() {
+            let desired = self.desired(&objects).await?.max(self.ready_before as u64);
+            if desired == 0 || (ready as u64) < desired || live.iter().any(|pod| !pod.ready) {
+                let more = match live.len().saturating_sub(desired as usize) {
+                    0 => String::new(),
+                    more => format!(", {more} more than desired"),
+                };
+                missed.push(format!("{ready} of {desired} desired pods ready{more}"));
             }
-            Some(ReadyExpect::Count(comparison)) if !comparison.holds(ready as f64) => {
-                missed.push(format!("{ready} pods ready, expected {comparison}"));
-            }
-            Some(ReadyExpect::Count(_)) | None => {}
+        } else if let Some(ReadyExpect::Count(comparison)) = expect.ready
+            && !comparison.holds(ready as f64)
+        {
+            missed.push(format!("{ready} pods ready, expected {comparison}"));
         }
         if let Some(comparison) = expect.count.filter(|comparison| !comparison.holds(live.len() as f64)) {
             missed.push(format!("{} pods, expected {comparison}", live.len()));
         }
-        let restarted: u64 =
-            pods.iter().map(|pod| pod.restarts.saturating_sub(self.before.get(&pod.uid).copied().unwrap_or(0))).sum();
+        let restarted: u64 = pods
+            .iter()
+            .map(|pod| pod.restarts.saturating_sub(self.restarts_before.get(&pod.uid).copied().unwrap_or(0)))
+            .sum();
         if let Some(comparison) = expect.restarts.filter(|comparison| !comparison.holds(restarted as f64)) {
             missed.push(format!("{restarted} container restarts since the run began, expected {comparison}"));
         }
@@ -213,42 +222,32 @@ impl PodsObserver {
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
 
-    /// How many pods the owners of the matching pods desire; without pods, the Deployments that match the selector.
+    /// How many pods the owners of the matching pods desire: an owner that does not say so desires the pods that it has. Without
+    /// pods, the Deployments and `StatefulSets` that match the selector.
     async fn desired(&self, pods: &[Object]) -> Result<u64, ProbeError> {
-        let mut desired = 0;
-        let mut seen = Vec::new();
+        let mut owned: BTreeMap<Option<Owner>, u64> = BTreeMap::new();
         for pod in pods {
-            match owner_name(pod) {
-                Some((kind, name)) if !seen.contains(&(kind.clone(), name.clone())) => {
-                    desired += self.desired_by(&kind, &name).await?;
-                    seen.push((kind, name));
-                }
-                Some(_) => {}
-                None => desired += 1,
-            }
+            *owned.entry(Owner::of(pod)).or_default() += u64::from(!pod.is_terminating());
         }
-        if seen.is_empty() && desired == 0 {
-            let path = format!("/apis/apps/v1/namespaces/{}/deployments", self.spec.namespace);
-            for object in self.cluster.list(&path, Some(self.spec.selector.as_str())).await? {
-                desired += object["spec"]["replicas"].as_u64().unwrap_or(1);
+        let mut desired = 0;
+        for (owner, live) in &owned {
+            desired += match owner {
+                Some(owner) => owner.desired_pods(&self.cluster).await?.unwrap_or(*live),
+                None => *live,
+            };
+        }
+        if owned.is_empty() {
+            for plural in ["deployments", "statefulsets"] {
+                let path = format!("/apis/apps/v1/namespaces/{}/{plural}", self.spec.namespace);
+                let matching = match self.cluster.list(&path, Some(self.spec.selector.as_str())).await {
+                    // Without pods the check fails either way; the number is for its message.
+                    Err(AccessError::Forbidden { .. }) => Vec::new(),
+                    found => found?,
+                };
+                desired += matching.iter().map(|one| one["spec"]["replicas"].as_u64().unwrap_or(1)).sum::<u64>();
             }
         }
         Ok(desired)
-    }
-
-    async fn desired_by(&self, kind: &str, name: &str) -> Result<u64, ProbeError> {
-        let namespace = &self.spec.namespace;
-        let (path, field) = match kind {
-            "Deployment" => (format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "/spec/replicas"),
-            "StatefulSet" => (format!("/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"), "/spec/replicas"),
-            "ReplicaSet" => (format!("/apis/apps/v1/namespaces/{namespace}/replicasets/{name}"), "/spec/replicas"),
-            "DaemonSet" => {
-                (format!("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"), "/status/desiredNumberScheduled")
-            }
-            _ => return Ok(1),
-        };
-        let object: Value = self.cluster.get(&path).await?;
-        Ok(object.pointer(field).and_then(Value::as_u64).unwrap_or(1))
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Role {
     Probe,
     /// Run once or polled.
     Check,
+    /// Polled after the undo: compares with what was there before the fault.
+    Recovered,
 }
 
 /// The timing of an observation.
@@ -83,7 +85,7 @@ pub trait Observation {
         Vec::new()
     }
     /// Whether it compares with the state at the start of the run, so that it must be prepared then.
-    fn has_baseline(&self) -> bool {
+    fn has_baseline(&self, _: Role) -> bool {
         false
     }
     /// The error if it cannot be a check, because a single observation shows nothing.

@@ -270,7 +270,8 @@ impl Drill<'_> {
             self.recovered(runner, watched, begun, until)
         });
         let recovered = join_all(checks);
-        let (recovered, ()) = tokio::join!(recovered, async {
+        let replaced = self.missing(left(self.plan.phases.recovery.0.max(self.plan.phases.undo.0)));
+        let (recovered, missing, ()) = tokio::join!(recovered, replaced, async {
             if !interrupted {
                 let _ = self.interrupts.run_until_cancelled(self.observe(deadline)).await;
             }
@@ -286,7 +287,29 @@ impl Drill<'_> {
         if !interrupted && self.interrupts.is_set() {
             self.recorder.event(Event::Interrupted { by: self.interrupts.by(), injected: true });
         }
-        self.verify(&recovered).await;
+        self.verify(&recovered, missing).await;
+    }
+
+    /// What of the targets of the faults is not as before at the deadline; returns as soon as all is.
+    async fn missing(&self, deadline: Instant) -> Vec<String> {
+        let waits = self.context.injected.all().into_iter().map(|(id, fault)| async move {
+            let start = Instant::now();
+            let waited_long = self.interrupts.wait_until(deadline);
+            tokio::pin!(waited_long);
+            loop {
+                let missing = match fault.missing().await {
+                    Ok(None) => return None,
+                    Ok(Some(what)) => what,
+                    Err(error) => error.to_string(),
+                };
+                tokio::select! {
+                    biased;
+                    () = &mut waited_long => return Some(format!("{id}: {missing}")),
+                    () = sleep(pause(start.elapsed(), [])) => {}
+                }
+            }
+        });
+        join_all(waits).await.into_iter().flatten().collect()
     }
 
     async fn observe(&self, deadline: Instant) {
@@ -352,10 +375,11 @@ impl Drill<'_> {
         (!met).then(|| format!("{}: {}", runner.check.id, outcome.message))
     }
 
-    /// Records whether everything is as before: all undos observed, all recovered checks met.
-    async fn verify(&self, recovered: &[Option<String>]) {
+    /// Records whether everything is as before: all undos observed, all targets replaced, all recovered checks met.
+    async fn verify(&self, recovered: &[Option<String>], missing: Vec<String>) {
         let mut leftovers = self.recorder.ask(Record::failed_undos).await.unwrap_or_default();
         let undone = leftovers.is_empty();
+        leftovers.extend(missing);
         leftovers.extend(recovered.iter().flatten().cloned());
         let verified = leftovers.is_empty();
         if undone && let Err(error) = self.context.journal.lock().await.clear(&self.context.world).await {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::control;
 use super::drill::Drill;
-use super::faults::{FaultContext, UndoTimes};
+use super::faults::{FaultContext, Injected, UndoTimes};
 use super::lease::Held;
 use super::preflight::{Findings, Mode, preflight};
 use super::sampler::most_in_flight;
@@ -159,6 +159,7 @@ impl Run<'_> {
             effects: ready.check_runners.iter().filter(|runner| runner.check.stage == Stage::Effect).cloned().collect(),
             undo_timeout: self.plan.phases.undo.0,
             undo_times: UndoTimes::default(),
+            injected: Injected::default(),
         };
         let drill = Drill {
             plan: self.plan,

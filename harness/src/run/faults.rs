@@ -41,6 +41,25 @@ pub(super) struct FaultContext {
     /// How long to wait for an undo, and for the replacement of removed objects.
     pub undo_timeout: Duration,
     pub undo_times: UndoTimes,
+    pub injected: Injected,
+}
+
+/// The faults that were injected, each time.
+#[derive(Clone, Default)]
+pub(super) struct Injected(Arc<std::sync::Mutex<Vec<NamedFault>>>);
+
+/// A fault and its id.
+type NamedFault = (String, Arc<dyn Fault>);
+
+impl Injected {
+    fn note(&self, id: &str, fault: &Arc<dyn Fault>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((id.to_owned(), Arc::clone(fault)));
+    }
+
+    /// All of them so far, with their ids.
+    pub fn all(&self) -> Vec<NamedFault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// When the undo of a fault was first accepted, by any that it goes to: from then on the mesh can recover.
@@ -109,6 +128,7 @@ impl FaultContext {
                 },
             };
             let fault: Arc<dyn Fault> = Arc::from(fault);
+            self.injected.note(&planned.id, &fault);
             let Some(observed) = self.inject(planned, fault.as_ref()).await else { return false };
             if fault.removes() {
                 let watch = self.clone();

@@ -60,6 +60,23 @@ pub(super) static ROWS: &[Row] = &[
         |world, cluster| break_new_pods(world, cluster, "reviews"),
     ),
     in_all(
+        "pods-nobody-replaces",
+        Objects,
+        "three pods in bookinfo belong to a StrimziPodSet whose operator does not run: nobody replaces one of them",
+        |world, cluster| {
+            for ordinal in 0..3 {
+                let owner = json!([{"apiVersion": "core.strimzi.io/v1beta2", "kind": "StrimziPodSet", "name": "shop-broker",
+                    "uid": "5a5a5a5a-0000-4000-8000-000000000001", "controller": true, "blockOwnerDeletion": false}]);
+                let pod = json!({"apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": format!("broker-{ordinal}"), "namespace": "bookinfo", "labels": {"app": "broker"},
+                        "ownerReferences": owner},
+                    "spec": {"containers": [{"name": "kafka", "image": "docker.io/shop/kafka:3.7.0"}]}});
+                world.create(cluster, resources::pods(), pod);
+            }
+            settle(world);
+        },
+    ),
+    in_all(
         "pdb-blocks-eviction",
         Objects,
         "PodDisruptionBudgets of the ingress gateway and reviews allow 0 disruptions",

@@ -11,6 +11,7 @@ use crate::plan::{Plan, PlannedCheck};
 use crate::probe::{Observer, ProbeError, Role};
 use crate::run::ask::CheckRunner;
 use crate::run::environment::first_missing;
+use crate::spec::Stage;
 
 /// The probes of a plan with their observers, and what keeps the others from starting.
 pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prepared>, Vec<Obstacle>) {
@@ -34,7 +35,7 @@ pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Chec
             return Err(missing.of(&check.id));
         }
         let lazy = LazyObserver { check: check.clone(), world: world.clone(), made: tokio::sync::OnceCell::new() };
-        if check.kind.as_observation().has_baseline() {
+        if check.kind.as_observation().has_baseline(lazy.role()) {
             lazy.make().await.ok();
         }
         let observer: Arc<dyn Observer> = Arc::new(lazy);
@@ -64,9 +65,13 @@ struct LazyObserver {
 }
 
 impl LazyObserver {
+    fn role(&self) -> Role {
+        if self.check.stage == Stage::Recovered { Role::Recovered } else { Role::Check }
+    }
+
     async fn make(&self) -> Result<&dyn Observer, ProbeError> {
         let made =
-            self.made.get_or_try_init(|| self.check.kind.as_observation().prepare(&self.world, Role::Check)).await?;
+            self.made.get_or_try_init(|| self.check.kind.as_observation().prepare(&self.world, self.role())).await?;
         Ok(made.as_ref())
     }
 }

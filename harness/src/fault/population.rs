@@ -1,0 +1,65 @@
+//! The pods of the owners whose pods a fault removes: afterwards as many are ready as before, and the victims are gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::cluster::{AccessError, Cluster, Object, ObjectRef, Owner, is_serving};
+use crate::format::Selector;
+
+/// How many pods of each owner were ready before the fault.
+pub(super) struct Population {
+    cluster: Arc<Cluster>,
+    selector: Option<Selector>,
+    victims: Vec<ObjectRef>,
+    /// By namespace and owner; none for pods that nothing controls.
+    ready: BTreeMap<(String, Option<Owner>), usize>,
+}
+
+/// Namespace and owner.
+fn group(pod: &Object) -> (String, Option<Owner>) {
+    (pod.namespace().to_owned(), Owner::of(pod))
+}
+
+impl Population {
+    /// Counts the ready pods before the fault, among all that match the selector, of the owners of the victims.
+    pub fn count(
+        cluster: &Arc<Cluster>,
+        selector: Option<&Selector>,
+        before: &[Object],
+        victims: &[ObjectRef],
+    ) -> Self {
+        let uids: BTreeSet<&str> = victims.iter().map(|pod| pod.uid.as_str()).collect();
+        let concerned = before.iter().filter(|pod| uids.contains(pod.uid())).map(group);
+        let mut ready: BTreeMap<_, usize> = concerned.map(|group| (group, 0)).collect();
+        for pod in before.iter().filter(|pod| is_serving(pod)) {
+            if let Some(count) = ready.get_mut(&group(pod)) {
+                *count += 1;
+            }
+        }
+        Self { cluster: Arc::clone(cluster), selector: selector.cloned(), victims: victims.to_vec(), ready }
+    }
+
+    /// What is not as before yet; none if all is.
+    pub async fn missing(&self) -> Result<Option<String>, AccessError> {
+        let spaces: BTreeSet<&str> = self.ready.keys().map(|(namespace, _)| namespace.as_str()).collect();
+        let mut pods = Vec::new();
+        for space in spaces {
+            let path = format!("/api/v1/namespaces/{space}/pods");
+            pods.extend(self.cluster.list(&path, self.selector.as_ref().map(Selector::as_str)).await?);
+        }
+        Ok(self.missing_among(&pods))
+    }
+
+    fn missing_among(&self, pods: &[Object]) -> Option<String> {
+        let key = &self.cluster.key;
+        if let Some(pod) = self.victims.iter().find(|victim| pods.iter().any(|pod| pod.uid() == victim.uid)) {
+            return Some(format!("pod {pod} ({key}) that the fault removed still exists"));
+        }
+        self.ready.iter().find_map(|(of, before)| {
+            let now = pods.iter().filter(|pod| is_serving(pod) && group(pod) == *of).count();
+            let (namespace, owner) = of;
+            let of = owner.as_ref().map_or_else(|| format!("namespace {namespace} without an owner"), Owner::to_string);
+            (now < *before).then(|| format!("{now} of {before} pods of {of} ({key}) are Ready again"))
+        })
+    }
+}
