@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::outage::Outage;
+use crate::outage::{self, Outage};
 use crate::record::{At, History, ReadBack, SCENARIO, Sample, Series};
 use crate::window::{During, Marks};
 
@@ -40,6 +40,18 @@ pub struct Evidence<'a> {
 pub const COVERAGE: f64 = 0.99;
 
 impl<'a> Evidence<'a> {
+    /// The same without the samples that were due before an instant.
+    #[must_use]
+    pub fn since(mut self, from: At) -> Self {
+        for probe in self.probes.values_mut() {
+            let before = probe.samples.len();
+            probe.samples.retain(|sample| sample.scheduled >= from);
+            probe.planned = probe.planned.saturating_sub((before - probe.samples.len()) as u64);
+            probe.outages = outage::find(&probe.samples);
+        }
+        self
+    }
+
     /// The outages of all probes, those that have not ended last.
     pub fn all_outages(&self) -> Vec<Outage> {
         let mut all: Vec<Outage> = self.probes.values().flat_map(|probe| probe.outages.iter().cloned()).collect();

@@ -1,11 +1,24 @@
 //! Programs on this machine, run to their end or killed at their deadline. Knows nothing of why they are run.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::process::Stdio;
-use std::time::Duration;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-/// Runs a program to its end: exit code, stdout, stderr; none if it took too long and was killed.
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+/// How often a program is looked at.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How long the rest of its output is waited for once it has ended: a process that left its group may hold the pipe for ever.
+const REST: Duration = Duration::from_millis(250);
+/// How much of its output is kept, in bytes.
+const LARGEST: usize = 16 << 20;
+
+/// Runs a program to its end: exit code, stdout, stderr; none if it took too long and was killed. It gets a process group of its
+/// own, and what is left of that when it ends is killed.
 ///
 /// On a thread of its own and on the machine's clock: a program does not live in virtual time.
 pub(crate) async fn run_command(
@@ -28,37 +41,111 @@ pub(crate) fn run_to_end(
         return Err("no program is named".to_owned());
     };
     let failed = |error: std::io::Error| format!("{program} cannot be run: {error}");
-    let mut child = std::process::Command::new(program)
-        .args(arguments)
-        .envs(env)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
-    let deadline = std::time::Instant::now() + timeout;
-    loop {
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            let text = |reader: std::thread::JoinHandle<String>| reader.join().unwrap_or_default();
-            return Ok(Some((status.code().unwrap_or(-1), text(stdout), text(stderr))));
-        }
-        if std::time::Instant::now() >= deadline {
-            let _ = child.kill();
-            let _ = child.wait();
+    let mut command = Command::new(program);
+    command.args(arguments).envs(env).process_group(0);
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().map_err(failed)?;
+    let (stdout, stderr) = (Output::read(child.stdout.take()), Output::read(child.stderr.take()));
+    let deadline = Instant::now() + timeout;
+    let group = Pid::from_child(&child);
+    while !has_ended(group).map_err(failed)? {
+        if Instant::now() >= deadline {
+            end(&mut child, group).map_err(failed)?;
             return Ok(None);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        sleep(PAUSE);
+    }
+    let code = end(&mut child, group).map_err(failed)?;
+    let rest = Instant::now() + REST;
+    Ok(Some((code, stdout.text(rest), stderr.text(rest))))
+}
+
+/// Whether a child has ended. Its id stays taken, so that no other process group can have it.
+fn has_ended(child: Pid) -> std::io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    Ok(waitid(WaitId::Pid(child), options)?.is_some())
+}
+
+/// Kills what is left of a child's process group. The exit code; -1 if a signal ended it.
+fn end(child: &mut Child, group: Pid) -> std::io::Result<i32> {
+    // An error means that nothing is left of it.
+    let _ = kill_process_group(group, Signal::KILL);
+    Ok(child.wait()?.code().unwrap_or(-1))
+}
+
+/// The output of a program as it comes.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    complete: Arc<AtomicBool>,
+}
+
+impl Output {
+    /// Reads a pipe on a thread of its own, so that a talkative program is never blocked.
+    fn read(pipe: Option<impl std::io::Read + Send + 'static>) -> Self {
+        let output = Self { bytes: Arc::default(), complete: Arc::default() };
+        let (bytes, complete) = (Arc::clone(&output.bytes), Arc::clone(&output.complete));
+        std::thread::spawn(move || {
+            let mut chunk = [0; 8192];
+            if let Some(mut pipe) = pipe {
+                while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+                    let mut kept = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+                    let room = LARGEST.saturating_sub(kept.len()).min(length);
+                    kept.extend_from_slice(&chunk[..room]);
+                }
+            }
+            complete.store(true, Ordering::Release);
+        });
+        output
+    }
+
+    /// What was read; the rest is waited for until a deadline.
+    fn text(&self, deadline: Instant) -> String {
+        while !self.complete.load(Ordering::Acquire) && Instant::now() < deadline {
+            sleep(PAUSE);
+        }
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }
 
-/// Reads a pipe to its end on a thread of its own, so that a talkative program is never blocked.
-fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            let _ = pipe.take(16 << 20).read_to_end(&mut bytes);
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, timeout: u64) -> (Option<(i32, String, String)>, Duration) {
+        let argv = ["sh", "-c", script].map(str::to_owned);
+        let begun = Instant::now();
+        let ran = run_to_end(&argv, &BTreeMap::new(), Duration::from_secs(timeout)).unwrap();
+        (ran, begun.elapsed())
+    }
+
+    #[test]
+    fn a_child_that_stays_behind_holds_nothing_up_and_is_ended() {
+        let marker = std::env::temp_dir().join(format!("meshdrill-left-{}", std::process::id()));
+        let script = format!("(sleep 2; touch {}) & echo up; echo no >&2; exit 3", marker.display());
+        let (ran, took) = sh(&script, 20);
+        assert_eq!(ran, Some((3, "up\n".to_owned(), "no\n".to_owned())));
+        assert!(took < Duration::from_millis(1500), "{took:?}");
+        sleep(Duration::from_millis(2500));
+        assert!(!marker.exists(), "the child went on");
+    }
+
+    #[test]
+    fn one_that_left_the_group_holds_nothing_up_either() {
+        let (ran, took) = sh("setsid sleep 3 & echo up", 20);
+        assert_eq!(ran, Some((0, "up\n".to_owned(), String::new())));
+        assert!(took < Duration::from_millis(2500), "{took:?}");
+    }
+
+    #[test]
+    fn what_takes_too_long_is_killed_with_its_children() {
+        let (ran, took) = sh("sleep 30 & sleep 30", 1);
+        assert_eq!(ran, None);
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+
+    #[test]
+    fn a_talkative_program_is_not_blocked() {
+        let (ran, _) = sh("head -c 20000000 /dev/zero", 20);
+        assert_eq!(ran.map(|(code, stdout, _)| (code, stdout.len())), Some((0, LARGEST)));
+    }
 }

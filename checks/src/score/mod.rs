@@ -10,7 +10,7 @@ mod verdict;
 
 use crate::control;
 use crate::criterion::Criterion;
-use crate::record::{History, NotRun, Note, Record};
+use crate::record::{At, History, NotRun, Note, Record};
 use crate::scorecard::{
     CheckResult, CriterionResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
 };
@@ -132,16 +132,29 @@ pub fn undecided(record: &Record) -> bool {
     open.map(|one| criterion::judge(one, &evidence, &faults)).any(|one| one.verdict == Verdict::Inconclusive)
 }
 
-/// The first of some criteria that the record contradicts so far, in words; none while nothing is certain.
+/// The first of some criteria that the samples since the first fault contradict, in words; none while nothing is certain.
 pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
-    contradicted(record, criteria).first().map(|(_, missed)| format!("{}: {}", missed.id, missed.message))
+    let from = record.history().marks.requested?;
+    let found = contradicted_since(record, criteria, from);
+    found
+        .first()
+        .map(|(_, missed)| format!("{}: {} since the fault, limit {}", missed.id, missed.message, missed.target))
 }
 
 /// Those of some criteria that the record contradicts so far.
 pub fn contradicted<'a>(record: &Record, criteria: &'a [Criterion]) -> Vec<(&'a Criterion, CriterionResult)> {
+    contradicted_since(record, criteria, At::ZERO)
+}
+
+/// Those of some criteria that the samples since an instant contradict.
+fn contradicted_since<'a>(
+    record: &Record,
+    criteria: &'a [Criterion],
+    from: At,
+) -> Vec<(&'a Criterion, CriterionResult)> {
     let history = record.history();
     let record = control::excused(record, &control::lost_in(record, &history));
-    let evidence = gather::evidence(&record, &history);
+    let evidence = gather::evidence(&record, &history).since(from);
     let judged = criteria.iter().map(|one| (one, criterion::judge(one, &evidence, &[])));
     judged.filter(|(_, one)| one.verdict == Verdict::Fail).collect()
 }

@@ -20,7 +20,8 @@ use crate::probe::{ProbeError, SpecError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandFault {
-    /// The program that breaks something, and its arguments, such as `[./cut-link.sh, eth0]`.
+    /// The program that breaks something, and its arguments, such as `[./cut-link.sh, eth0]`. What it leaves running in its process
+    /// group is ended with it; start with `setsid` what must stay.
     pub argv: Vec<String>,
     /// The program that undoes it, and its arguments. It may run more than once, so a second run must do no harm.
     pub undo: Vec<String>,

@@ -52,8 +52,10 @@ impl Population {
 
     fn missing_among(&self, pods: &[Object]) -> Option<String> {
         let key = &self.cluster.key;
-        if let Some(pod) = self.victims.iter().find(|victim| pods.iter().any(|pod| pod.uid() == victim.uid)) {
-            return Some(format!("pod {pod} ({key}) that the fault removed still exists"));
+        // A victim that is not terminating was not removed, and counts as what it is.
+        let terminating = |victim: &&ObjectRef| pods.iter().any(|pod| pod.uid() == victim.uid && pod.is_terminating());
+        if let Some(pod) = self.victims.iter().find(terminating) {
+            return Some(format!("pod {pod} ({key}) is still terminating"));
         }
         self.ready.iter().find_map(|(of, before)| {
             let now = pods.iter().filter(|pod| is_serving(pod) && group(pod) == *of).count();

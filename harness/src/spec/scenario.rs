@@ -83,7 +83,8 @@ pub struct ScenarioSpec {
     /// The checks of a validation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckSpec>,
-    /// Criteria judged while the fault is held; a breach means undo now and verdict fail.
+    /// Criteria judged while faults are in effect, by the samples since the first of them was requested. As soon as one is
+    /// certainly missed, all faults are undone, and the verdict is fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub abort_when: Vec<SlaRow>,
     /// The criteria.

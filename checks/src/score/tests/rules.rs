@@ -157,3 +157,23 @@ fn a_record_that_ends_early_says_that_damage_may_remain() {
     let validation = Story::validation(100).samples(9, |_| Class::Good);
     assert_eq!(validation.cut_short(Claim::from(Availability { target: Ratio::new(0.5) })).exit_code.number(), 13);
 }
+
+#[test]
+fn a_run_is_aborted_by_what_happened_since_the_fault() {
+    // Five good minutes before the fault hide nothing of what it does.
+    let criterion = |claim: Claim| {
+        let subject = crate::criterion::Subject::Probe("p".into());
+        vec![crate::criterion::Criterion { id: "p/limit".into(), subject, claim, confidence: Ratio::new(0.95) }]
+    };
+    let limit = || criterion(Claim::from(ErrorRate { target: Ratio::new(0.2), during: During::All }));
+    let run = |good: u64, bad: u64| {
+        let requested = Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()] };
+        let class = move |due| if due < good * 1000 { Class::Good } else { Class::Http5xx };
+        Story::planned(100).samples(good + bad, class).event(good * 1000, requested).recorded()
+    };
+    let why = crate::score::breached(&run(300, 1), &limit()).unwrap();
+    assert!(why.starts_with("p/limit: ") && why.ends_with("since the fault, limit <= 20%"), "{why}");
+    assert_eq!(crate::score::breached(&run(300, 0), &limit()), None);
+    let before = Story::planned(100).samples(30, |_| Class::Http5xx).recorded();
+    assert_eq!(crate::score::breached(&before, &limit()), None, "nothing was injected yet");
+}

@@ -183,6 +183,11 @@ impl Story {
         score(&story.record)
     }
 
+    /// What is recorded so far.
+    pub fn recorded(self) -> Record {
+        self.record
+    }
+
     /// The scorecard of what a killed run has written down.
     pub fn cut_short(self, claim: Claim) -> Scorecard {
         score(&self.with(claim).record)
