@@ -114,14 +114,23 @@ fn disturbed(name: &str, faults: &str, change: impl Fn(&Served) -> Result<(), Fa
     Ok(scorecard(&run_dirs(&runs).pop().ok_or("no run directory")?)?)
 }
 
+/// Whoever writes the object is named by `managedFields`. A change through `/scale` leaves no name there: what manages the object
+/// is named instead.
 fn who_reverts() -> Result<(), Failed> {
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/bookinfo/deployments/details-v1";
     let faults =
         "    - scale: { cluster: primary, namespace: bookinfo, deployment: details-v1, replicas: 0 }\n      for: 40s\n";
     let card = disturbed("who-reverts", faults, |served| {
-        let path = "/apis/apps/v1/namespaces/bookinfo/deployments/details-v1/scale?fieldManager=argocd-controller";
-        served.patch("primary", path, &json!({ "spec": { "replicas": 1 } }))
+        let path = format!("{DEPLOYMENT}?fieldManager=argocd-controller");
+        served.patch("primary", &path, &json!({ "spec": { "replicas": 1 } }))
     })?;
-    Ok(lapsed(&card, "bookinfo/details-v1: replicas set back to 1 by argocd-controller", 0.0..10.0)?)
+    lapsed(&card, "bookinfo/details-v1: replicas set back to 1 by argocd-controller", 0.0..10.0)?;
+    let card = disturbed("what-manages", faults, |served| {
+        let tracked = json!({ "metadata": { "annotations": { "argocd.argoproj.io/tracking-id": "shop:details" } } });
+        served.patch("primary", &format!("{DEPLOYMENT}?fieldManager=helm"), &tracked)?;
+        served.patch("primary", &format!("{DEPLOYMENT}/scale"), &json!({ "spec": { "replicas": 1 } }))
+    })?;
+    Ok(lapsed(&card, "set back to 1 (managedFields do not say by whom; Argo CD manages it)", 0.0..10.0)?)
 }
 
 fn deleted() -> Result<(), Failed> {

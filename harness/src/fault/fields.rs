@@ -72,9 +72,22 @@ pub(super) async fn find_same(cluster: &Cluster, path: &str, uid: &str) -> Resul
     }
 }
 
-/// ` by NAME`: who last wrote a field; empty if that is not known.
+/// Who may have reverted a field: who last wrote it, or else what manages the object; empty if neither is known. An API server
+/// does not note who changed replicas through the `scale` subresource.
 pub(super) fn by_whom(object: &Object, field: &[&str]) -> String {
-    object.last_writer(field).map_or_else(String::new, |who| format!(" by {who}"))
+    match (object.last_writer(field), managers(object).first()) {
+        (Some(who), _) => format!(" by {who}"),
+        (None, Some(manager)) => format!(" (managedFields do not say by whom; {manager} manages it)"),
+        (None, None) => String::new(),
+    }
+}
+
+/// What keeps an object as it is declared somewhere else, by its labels and annotations.
+pub(super) fn managers(object: &Object) -> Vec<&'static str> {
+    let argo = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"];
+    let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
+    let marked = |keys: [&str; 2]| keys.iter().any(|key| object.annotation(key).or(object.label(key)).is_some());
+    [(argo, "Argo CD"), (flux, "Flux")].into_iter().filter(|(keys, _)| marked(*keys)).map(|(_, who)| who).collect()
 }
 
 /// The next step, from the current state of an object.

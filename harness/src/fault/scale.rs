@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fields::{Step, by_whom, change, find_same};
+use super::fields::{Step, by_whom, change, find_same, managers};
 use super::{
     Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoKind, UndoOutcome,
     WorkloadResource, system_namespace_error,
@@ -112,12 +112,8 @@ async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Object)
             remarks.push(format!("HorizontalPodAutoscaler {} also scales {namespace}/{name}: it pauses at 0 replicas and works against any other number", autoscaler.name()));
         }
     }
-    let argo = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"];
-    let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
-    for (keys, who) in [(argo, "Argo CD"), (flux, "Flux")] {
-        if keys.iter().any(|key| object.annotation(key).or(object.label(key)).is_some()) {
-            remarks.push(format!("{who} manages {namespace}/{name} and may revert the fault"));
-        }
+    for who in managers(object) {
+        remarks.push(format!("{who} manages {namespace}/{name} and may revert the fault"));
     }
     remarks
 }

@@ -1,4 +1,5 @@
-//! `metadata.managedFields`: who last wrote which field.
+//! `metadata.managedFields`: who last wrote which field. As in a real API server, a change of the `scale` subresource leaves no
+//! trace there.
 
 use serde_json::{Map, Value, json};
 
@@ -29,12 +30,8 @@ pub(super) fn write(world: &World, request: &Request, old: &Value, value: &mut V
     }
     let apply = request.content_type.contains("apply-patch");
     let (manager, operation) = (request.manager(), if apply { "Apply" } else { "Update" });
-    let subresource = request.target.sub.as_str();
-    let is_own = |entry: &Value| {
-        object::text(entry, "/manager") == manager
-            && object::text(entry, "/operation") == operation
-            && object::text(entry, "/subresource") == subresource
-    };
+    let is_own =
+        |entry: &Value| object::text(entry, "/manager") == manager && object::text(entry, "/operation") == operation;
     let mut list = object::items(value, "/metadata/managedFields").to_vec();
     let mut own = list.iter().find(|entry| is_own(entry)).map_or_else(|| json!({}), |entry| entry["fieldsV1"].clone());
     list.retain(|entry| !is_own(entry));
@@ -45,11 +42,8 @@ pub(super) fn write(world: &World, request: &Request, old: &Value, value: &mut V
     }
     list.retain(|entry| entry["fieldsV1"].as_object().is_none_or(|fields| !fields.is_empty()));
     add(&mut own, Value::Object(written));
-    let mut entry = json!({"manager": manager, "operation": operation, "apiVersion": request.target.api_version(),
+    let entry = json!({"manager": manager, "operation": operation, "apiVersion": request.target.api_version(),
         "time": world.date(), "fieldsType": "FieldsV1", "fieldsV1": own});
-    if !subresource.is_empty() {
-        entry["subresource"] = json!(subresource);
-    }
     list.push(entry);
     object::set(value, "/metadata/managedFields", json!(list));
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::body::{Body, json as json_response};
 use super::failure::ApiFailure;
 use super::form::shown;
-use super::managed_fields;
 use super::request::Request;
 use super::write::{apply_patch, check_current};
 use crate::engine::{Engine, settle};
@@ -80,7 +79,6 @@ fn scale(
     }
     let mut value = old.clone();
     object::set(&mut value, "/spec/replicas", json!(replicas));
-    managed_fields::write(world, request, old, &mut value);
     if request.dry_run() || world.clusters[cluster].quirks.ignores_changes {
         return Ok(json_response(200, &scale_of(&value)));
     }
