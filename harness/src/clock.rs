@@ -13,6 +13,7 @@ use crate::net::Net;
 pub struct Clock {
     start: Instant,
     wall: Timestamp,
+    lab: bool,
 }
 
 impl Clock {
@@ -23,7 +24,12 @@ impl Clock {
             Net::Machine => Timestamp::now(),
             Net::Lab(lab) => lab.date().try_into().unwrap_or_else(|_| Timestamp::now()),
         };
-        Self { start: Instant::now(), wall }
+        Self { start: Instant::now(), wall, lab: matches!(net, Net::Lab(_)) }
+    }
+
+    /// Whether time is virtual: that of an embedded mesh.
+    pub const fn is_virtual(&self) -> bool {
+        self.lab
     }
 
     /// The time since the start.

@@ -60,8 +60,10 @@ impl Population {
         self.ready.iter().find_map(|(of, before)| {
             let now = pods.iter().filter(|pod| is_serving(pod) && group(pod) == *of).count();
             let (namespace, owner) = of;
-            let of = owner.as_ref().map_or_else(|| format!("namespace {namespace} without an owner"), Owner::to_string);
-            (now < *before).then(|| format!("{now} of {before} pods of {of} ({key}) are Ready again"))
+            let of = owner
+                .as_ref()
+                .map_or_else(|| format!("without an owner in namespace {namespace}"), |owner| format!("of {owner}"));
+            (now < *before).then(|| format!("{now} of {before} pods {of} ({key}) are Ready again"))
         })
     }
 }

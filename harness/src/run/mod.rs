@@ -20,6 +20,7 @@ mod recorder;
 mod recover;
 mod sampler;
 mod source;
+mod timer;
 mod unsteady;
 mod validation;
 mod window;

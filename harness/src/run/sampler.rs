@@ -11,10 +11,11 @@ use meshdrill_checks::record::{Class, Event, RequestPhases, Sample, Series};
 use meshdrill_checks::units::TimeSpan;
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::timer::Timer;
 use super::{Interrupts, Recorder};
 use crate::net::Phases;
 use crate::plan::PlannedProbe;
@@ -140,10 +141,11 @@ impl Lane {
         let every = self.probe.every.0;
         let most = most_in_flight(&self.probe);
         let lane = Arc::new(self);
+        let mut timer = Timer::new(&lane.recorder.clock());
         let mut due = start;
         let mut slot = 0;
         loop {
-            if !lane.wait_until(due).await {
+            if !lane.wait_until(&mut timer, due).await {
                 return;
             }
             lane.shared.planned.fetch_add(1, Ordering::AcqRel);
@@ -189,10 +191,11 @@ impl Lane {
         let every = self.probe.every.0;
         let count = ((length.as_secs_f64() / every.as_secs_f64()).round() as usize).max(1);
         let lane = Arc::new(self);
+        let mut timer = Timer::new(&lane.recorder.clock());
         let mut due = start;
         let mut slot = 0;
         loop {
-            if !lane.wait_until(due).await {
+            if !lane.wait_until(&mut timer, due).await {
                 return;
             }
             lane.shared.planned.fetch_add(count, Ordering::AcqRel);
@@ -222,11 +225,11 @@ impl Lane {
     }
 
     /// False when the schedule ends first.
-    async fn wait_until(&self, due: Instant) -> bool {
+    async fn wait_until(&self, timer: &mut Timer, due: Instant) -> bool {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => false,
-            () = sleep_until(due) => true,
+            () = timer.wait_until(due) => true,
         }
     }
 
