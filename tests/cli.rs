@@ -4,6 +4,7 @@ mod agree;
 mod consent;
 mod environment;
 mod kubectl;
+mod plans;
 mod rescued;
 mod run_flags;
 mod selection;
@@ -49,6 +50,7 @@ pub fn trials() -> Vec<Trial> {
     ]);
     trials.extend(agree::trials());
     trials.extend(consent::trials());
+    trials.extend(plans::trials());
     trials.extend(selection::trials());
     trials
 }

@@ -1,18 +1,16 @@
 //! The commands. Results on stdout, everything else on stderr; exit codes as documented.
 
-/// Writes a line of results to stdout. A reader that has gone away, as `head` does, is no reason to stop.
+/// Writes a line of results to stdout.
 macro_rules! say {
+    () => { $crate::cli::output::write(format_args!("\n")) };
     ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($text)*);
+        $crate::cli::output::write(format_args!($($text)*));
+        $crate::cli::output::write(format_args!("\n"));
     }};
 }
 /// The same without the end of the line.
 macro_rules! say_part {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = write!(std::io::stdout(), $($text)*);
-    }};
+    ($($text:tt)*) => { $crate::cli::output::write(format_args!($($text)*)) };
 }
 use {say, say_part};
 
@@ -23,6 +21,7 @@ mod error;
 mod lab;
 mod lanes;
 mod mesh_init;
+mod output;
 mod plans;
 mod rescue;
 mod results;
@@ -48,6 +47,7 @@ pub fn main() -> process::ExitCode {
             return process::ExitCode::from(code.number());
         }
     };
+    let runs = matches!(cli.command, Command::Run(_));
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plans::plan(&args),
@@ -67,18 +67,24 @@ pub fn main() -> process::ExitCode {
         Command::Resume(args) => rescue::resume(&args),
         Command::CredentialPlugin(args) => credential_plugin(&args.argv),
     };
-    match done {
-        Ok(code) => process::ExitCode::from(code.number()),
-        Err(error) => {
-            eprintln!("meshdrill: {error}");
-            process::ExitCode::from(error.exit_code().number())
+    let code = done.unwrap_or_else(|error| {
+        eprintln!("meshdrill: {error}");
+        error.exit_code()
+    });
+    let code = match output::failure() {
+        // What a run found is not hidden by it, nor is damage.
+        Some(why) => {
+            eprintln!("meshdrill: stdout cannot be written: {why}; redirect it to a file on a disk with space");
+            ExitCode::merge([code, if runs { ExitCode::Internal } else { ExitCode::Usage }])
         }
-    }
+        None => code,
+    };
+    process::ExitCode::from(code.number())
 }
 
 fn credential_plugin(argv: &[String]) -> Result<ExitCode, CliError> {
     let said = crate::cluster::run_bounded(argv).map_err(CliError::Plugin)?;
-    print!("{said}");
+    say_part!("{said}");
     Ok(ExitCode::Pass)
 }
 

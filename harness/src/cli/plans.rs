@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_lab::{Defect, Lab, LabConfig};
 
 use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use crate::catalogue::{Catalogue, NotFound};
+use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
@@ -189,6 +192,7 @@ pub(super) fn show_plans(
         return Ok(ExitCode::Pass);
     }
     let mut codes = Vec::new();
+    let mut permissions = BTreeSet::new();
     let clusters = (!args.lab).then(|| WorldSource::of_clusters(selected.mesh.clone(), kubeconfig));
     let runtime = super::runtime()?;
     for plan in &selected.plans {
@@ -202,8 +206,60 @@ pub(super) fn show_plans(
         };
         super::say!("{}{}", to_text(plan), preflight_text(&found));
         codes.push((found.exit_code(), found.is_waived()));
+        permissions.extend(found.permissions);
     }
+    super::say_part!("{}{}", permissions_text(&permissions), total_text(&selected.plans, args.lab));
     Ok(suite_exit_code(codes))
+}
+
+/// The permissions of all plans as a table: the verbs on each resource in each place.
+fn permissions_text(permissions: &BTreeSet<Permission>) -> String {
+    let mut verbs: BTreeMap<[&str; 3], Vec<&str>> = BTreeMap::new();
+    let resources: Vec<String> = permissions.iter().map(Permission::full_resource).collect();
+    for (permission, resource) in permissions.iter().zip(&resources) {
+        let namespace = if permission.namespace.is_empty() { "(all)" } else { &permission.namespace };
+        verbs.entry([&permission.cluster, namespace, resource]).or_default().push(permission.verb);
+    }
+    if verbs.is_empty() {
+        return String::new();
+    }
+    let rows = verbs.into_iter().map(|([cluster, namespace, resource], verbs)| {
+        [cluster, namespace, resource, &verbs.join(",")].map(str::to_owned)
+    });
+    format!("\n{}", table(["CLUSTER", "NAMESPACE", "RESOURCE", "VERBS"], rows.collect()))
+}
+
+/// How many runs there are and how long they take.
+fn total_text(plans: &[Plan], lab: bool) -> String {
+    if plans.len() < 2 {
+        return String::new();
+    }
+    let (drills, validations): (Vec<&Plan>, Vec<&Plan>) = plans.iter().partition(|plan| plan.is_drill());
+    let sum = |plans: &[&Plan]| plans.iter().map(|plan| plan.duration().0).sum::<Duration>();
+    let longest = validations.iter().map(|plan| plan.duration().0).max().unwrap_or_default();
+    let seconds = |length: Duration| TimeSpan::secs(length.as_secs());
+    let time = if lab {
+        "virtual time, one after the other".to_owned()
+    } else if validations.is_empty() {
+        format!("about {}, one after the other", seconds(sum(&drills)))
+    } else {
+        format!(
+            "about {} at least: validations side by side, then drills one after the other",
+            seconds(longest + sum(&drills))
+        )
+    };
+    format!("\n{} validations and {} drills; {time}\n", validations.len(), drills.len())
+}
+
+/// Rows below a header, in columns.
+fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
+    let all: Vec<[String; N]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let widths: [usize; N] =
+        std::array::from_fn(|column| all.iter().map(|row| row[column].len()).max().unwrap_or_default());
+    all.iter().fold(String::new(), |text, row| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text + cells.join("  ").trim_end() + "\n"
+    })
 }
 
 /// What preflight found, in lines.
@@ -249,13 +305,6 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
             [plan.title(), dash(plan.suite.clone()), dash(clusters), dash(faults), format!("~{}", plan.duration())]
         })
         .collect();
-    let header = ["NAME", "SUITE", "CLUSTERS", "FAULTS", "DURATION"].map(str::to_owned);
-    let widths: Vec<usize> = (0..5)
-        .map(|column| std::iter::once(&header).chain(&rows).map(|row| row[column].len()).max().unwrap_or(0))
-        .collect();
-    for row in std::iter::once(&header).chain(&rows) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        super::say!("{}", cells.join("  ").trim_end());
-    }
+    super::say!("{}", table(["NAME", "SUITE", "CLUSTERS", "FAULTS", "DURATION"], rows).trim_end());
     Ok(ExitCode::Pass)
 }

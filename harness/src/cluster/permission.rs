@@ -40,6 +40,13 @@ impl Permission {
         }
     }
 
+    /// The resource with its group, as kubectl writes it: `deployments.apps/scale`.
+    pub fn full_resource(&self) -> String {
+        let (plural, sub) = self.resource.split_once('/').map_or((self.resource.as_str(), None), |(a, b)| (a, Some(b)));
+        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
+        format!("{plural}{group}{}", sub.map_or_else(String::new, |sub| format!("/{sub}")))
+    }
+
     /// A permission on an object of any kind.
     pub fn for_object(cluster: &str, object: ObjectName<'_>, verb: &'static str) -> Self {
         Self::new(cluster, object.namespace.unwrap_or_default(), object.group(), &object.plural(), verb)

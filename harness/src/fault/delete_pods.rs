@@ -126,6 +126,10 @@ impl Fault for Deletion {
         self.targets.names()
     }
 
+    fn scope(&self) -> Option<String> {
+        Some(self.targets.scope())
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }

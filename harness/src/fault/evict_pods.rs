@@ -120,6 +120,10 @@ impl Fault for Eviction {
         self.0.names()
     }
 
+    fn scope(&self) -> Option<String> {
+        Some(self.0.scope())
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }

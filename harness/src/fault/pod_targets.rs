@@ -197,6 +197,11 @@ impl PodTargets {
         self.pods.iter().map(|target| &target.pod)
     }
 
+    /// How many of the matching pods they are.
+    pub fn scope(&self) -> String {
+        format!("{} of {} pods", self.pods.len(), self.before.len())
+    }
+
     /// Their names.
     pub fn names(&self) -> Vec<String> {
         self.pods().map(ToString::to_string).collect()

@@ -150,6 +150,10 @@ pub trait FaultBehavior {
 pub trait Fault: Send + Sync {
     /// The objects it targets, as namespace/name.
     fn targets(&self) -> Vec<String>;
+    /// How much of what matches it targets, such as `1 of 3 pods`, where that is a choice.
+    fn scope(&self) -> Option<String> {
+        None
+    }
     /// Its undo, known before it is injected.
     fn undo(&self) -> Vec<UndoData>;
     /// Warnings about the targets, such as who else scales them.

@@ -8,6 +8,7 @@ mod permissions;
 mod prepare;
 mod refusal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ use super::halt::halted;
 use super::lease::{self, Held};
 use super::recover::leftovers;
 use super::{ChangeWindow, Interrupts, WorldSource};
-use crate::cluster::World;
+use crate::cluster::{Permission, World};
 use crate::fault::FaultOptions;
 use crate::format::{FaultPermission, MeshFile};
 use crate::plan::{Plan, PlannedProbe};
@@ -45,6 +46,8 @@ pub struct Findings {
     pub targets: Vec<String>,
     /// What a reader should know of the targets, such as who else scales them.
     pub remarks: Vec<String>,
+    /// The permissions that the run needs; none where the clusters could not be reached.
+    pub permissions: BTreeSet<Permission>,
     /// The clusters; none if one could not be reached.
     pub(super) world: Option<World>,
     pub(super) probes: Vec<Prepared>,
@@ -114,7 +117,8 @@ pub(super) async fn preflight(
     let Some(world) = found.note(source.connect_for(plan).await) else { return found };
     let today = now.to_zoned(TimeZone::UTC).date();
     let questions = Questions { plan, world: &world, today };
-    found.note(questions.permitted().await);
+    found.permissions = permissions::needed(plan, &world, questions.namespace(), today);
+    found.note(questions.permitted(&found.permissions.clone()).await);
     if !goes_on(&found) {
         return found;
     }
@@ -163,8 +167,7 @@ impl Questions<'_> {
     }
 
     /// The credentials allow it.
-    async fn permitted(&self) -> Result<(), Refusal> {
-        let needed = permissions::needed(self.plan, self.world, self.namespace(), self.today);
+    async fn permitted(&self, needed: &BTreeSet<Permission>) -> Result<(), Refusal> {
         let missing = permissions::missing(self.world, needed).await?;
         if missing.is_empty() { Ok(()) } else { Err(Refusal::NotPermitted(missing)) }
     }
@@ -225,7 +228,9 @@ impl Questions<'_> {
             let undos: Vec<String> = fault.undo().iter().map(ToString::to_string).collect();
             let undo = if undos.is_empty() { "none needed".to_owned() } else { undos.join("; ") };
             let again = planned.repeat.map_or("", |_| "; later rounds select their targets when they start");
-            found.targets.push(format!("{}: {}{again}; undo: {undo}", planned.id, fault.targets().join(", ")));
+            let scope = fault.scope().map_or_else(String::new, |scope| format!("{scope}: "));
+            let targets = fault.targets().join(", ");
+            found.targets.push(format!("{}: {scope}{targets}{again}; undo: {undo}", planned.id));
         }
     }
 
@@ -254,8 +259,9 @@ impl Questions<'_> {
         } else if let Some(reason) = unwatched {
             found.obstacles.push(Obstacle::NotRun { id: SCENARIO.to_owned(), reason, waived });
         }
-        if let Some(infeasible) = found.note(infeasible(self.plan, &probes).await) {
+        if let Some((infeasible, remarks)) = found.note(infeasible(self.plan, &probes).await) {
             found.obstacles.extend(infeasible);
+            found.remarks.extend(remarks);
         }
         let (check_runners, obstacles) = prepare::checks(self.plan, self.world, self.today).await;
         found.obstacles.extend(obstacles);
@@ -263,18 +269,33 @@ impl Questions<'_> {
     }
 }
 
-/// The criteria whose target lies below the floor of what they wait for: no run can meet them, so none is made.
-async fn infeasible(plan: &Plan, probes: &[Prepared]) -> Result<Vec<Obstacle>, ProbeError> {
-    let mut found = Vec::new();
+/// The criteria whose target lies below the floor of what they wait for: no run can meet them, so none is made. And remarks about
+/// those whose fault is held for less than that.
+async fn infeasible(plan: &Plan, probes: &[Prepared]) -> Result<(Vec<Obstacle>, Vec<String>), ProbeError> {
+    let (mut found, mut remarks) = (Vec::new(), Vec::new());
+    let held = longest_effect(plan);
     for criterion in &plan.criteria {
         let Claim::DetectionTime(DetectionTime { target, .. }) = &criterion.claim else { continue };
         let Some((_, observer)) = probes.iter().find(|(probe, _)| probe.name == criterion.subject.name()) else {
             continue;
         };
-        if let Some(floor) = observer.min_detection_time().await?.filter(|floor| floor.total > target.0) {
-            let why = format!("at least {} ({}), the target is {target}", TimeSpan(floor.total), floor.parts);
-            found.push(Obstacle::Infeasible { criterion: criterion.id.clone(), why });
+        let Some(floor) = observer.min_detection_time().await? else { continue };
+        let (id, least) = (&criterion.id, TimeSpan(floor.total));
+        if floor.total > target.0 {
+            let why = format!("at least {least} ({}), the target is {target}", floor.parts);
+            found.push(Obstacle::Infeasible { criterion: id.clone(), why });
+        } else if let Some(held) = held.filter(|held| held.0 < floor.total) {
+            remarks.push(format!(
+                "{id}: the fault is held for {held}, and detection takes at least {least} ({}): it is detected only if what the alert watches outlasts the fault; hold it longer",
+                floor.parts
+            ));
         }
     }
-    Ok(found)
+    Ok((found, remarks))
+}
+
+/// How long the longest fault is held; none if one ends by itself, at a time that nobody knows before.
+fn longest_effect(plan: &Plan) -> Option<TimeSpan> {
+    let sustained = plan.faults.iter().all(|fault| fault.kind.as_behavior().sustained());
+    plan.faults.iter().map(|fault| fault.hold).max().filter(|_| sustained)
 }

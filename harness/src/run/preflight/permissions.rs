@@ -33,10 +33,10 @@ pub(super) fn needed(plan: &Plan, world: &World, namespace: &str, today: Date) -
 }
 
 /// The permissions that are missing.
-pub(super) async fn missing(world: &World, permissions: BTreeSet<Permission>) -> Result<Vec<Permission>, AccessError> {
-    let asked = permissions.into_iter().map(|permission| async move {
-        let permitted = world.cluster(&permission.cluster)?.permits(&permission).await?;
-        Ok((!permitted).then_some(permission))
+pub(super) async fn missing(world: &World, permissions: &BTreeSet<Permission>) -> Result<Vec<Permission>, AccessError> {
+    let asked = permissions.iter().map(|permission| async move {
+        let permitted = world.cluster(&permission.cluster)?.permits(permission).await?;
+        Ok((!permitted).then(|| permission.clone()))
     });
     let answers: Vec<Result<Option<Permission>, AccessError>> = join_all(asked).await;
     answers.into_iter().filter_map(Result::transpose).collect()
