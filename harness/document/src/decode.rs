@@ -13,11 +13,15 @@ use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Visitor,
 };
 
-use super::node::{Entry, Node, Path, Segment, Value};
+use super::node::{Entry, Node, Origin, Path, Segment, Spelled, Value};
 use super::problem::Problem;
+use super::read::core_schema;
+use super::template::{left_unfilled, template_in};
 
 /// The name of the field that takes the keys its struct does not know.
 const KIND: &str = "$kind";
+/// The name of a newtype that is read from a scalar whose spelling says more than its value: it gets the bytes of the text.
+pub const SPELLED: &str = "Spelled";
 /// A document with more problems than this is not looked at further.
 const MAX_PROBLEMS: usize = 100;
 
@@ -170,7 +174,32 @@ impl Failure {
                 let message = format!("`{first}` and `{second}` in one entry: only one kind is allowed");
                 Problem::at(node.key_span_at(&self.path), message).help("write it as an entry of its own")
             }
-            Kind::Value(message) => Problem::at(node.span_at(&self.path), message.clone()),
+            Kind::Value(message) => {
+                let found = node.at(&self.path).and_then(Node::text).filter(|text| template_in(text).is_some());
+                match found {
+                    Some(text) => left_unfilled(node.span_at(&self.path), text),
+                    None => self.with_remedy(node, message),
+                }
+            }
+        }
+    }
+
+    /// A wrong value, with the value that was probably meant.
+    fn with_remedy(&self, node: &Node, message: &str) -> Problem {
+        let problem = Problem::at(node.span_at(&self.path), message);
+        let Some(found) = node.at(&self.path) else { return problem };
+        let wants_text = message.ends_with("must be text");
+        let help = match &found.value {
+            Value::Map(entries) if wants_text && matches!(self.path.0.last(), Some(Segment::Key(key)) if key == "selector") => {
+                let labels = entries.iter().filter_map(|entry| Some(format!("{}={}", entry.key, entry.value.spelling()?)));
+                Some(format!("write it as for kubectl: `{}`", labels.collect::<Vec<_>>().join(",")))
+            }
+            Value::Text(text) if message.contains("whole number") => octal(text),
+            _ => None,
+        };
+        match help {
+            Some(help) => problem.help(help),
+            None => problem,
         }
     }
 
@@ -196,11 +225,27 @@ impl Failure {
     }
 }
 
+/// The remedy for a number with leading zeros.
+fn octal(text: &str) -> Option<String> {
+    let digits = text.strip_prefix('0').filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let decimal = digits.trim_start_matches('0');
+    let decimal = if decimal.is_empty() { "0" } else { decimal };
+    Some(match i64::from_str_radix(text, 8) {
+        Ok(octal) if octal.to_string() != decimal => {
+            format!("a leading zero means octal to some readers of YAML: write `{decimal}`, or `{octal}` if octal was meant")
+        }
+        _ => format!("write `{decimal}`"),
+    })
+}
+
 /// The nearest of the keys that are known here, and all of them.
 fn did_you_mean(key: &str, expected: &[&str]) -> String {
     let known = names(expected).collect::<Vec<_>>();
     match nearest(key, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`? Known here: {}", list(&known)),
+        None if key.starts_with("x-") => {
+            "remove it, and write its keys out where they are used; an anchor can stand at its first use".to_owned()
+        }
         None if known.is_empty() => "no key is allowed here; remove it".to_owned(),
         None => format!("known here: {}", list(&known)),
     }
@@ -306,12 +351,45 @@ impl At<'_> {
     fn is_unknown(&self) -> bool {
         matches!(self.0.value, Value::Unknown(_))
     }
+
+    /// Reads a scalar by what the core schema makes of it, whatever its origin.
+    fn typed<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Failure> {
+        visit(&core_schema(text), visitor).unwrap_or_else(|visitor| visitor.visit_str(text))
+    }
+}
+
+/// Hands a number or truth value to a visitor.
+fn visit<'de, V: Visitor<'de>>(value: &Value, visitor: V) -> Result<Result<V::Value, Failure>, V> {
+    match value {
+        Value::Bool(value) => Ok(visitor.visit_bool(*value)),
+        Value::Int(number) => Ok(match u64::try_from(*number) {
+            Ok(number) => visitor.visit_u64(number),
+            Err(_) => visitor.visit_i64(*number),
+        }),
+        Value::Float(number) => Ok(visitor.visit_f64(*number)),
+        _ => Err(visitor),
+    }
+}
+
+/// Whether a text is the one way to write its value.
+fn is_canonical(text: &str) -> bool {
+    let canonical = match core_schema(text) {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        _ => return false,
+    };
+    canonical == text
 }
 
 macro_rules! numbers {
     ($($method:ident $visit:ident),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-            if self.is_unknown() { visitor.$visit(1) } else { self.deserialize_any(visitor) }
+            match &self.0.value {
+                Value::Unknown(_) => visitor.$visit(1),
+                Value::Spelled(spelled) => Self::typed(&spelled.text, visitor),
+                _ => self.deserialize_any(visitor),
+            }
         }
     )*};
 }
@@ -322,12 +400,12 @@ impl<'de> Deserializer<'de> for At<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match &self.0.value {
             Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Int(number) => match u64::try_from(*number) {
-                Ok(number) => visitor.visit_u64(number),
-                Err(_) => visitor.visit_i64(*number),
-            },
-            Value::Float(number) => visitor.visit_f64(*number),
+            value @ (Value::Bool(_) | Value::Int(_) | Value::Float(_)) => {
+                visit(value, visitor).unwrap_or_else(Visitor::visit_unit)
+            }
+            Value::Spelled(Spelled { text, origin: Origin::InPlace }) => Self::typed(text, visitor),
+            Value::Spelled(Spelled { text, origin: Origin::Plain }) if is_canonical(text) => Self::typed(text, visitor),
+            Value::Spelled(Spelled { text, .. }) => visitor.visit_str(text),
             Value::Text(text) | Value::Unknown(text) => visitor.visit_str(text),
             Value::List(items) => visitor.visit_seq(Items { items: items.iter().enumerate() }),
             Value::Map(entries) => visitor.visit_map(Entries::new(entries.iter().collect())),
@@ -338,11 +416,30 @@ impl<'de> Deserializer<'de> for At<'de> {
     deserialize_i8 visit_i8, deserialize_i16 visit_i16, deserialize_i32 visit_i32, deserialize_i64 visit_i64 }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        if self.is_unknown() { visitor.visit_bool(true) } else { self.deserialize_any(visitor) }
+        match &self.0.value {
+            Value::Unknown(_) => visitor.visit_bool(true),
+            Value::Spelled(spelled) => Self::typed(&spelled.text, visitor),
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        if self.is_unknown() { visitor.visit_f64(1.0) } else { self.deserialize_any(visitor) }
+        match &self.0.value {
+            Value::Unknown(_) => visitor.visit_f64(1.0),
+            Value::Spelled(spelled) => Self::typed(&spelled.text, visitor),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.0.value {
+            Value::Spelled(Spelled { text, origin: Origin::Plain | Origin::Quoted }) => visitor.visit_str(text),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -389,7 +486,9 @@ impl<'de> Deserializer<'de> for At<'de> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match &self.0.value {
-            Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Text(text) | Value::Spelled(Spelled { text, .. }) => {
+                visitor.visit_enum(text.as_str().into_deserializer())
+            }
             Value::Unknown(_) => visitor.visit_enum(variants[0].into_deserializer()),
             Value::Map(entries) => Kinds { entries: entries.iter().collect(), siblings: &[] }.choose(variants, visitor),
             Value::Null => Err(de::Error::custom(format!("this is empty, but it must be one of {}", list(variants)))),
@@ -404,6 +503,7 @@ impl<'de> Deserializer<'de> for At<'de> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
         match (&self.0.value, name) {
             (Value::Unknown(_), "Duration") => visitor.visit_newtype_struct(StrDeserializer::new("1s")),
+            (Value::Spelled(Spelled { text, .. }), SPELLED) => visitor.visit_bytes(text.as_bytes()),
             (Value::Unknown(_), "Percentage") => visitor.visit_newtype_struct(StrDeserializer::new("50%")),
             _ => visitor.visit_newtype_struct(self),
         }
@@ -414,7 +514,7 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        i128 u128 f32 char str string bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        i128 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 

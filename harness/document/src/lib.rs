@@ -6,9 +6,11 @@ mod node;
 mod problem;
 mod read;
 mod substitute;
+mod template;
 
-pub use decode::{Decoded, decode, nearest};
-pub use node::{Entry, Node, Path, Segment, Value};
+pub use decode::{Decoded, SPELLED, decode, nearest};
+pub use node::{Entry, Node, Origin, Path, Segment, Spelled, Value};
 pub use problem::{Problem, Problems, Source};
-pub use read::{MAX_BYTES, read, read_file};
+pub use read::{MAX_BYTES, core_schema, read, read_file};
 pub use substitute::{Names, substitute, used_names};
+pub use template::{invisible_in, left_unfilled, template_in};

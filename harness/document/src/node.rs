@@ -29,8 +29,38 @@ pub enum Value {
     List(Vec<Node>),
     /// A mapping, in the order of the file.
     Map(Vec<Entry>),
+    /// A number or truth value whose spelling says more than its value, as `1.30` or `0o17`, or what a `${name}` stands
+    /// for: text where text is wanted, a number where a number is.
+    Spelled(Spelled),
     /// A whole scalar `${name}` whose value is not known here: it decodes into whatever is wanted of it.
     Unknown(String),
+}
+
+/// A scalar that keeps its spelling until it is known what is wanted of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spelled {
+    /// As it was written.
+    pub text: String,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Where a scalar was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// In the document itself, without quotes.
+    InPlace,
+    /// Elsewhere without quotes, as `vars: { release: 1.30 }` or `--set release=1.30`; a `${name}` stands in its place.
+    Plain,
+    /// Elsewhere in quotes.
+    Quoted,
+}
+
+impl Value {
+    /// A value that is written elsewhere without quotes.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self::Spelled(Spelled { text: text.into(), origin: Origin::Plain })
+    }
 }
 
 /// One key of a mapping, with its value.
@@ -112,8 +142,19 @@ impl Node {
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text(text) => Some(text),
+            Value::Text(text) | Value::Spelled(Spelled { text, origin: Origin::Plain | Origin::Quoted }) => Some(text),
             _ => None,
+        }
+    }
+
+    /// A scalar as it was written; none for other values.
+    pub fn spelling(&self) -> Option<String> {
+        match &self.value {
+            Value::Bool(value) => Some(value.to_string()),
+            Value::Int(number) => Some(number.to_string()),
+            Value::Float(number) => Some(number.to_string()),
+            Value::Text(text) | Value::Unknown(text) | Value::Spelled(Spelled { text, .. }) => Some(text.clone()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 
@@ -216,8 +257,7 @@ impl Node {
         match &self.value {
             Value::Map(entries) => entries.iter().find_map(|entry| entry.value.span_of_word(word)),
             Value::List(items) => items.iter().find_map(|item| item.span_of_word(word)),
-            Value::Text(text) => text.split(['/', ':']).any(|part| part == word).then(|| self.span.clone()),
-            _ => None,
+            _ => self.text()?.split(['/', ':']).any(|part| part == word).then(|| self.span.clone()),
         }
     }
 

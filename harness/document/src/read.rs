@@ -8,7 +8,8 @@ use std::path::Path;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::node::{Entry, Node, Value};
+use super::node::{Entry, Node, Origin, Spelled, Value};
+use super::template::{invisible_in, is_conflict_mark, left_unfilled, template_in};
 use super::problem::{Problem, Problems, Source};
 
 /// The largest file that is read: a scenario has about 20 lines.
@@ -53,7 +54,7 @@ pub fn read(source: Source) -> Result<(Source, Node), Problems> {
         return Err(Problems::new(source, vec![problem]));
     }
     let offset = source.text.len() - text.len();
-    let mut builder = Builder { starts: char_starts(text, offset), ..Builder::default() };
+    let mut builder = Builder { text: source.text.clone(), starts: char_starts(text, offset), ..Builder::default() };
     let mut failure = None;
     for event in Parser::new_from_str(text) {
         let step = match event {
@@ -84,12 +85,14 @@ fn char_starts(text: &str, offset: usize) -> Vec<usize> {
 
 #[derive(Default)]
 struct Builder {
+    text: String,
     starts: Vec<usize>,
     root: Option<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    documents: usize,
+    /// Where a second document starts, until it is known whether there is anything in it.
+    second: Option<Range<usize>>,
     problems: Vec<Problem>,
 }
 
@@ -106,9 +109,21 @@ impl Builder {
         byte(span.start.index())..byte(span.end.index())
     }
 
+    /// Whether a key comes next.
+    fn takes_key(&self) -> bool {
+        self.open.last().is_some_and(|open| matches!(open.node.value, Value::Map(_)) && open.key.is_none())
+    }
+
     fn syntax(&self, error: &granit_parser::ScanError, text: &str) -> Problem {
         let at = self.span(Span::empty(*error.marker()));
+        if let Some(problem) = left_behind(text, at.start) {
+            return problem;
+        }
         let info = error.info();
+        if info.contains('%') && text.get(at.start + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+            let number: String = text[at.start + 1..].chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+            return Problem::at(at, format!("not valid YAML: {info}")).help(format!("write the sign behind the number: `{number}%`"));
+        }
         let help = self.unclosed(text).unwrap_or_else(|| remedy(&info).to_owned());
         Problem::at(at, format!("not valid YAML: {info}")).help(help)
     }
@@ -125,14 +140,25 @@ impl Builder {
         let place = self.span(span);
         match event {
             Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    return Err(Problem::at(place, "a second document in one file").help("write one file per document"));
-                }
+                let empty = self.root.as_ref().is_none_or(|root| root.value == Value::Null);
+                self.second = (!empty).then_some(place);
+            }
+            // A marker without a document behind it, as a file that ends in `---`.
+            Event::Scalar(text, ScalarStyle::Plain, 0, None)
+                if self.second.is_some() && core_schema(&text) == Value::Null =>
+            {
+                self.second = None;
+            }
+            Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(..)
+                if self.second.is_some() =>
+            {
+                let place = self.second.take().unwrap_or(place);
+                return Err(Problem::at(place, "a second document in one file").help("write one file per document"));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                let value = if plain { core_schema(&text) } else { Value::Text(text.into_owned()) };
+                let key = self.takes_key() && core_schema(&text) != Value::Null;
+                let value = if plain && !key { in_place(&text) } else { Value::Text(text.into_owned()) };
                 self.add(Node { value, span: place }, anchor)?;
             }
             Event::SequenceStart(_, anchor, _) => self.begin(Value::List(Vec::new()), place, anchor)?,
@@ -140,6 +166,7 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(mut open) = self.open.pop() {
                     open.node.span.end = place.end.max(open.node.span.end);
+                    merge(&mut open.node)?;
                     self.add(open.node, open.anchor)?;
                 }
             }
@@ -182,7 +209,7 @@ impl Builder {
         match &mut open.node.value {
             Value::List(items) => items.push(node),
             Value::Map(entries) => match open.key.take() {
-                None => open.key = Some((key_text(&node)?, node.span)),
+                None => open.key = Some((key_text(&node, &self.text)?, node.span)),
                 Some((key, key_span)) => match entries.iter().find(|entry| entry.key == key) {
                     Some(_) => {
                         let problem = Problem::at(key_span, format!("duplicate key `{key}`"));
@@ -205,6 +232,7 @@ fn remedy(info: &str) -> &'static str {
         ("simple key", "write a space after the colon: `key: value`"),
         ("anchor", "write the value out, or name it above with `&NAME`"),
         ("unexpected character", "remove it, or put the text in quotes"),
+        ("mapping values are not allowed", "put text with `: ` in quotes, or align the keys of a mapping in one column"),
     ];
     let found = known.iter().find(|(words, _)| info.contains(words));
     found.map_or(
@@ -213,13 +241,61 @@ fn remedy(info: &str) -> &'static str {
     )
 }
 
-fn key_text(node: &Node) -> Result<String, Problem> {
+fn key_text(node: &Node, text: &str) -> Result<String, Problem> {
     match &node.value {
         Value::Text(text) => Ok(text.clone()),
-        Value::Int(number) => Ok(number.to_string()),
-        Value::Bool(value) => Ok(value.to_string()),
-        _ => Err(Problem::at(node.span.clone(), "a key must be text").help("put it in quotes")),
+        _ => Err(left_behind(text, node.span.start).unwrap_or_else(|| {
+            Problem::at(node.span.clone(), "a key must be text").help("put it in quotes")
+        })),
     }
+}
+
+/// The placeholder, conflict mark or invisible character that makes a text unreadable: on the line of an error or above it.
+fn left_behind(text: &str, at: usize) -> Option<Problem> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if is_conflict_mark(line.trim_end()) {
+            let problem = Problem::at(start..start + line.trim_end().len(), "this is a conflict mark of git");
+            return Some(problem.help("resolve the conflict: keep one side and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`"));
+        }
+        if start <= at {
+            lines.push((start, line));
+        }
+        start += line.len();
+    }
+    let (start, line) = *lines.last()?;
+    if let Some(found) = template_in(line) {
+        return Some(left_unfilled(start + found.start..start + found.end, &line[found]));
+    }
+    // A space that is none is taken for text, so the parser stumbles over a later line.
+    lines.into_iter().rev().take(3).find_map(|(start, line)| {
+        let (found, name) = invisible_in(line, true)?;
+        let at = start + found.start..start + found.end;
+        Some(Problem::at(at, format!("an invisible character: {name}")).help("replace it with a space, or remove it"))
+    })
+}
+
+/// Puts the keys of `<<` into their mapping; keys that are written there win.
+fn merge(node: &mut Node) -> Result<(), Problem> {
+    let Value::Map(entries) = &mut node.value else { return Ok(()) };
+    let Some(at) = entries.iter().position(|entry| entry.key == "<<") else { return Ok(()) };
+    let from = entries.remove(at);
+    let sources = match from.value.value {
+        Value::List(items) => items,
+        _ => vec![from.value],
+    };
+    for source in sources {
+        let Value::Map(more) = source.value else {
+            return Err(Problem::at(from.key_span, "`<<` takes a mapping").help("name one with `<<: *NAME`, or write the keys out"));
+        };
+        for entry in more {
+            if !entries.iter().any(|known| known.key == entry.key) {
+                entries.push(entry);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn size(node: &Node) -> usize {
@@ -230,8 +306,21 @@ fn size(node: &Node) -> usize {
     }
 }
 
-/// The type of a plain scalar by YAML 1.2's core schema.
-fn core_schema(text: &str) -> Value {
+/// A plain scalar of a document: what it is by the core schema, with its spelling where another would be the same value.
+fn in_place(text: &str) -> Value {
+    let value = core_schema(text);
+    let canonical = match &value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        _ => return value,
+    };
+    if canonical == text { value } else { Value::Spelled(Spelled { text: text.to_owned(), origin: Origin::InPlace }) }
+}
+
+/// The type of a plain scalar by YAML 1.2's core schema. A number with leading zeros is text: it is octal to some readers
+/// of YAML and decimal to others.
+pub fn core_schema(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
@@ -240,6 +329,9 @@ fn core_schema(text: &str) -> Value {
     }
     let digits = text.trim_start_matches(['+', '-']);
     if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        if digits.len() > 1 && digits.starts_with('0') && digits.chars().all(|c| c.is_ascii_digit()) {
+            return Value::Text(text.to_owned());
+        }
         let radix =
             |prefix: &str, radix| digits.strip_prefix(prefix).and_then(|rest| i64::from_str_radix(rest, radix).ok());
         if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
@@ -255,4 +347,45 @@ fn core_schema(text: &str) -> Value {
         }
     }
     Value::Text(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(text: &str) -> Result<Node, Vec<String>> {
+        let read = read(Source::new(Path::new("x.yaml"), text));
+        read.map(|(_, node)| node)
+            .map_err(|problems| problems.problems.into_iter().map(|problem| problem.message).collect())
+    }
+
+    #[test]
+    fn a_marker_at_the_end_is_harmless() {
+        for end in ["---\n", "...\n", "---\n# the end\n", "---\n...\n---\n"] {
+            assert!(tree(&format!("a: 1\n{end}")).is_ok(), "{end:?}");
+        }
+        assert!(tree("---\n# nothing\n---\na: 1\n").is_ok());
+        assert_eq!(tree("a: 1\n---\nb: 1\n"), Err(vec!["a second document in one file".to_owned()]));
+        assert_eq!(tree("a: 1\n---\n- 1\n"), Err(vec!["a second document in one file".to_owned()]));
+    }
+
+    #[test]
+    fn merge_keys_are_merged_and_own_keys_win() {
+        let node = tree("a: &a { x: 1, y: 2 }\nb: &b { z: 4 }\nc: { <<: *a, y: 3 }\nd: { y: 3, <<: [*b, *a] }\n").unwrap();
+        let value = |map: &str, key: &str| node.get(map).and_then(|map| map.get(key)).map(|node| node.value.clone());
+        assert_eq!((value("c", "x"), value("c", "y")), (Some(Value::Int(1)), Some(Value::Int(3))));
+        assert_eq!((value("d", "x"), value("d", "y"), value("d", "z")), (Some(Value::Int(1)), Some(Value::Int(3)), Some(Value::Int(4))));
+        assert_eq!(value("c", "<<"), None);
+        assert_eq!(tree("a: { <<: 3 }\n"), Err(vec!["`<<` takes a mapping".to_owned()]));
+    }
+
+    #[test]
+    fn a_spelling_that_says_more_than_the_value_is_kept() {
+        let spelled = |text: &str| tree(&format!("a: {text}\n")).unwrap().get("a").and_then(Node::spelling);
+        for text in ["1.30", "0x1F", "1e3", "010", "True", "12e3", "2026-11-28", "+5", "3", "1.5"] {
+            assert_eq!(spelled(text).as_deref(), Some(text));
+        }
+        let keys = tree("1.30: a\n010: b\ntrue: c\n").unwrap();
+        assert!(keys.get("1.30").is_some() && keys.get("010").is_some() && keys.get("true").is_some());
+    }
 }

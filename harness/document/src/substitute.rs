@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::node::{Node, Value};
+use super::node::{Node, Origin, Spelled, Value};
 use super::problem::Problem;
 
 /// The names that can be used, and whether others may become known later.
@@ -53,8 +53,11 @@ pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
                 Err(Wrong::Unknown(name)) => {
                     let known = names.known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                     let problem = Problem::at(span, format!("unknown name `${{{name}}}`"));
+                    // Names of the environment are upper-case: another tool was to replace them.
+                    let environment = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+                    let fill = if environment { "fill it in if another tool was to do that; " } else { "" };
                     problems.push(problem.help(format!(
-                        "known here: {known}; others come from `vars` of the mesh file and `--set`; write `$${{` for a literal `${{`"
+                        "{fill}known here: {known}; others come from `vars` of the mesh file and `--set`; write `$${{` for a literal `${{`"
                     )));
                 }
             }
@@ -92,7 +95,7 @@ fn replaced(text: &str, names: &Names) -> Result<Value, Wrong> {
         let Some(length) = rest[at..].find('}') else { return Err(Wrong::Unclosed) };
         let name = rest[at + 2..at + length].trim();
         match names.known.get(name) {
-            Some(value) if at == 0 && length + 1 == text.len() => return Ok(value.clone()),
+            Some(value) if at == 0 && length + 1 == text.len() => return Ok(whole(value)),
             Some(value) => out.push_str(&scalar(value)),
             None if names.open => {
                 unknown = true;
@@ -106,12 +109,20 @@ fn replaced(text: &str, names: &Names) -> Result<Value, Wrong> {
     Ok(if unknown { Value::Unknown(out) } else { Value::Text(out) })
 }
 
+/// What a scalar becomes that is nothing but one `${name}`: text of elsewhere may be a number where one is wanted.
+fn whole(value: &Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Spelled(Spelled { text: text.clone(), origin: Origin::Quoted }),
+        other => other.clone(),
+    }
+}
+
 fn scalar(value: &Value) -> String {
     match value {
         Value::Bool(value) => value.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
-        Value::Text(text) | Value::Unknown(text) => text.clone(),
+        Value::Text(text) | Value::Unknown(text) | Value::Spelled(Spelled { text, .. }) => text.clone(),
         Value::Null | Value::List(_) | Value::Map(_) => String::new(),
     }
 }
@@ -135,6 +146,16 @@ mod tests {
         assert_eq!(replaced("cost $5 $${", &names()), Ok(Value::Text("cost $5 ${".into())));
         assert_eq!(replaced("cost $5 ${", &names()), Err(Wrong::Unclosed));
         assert_eq!(replaced("${missing}", &names()), Err(Wrong::Unknown("missing".into())));
+    }
+
+    #[test]
+    fn what_is_spelled_stays_so_in_text() {
+        let mut names = names();
+        for release in ["1.30", "0o17", "1e3", "010", "007", "2026-11-28", "True", "0x1F", "+5", "12e3", "1_000"] {
+            names.set("release", Value::plain(release));
+            assert_eq!(replaced("v${release}", &names), Ok(Value::Text(format!("v{release}"))));
+            assert_eq!(replaced("${release}", &names), Ok(Value::plain(release)));
+        }
     }
 
     #[test]

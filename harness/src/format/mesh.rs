@@ -8,6 +8,8 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Scalar;
+
 /// A mesh file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -55,20 +57,6 @@ pub struct MeshSpec {
 
 fn state_namespace() -> String {
     "istio-system".to_owned()
-}
-
-/// A value of `vars`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// True or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// Another number.
-    Float(f64),
-    /// Text.
-    Text(String),
 }
 
 /// One cluster.

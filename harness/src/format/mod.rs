@@ -4,12 +4,14 @@
 mod choice;
 mod comparison;
 mod mesh;
+mod scalar;
 mod selector;
 
 pub use choice::ClusterChoice;
 pub use comparison::Comparison;
 pub use mesh::{
-    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Scalar,
-    Waiver, guide_sla,
+    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver,
+    guide_sla,
 };
+pub use scalar::{Scalar, comparand};
 pub use selector::Selector;

@@ -76,7 +76,7 @@ pub struct JsonExpect {
     /// A `JSONPath` (RFC 9535), such as `$.spec.replicas`. Every value that it selects must meet the condition.
     pub path: String,
     /// The value must be equal to this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::format::comparand", skip_serializing_if = "Option::is_none")]
     pub equals: Option<Value>,
     /// The value must be a number that meets this comparison, such as `>= 3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,9 +152,8 @@ impl JsonExpect {
 fn alike(wanted: &Value, found: &Value) -> bool {
     match (wanted, found) {
         (Value::Number(wanted), Value::Number(found)) => wanted.as_f64() == found.as_f64(),
-        (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number)) => {
-            *text == number.to_string()
-        }
+        (Value::Number(number), Value::String(text)) => *text == number.to_string(),
+        (Value::String(text), Value::Number(number)) => text.parse().ok() == number.as_f64(),
         (wanted, found) => wanted == found,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::placeholders::unfilled;
 use super::{API_VERSION, Binding, ScenarioFile, names};
 use crate::format::MeshFile;
 use meshdrill_document as document;
@@ -61,18 +62,27 @@ pub fn load_scenario(
         let mut node = scenario.node.clone();
         document::substitute(&mut node, &names(mesh, set, &binding), &mut problems);
         let decoded = document::decode::<ScenarioFile>(&node);
-        problems.extend(decoded.problems);
+        let (lost, mut left): (Vec<_>, Vec<_>) = unfilled(&node).into_iter().unzip();
+        left = without_consequences(left, &problems);
+        problems.extend(without_consequences(decoded.problems, &left));
+        problems.extend(left);
         if let Some(file) = decoded.value {
             loaded.push(Loaded {
                 path: scenario.source.path.clone(),
                 binding,
                 file,
                 node: decoded.node,
-                lost: decoded.lost,
+                lost: [decoded.lost, lost].concat(),
             });
         }
     }
     (loaded, problems)
+}
+
+/// The problems that do not stand where a placeholder was left.
+fn without_consequences(mut problems: Vec<Problem>, left: &[Problem]) -> Vec<Problem> {
+    problems.retain(|problem| !left.iter().any(|cause| cause.span == problem.span));
+    problems
 }
 
 /// Reads and decodes a mesh file.
@@ -96,6 +106,9 @@ fn decode_mesh(source: Source, node: &Node) -> Result<MeshFile, Problems> {
     if let Some(file) = &file {
         problems.extend(judge_mesh(file, &node, &lost));
     }
+    let left: Vec<Problem> = unfilled(&node).into_iter().map(|(_, problem)| problem).collect();
+    problems = without_consequences(problems, &left);
+    problems.extend(left);
     match (file, problems.is_empty()) {
         (Some(file), true) => Ok(file),
         _ => Err(Problems::new(source, problems)),

@@ -3,6 +3,7 @@
 mod explain;
 mod load;
 mod names;
+mod placeholders;
 mod scenario;
 mod schema;
 mod sla;

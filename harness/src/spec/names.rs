@@ -56,7 +56,7 @@ pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &
             names.set(name, Value::Text(value.to_owned()));
         }
         for (name, value) in &mesh.spec.vars {
-            flatten(&mut names, name, &serde_json::to_value(value).unwrap_or_default());
+            names.set(name, value.as_document());
         }
         for (key, cluster) in &mesh.spec.clusters {
             flatten(&mut names, &format!("clusters.{key}"), &facts(key, cluster));
@@ -76,7 +76,7 @@ pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &
         }
     }
     for (name, value) in set {
-        names.set(name, typed(value));
+        names.set(name, Value::plain(value));
     }
     names
 }
@@ -97,19 +97,9 @@ fn flatten(names: &mut Names, prefix: &str, value: &Json) {
         Json::Object(entries) => {
             entries.iter().for_each(|(key, value)| flatten(names, &format!("{prefix}.{key}"), value))
         }
-        Json::Bool(value) => names.set(prefix, Value::Bool(*value)),
-        Json::Number(number) => names
-            .set(prefix, number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Int)),
+        Json::Bool(value) => names.set(prefix, Value::plain(value.to_string())),
+        Json::Number(number) => names.set(prefix, Value::plain(number.to_string())),
         Json::String(text) => names.set(prefix, Value::Text(text.clone())),
         Json::Array(_) | Json::Null => {}
-    }
-}
-
-/// `--set` values are read as YAML would read them.
-fn typed(text: &str) -> Value {
-    match text {
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
-        _ => text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Int),
     }
 }
