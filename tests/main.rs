@@ -4,6 +4,7 @@
 //! mesh file; without one its trials are ignored, and say why.
 
 mod alerts;
+mod answers;
 mod cli;
 mod command;
 mod faults;
@@ -17,6 +18,7 @@ mod matrix;
 mod must_fail;
 mod readme;
 mod scenarios;
+mod stand_in;
 mod turned;
 mod words;
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     trials.extend(readme::trials());
     trials.extend(known_outages::trials());
     trials.extend(alerts::trials());
+    trials.extend(answers::trials());
     trials.extend(ledger::trials());
     trials.extend(turned::trials());
     trials.extend(words::trials());

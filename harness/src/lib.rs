@@ -15,6 +15,7 @@ mod fault;
 mod format;
 mod local;
 mod net;
+mod notes;
 mod plan;
 mod probe;
 mod reporting;

@@ -16,6 +16,8 @@ use crate::format::ClusterSpec;
 pub(super) const MANAGER: &str = "meshdrill";
 /// The user agent of writes; the API server takes the field manager from it.
 const AGENT: &str = concat!("meshdrill/", env!("CARGO_PKG_VERSION"));
+/// The most pages of one list.
+const MOST_PAGES: usize = 1000;
 /// The longest that one request may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -118,14 +120,31 @@ impl Cluster {
         }
     }
 
-    /// The items of a list, such as `/api/v1/namespaces/x/pods`, filtered by a label selector.
+    /// All items of a list, page by page, such as `/api/v1/namespaces/x/pods`, filtered by a label selector.
     pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Object>, AccessError> {
         let query = selector.map_or_else(String::new, |selector| format!("?labelSelector={}", encode(selector)));
-        let mut list: Value = self.get(&format!("{path}{query}")).await?;
-        match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => Ok(items.into_iter().map(Object::from).collect()),
-            _ => Err(self.other(format!("GET {path} returned no list: `items` is missing"))),
+        let first = format!("{path}{query}");
+        let mut next = first.clone();
+        let mut all = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let mut list: Value = self.get(&next).await?;
+            let Some(Value::Array(items)) = list.get_mut("items").map(Value::take) else {
+                return Err(self.other(format!("GET {path} returned no list: `items` is missing")));
+            };
+            all.extend(items.into_iter().map(Object::from));
+            let token = list["metadata"]["continue"].as_str().unwrap_or_default();
+            if token.is_empty() {
+                return match list["metadata"]["remainingItemCount"].as_i64() {
+                    Some(missing) if missing > 0 => {
+                        Err(self.other(format!("GET {path} returned a part of the list: {missing} items are missing")))
+                    }
+                    _ => Ok(all),
+                };
+            }
+            let sign = if first.contains('?') { '&' } else { '?' };
+            next = format!("{first}{sign}continue={}", encode(token));
         }
+        Err(self.other(format!("GET {path} returned more than {MOST_PAGES} pages of a list")))
     }
 
     /// An error of this cluster without a kind of its own.

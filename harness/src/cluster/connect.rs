@@ -16,6 +16,7 @@ use tower::{Layer as _, Service};
 
 use super::error::chain;
 use super::permission::Granted;
+use super::warnings::HeedWarningsLayer;
 use super::{AccessError, Cluster, Object, plugin};
 use crate::format::ClusterSpec;
 use crate::net::ByteStream;
@@ -167,7 +168,10 @@ async fn from_file(
     plugin::bound(&mut config.auth_info).await.map_err(bad)?;
     let on_loopback = config.cluster_url.host().is_some_and(is_loopback);
     // This runs the credential plugin, which blocks its thread.
-    let made = tokio::task::spawn_blocking(|| kube::Client::try_from(config)).await;
+    let made = tokio::task::spawn_blocking(|| {
+        kube::client::ClientBuilder::try_from(config).map(|builder| builder.with_layer(&HeedWarningsLayer).build())
+    })
+    .await;
     made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
         .map(|client| (client, on_loopback))
         .map_err(|error| AccessError::from_kube(key, &error))
@@ -193,7 +197,7 @@ fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, Ac
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .build::<_, kube::client::Body>(LabConnector { lab: lab.clone() });
     let service = kube::client::middleware::BaseUriLayer::new(base).layer(http);
-    Ok(kube::Client::new(service, "default"))
+    Ok(kube::Client::new(HeedWarningsLayer.layer(service), "default"))
 }
 
 /// Opens connections inside the lab for an HTTP client.

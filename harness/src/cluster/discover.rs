@@ -168,11 +168,16 @@ async fn services(cluster: &Cluster, selector: &str) -> Result<Vec<Object>, Acce
     cluster.list("/api/v1/services", Some(selector)).await
 }
 
-/// Every load-balancer address: IP or host name.
+/// Every load-balancer address: IP or host name; without one, the external IPs of the Service.
 fn addresses(service: &Object) -> Vec<String> {
     let ingress = service["status"]["loadBalancer"]["ingress"].as_array();
     let address = |entry: &Value| entry["ip"].as_str().or_else(|| entry["hostname"].as_str()).map(str::to_owned);
-    ingress.into_iter().flatten().filter_map(address).collect()
+    let balanced: Vec<String> = ingress.into_iter().flatten().filter_map(address).collect();
+    if !balanced.is_empty() {
+        return balanced;
+    }
+    let external = service["spec"]["externalIPs"].as_array().into_iter().flatten();
+    external.filter_map(|address| address.as_str().map(str::to_owned)).collect()
 }
 
 fn http_port(service: &Object) -> Option<u16> {

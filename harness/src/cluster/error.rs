@@ -62,6 +62,16 @@ pub enum AccessError {
         /// The server's message.
         why: String,
     },
+    /// The namespace does not exist, so that nothing is found in it shows nothing.
+    #[error("cluster `{cluster}`: there is no namespace `{namespace}`{hint}")]
+    NoNamespace {
+        /// The cluster's key in the mesh file.
+        cluster: String,
+        /// The namespace.
+        namespace: String,
+        /// The nearest name, as a question; empty if none is near.
+        hint: String,
+    },
     /// Another HTTP error.
     #[error("cluster `{cluster}`: the API server returned {status}: {why}")]
     Status {
@@ -143,7 +153,10 @@ impl AccessError {
 
     /// Whether this is an access problem: it says nothing about the object that was requested.
     pub const fn is_access_problem(&self) -> bool {
-        !matches!(self, Self::NotFound { .. } | Self::Status { .. } | Self::Other { .. })
+        !matches!(
+            self,
+            Self::NotFound { .. } | Self::NoNamespace { .. } | Self::Status { .. } | Self::Other { .. }
+        )
     }
 
     /// Whether a retry may help: the connection failed, or the server was overloaded.

@@ -6,6 +6,7 @@ mod discover;
 mod error;
 mod exec;
 mod forward;
+mod namespace;
 mod object;
 mod object_name;
 mod objects;
@@ -14,6 +15,7 @@ mod permission;
 mod plugin;
 mod pods;
 mod review;
+mod warnings;
 mod workload;
 mod world;
 

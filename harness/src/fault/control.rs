@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::FaultError;
 use crate::cluster::World;
+use crate::notes::heed;
 use crate::probe::{Answer, Observer, Outcome, ProbeKind, Role, SpecError};
 
 /// How many attempts it has to pass before the fault.
@@ -53,7 +54,7 @@ impl Control {
     /// Sends it once; the outcome and its duration.
     pub async fn ask(&self) -> (Outcome, Duration) {
         let start = Instant::now();
-        let outcome = timeout(self.bound, self.observer.observe(self.series)).await;
+        let outcome = timeout(self.bound, heed(self.observer.observe(self.series))).await;
         let outcome = outcome.unwrap_or_else(|_| Outcome::new(Answer::Error, "the request timed out"));
         (outcome, start.elapsed())
     }

@@ -77,6 +77,7 @@ impl Wanted<'_> {
         let live = matching.iter().filter(|pod| !pod.is_terminating());
         let mut pods: Vec<Target> = live.map(Target::new).collect();
         if pods.is_empty() {
+            cluster.must_have_namespace(self.namespace).await?;
             return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
         }
         let limited = self.count.is_some() || self.percent.is_some();

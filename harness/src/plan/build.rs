@@ -158,6 +158,7 @@ fn build_probes(building: &mut Building<'_>) {
         }
         for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
+            building.know_mentioned(&copy.kind, &inside);
             if copy.kind.as_observation().is_vacuous() && !copy.suffix.is_empty() {
                 continue;
             }
@@ -187,6 +188,7 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
         building.complain(complaints.collect(), &inside);
         for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
             building.know(copy.kind.choices(), &inside);
+            building.know_mentioned(&copy.kind, &inside);
             if copy.kind.as_observation().is_vacuous() && !copy.suffix.is_empty() {
                 continue;
             }

@@ -7,7 +7,7 @@ use meshdrill_checks::units::TimeSpan;
 
 use super::types::{PlannedFault, PlannedProbe};
 use crate::format::{ClusterChoice, MeshFile};
-use crate::probe::SpecError;
+use crate::probe::{ProbeKind, SpecError};
 use crate::spec::Loaded;
 use meshdrill_document::{Path, Problem, nearest};
 
@@ -96,6 +96,19 @@ impl Building<'_> {
             }
             self.clusters.insert(key);
         }
+    }
+
+    /// Reports other clusters that a probe or check names and the mesh file does not have.
+    pub fn know_mentioned(&mut self, kind: &ProbeKind, place: &Path) {
+        let keys = self.keys();
+        let mut named: Vec<ClusterChoice> = kind
+            .as_observation()
+            .mentioned()
+            .iter()
+            .flat_map(|choice| choice.expand(&keys).0)
+            .map(ClusterChoice::One)
+            .collect();
+        self.know(named.iter_mut().collect(), place);
     }
 
     /// Problems with the keys of a kind.

@@ -21,7 +21,7 @@ use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, SpecError};
 use super::{Outcome, ProbeError, cause};
-use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west};
+use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west, pod_addresses};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// The endpoints of one service in one proxy: their clusters, their health, and whether requests to them were answered.
@@ -109,6 +109,10 @@ impl Observation for EnvoyEndpoints {
     fn spec_errors(&self) -> Vec<SpecError> {
         let empty = self.service.is_empty();
         empty.then(|| SpecError::new("service", "the service is missing", "write its name")).into_iter().collect()
+    }
+
+    fn mentioned(&self) -> Vec<ClusterChoice> {
+        self.expect.owners.iter().chain(&self.expect.flow).cloned().collect()
     }
 
     fn needs_all_clusters(&self) -> bool {
@@ -258,7 +262,7 @@ impl EndpointsObserver {
             }
             let namespace = self.spec.host().split('.').nth(1).unwrap_or_default().to_owned();
             for pod in cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), None).await? {
-                if let Some(ip) = pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()) {
+                for ip in pod_addresses(&pod) {
                     known.pods.entry(ip).or_default().insert(id.clone());
                 }
             }

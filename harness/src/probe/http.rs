@@ -372,7 +372,7 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Of several addresses of one gateway, the first that accepts a connection: private ones may not be reachable from here.
-async fn first_connecting(net: &Net, bases: &[String]) -> usize {
+pub(super) async fn first_connecting(net: &Net, bases: &[String]) -> usize {
     for (index, base) in bases.iter().enumerate() {
         let Ok(uri) = base.parse() else { continue };
         let (host, port) = Exchange::get(uri).authority();

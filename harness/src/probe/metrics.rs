@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use meshdrill_checks::observe::alertmanager::{self, Notifications, ReceivedAlert, Silence, Status};
-use meshdrill_checks::observe::prometheus::{self, Alertmanagers, Config, PrometheusError, RuleGroup, Targets, Vector};
+use meshdrill_checks::observe::prometheus::{self, Alertmanagers, Answer, Config, PrometheusError, RuleGroup, Targets, Vector};
 use meshdrill_checks::record::Series;
 
 use super::ProbeError;
@@ -13,6 +13,7 @@ use crate::cluster::{
     Cluster, Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
 };
 use crate::format::MeshSpec;
+use crate::notes::{Note, note, of_headers};
 use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
 
 /// The API path for instant queries.
@@ -86,7 +87,9 @@ impl Metrics {
             exchange.headers.insert(http::header::CONTENT_TYPE, kind);
             exchange.body = Bytes::from(form);
         }
-        self.client.send(&exchange).await.map_err(|failure| self.wrong(failure))
+        let answer = self.client.send(&exchange).await.map_err(|failure| self.wrong(failure))?;
+        of_headers(&answer.headers).into_iter().for_each(note);
+        Ok(answer)
     }
 
     /// The response for a path, parsed.
@@ -100,28 +103,41 @@ impl Metrics {
         parse(answer.status, &answer.body).map_err(|error| self.wrong(error))
     }
 
+    /// The data of a response, and notes of what Prometheus reports about it.
+    async fn answer<T>(
+        &self,
+        path: &str,
+        form: Option<String>,
+        parse: fn(u16, &[u8]) -> Result<Answer<T>, PrometheusError>,
+    ) -> Result<T, ProbeError> {
+        let answer = self.read(path, form, parse).await?;
+        answer.warnings.into_iter().map(Note::Partial).for_each(note);
+        answer.infos.into_iter().map(Note::Remark).for_each(note);
+        Ok(answer.data)
+    }
+
     /// An instant query, now or at a Unix time.
     pub async fn query(&self, query: &str, at: Option<f64>) -> Result<Vector, ProbeError> {
         let time = at.map_or_else(String::new, |at| format!("&time={at:.3}"));
         let form = format!("query={}{time}", encode(query));
-        Ok(self.read(QUERY, Some(form), prometheus::parse_query).await?.data)
+        self.answer(QUERY, Some(form), prometheus::parse_query).await
     }
 
     /// The scrape targets.
     pub async fn targets(&self) -> Result<Targets, ProbeError> {
-        Ok(self.read("/api/v1/targets?state=active", None, prometheus::parse_targets).await?.data)
+        self.answer("/api/v1/targets?state=active", None, prometheus::parse_targets).await
     }
 
     /// How many targets of a scrape pool were found and dropped.
     pub async fn dropped_in(&self, pool: &str) -> Result<u64, ProbeError> {
         let path = format!("/api/v1/targets?state=dropped&scrapePool={}", encode(pool));
-        let mut dropped = self.read(&path, None, prometheus::parse_targets).await?.data.dropped_in;
+        let mut dropped = self.answer(&path, None, prometheus::parse_targets).await?.dropped_in;
         Ok(dropped.remove(pool).unwrap_or_default())
     }
 
     /// Its configuration.
     pub async fn config(&self) -> Result<Config, ProbeError> {
-        Ok(self.read("/api/v1/status/config", None, prometheus::parse_config).await?.data)
+        self.answer("/api/v1/status/config", None, prometheus::parse_config).await
     }
 
     /// The names of its scrape pools; those of its jobs where the version does not report pools.
@@ -135,7 +151,7 @@ impl Metrics {
 
     /// The rule groups.
     pub async fn rules(&self) -> Result<Vec<RuleGroup>, ProbeError> {
-        Ok(self.read("/api/v1/rules", None, prometheus::parse_rules).await?.data)
+        self.answer("/api/v1/rules", None, prometheus::parse_rules).await
     }
 
     /// Its own clock, in Unix seconds.
@@ -160,7 +176,7 @@ impl Metrics {
 
     /// The Alertmanagers it sends to.
     pub async fn alertmanagers(&self) -> Result<Alertmanagers, ProbeError> {
-        Ok(self.read("/api/v1/alertmanagers", None, prometheus::parse_alertmanagers).await?.data)
+        self.answer("/api/v1/alertmanagers", None, prometheus::parse_alertmanagers).await
     }
 
     /// Status and configuration of an Alertmanager.

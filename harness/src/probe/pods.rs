@@ -155,6 +155,9 @@ impl PodsObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let spec = &self.spec;
         let objects = select_pods(&self.cluster, &spec.namespace, spec.selector.as_str()).await?;
+        if objects.is_empty() {
+            self.cluster.must_have_namespace(&spec.namespace).await?;
+        }
         let pods = objects
             .iter()
             .map(|pod| Pod::read(pod))

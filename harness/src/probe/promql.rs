@@ -122,20 +122,25 @@ impl PromqlObserver {
             let message = format!("no data: {query} selects nothing at {}", self.metrics.name());
             return Ok(Outcome::new(Answer::NoData, message));
         }
+        let out = |value: f64| value.is_finite() && self.spec.expect.is_some_and(|expect| !expect.holds(value));
         if let Some(expect) = self.spec.expect
-            && let Some(missed) = values.iter().find(|value| !expect.holds(**value))
+            && let Some(missed) = values.iter().find(|value| out(**value))
         {
-            let of = vector.samples().iter().find(|series| series.number().is_some_and(|number| !expect.holds(number)));
+            let of = vector.samples().iter().find(|series| series.number().is_some_and(out));
             let of = of.filter(|series| !series.labels.is_empty()).map_or_else(String::new, |series| {
                 format!(" of {}", serde_json::to_string(&series.labels).unwrap_or_default())
             });
-            let bad = values.iter().filter(|value| !expect.holds(**value)).count();
+            let bad = values.iter().filter(|value| out(**value)).count();
             let message = format!(
                 "{missed}{of}, expected {expect}; {bad} of {} values at {} are out of range",
                 values.len(),
                 self.metrics.name()
             );
             return Ok(Outcome::judged(false, message, seen));
+        }
+        if let Some(strange) = values.iter().find(|value| !value.is_finite()) {
+            let message = format!("no data: the result contains {strange}, which is no measured value ({query})");
+            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
         if values.is_empty() {
             return Ok(Outcome::new(Answer::NoData, "no data: the result contains no number"));

@@ -130,6 +130,16 @@ impl ResourceObserver {
         Ok(routing::rivals(&services, object).into_iter().map(words).collect())
     }
 
+    /// Fails if the cluster has no such kind or namespace: of those, no object can exist.
+    async fn must_be_known(&self) -> Result<(), ProbeError> {
+        let object = self.spec.object();
+        self.cluster.collection_path(object).await?;
+        match object.namespace {
+            Some(namespace) => Ok(self.cluster.must_have_namespace(namespace).await?),
+            None => Ok(()),
+        }
+    }
+
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let spec = &self.spec;
         let wanted = spec.expect.exists.unwrap_or(true);
@@ -137,6 +147,9 @@ impl ResourceObserver {
         let object = match self.cluster.find_object(name).await {
             Ok((_, object)) => object,
             Err(error) if error.is_not_found() => {
+                if !wanted {
+                    self.must_be_known().await?;
+                }
                 let message = format!("{} does not exist: {error}", spec.place());
                 return Ok(Outcome::judged(!wanted, message, Value::Null));
             }

@@ -76,6 +76,10 @@ pub trait Observation {
     fn subject(&self) -> String;
     /// The cluster choices in it.
     fn choices(&mut self) -> Vec<&mut ClusterChoice>;
+    /// Other clusters that it names: they are not expanded, but the mesh file must have them.
+    fn mentioned(&self) -> Vec<ClusterChoice> {
+        Vec::new()
+    }
     /// Its timing.
     fn timing(&self) -> Timing {
         Timing::api()

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::exec::exec_permissions;
+use super::http::first_connecting;
 use super::from_proxy::{FromProxy, ProxyPlace};
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::{Answer, Outcome, ProbeError, Via};
@@ -104,40 +105,52 @@ impl Observation for Tcp {
         via.into_iter().chain(from).collect()
     }
 
-    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
+    fn prepare<'a>(&'a self, world: &'a World, role: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
-            let address = match (&self.to, &self.via) {
-                (Some(to), _) => to.clone(),
+            let addresses = match (&self.to, &self.via) {
+                (Some(to), _) => vec![to.clone()],
                 (None, Some(Via::Ingress { cluster, port })) => {
                     let urls = discover_ingress(world.cluster(cluster.key())?, *port).await?;
-                    urls.first().map(|url| url.trim_start_matches("http://").to_owned()).unwrap_or_default()
+                    urls.iter().map(|url| url.trim_start_matches("http://").to_owned()).collect()
                 }
                 (None, Some(Via::EastWest { cluster, port })) => {
                     let found = discover_east_west(world.cluster(cluster.key())?).await?;
-                    let first = found.first().ok_or_else(|| {
-                        ProbeError(format!("cluster `{cluster}` has no east-west gateway with an address"))
-                    })?;
-                    match (port, split(first)) {
-                        (Some(port), Some((host, _))) => format!("{host}:{port}"),
-                        _ => first.clone(),
+                    if found.is_empty() {
+                        return Err(ProbeError(format!("cluster `{cluster}` has no east-west gateway with an address")));
                     }
+                    let at_port = |address: &String| match (port, split(address)) {
+                        (Some(port), Some((host, _))) => format!("{host}:{port}"),
+                        _ => address.clone(),
+                    };
+                    found.iter().map(at_port).collect()
                 }
-                (None, Some(Via::Forward { .. }) | None) => String::new(),
+                (None, Some(Via::Forward { .. }) | None) => Vec::new(),
             };
-            let (host, port) = split(&address).ok_or_else(|| ProbeError(format!("`{address}` is not HOST:PORT")))?;
+            let address = addresses.first().cloned().unwrap_or_default();
+            let targets = addresses
+                .iter()
+                .map(|address| split(address).ok_or_else(|| ProbeError(format!("`{address}` is not HOST:PORT"))));
+            let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
             if let Some(place) = &self.from {
                 let cluster = Arc::clone(world.cluster(place.cluster.key())?);
                 let timeout = self.timing().timeout.0;
                 let observer = FromProxy { cluster, place: place.clone(), address, timeout };
                 return Ok(Box::new(observer) as Box<dyn Observer>);
             }
-            let observer = TcpObserver { net: world.net.clone(), host, port, timeout: self.timing().timeout.0 };
+            // A probe keeps to one address, so that its samples are those of one target; a check needs all of them.
+            if role == Role::Probe && targets.len() > 1 {
+                let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).collect();
+                let first = first_connecting(&world.net, &urls).await;
+                targets = vec![targets.swap_remove(first)];
+            }
+            let observer = TcpObserver { net: world.net.clone(), targets, timeout: self.timing().timeout.0 };
             Ok(Box::new(observer) as Box<dyn Observer>)
         })
     }
 }
 
 fn split(address: &str) -> Option<(String, u16)> {
+    let address = address.trim_start_matches("https://");
     let (host, port) = address.trim_end_matches('/').rsplit_once(':')?;
     let host = host.trim_matches(['[', ']']);
     (!host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
@@ -145,25 +158,37 @@ fn split(address: &str) -> Option<(String, u16)> {
 
 struct TcpObserver {
     net: Net,
-    host: String,
-    port: u16,
+    /// The addresses, each with its port; a check connects to all of them.
+    targets: Vec<(String, u16)>,
     timeout: Duration,
+}
+
+impl TcpObserver {
+    async fn connect(&self, host: &str, port: u16) -> Outcome {
+        match timeout(self.timeout, self.net.connect(host, port)).await {
+            Ok(Ok(_)) => Outcome::new(Answer::Good, format!("connected to {host}:{port}")),
+            Ok(Err(error)) => {
+                let failure = HttpFailure::of(&error, true);
+                Outcome::new(Answer::Bad(failure.class), format!("{host}:{port}: {failure}"))
+            }
+            Err(_) => Outcome::new(
+                Answer::Bad(Class::ConnectTimeout),
+                format!("{host}:{port}: no connection within {}", TimeSpan(self.timeout)),
+            ),
+        }
+    }
 }
 
 impl Observer for TcpObserver {
     fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            match timeout(self.timeout, self.net.connect(&self.host, self.port)).await {
-                Ok(Ok(_)) => Outcome::new(Answer::Good, format!("connected to {}:{}", self.host, self.port)),
-                Ok(Err(error)) => {
-                    let failure = HttpFailure::of(&error, true);
-                    Outcome::new(Answer::Bad(failure.class), format!("{}:{}: {failure}", self.host, self.port))
-                }
-                Err(_) => Outcome::new(
-                    Answer::Bad(Class::ConnectTimeout),
-                    format!("{}:{}: no connection within {}", self.host, self.port, TimeSpan(self.timeout)),
-                ),
+            let all = self.targets.iter().map(|(host, port)| self.connect(host, *port));
+            let mut outcomes = futures::future::join_all(all).await;
+            if let Some(bad) = outcomes.iter().position(|outcome| outcome.answer != Answer::Good) {
+                return outcomes.swap_remove(bad);
             }
+            let message = outcomes.iter().map(|outcome| outcome.message.as_str()).collect::<Vec<_>>().join(", ");
+            Outcome::new(Answer::Good, message)
         })
     }
 }

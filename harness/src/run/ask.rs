@@ -10,6 +10,7 @@ use meshdrill_checks::verdict::Verdict;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Interrupts, Recorder};
+use crate::notes::heed;
 use crate::plan::PlannedCheck;
 use crate::probe::{Answer, Observer, Outcome};
 
@@ -91,7 +92,7 @@ impl CheckRunner {
         let timing = self.check.kind.as_observation().timing();
         let series = timing.series.first().copied().unwrap_or(Series::New);
         let bound = timing.timeout.0 + Duration::from_secs(1);
-        match AssertUnwindSafe(timeout(bound, self.observer.observe(series))).catch_unwind().await {
+        match AssertUnwindSafe(timeout(bound, heed(self.observer.observe(series)))).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Outcome::new(Answer::Error, format!("no answer within {}", timing.timeout)),
             Err(_) => Outcome::new(Answer::Error, "the check panicked; this is a bug of meshdrill"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::preflight::Obstacle;
-use crate::cluster::{Cluster, Permission, World, is_ready};
+use crate::cluster::{Cluster, Permission, World, is_ready, pod_addresses};
 use crate::format::MeshSpec;
 use crate::net::Net;
 
@@ -122,7 +122,7 @@ async fn missing_alertmanager(world: &World) -> Option<String> {
 /// Why pods of a cluster are not routable from here: none takes a connection at a port that it declares.
 pub async fn unroutable_pods(net: &Net, cluster: &Cluster) -> Option<String> {
     let pods = cluster.list("/api/v1/pods", None).await.unwrap_or_default();
-    let places: Vec<(String, u16)> = pods.iter().filter_map(|pod| listening(pod)).take(TRIED_PODS).collect();
+    let places: Vec<(String, u16)> = pods.iter().flat_map(|pod| listening(pod)).take(TRIED_PODS).collect();
     let tries = places
         .iter()
         .map(|(address, port)| async move { matches!(timeout(CONNECT, net.connect(address, *port)).await, Ok(Ok(_))) });
@@ -130,12 +130,13 @@ pub async fn unroutable_pods(net: &Net, cluster: &Cluster) -> Option<String> {
     (!connected).then(|| format!("no pod of `{}` takes a connection from here ({} tried)", cluster.key, places.len()))
 }
 
-/// The address of a ready pod on a network of its own, and a port that it declares.
-fn listening(pod: &Value) -> Option<(String, u16)> {
-    let address = pod["status"]["podIP"].as_str().filter(|_| is_ready(pod) && pod["spec"]["hostNetwork"] != true)?;
-    let ports = pod["spec"]["containers"].as_array()?.iter().filter_map(|container| container["ports"].as_array());
-    let port = ports.flatten().find_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok())?;
-    Some((address.to_owned(), port))
+/// The addresses of a ready pod on a network of its own, each with a port that it declares.
+fn listening(pod: &Value) -> Vec<(String, u16)> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let mut ports = containers.filter_map(|container| container["ports"].as_array()).flatten();
+    let port = ports.find_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok());
+    let (Some(port), true) = (port, is_ready(pod) && pod["spec"]["hostNetwork"] != true) else { return Vec::new() };
+    pod_addresses(pod).into_iter().map(|address| (address.to_string(), port)).collect()
 }
 
 impl Missing {

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::timer::Timer;
 use super::{Interrupts, Recorder};
 use crate::net::Phases;
+use crate::notes::heed;
 use crate::plan::PlannedProbe;
 use crate::probe::{Answer, Observer, Outcome};
 
@@ -169,7 +170,7 @@ impl Lane {
         let started = Instant::now();
         // The kind keeps to its timeout itself; this one is for a kind that does not.
         let bound = self.probe.timeout.0 + Duration::from_millis(250);
-        let observed = AssertUnwindSafe(timeout(bound, self.observer.observe(self.series))).catch_unwind().await;
+        let observed = AssertUnwindSafe(timeout(bound, heed(self.observer.observe(self.series)))).catch_unwind().await;
         let completed = Instant::now();
         self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
         match observed {

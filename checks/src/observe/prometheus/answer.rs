@@ -59,6 +59,9 @@ struct Envelope {
     warnings: Vec<String>,
     #[serde(default)]
     infos: Vec<String>,
+    /// VictoriaMetrics marks an answer that some of its storage nodes did not contribute to.
+    #[serde(default)]
+    is_partial: bool,
 }
 
 impl<T> Answer<T> {
@@ -78,7 +81,11 @@ pub(super) fn open<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Answ
         "success" if (200..300).contains(&status) => {
             let data = serde_json::from_value(without_nulls(envelope.data))
                 .map_err(|e| PrometheusError::Shape { why: e.to_string() })?;
-            Ok(Answer { data, warnings: envelope.warnings, infos: envelope.infos })
+            let mut warnings = envelope.warnings;
+            if envelope.is_partial {
+                warnings.push("the answer is marked as partial (isPartial)".to_owned());
+            }
+            Ok(Answer { data, warnings, infos: envelope.infos })
         }
         "error" => Err(PrometheusError::Refused { status, kind: envelope.error_type, message: envelope.error }),
         _ => Err(not_prometheus()),
@@ -134,5 +141,7 @@ mod tests {
         let body = br#"{"status":"success","data":1,"warnings":["w"],"infos":["i"]}"#;
         let answer = open::<u8>(200, body).unwrap();
         assert_eq!((answer.data, answer.warnings.len(), answer.infos.len()), (1, 1, 1));
+        let partial = open::<u8>(200, br#"{"status":"success","isPartial":true,"data":1}"#).unwrap();
+        assert_eq!(partial.warnings, ["the answer is marked as partial (isPartial)"]);
     }
 }

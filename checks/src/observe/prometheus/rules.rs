@@ -93,13 +93,23 @@ pub struct Rule {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RulesData {
     groups: Vec<RuleGroup>,
+    /// Not empty if this is one page of several.
+    #[serde(default)]
+    group_next_token: String,
 }
 
 /// Reads the answer of `/api/v1/rules`.
 pub fn parse_rules(status: u16, body: &[u8]) -> Result<Answer<Vec<RuleGroup>>, PrometheusError> {
-    answer::open::<RulesData>(status, body)?.map(|data| Ok(data.groups))
+    let answer = answer::open::<RulesData>(status, body)?;
+    let more = !answer.data.group_next_token.is_empty();
+    let mut groups = answer.map(|data| Ok(data.groups))?;
+    if more {
+        groups.warnings.push("this is one page of the rule groups (groupNextToken)".to_owned());
+    }
+    Ok(groups)
 }
 
 fn seconds<'de, D: Deserializer<'de>>(json: D) -> Result<Duration, D::Error> {
