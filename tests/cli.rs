@@ -46,6 +46,8 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::the ports of the served lab answer", served::ports),
         Trial::test("cli::a change window that is over", run_flags::window),
         Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
+        Trial::test("cli::a check is late where it says so", run_flags::slow_check),
+        Trial::test("cli::a loopback URL on the lab", run_flags::loopback_on_the_lab),
         Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
     ]);
     trials.extend(agree::trials());

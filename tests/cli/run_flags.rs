@@ -52,3 +52,39 @@ pub fn verbose() -> Result<(), Failed> {
         Err(format!("{told} of {bad} were told\n{}", ran.said()).into())
     }
 }
+
+/// A check that names `slow` fails where the answer is later than that; without it, only the timeout counts. The lab answers after
+/// at least 10 ms.
+pub fn slow_check() -> Result<(), Failed> {
+    for (request, code) in [
+        ("http: { via: ingress/primary, path: /productpage, slow: 1ms }", 10),
+        ("http: { via: ingress/primary, path: /productpage }", 0),
+        ("http: { via: ingress/primary, path: /productpage, slow: 4s }", 0),
+        ("tcp: { via: ingress/primary, slow: 1us }", 10),
+        ("tcp: { via: ingress/primary }", 0),
+    ] {
+        let folder = scratch("slow-check");
+        let path = folder.join("slow.yaml");
+        let text = format!(
+            "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: slow }}\nspec:\n  checks:\n    - {request}\n"
+        );
+        std::fs::write(&path, text).map_err(|error| error.to_string())?;
+        let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
+        ran.expect_code(code)?;
+        if code == 10 && !ran.stdout.contains(" ms, limit 1") {
+            return Err(ran.said().into());
+        }
+    }
+    Ok(())
+}
+
+/// The lab has no addresses of this machine, and says so.
+pub fn loopback_on_the_lab() -> Result<(), Failed> {
+    let folder = scratch("loopback");
+    let path = folder.join("loopback.yaml");
+    let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: loopback }\nspec:\n  checks:\n    - http: { url: \"http://localhost:8080/health\" }\n";
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
+    ran.expect_code(10)?;
+    if ran.stdout.contains("requests reach only the lab's addresses") { Ok(()) } else { Err(ran.said().into()) }
+}

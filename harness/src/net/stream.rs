@@ -75,7 +75,7 @@ impl Net {
                 Ok(Opened { stream: Box::new(Socket::new(stream)), phases })
             }
             Self::Lab(lab) => {
-                let stream = lab.dial(host, port).await?;
+                let stream = lab.dial(host, port).await.map_err(|error| explained(host, error))?;
                 let phases = Phases { connect: Some(begun.elapsed()), ..Phases::default() };
                 Ok(Opened { stream: Box::new(stream), phases })
             }
@@ -86,6 +86,16 @@ impl Net {
     pub fn dialler(&self, host: &str, port: u16) -> Arc<dyn Dial> {
         Arc::new(Address { net: self.clone(), host: host.to_owned(), port })
     }
+}
+
+/// An error of the embedded mesh: people take its addresses for those of the machine.
+fn explained(host: &str, error: io::Error) -> io::Error {
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if local {
+        let why = "with --lab, requests reach only the lab's addresses, and none of this machine; write `via: ingress/CLUSTER`";
+        return io::Error::new(error.kind(), why);
+    }
+    error
 }
 
 /// The addresses of a host, and how long their lookup took if it has a name. The lookup runs on a thread of its own: it

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use meshdrill_checks::record::{Class, Series};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::exec::exec_target;
 use super::expect::excerpt;
@@ -36,6 +37,8 @@ pub(super) struct FromProxy {
     /// `HOST:PORT`.
     pub address: String,
     pub timeout: Duration,
+    /// The time above which a connection of a check is late.
+    pub late_after: Option<Duration>,
 }
 
 impl FromProxy {
@@ -53,8 +56,12 @@ impl FromProxy {
                 .map(str::to_owned);
         let command: Vec<String> = command.collect();
         let deadline = self.timeout * 2 + Duration::from_secs(5);
+        let begun = Instant::now();
         let output = self.cluster.exec(&pod.namespace, &pod.name, Some("istio-proxy"), &command, deadline).await?;
-        connected(&output, &self.address).map_err(|why| ProbeError(format!("pilot-agent of {pod}: {why}")))
+        let took = begun.elapsed();
+        let outcome = connected(&output, &self.address);
+        let outcome = outcome.map_err(|why| ProbeError(format!("pilot-agent of {pod}: {why}")))?;
+        Ok(outcome.within(took, self.late_after))
     }
 }
 

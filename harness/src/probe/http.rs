@@ -14,6 +14,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::cause::{Asked, Entry};
 use super::expect::{bad_json_path, bad_regex, excerpt};
@@ -56,7 +57,8 @@ pub struct Http {
     /// The timeout, such as `2s`; 5 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// The latency above which a correct response counts as `late`; 500 ms by default.
+    /// The latency above which a correct response is late. A late sample of a probe is bad; 500 ms by default. A check fails above
+    /// it only where it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TimeSpan>,
     /// `new` connections, `kept` ones, or `both` as separate series; by default `new`, and `kept` through a port-forward.
@@ -204,6 +206,13 @@ impl Observation for Http {
                         "write http://HOST/PATH or https://HOST/PATH, with %20 for a space",
                     ));
                 }
+                if good && !url.contains("${") && url.parse::<http::Uri>().is_ok_and(|uri| !has_good_port(&uri)) {
+                    found.push(SpecError::new(
+                        "url",
+                        format!("the port of `{}` is not a number from 1 to 65535", secrets::without_userinfo(url)),
+                        "write http://HOST:PORT/PATH",
+                    ));
+                }
                 if self.path.is_some() {
                     found.push(SpecError::new(
                         "path",
@@ -281,7 +290,8 @@ impl Http {
             }
             Some(Via::EastWest { .. }) | None => None,
         };
-        Ok(HttpObserver { targets, expect, responder, entry: entry.map(Arc::new) })
+        let late_after = self.slow.filter(|_| role != Role::Probe).map(|slow| slow.0);
+        Ok(HttpObserver { targets, expect, responder, entry: entry.map(Arc::new), late_after })
     }
 
     /// The request to an address, with existing clients.
@@ -367,6 +377,16 @@ impl Http {
     }
 }
 
+/// Whether the port of a URL is one, or there is none.
+fn has_good_port(url: &http::Uri) -> bool {
+    let Some(authority) = url.authority() else { return true };
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    match host.strip_prefix(authority.host()) {
+        None | Some("") => true,
+        Some(rest) => rest.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0),
+    }
+}
+
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name.parse().ok()?, value.parse().ok()?))
 }
@@ -397,6 +417,8 @@ pub(super) struct HttpObserver {
     expect: Arc<Expectation>,
     responder: Option<Arc<Reader>>,
     entry: Option<Arc<Entry>>,
+    /// The time above which a good response to a check is late.
+    late_after: Option<Duration>,
 }
 
 impl Observer for HttpObserver {
@@ -428,6 +450,7 @@ impl HttpObserver {
             expect: Arc::clone(&self.expect),
             responder: self.responder.clone(),
             entry: self.entry.clone(),
+            late_after: self.late_after,
         })
     }
 
@@ -435,6 +458,7 @@ impl HttpObserver {
     pub(super) async fn exchange(&self, series: Series) -> (Outcome, Option<net::HttpAnswer>) {
         let mut last = (Outcome::new(Answer::Error, "there is no address to connect to"), None);
         for target in &self.targets {
+            let begun = Instant::now();
             let answer = match target.client(series) {
                 Some(client) => client.send(&target.exchange).await,
                 None => return last,
@@ -444,7 +468,8 @@ impl HttpObserver {
                 Ok(answer) => (answer.waited, answer.phases),
                 Err(failure) => (failure.waited, failure.phases),
             };
-            last = (outcome, answer.ok());
+            let took = begun.elapsed().saturating_sub(outcome.waited);
+            last = (outcome.within(took, self.late_after), answer.ok());
             if last.0.answer != Answer::Good {
                 break;
             }

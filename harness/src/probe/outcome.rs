@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use meshdrill_checks::record::Class;
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_checks::verdict::Verdict;
 use serde_json::Value;
 
@@ -59,6 +60,17 @@ impl Outcome {
     pub fn judged(good: bool, message: impl Into<String>, seen: Value) -> Self {
         let answer = if good { Answer::Good } else { Answer::Bad(Class::Unexpected) };
         Self { seen, ..Self::new(answer, message) }
+    }
+
+    /// A good result that took longer than a limit is late. For checks: a probe's samples are late by their schedule.
+    #[must_use]
+    pub fn within(mut self, took: Duration, limit: Option<Duration>) -> Self {
+        if let Some(limit) = limit.filter(|limit| self.answer == Answer::Good && took > *limit) {
+            self.message =
+                format!("{}: took {:.0} ms, limit {}", self.message, took.as_secs_f64() * 1000.0, TimeSpan(limit));
+            self.answer = Answer::Bad(Class::Late);
+        }
+        self
     }
 
     /// The class of a sample.

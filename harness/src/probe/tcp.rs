@@ -9,11 +9,11 @@ use meshdrill_checks::record::{Class, Series};
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::exec::exec_permissions;
-use super::http::first_connecting;
 use super::from_proxy::{FromProxy, ProxyPlace};
+use super::http::first_connecting;
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::{Answer, Outcome, ProbeError, Via};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
@@ -37,7 +37,8 @@ pub struct Tcp {
     /// The timeout, such as `2s`; 5 s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// The time above which a connection counts as `late`; 500 ms by default, and the timeout with `from`.
+    /// The time above which a connection is late. A late sample of a probe is bad; 500 ms by default, and the timeout with `from`. A
+    /// check fails above it only where it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TimeSpan>,
 }
@@ -80,7 +81,7 @@ impl Observation for Tcp {
             ));
         }
         if self.to.as_ref().is_some_and(|to| split(to).is_none() && !to.contains("${")) {
-            found.push(SpecError::new("to", "this is not HOST:PORT", "write HOST:PORT"));
+            found.push(SpecError::new("to", "this is not HOST:PORT", "write HOST:PORT, with a port from 1 to 65535"));
         }
         if matches!(self.via, Some(Via::Forward { .. })) {
             found.push(SpecError::new(
@@ -116,7 +117,9 @@ impl Observation for Tcp {
                 (None, Some(Via::EastWest { cluster, port })) => {
                     let found = discover_east_west(world.cluster(cluster.key())?).await?;
                     if found.is_empty() {
-                        return Err(ProbeError(format!("cluster `{cluster}` has no east-west gateway with an address")));
+                        return Err(ProbeError(format!(
+                            "cluster `{cluster}` has no east-west gateway with an address"
+                        )));
                     }
                     let at_port = |address: &String| match (port, split(address)) {
                         (Some(port), Some((host, _))) => format!("{host}:{port}"),
@@ -126,6 +129,7 @@ impl Observation for Tcp {
                 }
                 (None, Some(Via::Forward { .. }) | None) => Vec::new(),
             };
+            let late_after = self.slow.filter(|_| role != Role::Probe).map(|slow| slow.0);
             let address = addresses.first().cloned().unwrap_or_default();
             let targets = addresses
                 .iter()
@@ -134,7 +138,7 @@ impl Observation for Tcp {
             if let Some(place) = &self.from {
                 let cluster = Arc::clone(world.cluster(place.cluster.key())?);
                 let timeout = self.timing().timeout.0;
-                let observer = FromProxy { cluster, place: place.clone(), address, timeout };
+                let observer = FromProxy { cluster, place: place.clone(), address, timeout, late_after };
                 return Ok(Box::new(observer) as Box<dyn Observer>);
             }
             // A probe keeps to one address, so that its samples are those of one target; a check needs all of them.
@@ -143,7 +147,8 @@ impl Observation for Tcp {
                 let first = first_connecting(&world.net, &urls).await;
                 targets = vec![targets.swap_remove(first)];
             }
-            let observer = TcpObserver { net: world.net.clone(), targets, timeout: self.timing().timeout.0 };
+            let timeout = self.timing().timeout.0;
+            let observer = TcpObserver { net: world.net.clone(), targets, timeout, late_after };
             Ok(Box::new(observer) as Box<dyn Observer>)
         })
     }
@@ -153,7 +158,8 @@ fn split(address: &str) -> Option<(String, u16)> {
     let address = address.trim_start_matches("https://");
     let (host, port) = address.trim_end_matches('/').rsplit_once(':')?;
     let host = host.trim_matches(['[', ']']);
-    (!host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    (!host.is_empty()).then_some((host.to_owned(), port))
 }
 
 struct TcpObserver {
@@ -161,12 +167,16 @@ struct TcpObserver {
     /// The addresses, each with its port; a check connects to all of them.
     targets: Vec<(String, u16)>,
     timeout: Duration,
+    /// The time above which a connection of a check is late.
+    late_after: Option<Duration>,
 }
 
 impl TcpObserver {
     async fn connect(&self, host: &str, port: u16) -> Outcome {
+        let begun = Instant::now();
         match timeout(self.timeout, self.net.connect(host, port)).await {
-            Ok(Ok(_)) => Outcome::new(Answer::Good, format!("connected to {host}:{port}")),
+            Ok(Ok(_)) => Outcome::new(Answer::Good, format!("connected to {host}:{port}"))
+                .within(begun.elapsed(), self.late_after),
             Ok(Err(error)) => {
                 let failure = HttpFailure::of(&error, true);
                 Outcome::new(Answer::Bad(failure.class), format!("{host}:{port}: {failure}"))
