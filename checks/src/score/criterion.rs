@@ -1,8 +1,11 @@
 //! One criterion: judged by its kind, and by the rules that hold for all kinds.
 
+use std::collections::BTreeMap;
+
 use crate::criterion::{Criterion, Subject};
 use crate::evidence::{COVERAGE, Evidence, ProbeEvidence};
 use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::record::Class;
 use crate::scorecard::{CriterionResult, FaultResult};
 use crate::stats::Confidence;
 use crate::units::percent;
@@ -75,10 +78,31 @@ fn covered(mut judgement: Judgement, probe: &ProbeEvidence<'_>, evidence: &Evide
             percent(COVERAGE)
         );
     }
+    if coverage < COVERAGE
+        && judgement.verdict == Verdict::Inconclusive
+        && let Some(why) = unmeasured(probe)
+    {
+        judgement.message = format!("{}; {why}", judgement.message);
+    }
     if let Some(lost) = &evidence.lost {
         judgement.message = format!("{}; {lost}", judgement.message);
     }
     judgement
+}
+
+/// Why observations of a probe measured nothing: the most frequent reason of the record, and how often it occurs.
+fn unmeasured(probe: &ProbeEvidence<'_>) -> Option<String> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let lost = probe.samples.iter().filter(|sample| matches!(sample.class, Class::NoData | Class::NotSent));
+    for seen in lost.filter_map(|sample| sample.seen.as_ref()) {
+        if let Some(reason) = seen.as_str().or_else(|| seen["message"].as_str()) {
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    let all: usize = reasons.values().sum();
+    let (reason, count) = reasons.into_iter().max_by_key(|(_, count)| *count)?;
+    let others = if count < all { format!(" ({count} of {all} for this reason)") } else { String::new() };
+    Some(format!("{all} observations measured nothing: {reason}{others}"))
 }
 
 /// A drill whose fault took no effect proves nothing, whatever was measured.

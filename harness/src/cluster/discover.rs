@@ -9,15 +9,15 @@ use super::{AccessError, Cluster, ForwardTarget, Object, WorkloadKind};
 pub enum Endpoint {
     /// A base URL without a path.
     Url(String),
-    /// A port-forward through the API server.
-    Forward(ForwardTarget),
+    /// A port-forward through the API server, and the path before those of the API; empty for most.
+    Forward(ForwardTarget, String),
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Url(url) => f.write_str(url),
-            Self::Forward(target) => write!(f, "forward/{target}"),
+            Self::Forward(target, prefix) => write!(f, "forward/{target}{prefix}"),
         }
     }
 }
@@ -95,32 +95,69 @@ pub(crate) fn advertised_port(service: &Object) -> u16 {
     advertised.and_then(|port| port.parse().ok()).unwrap_or(15443)
 }
 
-/// The endpoint of a cluster's Prometheus.
-pub async fn discover_prometheus(cluster: &Cluster) -> Result<Endpoint, AccessError> {
-    if let Some(url) = cluster.spec.prometheus.first() {
-        return Ok(Endpoint::Url(url.trim_end_matches('/').to_owned()));
+/// The endpoints of a cluster's Prometheus, in the order in which they are tried.
+pub async fn discover_prometheus(cluster: &Cluster) -> Result<Vec<Endpoint>, AccessError> {
+    if !cluster.spec.prometheus.is_empty() {
+        return named(cluster, &cluster.spec.prometheus);
     }
-    monitoring(cluster, "prometheus", 9090).await
+    monitoring(cluster, "prometheus", 9090, &PROMETHEUS).await
 }
 
-/// The endpoint of a cluster's Alertmanager.
-pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Endpoint, AccessError> {
-    if let Some(url) = cluster.spec.alertmanager.first() {
-        return Ok(Endpoint::Url(url.trim_end_matches('/').to_owned()));
+/// The endpoints of a cluster's Alertmanager, in the order in which they are tried.
+pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Vec<Endpoint>, AccessError> {
+    if !cluster.spec.alertmanager.is_empty() {
+        return named(cluster, &cluster.spec.alertmanager);
     }
-    monitoring(cluster, "alertmanager", 9093).await
+    monitoring(cluster, "alertmanager", 9093, &ALERTMANAGER).await
 }
 
-/// A Service found by its name or by `app.kubernetes.io/name`: a URL if it has an address, else a port-forward.
-async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint, AccessError> {
+/// The endpoints that a mesh file names: URLs, or `forward/CLUSTER/NAMESPACE/service/NAME:PORT`.
+fn named(cluster: &Cluster, texts: &[String]) -> Result<Vec<Endpoint>, AccessError> {
+    let endpoint = |text: &String| match text.strip_prefix("forward/") {
+        Some(rest) => rest.parse().map(|target| Endpoint::Forward(target, String::new())).map_err(|why: String| cluster.other(why)),
+        None => Ok(Endpoint::Url(text.trim_end_matches('/').to_owned())),
+    };
+    texts.iter().map(endpoint).collect()
+}
+
+/// Labels of a Service that has an API of this kind, its port, and the path before those of the API.
+type Marks = (&'static [(&'static str, &'static str)], u16, &'static str);
+
+/// How charts and operators label what answers the API of Prometheus: the chart prometheus, kube-prometheus-stack, the
+/// operator, Thanos, Mimir, VictoriaMetrics.
+const PROMETHEUS: [Marks; 9] = [
+    (&[("app.kubernetes.io/name", "prometheus")], 9090, ""),
+    (&[("app", "kube-prometheus-stack-prometheus")], 9090, ""),
+    (&[("operated-prometheus", "true")], 9090, ""),
+    (&[("app.kubernetes.io/name", "thanos-query")], 9090, ""),
+    (&[("app.kubernetes.io/name", "thanos"), ("app.kubernetes.io/component", "query")], 9090, ""),
+    (&[("app.kubernetes.io/name", "mimir"), ("app.kubernetes.io/component", "query-frontend")], 8080, "/prometheus"),
+    (&[("app.kubernetes.io/name", "vmsingle")], 8429, ""),
+    (&[("app.kubernetes.io/name", "victoria-metrics-single")], 8428, ""),
+    (&[("app.kubernetes.io/name", "vmselect")], 8481, "/select/0/prometheus"),
+];
+
+/// The same for Alertmanager.
+const ALERTMANAGER: [Marks; 4] = [
+    (&[("app.kubernetes.io/name", "alertmanager")], 9093, ""),
+    (&[("app", "kube-prometheus-stack-alertmanager")], 9093, ""),
+    (&[("operated-alertmanager", "true")], 9093, ""),
+    (&[("app.kubernetes.io/name", "vmalertmanager")], 9093, ""),
+];
+
+/// A Service found by its name or by the labels of a chart: URLs if it has addresses, else a port-forward.
+async fn monitoring(cluster: &Cluster, name: &str, port: u16, marks: &[Marks]) -> Result<Vec<Endpoint>, AccessError> {
     let all = cluster.list("/api/v1/services", None).await?;
-    let label = |service: &Object| service.label("app.kubernetes.io/name") == Some(name);
-    let by_name = all.iter().find(|service| service.name() == name);
-    let found = by_name.or_else(|| all.iter().find(|service| label(service)));
-    let Some(service) = found else {
-        return Err(
-            cluster.other(format!("no Service is named {name}; set clusters.{}.{name} in the mesh file", cluster.key))
-        );
+    let by_name = all.iter().find(|service| service.name() == name).map(|service| (service, port, ""));
+    let marked = |(labels, port, prefix): &Marks| {
+        let has = |service: &&Object| labels.iter().all(|(label, value)| service.label(label) == Some(value));
+        all.iter().find(has).map(|service| (service, *port, *prefix))
+    };
+    let Some((service, port, prefix)) = by_name.or_else(|| marks.iter().find_map(marked)) else {
+        return Err(cluster.other(format!(
+            "no Service is named {name} or has the labels of its charts; set clusters.{}.{name} in the mesh file, to a URL or to forward/{}/NAMESPACE/service/NAME:PORT",
+            cluster.key, cluster.key
+        )));
     };
     let ports = service["spec"]["ports"].as_array().cloned().unwrap_or_default();
     let of_service = |one: &Value| one["port"].as_u64().and_then(|port| u16::try_from(port).ok());
@@ -130,18 +167,23 @@ async fn monitoring(cluster: &Cluster, name: &str, port: u16) -> Result<Endpoint
         .or_else(|| ports.first().and_then(of_service))
         .unwrap_or(port);
     if let Some(url) = runner_address(service) {
-        return Ok(Endpoint::Url(url.to_owned()));
+        return Ok(vec![Endpoint::Url(format!("{url}{prefix}"))]);
     }
-    match addresses(service).first() {
-        Some(address) => Ok(Endpoint::Url(format!("http://{}:{port}", bracketed(address)))),
-        None => Ok(Endpoint::Forward(ForwardTarget {
-            cluster: cluster.key.clone(),
-            namespace: service.namespace().to_owned(),
-            kind: WorkloadKind::Service,
-            name: service.name().to_owned(),
-            port,
-        })),
+    let urls: Vec<Endpoint> = addresses(service)
+        .iter()
+        .map(|address| Endpoint::Url(format!("http://{}:{port}{prefix}", bracketed(address))))
+        .collect();
+    if !urls.is_empty() {
+        return Ok(urls);
     }
+    let target = ForwardTarget {
+        cluster: cluster.key.clone(),
+        namespace: service.namespace().to_owned(),
+        kind: WorkloadKind::Service,
+        name: service.name().to_owned(),
+        port,
+    };
+    Ok(vec![Endpoint::Forward(target, prefix.to_owned())])
 }
 
 /// The Services of a cluster's ingress gateways.

@@ -132,6 +132,34 @@ fn without_userinfo(authority: &str) -> &str {
     authority.rsplit('@').next().unwrap_or(authority)
 }
 
+/// The value of `Authorization` for the user and password of a URL (RFC 3986: percent-encoded); none without them.
+fn basic_auth(authority: &str) -> Option<String> {
+    use base64::Engine as _;
+    let (user, _) = authority.rsplit_once('@')?;
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let plain = [percent_decoded(name), b":".to_vec(), percent_decoded(password)].concat();
+    Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain)))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).filter(|_| *first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
 fn request(exchange: &Exchange, host: Option<&str>) -> Result<Request, HttpFailure> {
     let path = exchange.url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let mut builder = http::Request::builder().method(exchange.method.clone()).uri(path);
@@ -143,7 +171,25 @@ fn request(exchange: &Exchange, host: Option<&str>) -> Result<Request, HttpFailu
     {
         builder = builder.header(http::header::HOST, without_userinfo(host));
     }
+    if !exchange.headers.contains_key(http::header::AUTHORIZATION)
+        && let Some(basic) = exchange.url.authority().and_then(|authority| basic_auth(authority.as_str()))
+    {
+        builder = builder.header(http::header::AUTHORIZATION, basic);
+    }
     builder
         .body(exchange.body.clone().into())
         .map_err(|error| HttpFailure::new(Class::HttpOther, format!("the request cannot be made: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::basic_auth;
+
+    #[test]
+    fn users_of_urls_are_sent() {
+        assert_eq!(basic_auth("drill:pw@host:80").as_deref(), Some("Basic ZHJpbGw6cHc="));
+        assert_eq!(basic_auth("drill:p%40w@host").as_deref(), Some("Basic ZHJpbGw6cEB3"));
+        assert_eq!(basic_auth("drill@host").as_deref(), Some("Basic ZHJpbGw6"));
+        assert_eq!(basic_auth("host:80"), None);
+    }
 }

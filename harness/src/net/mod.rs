@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod content;
 mod descriptors;
 mod exchange;
 mod failure;

@@ -266,7 +266,7 @@ impl AlertObserver {
         let Some(heard) = &self.heard else { return Ok(None) };
         match heard.exchange(Series::Kept).await {
             (outcome, Some(answer)) if outcome.answer == Answer::Good => {
-                let body = String::from_utf8_lossy(&answer.body).into_owned();
+                let body = answer.text().map_err(ProbeError)?.into_owned();
                 Ok(Some(body.matches(&self.spec.name).count() as u64))
             }
             (outcome, _) => Err(ProbeError(format!("the receiver does not list its alerts: {}", outcome.message))),

@@ -1,20 +1,22 @@
 //! `alertRules`: named alerting rules are loaded, healthy, recently evaluated, as declared and able to fire, and Prometheus
 //! sends to an Alertmanager. A `ConfigMap` with rules proves none of this.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::prometheus::{Rule, RuleGroup, RuleHealth, Vector};
-use meshdrill_checks::observe::promql::{self, Mistake, Severity};
+use meshdrill_checks::observe::prometheus::{Rule, RuleGroup, RuleHealth, Target, Vector};
+use meshdrill_checks::observe::promql::{self, LabelMatch, MatchKind, Mistake, Severity};
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, SpecError};
-use super::{Metrics, Outcome, ProbeError};
+use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
@@ -43,6 +45,9 @@ pub struct DeclaredRule {
     /// The expected `for`, such as `5m`.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub hold: Option<TimeSpan>,
+    /// Labels that tell it from other rules of the same name, such as `{ team: edge }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// The comparison that its expression must have, such as `> 0.05`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Comparison>,
@@ -95,7 +100,7 @@ impl RulesObserver {
         let now = self.prometheus.time().await?;
         let loaded = groups.iter().map(|group| group.rules.len()).sum::<usize>();
         let mut missed = Vec::new();
-        let mut remarks = Vec::new();
+        let (mut remarks, mut doubts) = (Vec::new(), Vec::new());
         for declared in &self.spec.rules {
             let found: Vec<(&RuleGroup, &Rule)> = groups
                 .iter()
@@ -105,10 +110,11 @@ impl RulesObserver {
             if found.is_empty() {
                 missed.push(format!("rule {} is not loaded", declared.name));
             }
-            for (group, rule) in found {
+            for (group, rule) in meant(declared, found) {
                 missed.extend(off(declared, rule).into_iter().chain(stale(group, rule, now)));
                 match self.unable(rule).await? {
                     Ability::Unable(why) => missed.push(format!("rule {} {why}", rule.name)),
+                    Ability::Doubtful(why) => doubts.push(format!("rule {} {why}", rule.name)),
                     Ability::Able(remark) => remarks.extend(remark.map(|text| format!("{}: {text}", rule.name))),
                 }
             }
@@ -125,8 +131,12 @@ impl RulesObserver {
                 "no Alertmanager is attached, so alerts reach nobody; set `alerting:` in prometheus.yml".to_owned(),
             );
         }
-        let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "remarks": remarks });
+        let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "doubts": doubts, "remarks": remarks });
         let at = self.prometheus.name();
+        if missed.is_empty() && !doubts.is_empty() {
+            let message = format!("{} rules are loaded as declared, but {} ({at})", self.spec.rules.len(), doubts.join("; "));
+            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
+        }
         let message = match missed.as_slice() {
             [] => {
                 let remarks = if remarks.is_empty() {
@@ -141,22 +151,41 @@ impl RulesObserver {
         Ok(Outcome::judged(missed.is_empty(), message, seen))
     }
 
+    /// Whether a rule that compares `up` fires when its targets are gone, by how Prometheus discovers them.
+    async fn without_targets(&self, rule: &Rule, blind: &promql::Finding) -> Result<Ability, ProbeError> {
+        let targets = self.prometheus.targets().await.map(|targets| targets.active).unwrap_or_default();
+        let selectors = promql::selectors(&blind.part).unwrap_or_default();
+        let lifetimes: Vec<Lifetime> = selectors.iter().map(|one| lifetime(&targets, &one.matches)).collect();
+        let correct = blind.correct.as_ref().map_or_else(String::new, |better| format!("; write {better}"));
+        let part = &blind.part;
+        if !lifetimes.is_empty() && lifetimes.iter().all(|one| *one == Lifetime::Static) {
+            return Ok(Ability::Able(None));
+        }
+        let with_pods = lifetimes.contains(&Lifetime::WithPods);
+        if with_pods && promql::names_its_targets(&rule.query) {
+            let why = format!("cannot fire in the case it is for: {part} compares series that exist, and its targets are discovered from pods: once these are gone, there is nothing to compare{correct}");
+            return Ok(Ability::Unable(why));
+        }
+        if with_pods {
+            let remark = format!("{part} fires for targets that exist and fail, not for a group whose pods are all gone");
+            return Ok(Ability::Able(Some(remark)));
+        }
+        let why = format!("fires only while its targets exist: {part} compares series of `up`, and Prometheus does not show whether its targets stay when they are gone{correct}");
+        Ok(Ability::Doubtful(why))
+    }
+
     /// Whether a rule can fire: its expression is correct, and the series that it selects exist.
     async fn unable(&self, rule: &Rule) -> Result<Ability, ProbeError> {
         let findings = promql::check(&rule.query);
         let fatal = findings.iter().find(|finding| match finding.severity {
             Severity::Invalid | Severity::Wrong => true,
-            // A target that is removed takes its own `up` with it; series that another target exports stay.
-            Severity::Blind => finding.mistake == Mistake::AbsentMissing && asks_only_up(&finding.part),
-            Severity::Imprecise => false,
+            Severity::Blind | Severity::Imprecise => false,
         });
         if let Some(finding) = fatal {
             let correct = finding.correct.as_ref().map_or_else(String::new, |better| format!("; write {better}"));
             let effect = match finding.severity {
-                Severity::Blind => "cannot fire in the case it is for",
                 Severity::Invalid => "is invalid",
-                Severity::Wrong => "is wrong",
-                Severity::Imprecise => "is imprecise",
+                Severity::Wrong | Severity::Blind | Severity::Imprecise => "is wrong",
             };
             return Ok(Ability::Unable(format!("{effect}: {} {}{correct}", finding.part, finding.why)));
         }
@@ -173,12 +202,77 @@ impl RulesObserver {
                 return Ok(Ability::Unable(format!("{effect}: there is no series {potential}")));
             }
         }
+        // A target that is removed takes its own `up` with it; series that another target exports stay.
+        let blind = findings.iter().find(|finding| finding.mistake == Mistake::AbsentMissing && asks_only_up(&finding.part));
+        if let Some(blind) = blind {
+            return self.without_targets(rule, blind).await;
+        }
         Ok(Ability::Able(findings.first().map(|finding| format!("{} {}", finding.part, finding.why))))
     }
 }
 
+/// How the targets of a rule come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    /// With pods: a target is gone when its pod is.
+    WithPods,
+    /// They are written in the configuration of Prometheus: a target that is gone is down.
+    Static,
+    /// Prometheus does not show it, or it has no such target.
+    Unknown,
+}
+
+/// How the targets that a selector of `up` matches come and go, by the labels of their discovery.
+fn lifetime(targets: &[Target], matches: &[LabelMatch]) -> Lifetime {
+    let meant: Vec<&Target> =
+        targets.iter().filter(|target| matches.iter().all(|one| holds(one, &target.labels))).collect();
+    let discovered = |target: &Target, prefix: &str| target.discovered_labels.keys().any(|name| name.starts_with(prefix));
+    let with_pods = |target: &Target| {
+        ["__meta_kubernetes_pod_", "__meta_kubernetes_endpoint"].iter().any(|prefix| discovered(target, prefix))
+    };
+    if meant.iter().any(|target| with_pods(target)) {
+        Lifetime::WithPods
+    } else if !meant.is_empty() && meant.iter().all(|one| !one.discovered_labels.is_empty() && !discovered(one, "__meta_")) {
+        Lifetime::Static
+    } else {
+        Lifetime::Unknown
+    }
+}
+
+/// Whether labels meet a condition.
+fn holds(one: &LabelMatch, labels: &BTreeMap<String, String>) -> bool {
+    let value = labels.get(&one.label).map_or("", String::as_str);
+    let matches = || Regex::new(&format!("^(?:{})$", one.value)).is_ok_and(|regex| regex.is_match(value));
+    match one.kind {
+        MatchKind::Equal => value == one.value,
+        MatchKind::NotEqual => value != one.value,
+        MatchKind::Matches => matches(),
+        MatchKind::MatchesNot => !matches(),
+    }
+}
+
+/// The rules that a declared one can mean: those with its labels; of several with the same labels, the one that differs
+/// least. Without any label, all of its name.
+fn meant<'a>(declared: &DeclaredRule, named: Vec<(&'a RuleGroup, &'a Rule)>) -> Vec<(&'a RuleGroup, &'a Rule)> {
+    if named.len() < 2 {
+        return named;
+    }
+    let severity = declared.severity.as_ref().map(|severity| ("severity", severity));
+    let wanted: Vec<(&str, &String)> =
+        declared.labels.iter().map(|(name, value)| (name.as_str(), value)).chain(severity).collect();
+    if wanted.is_empty() {
+        return named;
+    }
+    let has_labels = |rule: &Rule| wanted.iter().all(|(name, value)| rule.labels.get(*name) == Some(*value));
+    let labelled: Vec<_> = named.iter().copied().filter(|(_, rule)| has_labels(rule)).collect();
+    let candidates = if labelled.is_empty() { named } else { labelled };
+    candidates.into_iter().min_by_key(|(_, rule)| off(declared, rule).len()).into_iter().collect()
+}
+
 /// Whether a rule can fire.
 enum Ability {
+    /// Nothing shows that it can fire in the case it is for, nor that it cannot.
+    Doubtful(String),
     /// It can; with a remark.
     Able(Option<String>),
     /// It cannot, or it always fires.
@@ -202,6 +296,12 @@ fn off(declared: &DeclaredRule, rule: &Rule) -> Vec<String> {
         let found = rule.labels.get("severity").map_or("none", String::as_str);
         if found != wanted {
             missed.push(format!("rule {name} has severity {found}, expected {wanted}"));
+        }
+    }
+    for (label, wanted) in &declared.labels {
+        let found = rule.labels.get(label).map_or("none", String::as_str);
+        if found != wanted {
+            missed.push(format!("rule {name} has {label} {found}, expected {wanted}"));
         }
     }
     if let Some(wanted) = declared.hold.filter(|wanted| wanted.0 != rule.hold) {
@@ -248,6 +348,7 @@ mod tests {
             name: "A".to_owned(),
             severity: Some("critical".to_owned()),
             hold: Some(TimeSpan::secs(120)),
+            labels: BTreeMap::new(),
             threshold: Some("> 0.05".parse().unwrap()),
         };
         let missed = off(&declared, &rule("x > 0.5"));
@@ -259,7 +360,7 @@ mod tests {
                 "rule A compares with > 0.5, expected > 0.05"
             ]
         );
-        let plain = DeclaredRule { name: "A".to_owned(), severity: None, hold: None, threshold: None };
+        let plain = DeclaredRule { name: "A".to_owned(), severity: None, hold: None, labels: BTreeMap::new(), threshold: None };
         assert_eq!(off(&plain, &rule("x > 0.5")), Vec::<String>::new());
     }
 
@@ -267,5 +368,49 @@ mod tests {
     fn a_target_takes_its_own_up_with_it() {
         assert!(asks_only_up("up{app=\"istiod\"} == 0"));
         assert!(!asks_only_up("sum(rate(istio_requests_total[5m])) == 0") && !asks_only_up("1 == 0"));
+    }
+
+    #[test]
+    fn rules_of_one_name_are_told_apart_by_their_labels() {
+        let loaded = |severity: &str, hold: u64| -> Rule {
+            serde_json::from_value(json!({ "name": "A", "type": "alerting", "query": "x > 1", "duration": hold, "health": "ok",
+                "state": "inactive", "labels": { "severity": severity, "team": "edge" } }))
+            .unwrap()
+        };
+        let rules = [loaded("critical", 60), loaded("warning", 3600), loaded("warning", 60)];
+        let group: RuleGroup = serde_json::from_value(json!({ "name": "g", "interval": 60, "rules": [] })).unwrap();
+        let declared = |severity: Option<&str>, hold| DeclaredRule {
+            name: "A".to_owned(),
+            severity: severity.map(str::to_owned),
+            hold: Some(TimeSpan::secs(hold)),
+            labels: BTreeMap::new(),
+            threshold: None,
+        };
+        let differences = |declared: &DeclaredRule| -> usize {
+            let named = rules.iter().map(|rule| (&group, rule)).collect();
+            meant(declared, named).into_iter().map(|(_, rule)| off(declared, rule).len()).sum()
+        };
+        assert_eq!(differences(&declared(Some("critical"), 60)), 0);
+        assert_eq!(differences(&declared(Some("warning"), 3600)), 0);
+        assert_eq!(differences(&declared(Some("warning"), 60)), 0);
+        assert_eq!(differences(&declared(Some("critical"), 3600)), 1, "the critical one waits for a minute");
+        assert_eq!(differences(&declared(Some("page"), 60)), 1);
+        assert_eq!(differences(&declared(None, 60)), 1, "without labels all of its name are meant");
+        let of_team = DeclaredRule { labels: BTreeMap::from([("team".to_owned(), "core".to_owned())]), ..declared(None, 60) };
+        assert_eq!(differences(&of_team), 1);
+    }
+
+    #[test]
+    fn targets_live_as_long_as_their_discovery_says() {
+        let target = |discovered: serde_json::Value| -> Target {
+            serde_json::from_value(json!({ "labels": { "app": "istiod" }, "scrapeUrl": "u", "health": "up", "discoveredLabels": discovered }))
+                .unwrap()
+        };
+        let istiod = promql::selectors("up{app=~\"istio.*\"}").unwrap().remove(0).matches;
+        let of = |discovered| lifetime(&[target(discovered)], &istiod);
+        assert_eq!(of(json!({ "__address__": "a", "__meta_kubernetes_pod_name": "istiod-1" })), Lifetime::WithPods);
+        assert_eq!(of(json!({ "__address__": "a" })), Lifetime::Static);
+        assert_eq!(of(json!({ "__address__": "a", "__meta_consul_service": "x" })), Lifetime::Unknown);
+        assert_eq!((of(json!({})), lifetime(&[], &istiod)), (Lifetime::Unknown, Lifetime::Unknown));
     }
 }

@@ -9,6 +9,8 @@ use meshdrill_checks::observe::prometheus::{Series as Found, Vector};
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -33,9 +35,42 @@ pub struct Federation {
     /// The metrics to compare; `up` and `istio_requests_total` by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
+    /// Series that the hub has under another name or aggregated: `{ hub: istio_requests_total, source:
+    /// "workload:istio_requests_total" }`, or a list of such. `source` is a query that gives at the source what the hub has.
+    /// With it, only `metrics` that are named are also compared.
+    #[serde(default, deserialize_with = "one_or_several", skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Renamed>,
     /// The maximum age of a series, such as `1m`; two scrape intervals of the hub by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh: Option<TimeSpan>,
+}
+
+/// A series of the hub and what it is at its source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Renamed {
+    /// The metric at the hub.
+    pub hub: String,
+    /// The query at the source, such as `sum without (pod, instance) (istio_requests_total)`.
+    pub source: String,
+}
+
+/// Reads one entry, or a list of them.
+fn one_or_several<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Renamed>, D::Error> {
+    struct Read;
+    impl<'de> Visitor<'de> for Read {
+        type Value = Vec<Renamed>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("`{ hub: METRIC, source: QUERY }` or a list of such")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<Renamed>, A::Error> {
+            Ok(vec![Renamed::deserialize(MapAccessDeserializer::new(map))?])
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Vec<Renamed>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(items))
+        }
+    }
+    from.deserialize_any(Read)
 }
 
 impl Observation for Federation {
@@ -81,7 +116,13 @@ struct FederationObserver {
 impl FederationObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let default = ["up".to_owned(), "istio_requests_total".to_owned()];
-        let metrics = if self.spec.metrics.is_empty() { &default[..] } else { &self.spec.metrics };
+        let metrics = if self.spec.metrics.is_empty() && self.spec.series.is_empty() {
+            &default[..]
+        } else {
+            &self.spec.metrics
+        };
+        let same = metrics.iter().map(|metric| (metric.as_str(), metric.as_str()));
+        let renamed = self.spec.series.iter().map(|one| (one.hub.as_str(), one.source.as_str()));
         let fresh = match self.spec.fresh {
             Some(fresh) => fresh.as_secs_f64(),
             None => 2.0 * self.scrape_interval().await?,
@@ -92,8 +133,8 @@ impl FederationObserver {
         let targets = self.hub.targets().await?.active.into_iter().map(|target| target.labels).collect();
         let added = Added { cluster: label, external, targets };
         let mut compared = 0;
-        for metric in metrics {
-            match self.compare(metric, fresh, &added).await? {
+        for (metric, source) in same.chain(renamed) {
+            match self.compare(metric, source, fresh, &added).await? {
                 Ok(count) => compared += count,
                 Err(outcome) => return Ok(outcome),
             }
@@ -118,22 +159,33 @@ impl FederationObserver {
     }
 
     /// How many series of a metric agree, or the first difference.
-    async fn compare(&self, metric: &str, fresh: f64, added: &Added) -> Result<Result<usize, Outcome>, ProbeError> {
+    async fn compare(
+        &self,
+        metric: &str,
+        source: &str,
+        fresh: f64,
+        added: &Added,
+    ) -> Result<Result<usize, Outcome>, ProbeError> {
         let label = &added.cluster;
         let selector = format!("{metric}{{{label}=\"{}\"}}", self.id);
         let federated = self.hub.query(&selector, None).await?;
-        if matches!(federated, Vector::NoData) && matches!(self.source.query(metric, None).await?, Vector::NoData) {
-            let (id, source) = (&self.id, self.source.name());
-            let message = format!("no data: {source} has no series {metric} of {id}, so there is nothing to federate");
+        if matches!(federated, Vector::NoData) && matches!(self.source.query(source, None).await?, Vector::NoData) {
+            let (id, at) = (&self.id, self.source.name());
+            let message = format!("no data: {at} has no series {source} of {id}, so there is nothing to federate");
             return Ok(Err(Outcome::new(Answer::NoData, message)));
         }
         if matches!(federated, Vector::NoData) {
-            let message = format!("no series of {}: {selector} selects nothing at {}", self.id, self.hub.name());
+            let message = format!(
+                "no series of {}: {selector} selects nothing at {}; {}",
+                self.id,
+                self.hub.name(),
+                declare(metric)
+            );
             return Ok(Err(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), message)));
         }
         let times = self.hub.query(&format!("timestamp({selector})"), None).await?;
         let now = self.hub.time().await?;
-        let live = self.source.query(metric, None).await?;
+        let live = self.source.query(source, None).await?;
         let originals = added.originals(live.samples());
         let by_labels: BTreeMap<_, _> = federated.samples().iter().map(|series| (labels(series), series)).collect();
         let mut by_time: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
@@ -156,8 +208,8 @@ impl FederationObserver {
         }
         let mut count = 0;
         for (millis, series) in by_time {
-            let source = self.source.query(metric, Some(millis as f64 / 1000.0)).await?;
-            let originals = added.originals(source.samples());
+            let then = self.source.query(source, Some(millis as f64 / 1000.0)).await?;
+            let originals = added.originals(then.samples());
             for one in series {
                 match originals.of(one) {
                     Original::This(twin) if twin.number() == one.number() => count += 1,
@@ -184,10 +236,11 @@ impl FederationObserver {
                     }
                     Original::Nowhere => {
                         let message = format!(
-                            "{} labels a series as {} that {} does not have: it comes from elsewhere",
+                            "{} labels a series as {} that {} does not have: it comes from elsewhere; {}",
                             self.hub.name(),
                             self.id,
-                            self.source.name()
+                            self.source.name(),
+                            declare(metric)
                         );
                         return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
                     }
@@ -196,6 +249,13 @@ impl FederationObserver {
         }
         Ok(Ok(count))
     }
+}
+
+/// How to declare a series that the hub renames or aggregates.
+fn declare(metric: &str) -> String {
+    format!(
+        "if the hub renames or aggregates it, declare it: `series: {{ hub: {metric}, source: QUERY }}`, with the query that gives the same at the source"
+    )
 }
 
 /// The labels of a series without its name, which `timestamp` drops.

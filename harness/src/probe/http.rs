@@ -491,7 +491,7 @@ impl HttpObserver {
                         Outcome { responder, ..Outcome::new(Answer::Good, message) }
                     }
                     Some((class, why)) => {
-                        let body = String::from_utf8_lossy(&answer.body);
+                        let body = answer.text().unwrap_or_default();
                         let seen = json!({ "status": answer.status, "body": excerpt(&body) });
                         let message = format!("{}: {why}", target.name);
                         Outcome { seen, responder, ..Outcome::new(Answer::Bad(class), message) }
@@ -544,23 +544,26 @@ impl Expectation {
         if !wanted.map_or((200..300).contains(&answer.status), |status| status == answer.status) {
             let class = if (500..600).contains(&answer.status) { Class::Http5xx } else { Class::HttpOther };
             let wanted = wanted.map_or_else(|| "2xx".to_owned(), |status| status.to_string());
-            let body = match excerpt(&String::from_utf8_lossy(&answer.body)) {
-                body if body.is_empty() => String::new(),
-                body => format!(": {body}"),
-            };
-            return Some((class, format!("status {}, expected {wanted}{body}", answer.status)));
+            let body = answer.text().map_or_else(|why| why, |text| excerpt(&text));
+            let body = if body.is_empty() { body } else { format!(": {body}") };
+            let to = answer.redirect().map_or_else(String::new, |to| format!(" to {}", excerpt(&to)));
+            return Some((class, format!("status {}{to}, expected {wanted}{body}", answer.status)));
         }
         for (name, wanted) in &self.plain.headers {
-            let found = answer.headers.get(name.as_str()).map(HeaderValue::as_bytes);
-            if found != Some(wanted.as_bytes()) {
-                let found = found.map_or_else(|| "missing".into(), String::from_utf8_lossy);
+            let all: Vec<&[u8]> = answer.headers.get_all(name.as_str()).iter().map(HeaderValue::as_bytes).collect();
+            if !all.contains(&wanted.as_bytes()) && all.join(&b", "[..]) != wanted.as_bytes() {
+                let found = all.iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(", ");
+                let found = if all.is_empty() { "missing" } else { found.as_str() };
                 return Some((Class::Body, format!("header {name} is {found}, expected {wanted}")));
             }
         }
         if self.plain.body.is_none() && self.matches.is_none() && self.plain.body_lacks.is_none() {
             return None;
         }
-        let body = String::from_utf8_lossy(&answer.body);
+        let body = match answer.text() {
+            Ok(body) => body,
+            Err(why) => return Some((Class::Body, why)),
+        };
         let missed = match (&self.plain.body, &self.matches, &self.plain.body_lacks) {
             (Some(text), _, _) if !body.contains(text.as_str()) => format!("the body does not contain `{text}`"),
             (_, Some(regex), _) if !regex.is_match(&body) => format!("the body does not match `{regex}`"),

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use meshdrill_checks::observe::alertmanager::{self, Notifications, ReceivedAlert, Silence, Status};
@@ -10,7 +11,7 @@ use meshdrill_checks::record::Series;
 
 use super::ProbeError;
 use crate::cluster::{
-    Cluster, Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
+    Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
 };
 use crate::format::MeshSpec;
 use crate::notes::{Note, note, of_headers};
@@ -19,9 +20,18 @@ use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
 /// The API path for instant queries.
 const QUERY: &str = "/api/v1/query";
 
-/// A monitoring API.
+/// A monitoring API: one server, at one or several addresses.
 #[derive(Debug)]
 pub struct Metrics {
+    /// In the order in which they are tried; at least one.
+    places: Vec<Place>,
+    /// The one that answered last.
+    current: AtomicUsize,
+}
+
+/// One address of a monitoring API.
+#[derive(Debug)]
+struct Place {
     base: String,
     name: String,
     client: HttpClient,
@@ -31,13 +41,13 @@ impl Metrics {
     /// The Prometheus of a cluster.
     pub async fn prometheus(world: &World, cluster: &str) -> Result<Self, ProbeError> {
         let cluster = world.cluster(cluster)?;
-        Self::at(world, cluster, discover_prometheus(cluster).await?).await
+        Self::at(world, discover_prometheus(cluster).await?).await
     }
 
     /// The Alertmanager of a cluster.
     pub async fn alertmanager(world: &World, cluster: &str) -> Result<Self, ProbeError> {
         let cluster = world.cluster(cluster)?;
-        Self::at(world, cluster, discover_alertmanager(cluster).await?).await
+        Self::at(world, discover_alertmanager(cluster).await?).await
     }
 
     /// The permissions to find the Prometheus of a cluster; those to query it are known once it is found.
@@ -50,26 +60,21 @@ impl Metrics {
         Permission::for_discovery(mesh, cluster, |spec| &spec.alertmanager)
     }
 
-    async fn at(world: &World, cluster: &Arc<Cluster>, endpoint: Endpoint) -> Result<Self, ProbeError> {
-        let name = endpoint.to_string();
-        match endpoint {
-            Endpoint::Url(base) => {
-                let uri = base.parse().map_err(|error| ProbeError(format!("`{base}` is not a URL: {error}")))?;
-                let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
-                Ok(Self { name: super::secrets::without_userinfo(&name), base, client })
-            }
-            Endpoint::Forward(target) => {
-                cluster.must_permit(&target.permissions()).await?;
-                let base = format!("http://{}.{}:{}", target.name, target.namespace, target.port);
-                let forwarder = Arc::new(Forwarder::new(Arc::clone(cluster), target));
-                Ok(Self { base, name, client: HttpClient::over(forwarder, Series::Kept) })
-            }
+    async fn at(world: &World, endpoints: Vec<Endpoint>) -> Result<Self, ProbeError> {
+        let mut places = Vec::new();
+        for endpoint in endpoints {
+            places.push(Place::new(world, endpoint).await?);
         }
+        Ok(Self { places, current: AtomicUsize::new(0) })
+    }
+
+    fn place(&self) -> &Place {
+        &self.places[self.current.load(Ordering::Relaxed) % self.places.len()]
     }
 
     /// Its URL or port-forward.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.place().name
     }
 
     /// GET of a path.
@@ -77,19 +82,21 @@ impl Metrics {
         self.send(path, None).await
     }
 
+    /// Asks the address that answered last, and the others where that does not answer.
     async fn send(&self, path: &str, form: Option<String>) -> Result<HttpAnswer, ProbeError> {
-        let url = format!("{}{path}", self.base);
-        let mut exchange =
-            Exchange::get(url.parse().map_err(|error| ProbeError(format!("`{url}` is not a URL: {error}")))?);
-        if let Some(form) = form {
-            exchange.method = http::Method::POST;
-            let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
-            exchange.headers.insert(http::header::CONTENT_TYPE, kind);
-            exchange.body = Bytes::from(form);
+        let first = self.current.load(Ordering::Relaxed);
+        let mut failures = Vec::new();
+        for offset in 0..self.places.len() {
+            let index = (first + offset) % self.places.len();
+            match self.places[index].send(path, form.as_ref()).await {
+                Ok(answer) => {
+                    self.current.store(index, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) => failures.push(error.0),
+            }
         }
-        let answer = self.client.send(&exchange).await.map_err(|failure| self.wrong(failure))?;
-        of_headers(&answer.headers).into_iter().for_each(note);
-        Ok(answer)
+        Err(ProbeError(failures.join("; ")))
     }
 
     /// The response for a path, parsed.
@@ -100,7 +107,8 @@ impl Metrics {
         parse: fn(u16, &[u8]) -> Result<T, E>,
     ) -> Result<T, ProbeError> {
         let answer = self.send(path, form).await?;
-        parse(answer.status, &answer.body).map_err(|error| self.wrong(error))
+        let content = answer.content().map_err(|why| self.wrong(why))?;
+        parse(answer.status, &content).map_err(|error| self.wrong(error))
     }
 
     /// The data of a response, and notes of what Prometheus reports about it.
@@ -203,12 +211,56 @@ impl Metrics {
 
     /// Its host and port.
     pub fn address(&self) -> (String, u16) {
-        let uri: http::Uri = self.base.parse().unwrap_or_default();
+        let uri: http::Uri = self.place().base.parse().unwrap_or_default();
         (uri.host().unwrap_or_default().to_owned(), port_of(&uri))
     }
 
     /// The error for an unexpected response.
     pub(super) fn wrong(&self, error: impl Display) -> ProbeError {
-        ProbeError(format!("{}: {error}", self.name))
+        ProbeError(format!("{}: {error}", self.name()))
+    }
+}
+
+impl Place {
+    async fn new(world: &World, endpoint: Endpoint) -> Result<Self, ProbeError> {
+        let name = endpoint.to_string();
+        match endpoint {
+            Endpoint::Url(base) => {
+                let name = super::secrets::without_userinfo(&name);
+                let uri = base.parse().map_err(|error| ProbeError(format!("`{name}` is not a URL: {error}")))?;
+                let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
+                Ok(Self { name, base, client })
+            }
+            Endpoint::Forward(target, prefix) => {
+                let cluster = world.cluster(&target.cluster)?;
+                cluster.must_permit(&target.permissions()).await?;
+                let base = format!("http://{}.{}:{}{prefix}", target.name, target.namespace, target.port);
+                let forwarder = Arc::new(Forwarder::new(Arc::clone(cluster), target));
+                Ok(Self { base, name, client: HttpClient::over(forwarder, Series::Kept) })
+            }
+        }
+    }
+
+    async fn send(&self, path: &str, form: Option<&String>) -> Result<HttpAnswer, ProbeError> {
+        let wrong = |error: String| ProbeError(format!("{}: {error}", self.name));
+        let url = format!("{}{path}", self.base).parse().map_err(|error| wrong(format!("{path} is not a path: {error}")))?;
+        let mut exchange = Exchange::get(url);
+        if let Some(form) = form {
+            exchange.method = http::Method::POST;
+            let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+            exchange.headers.insert(http::header::CONTENT_TYPE, kind);
+            exchange.body = Bytes::from(form.clone());
+        }
+        let answer = self.client.send(&exchange).await.map_err(|failure| wrong(failure.to_string()))?;
+        of_headers(&answer.headers).into_iter().for_each(note);
+        if let Some(to) = answer.redirect() {
+            let to = super::secrets::without_userinfo(&to);
+            return Err(wrong(format!("it redirects to {to} ({}): is there a login in front of it? Name an address that answers the API", answer.status)));
+        }
+        if matches!(answer.status, 401 | 403) {
+            let hint = "it wants credentials: write http://USER:PASSWORD@HOST in the mesh file, which is masked everywhere";
+            return Err(wrong(format!("answered {}; {hint}", answer.status)));
+        }
+        Ok(answer)
     }
 }

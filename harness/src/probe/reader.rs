@@ -40,10 +40,14 @@ impl Reader {
     /// The value in a response; none if there is none.
     pub(super) fn read(&self, answer: &HttpAnswer) -> Option<String> {
         let text = match &self.source {
-            Source::Body => String::from_utf8_lossy(&answer.body).into_owned(),
-            Source::Header(name) => answer.headers.get(name.as_str()).map(HeaderValue::to_str)?.ok()?.to_owned(),
+            Source::Body => answer.text().ok()?.into_owned(),
+            Source::Header(name) => {
+                let values = answer.headers.get_all(name.as_str()).iter().map(HeaderValue::to_str);
+                let values = values.collect::<Result<Vec<_>, _>>().ok().filter(|values| !values.is_empty())?;
+                values.join(", ")
+            }
             Source::Json(path) => {
-                let document: Value = serde_json::from_slice(&answer.body).ok()?;
+                let document: Value = serde_json::from_str(&answer.text().ok()?).ok()?;
                 let found = js_path_process(path, &document).ok()?;
                 plain(found.into_iter().next()?.val())
             }

@@ -255,6 +255,11 @@ impl Lane {
         let seen = match (&outcome.seen, class.is_good()) {
             (Value::Null, true) => None,
             (Value::Null, false) => Some(Value::from(outcome.message.clone())),
+            (Value::Object(seen), _) if matches!(class, Class::NoData | Class::NotSent) => {
+                let mut seen = seen.clone();
+                seen.insert("message".to_owned(), Value::from(outcome.message.clone()));
+                Some(Value::Object(seen))
+            }
             (seen, _) => Some(seen.clone()),
         };
         let sample = Sample {

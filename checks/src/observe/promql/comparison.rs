@@ -36,11 +36,11 @@ fn provides(expr: &Expr) -> bool {
 
 /// Whether this compares a number of series with nothing, and holds only while they exist.
 pub(super) fn needs_series(binary: &BinaryExpr) -> bool {
-    let Expr::NumberLiteral(limit) = walk::bare(&binary.rhs) else { return false };
-    let zero = limit.val.abs() < f64::EPSILON;
+    let Some(limit) = walk::constant(&binary.rhs) else { return false };
+    let zero = limit.abs() < f64::EPSILON;
     let nothing = match binary.op.to_string().as_str() {
         "==" | "<=" => zero,
-        "<" => limit.val > 0.0 && limit.val <= 1.0,
+        "<" => limit > 0.0 && limit <= 1.0,
         _ => false,
     };
     let selectors = walk::selectors(&binary.lhs);

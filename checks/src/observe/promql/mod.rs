@@ -58,8 +58,27 @@ pub fn check(query: &str) -> Vec<Finding> {
     .into_iter()
     .flatten()
     .collect();
+    // A remedy that is the query itself helps nobody.
+    let as_written = expr.to_string();
+    for finding in &mut findings {
+        finding.correct.take_if(|correct| *correct == as_written);
+    }
     findings.sort_by_key(|finding| finding.severity);
     findings
+}
+
+/// Whether an alert holds only while it compares the very targets that it names, as `up{app="istiod"} == 0` does. An alert for
+/// groups of targets, or for all of them, fires for those that exist and fail.
+pub fn names_its_targets(query: &str) -> bool {
+    let Ok(expr) = read(query) else { return false };
+    let Expr::Binary(binary) = walk::bare(&expr) else { return false };
+    let compared = match walk::bare(&binary.lhs) {
+        Expr::Aggregate(aggregate) if aggregate.modifier.is_none() => &aggregate.expr,
+        Expr::Aggregate(_) => return false,
+        _ => &binary.lhs,
+    };
+    let Expr::VectorSelector(selector) = walk::bare(compared) else { return false };
+    comparison::needs_series(binary) && selector.matchers.matchers.iter().any(|one| one.name != "__name__")
 }
 
 /// Parses a query within bounds that keep the parser's recursion shallow.

@@ -113,6 +113,37 @@ fn zero_of_what_is_gone() {
 }
 
 #[test]
+fn a_remedy_is_never_the_query_itself() {
+    for query in [
+        "sum by (job) (up) == 0",
+        "100 * count by (job) (up == 0) / count by (job) (up) > 10",
+        "min by (a) (x) < 1",
+        "sum by (job) (rate(x[5m])) == 0",
+    ] {
+        let as_written = read(query).unwrap().to_string();
+        for finding in check(query) {
+            assert_ne!(finding.correct.as_ref(), Some(&as_written), "{query}");
+        }
+    }
+}
+
+#[test]
+fn alerts_that_name_their_targets() {
+    for query in [r#"up{app="istiod"} == 0"#, r#"sum(up{job="x"}) < 1"#, r#"(up{app=~"a.*"}) == 0"#] {
+        assert!(names_its_targets(query), "{query}");
+    }
+    for query in [
+        "up == 0",
+        "sum by (job) (up) == 0",
+        r#"100 * count by (job) (up{a="b"} == 0) / count by (job) (up) > 10"#,
+        r#"absent(up{app="istiod"} == 1)"#,
+        r#"up{a="b"} > 0"#,
+    ] {
+        assert!(!names_its_targets(query), "{query}");
+    }
+}
+
+#[test]
 fn a_share_that_is_empty() {
     let query =
         r#"(sum(rate(istio_requests_total{response_code=~"5.."}[5m])) / sum(rate(istio_requests_total[5m]))) * 100"#;

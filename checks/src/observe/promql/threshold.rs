@@ -16,14 +16,27 @@ fn outermost(expr: &Expr) -> Option<String> {
         Expr::Binary(binary) => {
             let operator = binary.op.to_string();
             let compares = matches!(operator.as_str(), ">" | "<" | ">=" | "<=" | "==" | "!=");
-            match walk::bare(&binary.rhs) {
-                Expr::NumberLiteral(number) if compares => Some(format!("{operator} {}", number.val)),
+            match (walk::constant(&binary.lhs), walk::constant(&binary.rhs)) {
+                (None, Some(number)) if compares => Some(format!("{operator} {number}")),
+                // `0.05 < x` is `x > 0.05`.
+                (Some(number), None) if compares => Some(format!("{} {number}", turned(&operator))),
                 // `x > 1 and y > 2`: the first side carries the threshold.
                 _ if matches!(operator.as_str(), "and" | "unless" | "or") => outermost(&binary.lhs),
                 _ => None,
             }
         }
         _ => None,
+    }
+}
+
+/// The operator with its sides exchanged.
+fn turned(operator: &str) -> &str {
+    match operator {
+        ">" => "<",
+        "<" => ">",
+        ">=" => "<=",
+        "<=" => ">=",
+        other => other,
     }
 }
 
@@ -40,6 +53,13 @@ mod tests {
             ("a > 1 and b > 2", Some("> 1")),
             ("absent(up{app=\"istiod\"} == 1)", None),
             ("a > b", None),
+            ("backlog_seconds > 15 * 60", Some("> 900")),
+            ("x < bool (2 ^ 10) / 4", Some("< 256")),
+            ("x > -(3 - 1)", Some("> -2")),
+            ("0.05 < errors", Some("> 0.05")),
+            ("100 >= x", Some("<= 100")),
+            ("1 == x", Some("== 1")),
+            ("1 <bool 2", None),
         ] {
             assert_eq!(threshold(query).unwrap().as_deref(), wanted, "{query}");
         }

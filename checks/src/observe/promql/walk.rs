@@ -71,6 +71,27 @@ pub(super) fn metric(selector: &VectorSelector) -> Option<&str> {
     selector.name.as_deref().or(named.map(|m| m.value.as_str()))
 }
 
+/// The value of an expression of numbers, such as `15 * 60`; none where it contains a series or a function.
+pub(super) fn constant(expr: &Expr) -> Option<f64> {
+    match bare(expr) {
+        Expr::NumberLiteral(number) => Some(number.val),
+        Expr::Unary(unary) => constant(&unary.expr).map(|value| -value),
+        Expr::Binary(binary) => {
+            let (left, right) = (constant(&binary.lhs)?, constant(&binary.rhs)?);
+            match binary.op.to_string().as_str() {
+                "+" => Some(left + right),
+                "-" => Some(left - right),
+                "*" => Some(left * right),
+                "/" => Some(left / right),
+                "%" => Some(left % right),
+                "^" => Some(left.powf(right)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// The expression without the brackets around it.
 pub(super) fn bare(mut expr: &Expr) -> &Expr {
     while let Expr::Paren(paren) = expr {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::labels::Labels;
 use super::response::success;
 use super::rule::{ActiveAlert, Rule};
+use super::target::TargetSource;
 use super::{config, discovery};
 use crate::api::query::Query;
 use crate::plane::call::HttpAnswer;
@@ -72,7 +73,13 @@ pub(super) fn targets(world: &World, cluster: usize, query: &Query) -> HttpAnswe
     let wanted = |pool: &str| query.get("scrapePool").is_none_or(|only| only == pool);
     let every = config::interval(world, cluster);
     let active = world.clusters[cluster].prometheus.targets.iter().filter(|t| state != "dropped" && wanted(t.job)).map(|t| {
-        json!({"discoveredLabels": {"__address__": t.labels.get("instance"), "__scheme__": "http", "job": t.job}, "labels": t.labels.json(),
+        let mut discovered = json!({"__address__": t.labels.get("instance"), "__scheme__": "http", "job": t.job});
+        if let TargetSource::Pod(..) = t.source {
+            for (label, meta) in [("pod", "__meta_kubernetes_pod_name"), ("namespace", "__meta_kubernetes_namespace")] {
+                discovered[meta] = json!(t.labels.get(label));
+            }
+        }
+        json!({"discoveredLabels": discovered, "labels": t.labels.json(),
             "scrapePool": t.job, "scrapeUrl": t.url, "globalUrl": t.url, "lastError": t.error, "lastScrape": world.dates.millis(t.scraped),
             "lastScrapeDuration": 0.004_1, "health": if t.up { "up" } else { "down" }, "scrapeInterval": every, "scrapeTimeout": "5s"})
     });
