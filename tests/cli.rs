@@ -47,6 +47,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a change window that is over", run_flags::window),
         Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
         Trial::test("cli::a check is late where it says so", run_flags::slow_check),
+        Trial::test("cli::JSON and headers of a response", run_flags::json_response),
         Trial::test("cli::a loopback URL on the lab", run_flags::loopback_on_the_lab),
         Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
     ]);

@@ -88,3 +88,26 @@ pub fn loopback_on_the_lab() -> Result<(), Failed> {
     ran.expect_code(10)?;
     if ran.stdout.contains("requests reach only the lab's addresses") { Ok(()) } else { Err(ran.said().into()) }
 }
+
+/// JSON and headers of a response are compared, through the whole way from the file to the verdict.
+pub fn json_response() -> Result<(), Failed> {
+    for (expect, code, says) in [
+        ("json: { $.id: 0 }, headers: { content-type: application/json }", 0, "200 from"),
+        ("json: { $.id: { is: \">= 1\" } }", 10, "$.id is 0, expected >= 1"),
+        ("headers: { content-type: { contains: html } }", 10, "header content-type is application/json"),
+        ("json: { $.id: { equal: 0 } }", 2, "equal"),
+    ] {
+        let folder = scratch("json");
+        let path = folder.join("json.yaml");
+        let text = format!(
+            "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: json }}\nspec:\n  checks:\n    - http: {{ via: ingress/primary, path: /api/v1/products/0, expect: {{ {expect} }} }}\n"
+        );
+        std::fs::write(&path, text).map_err(|error| error.to_string())?;
+        let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
+        ran.expect_code(code)?;
+        if !ran.said().contains(says) {
+            return Err(format!("it does not say `{says}`\n{}", ran.said()).into());
+        }
+    }
+    Ok(())
+}

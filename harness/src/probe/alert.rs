@@ -25,7 +25,7 @@ use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
 /// One alert. As a probe, it is followed through a drill for `detectionTime`; as a check, it must be in a state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alert {
     /// The cluster with the Prometheus and the Alertmanager.

@@ -10,7 +10,6 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use meshdrill_checks::record::{Class, Series};
 use meshdrill_checks::units::TimeSpan;
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 
 use super::cause::{Asked, Entry};
 use super::expect::{bad_json_path, bad_regex, excerpt};
+use super::http_expect::{Expectation, HttpExpect};
 use super::reader::Reader;
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::secrets;
@@ -27,7 +27,7 @@ use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
 
 /// An HTTP request. There are no hidden retries, redirects or cookies, and the proxy environment is ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Http {
     /// The URL, such as `https://shop.example/health`. Write this or `via`.
@@ -97,27 +97,6 @@ pub enum Connection {
     Kept,
     /// Both, as separate series.
     Both,
-}
-
-/// The expectations of a response.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HttpExpect {
-    /// The status; by default any 2xx.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// A text that the body must contain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    /// A regular expression that must match a part of the body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_matches: Option<String>,
-    /// A text that the body must not contain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_lacks: Option<String>,
-    /// Headers and their values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
 }
 
 /// How a response identifies its responder: exactly one of these.
@@ -253,14 +232,7 @@ impl Observation for Http {
             found.extend(bad_regex("responder.regex", responder.regex.as_deref()));
             found.extend(bad_json_path("responder.json", responder.json.as_deref()));
         }
-        found.extend(bad_regex("expect.bodyMatches", self.expect.body_matches.as_deref()));
-        if self.expect.status.is_some_and(|status| !(100..=599).contains(&status)) {
-            found.push(SpecError::new(
-                "expect.status",
-                "this is not an HTTP status",
-                "write a status from 100 to 599, such as 200",
-            ));
-        }
+        found.extend(self.expect.spec_errors());
         found
     }
 
@@ -523,53 +495,5 @@ impl Target {
     fn client(&self, series: Series) -> Option<&HttpClient> {
         let own = self.clients.iter().find(|(own, _)| *own == series).or_else(|| self.clients.first());
         own.map(|(_, client)| client)
-    }
-}
-
-/// The expectations of a response, with compiled patterns.
-struct Expectation {
-    plain: HttpExpect,
-    matches: Option<Regex>,
-}
-
-impl Expectation {
-    fn new(plain: &HttpExpect) -> Result<Self, ProbeError> {
-        let compile = |pattern: &String| Regex::new(pattern).map_err(|error| ProbeError(error.to_string()));
-        Ok(Self { plain: plain.clone(), matches: plain.body_matches.as_ref().map(compile).transpose()? })
-    }
-
-    /// How a response differs from the expectations: class and message.
-    fn missed(&self, answer: &net::HttpAnswer) -> Option<(Class, String)> {
-        let wanted = self.plain.status;
-        if !wanted.map_or((200..300).contains(&answer.status), |status| status == answer.status) {
-            let class = if (500..600).contains(&answer.status) { Class::Http5xx } else { Class::HttpOther };
-            let wanted = wanted.map_or_else(|| "2xx".to_owned(), |status| status.to_string());
-            let body = answer.text().map_or_else(|why| why, |text| excerpt(&text));
-            let body = if body.is_empty() { body } else { format!(": {body}") };
-            let to = answer.redirect().map_or_else(String::new, |to| format!(" to {}", excerpt(&to)));
-            return Some((class, format!("status {}{to}, expected {wanted}{body}", answer.status)));
-        }
-        for (name, wanted) in &self.plain.headers {
-            let all: Vec<&[u8]> = answer.headers.get_all(name.as_str()).iter().map(HeaderValue::as_bytes).collect();
-            if !all.contains(&wanted.as_bytes()) && all.join(&b", "[..]) != wanted.as_bytes() {
-                let found = all.iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(", ");
-                let found = if all.is_empty() { "missing" } else { found.as_str() };
-                return Some((Class::Body, format!("header {name} is {found}, expected {wanted}")));
-            }
-        }
-        if self.plain.body.is_none() && self.matches.is_none() && self.plain.body_lacks.is_none() {
-            return None;
-        }
-        let body = match answer.text() {
-            Ok(body) => body,
-            Err(why) => return Some((Class::Body, why)),
-        };
-        let missed = match (&self.plain.body, &self.matches, &self.plain.body_lacks) {
-            (Some(text), _, _) if !body.contains(text.as_str()) => format!("the body does not contain `{text}`"),
-            (_, Some(regex), _) if !regex.is_match(&body) => format!("the body does not match `{regex}`"),
-            (_, _, Some(text)) if body.contains(text.as_str()) => format!("the body contains `{text}`"),
-            _ => return None,
-        };
-        Some((Class::Body, format!("{missed}: {}", excerpt(&body))))
     }
 }

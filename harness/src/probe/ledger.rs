@@ -22,7 +22,7 @@ use crate::format::{ClusterChoice, MeshSpec};
 use crate::net;
 
 /// Writes tokens during the drill and reads every acknowledged one back at the end: for the criterion `dataLoss`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ledger {
     /// The request that writes a token: `{token}` stands for it in `path`, `url` and `body`. A response as expected

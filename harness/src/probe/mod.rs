@@ -18,6 +18,7 @@ mod federated;
 mod federation;
 mod from_proxy;
 mod http;
+mod http_expect;
 mod istiod;
 mod kind;
 mod ledger;

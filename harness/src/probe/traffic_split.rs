@@ -19,7 +19,7 @@ use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
 /// HTTP requests whose responders are counted, for the criterion `split`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficSplit {
     /// The request, as in an `http` probe.
