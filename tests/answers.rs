@@ -20,7 +20,11 @@ pub fn trials() -> Vec<Trial> {
 const QUERY: &str = "promql: { cluster: one, query: sum(errors), expect: '< 1' }";
 
 /// A Prometheus whose every answer has one value and more keys beside the data.
-fn prometheus(value: &'static str, more: Value, header: Option<(&'static str, &'static str)>) -> Result<Folder, Failed> {
+fn prometheus(
+    value: &'static str,
+    more: Value,
+    header: Option<(&'static str, &'static str)>,
+) -> Result<Folder, Failed> {
     let server = Server::start(move |_| {
         let result = json!([{ "metric": {}, "value": [1_700_000_000, value] }]);
         let mut body = json!({ "status": "success", "data": { "resultType": "vector", "result": result } });
@@ -89,7 +93,11 @@ fn pages() -> Result<(), Failed> {
         Some(Answer::json(200, &json!({ "kind": "PodList", "items": [pod(item)], "metadata": { "continue": next } })))
     })?;
     let folder = Folder::new("pages", &api.url, "")?;
-    expect(&folder.check("pods: { cluster: one, namespace: shop, selector: app=x, expect: { count: 2 } }")?, 0, &["2 ready"])
+    expect(
+        &folder.check("pods: { cluster: one, namespace: shop, selector: app=x, expect: { count: 2 } }")?,
+        0,
+        &["2 ready"],
+    )
 }
 
 fn deprecated() -> Result<(), Failed> {
@@ -101,7 +109,11 @@ fn deprecated() -> Result<(), Failed> {
     })?;
     let folder = Folder::new("deprecated", &api.url, "")?;
     expect(&folder.check("pods: { cluster: one, namespace: shop, selector: app=x, expect: { count: 1 } }")?, 0, &[])?;
-    if record(&folder.runs())?.contains("this version is deprecated") { Ok(()) } else { Err("the record lacks the warning".into()) }
+    if record(&folder.runs())?.contains("this version is deprecated") {
+        Ok(())
+    } else {
+        Err("the record lacks the warning".into())
+    }
 }
 
 fn no_namespace() -> Result<(), Failed> {
@@ -124,7 +136,9 @@ fn no_namespace() -> Result<(), Failed> {
     }
     expect(&folder.check(&pods("shop", "count: 0"))?, 0, &[])?;
     let object = |namespace: &str, kind: &str| {
-        format!("resource: {{ cluster: one, apiVersion: v1, kind: {kind}, namespace: {namespace}, name: old, expect: {{ exists: false }} }}")
+        format!(
+            "resource: {{ cluster: one, apiVersion: v1, kind: {kind}, namespace: {namespace}, name: old, expect: {{ exists: false }} }}"
+        )
     };
     expect(&folder.check(&object("shop", "ConfigMap"))?, 0, &[])?;
     expect(&folder.check(&object("shopp", "ConfigMap"))?, 13, &["there is no namespace `shopp`"])?;

@@ -15,6 +15,7 @@ mod known_outages;
 mod ledger;
 mod live;
 mod matrix;
+mod monitoring;
 mod must_fail;
 mod readme;
 mod scenarios;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     trials.extend(known_outages::trials());
     trials.extend(alerts::trials());
     trials.extend(answers::trials());
+    trials.extend(monitoring::trials());
     trials.extend(ledger::trials());
     trials.extend(turned::trials());
     trials.extend(words::trials());

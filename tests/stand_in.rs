@@ -39,7 +39,11 @@ pub struct Answer {
 impl Answer {
     /// JSON with a status.
     pub fn json(status: u16, body: &Value) -> Self {
-        Self { status, headers: vec![("Content-Type", "application/json".to_owned())], body: body.to_string().into_bytes() }
+        Self {
+            status,
+            headers: vec![("Content-Type", "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+        }
     }
 
     /// Text with a status.
@@ -127,14 +131,19 @@ pub fn api_server(objects: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'st
             return answer;
         }
         match asked.path.split('?').next().unwrap_or_default() {
-            "/api/v1/namespaces/kube-system" => Answer::json(200, &json!({ "metadata": { "name": "kube-system", "uid": UID } })),
+            "/api/v1/namespaces/kube-system" => {
+                Answer::json(200, &json!({ "metadata": { "name": "kube-system", "uid": UID } }))
+            }
             "/version" => Answer::json(200, &json!({ "major": "1", "minor": "34", "gitVersion": "v1.34.1" })),
             path if path.ends_with("selfsubjectaccessreviews") => {
                 let mut review: Value = serde_json::from_str(&asked.body).unwrap_or_default();
                 review["status"] = json!({ "allowed": true });
                 Answer::json(201, &review)
             }
-            _ => Answer::json(404, &json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not found" })),
+            _ => Answer::json(
+                404,
+                &json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not found" }),
+            ),
         }
     })
 }
@@ -151,7 +160,9 @@ impl Folder {
             "users": [{ "name": "one", "user": { "token": "t" } }],
             "contexts": [{ "name": "one", "context": { "cluster": "one", "user": "one" } }] });
         std::fs::write(folder.join("kubeconfig"), kubeconfig.to_string())?;
-        let mesh = format!("apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: {{ name: m }}\nspec:\n  clusters:\n    one: {{ context: one, {more} }}\n");
+        let mesh = format!(
+            "apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: {{ name: m }}\nspec:\n  clusters:\n    one: {{ context: one, {more} }}\n"
+        );
         std::fs::write(folder.join("mesh.yaml"), mesh)?;
         Ok(Self(folder))
     }

@@ -65,7 +65,8 @@ fn heeded(mut outcome: Outcome, notes: Vec<Note>) -> Outcome {
     };
     if judged && !warnings.is_empty() {
         outcome.answer = Answer::NoData;
-        outcome.message = format!("no data: the answer may be incomplete: {}; it was: {}", warnings.join("; "), outcome.message);
+        outcome.message =
+            format!("no data: the answer may be incomplete: {}; it was: {}", warnings.join("; "), outcome.message);
     }
     outcome
 }
@@ -83,7 +84,11 @@ pub(crate) fn of_headers(headers: &http::HeaderMap) -> Vec<Note> {
         let marks = ["partial", "truncated", "incomplete"].iter().any(|mark| name.contains(mark));
         if name == "warning" {
             let stale = ["110", "111", "112", "113"].iter().any(|code| text.starts_with(code));
-            found.push(if stale { Note::Partial(format!("Warning: {text}")) } else { Note::Remark(warning_text(text)) });
+            found.push(if stale {
+                Note::Partial(format!("Warning: {text}"))
+            } else {
+                Note::Remark(warning_text(text))
+            });
         } else if name == "age" {
             let age = text.parse::<u64>().ok().filter(|age| *age > STALE);
             found.extend(age.map(|age| Note::Partial(format!("a cache answered with a copy of {age} s ago (Age)"))));
@@ -132,9 +137,16 @@ mod tests {
             of_headers(&http::HeaderMap::from_iter([(name.parse().unwrap(), http::HeaderValue::from_static(value))]))
         };
         assert!(matches!(of("warning", "110 - \"Response is Stale\"")[..], [Note::Partial(_)]));
-        assert_eq!(of("warning", "299 - \"v1 Endpoints is deprecated\""), [Note::Remark("v1 Endpoints is deprecated".to_owned())]);
+        assert_eq!(
+            of("warning", "299 - \"v1 Endpoints is deprecated\""),
+            [Note::Remark("v1 Endpoints is deprecated".to_owned())]
+        );
         assert!(matches!(of("x-thanos-partial-response", "true")[..], [Note::Partial(_)]));
-        assert!(of("x-thanos-partial-response", "false").is_empty() && of("age", "5").is_empty() && of("server", "x").is_empty());
+        assert!(
+            of("x-thanos-partial-response", "false").is_empty()
+                && of("age", "5").is_empty()
+                && of("server", "x").is_empty()
+        );
         assert!(matches!(of("age", "600")[..], [Note::Partial(_)]));
     }
 }

@@ -190,8 +190,11 @@ impl Failure {
         let Some(found) = node.at(&self.path) else { return problem };
         let wants_text = message.ends_with("must be text");
         let help = match &found.value {
-            Value::Map(entries) if wants_text && matches!(self.path.0.last(), Some(Segment::Key(key)) if key == "selector") => {
-                let labels = entries.iter().filter_map(|entry| Some(format!("{}={}", entry.key, entry.value.spelling()?)));
+            Value::Map(entries)
+                if wants_text && matches!(self.path.0.last(), Some(Segment::Key(key)) if key == "selector") =>
+            {
+                let labels =
+                    entries.iter().filter_map(|entry| Some(format!("{}={}", entry.key, entry.value.spelling()?)));
                 Some(format!("write it as for kubectl: `{}`", labels.collect::<Vec<_>>().join(",")))
             }
             Value::Text(text) if message.contains("whole number") => octal(text),
@@ -227,12 +230,15 @@ impl Failure {
 
 /// The remedy for a number with leading zeros.
 fn octal(text: &str) -> Option<String> {
-    let digits = text.strip_prefix('0').filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let digits =
+        text.strip_prefix('0').filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))?;
     let decimal = digits.trim_start_matches('0');
     let decimal = if decimal.is_empty() { "0" } else { decimal };
     Some(match i64::from_str_radix(text, 8) {
         Ok(octal) if octal.to_string() != decimal => {
-            format!("a leading zero means octal to some readers of YAML: write `{decimal}`, or `{octal}` if octal was meant")
+            format!(
+                "a leading zero means octal to some readers of YAML: write `{decimal}`, or `{octal}` if octal was meant"
+            )
         }
         _ => format!("write `{decimal}`"),
     })

@@ -9,8 +9,8 @@ use std::path::Path;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::node::{Entry, Node, Origin, Spelled, Value};
-use super::template::{invisible_in, is_conflict_mark, left_unfilled, template_in};
 use super::problem::{Problem, Problems, Source};
+use super::template::{invisible_in, is_conflict_mark, left_unfilled, template_in};
 
 /// The largest file that is read: a scenario has about 20 lines.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -120,9 +120,12 @@ impl Builder {
             return problem;
         }
         let info = error.info();
-        if info.contains('%') && text.get(at.start + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+        if info.contains('%')
+            && text.get(at.start + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        {
             let number: String = text[at.start + 1..].chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-            return Problem::at(at, format!("not valid YAML: {info}")).help(format!("write the sign behind the number: `{number}%`"));
+            return Problem::at(at, format!("not valid YAML: {info}"))
+                .help(format!("write the sign behind the number: `{number}%`"));
         }
         let help = self.unclosed(text).unwrap_or_else(|| remedy(&info).to_owned());
         Problem::at(at, format!("not valid YAML: {info}")).help(help)
@@ -232,7 +235,10 @@ fn remedy(info: &str) -> &'static str {
         ("simple key", "write a space after the colon: `key: value`"),
         ("anchor", "write the value out, or name it above with `&NAME`"),
         ("unexpected character", "remove it, or put the text in quotes"),
-        ("mapping values are not allowed", "put text with `: ` in quotes, or align the keys of a mapping in one column"),
+        (
+            "mapping values are not allowed",
+            "put text with `: ` in quotes, or align the keys of a mapping in one column",
+        ),
     ];
     let found = known.iter().find(|(words, _)| info.contains(words));
     found.map_or(
@@ -244,9 +250,8 @@ fn remedy(info: &str) -> &'static str {
 fn key_text(node: &Node, text: &str) -> Result<String, Problem> {
     match &node.value {
         Value::Text(text) => Ok(text.clone()),
-        _ => Err(left_behind(text, node.span.start).unwrap_or_else(|| {
-            Problem::at(node.span.clone(), "a key must be text").help("put it in quotes")
-        })),
+        _ => Err(left_behind(text, node.span.start)
+            .unwrap_or_else(|| Problem::at(node.span.clone(), "a key must be text").help("put it in quotes"))),
     }
 }
 
@@ -257,7 +262,9 @@ fn left_behind(text: &str, at: usize) -> Option<Problem> {
     for line in text.split_inclusive('\n') {
         if is_conflict_mark(line.trim_end()) {
             let problem = Problem::at(start..start + line.trim_end().len(), "this is a conflict mark of git");
-            return Some(problem.help("resolve the conflict: keep one side and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`"));
+            return Some(problem.help(
+                "resolve the conflict: keep one side and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`",
+            ));
         }
         if start <= at {
             lines.push((start, line));
@@ -287,7 +294,8 @@ fn merge(node: &mut Node) -> Result<(), Problem> {
     };
     for source in sources {
         let Value::Map(more) = source.value else {
-            return Err(Problem::at(from.key_span, "`<<` takes a mapping").help("name one with `<<: *NAME`, or write the keys out"));
+            return Err(Problem::at(from.key_span, "`<<` takes a mapping")
+                .help("name one with `<<: *NAME`, or write the keys out"));
         };
         for entry in more {
             if !entries.iter().any(|known| known.key == entry.key) {
@@ -371,10 +379,14 @@ mod tests {
 
     #[test]
     fn merge_keys_are_merged_and_own_keys_win() {
-        let node = tree("a: &a { x: 1, y: 2 }\nb: &b { z: 4 }\nc: { <<: *a, y: 3 }\nd: { y: 3, <<: [*b, *a] }\n").unwrap();
+        let node =
+            tree("a: &a { x: 1, y: 2 }\nb: &b { z: 4 }\nc: { <<: *a, y: 3 }\nd: { y: 3, <<: [*b, *a] }\n").unwrap();
         let value = |map: &str, key: &str| node.get(map).and_then(|map| map.get(key)).map(|node| node.value.clone());
         assert_eq!((value("c", "x"), value("c", "y")), (Some(Value::Int(1)), Some(Value::Int(3))));
-        assert_eq!((value("d", "x"), value("d", "y"), value("d", "z")), (Some(Value::Int(1)), Some(Value::Int(3)), Some(Value::Int(4))));
+        assert_eq!(
+            (value("d", "x"), value("d", "y"), value("d", "z")),
+            (Some(Value::Int(1)), Some(Value::Int(3)), Some(Value::Int(4)))
+        );
         assert_eq!(value("c", "<<"), None);
         assert_eq!(tree("a: { <<: 3 }\n"), Err(vec!["`<<` takes a mapping".to_owned()]));
     }

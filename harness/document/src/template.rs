@@ -20,11 +20,13 @@ const BRACKETS: [(&str, &str); 6] = [("{{", "}}"), ("{%", "%}"), ("<%", "%>"), (
 /// The first placeholder in a text, in bytes: `{{ .Values.x }}`, `<% x %>`, `${X}`, `$X`, `$(X)`, `<x>`, `%X%`, `@X@`.
 pub fn template_in(text: &str) -> Option<Range<usize>> {
     let bracketed = BRACKETS.iter().filter_map(|(open, close)| {
-        let start = text.match_indices(open).map(|(at, _)| at).find(|at| *open != "${" || !text[..*at].ends_with('$'))?;
+        let start =
+            text.match_indices(open).map(|(at, _)| at).find(|at| *open != "${" || !text[..*at].ends_with('$'))?;
         let end = text[start..].find(close).map_or(text.len(), |length| start + length + close.len());
         Some(start..end)
     });
-    let named = [("$", ""), ("<", ">"), ("%", "%"), ("@", "@")].iter().filter_map(|(open, close)| named(text, open, close));
+    let named =
+        [("$", ""), ("<", ">"), ("%", "%"), ("@", "@")].iter().filter_map(|(open, close)| named(text, open, close));
     bracketed.chain(named).min_by_key(|found| found.start)
 }
 
@@ -42,7 +44,8 @@ fn named(text: &str, open: &str, close: &str) -> Option<Range<usize>> {
             "@" => word.chars().all(|c| c.is_ascii_uppercase() || c == '_'),
             _ => true,
         };
-        (starts && is_name && rest[length..].starts_with(close)).then(|| start..start + open.len() + length + close.len())
+        (starts && is_name && rest[length..].starts_with(close))
+            .then(|| start..start + open.len() + length + close.len())
     })
 }
 
@@ -56,7 +59,9 @@ pub fn invisible_in(text: &str, spaces: bool) -> Option<(Range<usize>, String)> 
             '\u{ad}' => "SOFT HYPHEN",
             '\u{200b}' => "ZERO WIDTH SPACE",
             '\u{200c}' | '\u{200d}' => "ZERO WIDTH JOINER",
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "a mark of writing direction",
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                "a mark of writing direction"
+            }
             '\u{2060}' => "WORD JOINER",
             '\u{feff}' => "ZERO WIDTH NO-BREAK SPACE",
             _ => return None,
@@ -67,9 +72,9 @@ pub fn invisible_in(text: &str, spaces: bool) -> Option<(Range<usize>, String)> 
 
 /// Whether a line is a conflict mark of git.
 pub(crate) fn is_conflict_mark(line: &str) -> bool {
-    ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|mark| {
-        line.strip_prefix(mark).is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with(' '))
-    })
+    ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
+        .iter()
+        .any(|mark| line.strip_prefix(mark).is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with(' ')))
 }
 
 #[cfg(test)]
@@ -98,9 +103,21 @@ mod tests {
             let found = template_in(text).map(|range| &text[range]);
             assert_eq!(found, Some(expected), "{text}");
         }
-        for text in
-            ["bookinfo", "app in (a,b)", "/a%2Fb%20c", "/x%ABCD%20", "http://u:p@h/", "a@b@c", "< 5", "> 3", "5%", "$5", "$", "$${X}", "100% of 20%"]
-        {
+        for text in [
+            "bookinfo",
+            "app in (a,b)",
+            "/a%2Fb%20c",
+            "/x%ABCD%20",
+            "http://u:p@h/",
+            "a@b@c",
+            "< 5",
+            "> 3",
+            "5%",
+            "$5",
+            "$",
+            "$${X}",
+            "100% of 20%",
+        ] {
             assert_eq!(template_in(text), None, "{text}");
         }
     }

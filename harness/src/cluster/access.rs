@@ -32,6 +32,8 @@ pub struct Cluster {
     pub client: kube::Client,
     /// Whether its API server has an address of this machine: through a tunnel, or in a local cluster.
     pub(super) on_loopback: bool,
+    /// The address of the API server, and the proxy before it.
+    pub(super) address: String,
     /// The permissions that the API server has confirmed for the credentials.
     pub(super) granted: Granted,
 }
@@ -62,8 +64,11 @@ impl Cluster {
     pub async fn bounded<T>(&self, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, AccessError> {
         match timeout(DEADLINE, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(AccessError::from_kube(&self.key, &error)),
-            Err(_) => Err(AccessError::Timeout { cluster: self.key.clone(), seconds: DEADLINE.as_secs() }),
+            Ok(Err(error)) => Err(AccessError::from_kube(&self.key, &error).tried(&self.address)),
+            Err(_) => {
+                let (cluster, address) = (self.key.clone(), self.address.clone());
+                Err(AccessError::Timeout { cluster, address, seconds: DEADLINE.as_secs() })
+            }
         }
     }
 

@@ -9,15 +9,15 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use meshdrill_lab::Lab;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::{Layer as _, Service};
 
-use super::error::chain;
+use super::kubeconfig::from_file;
 use super::permission::Granted;
+use super::renewal::{Origin, Renewing};
 use super::warnings::HeedWarningsLayer;
-use super::{AccessError, Cluster, Object, plugin};
+use super::{AccessError, Cluster, Object};
 use crate::format::ClusterSpec;
 use crate::net::ByteStream;
 
@@ -53,6 +53,8 @@ struct Access {
     granted: Granted,
     /// Whether the API server has an address of this machine.
     on_loopback: bool,
+    /// The address of the API server, and the proxy before it.
+    address: String,
 }
 
 impl From<Source> for Kubeconfigs {
@@ -87,11 +89,17 @@ impl Kubeconfigs {
         {
             return Ok(access);
         }
-        let (client, on_loopback) = match &self.source {
-            Source::File(path) => from_file(path.as_deref(), key, spec).await?,
-            Source::Lab(lab) => (from_lab(lab, key, spec)?, false),
+        let (client, (on_loopback, address)) = match &self.source {
+            Source::File(path) => {
+                let made = from_file(path.as_deref(), key, spec).await?;
+                let origin = Origin { path: path.clone(), key: key.to_owned(), spec: spec.clone() };
+                let namespace = made.client.default_namespace().to_owned();
+                let service = HeedWarningsLayer.layer(Renewing::new(made.client, origin));
+                (kube::Client::new(service, namespace), (made.on_loopback, made.address))
+            }
+            Source::Lab(lab) => (from_lab(lab, key, spec)?, (false, "the lab".to_owned())),
         };
-        let access = Access { client, granted: Granted::default(), on_loopback };
+        let access = Access { client, granted: Granted::default(), on_loopback, address };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.context.clone(), access.clone());
         Ok(access)
     }
@@ -99,8 +107,8 @@ impl Kubeconfigs {
 
 /// Connects to one cluster and checks that its kube-system UID is the one that the mesh file pins.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
-    let of = |Access { client, granted, on_loopback }: Access| {
-        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, granted })
+    let of = |Access { client, granted, on_loopback, address }: Access| {
+        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, address, granted })
     };
     let known = configs.known(&spec.context);
     let asked = match &known {
@@ -134,52 +142,6 @@ pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Re
 /// Whether a new client may help: the kubeconfig may have new credentials, and kept connections may be dead.
 const fn is_of_the_client(error: &AccessError) -> bool {
     matches!(error, AccessError::Unauthorized { .. } | AccessError::Unreachable { .. } | AccessError::Timeout { .. })
-}
-
-/// A client, and whether its API server has an address of this machine.
-async fn from_file(
-    path: Option<&std::path::Path>,
-    key: &str,
-    spec: &ClusterSpec,
-) -> Result<(kube::Client, bool), AccessError> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let kubeconfig = match path {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let kubeconfig = kubeconfig.map_err(|error| AccessError::Kubeconfig(chain(&error)))?;
-    if !kubeconfig.contexts.iter().any(|context| context.name == spec.context) {
-        let known = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(AccessError::NoContext {
-            cluster: key.to_owned(),
-            context: spec.context.clone(),
-            known: if known.is_empty() { "none".to_owned() } else { known },
-        });
-    }
-    let options = KubeConfigOptions { context: Some(spec.context.clone()), ..KubeConfigOptions::default() };
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| AccessError::Other { cluster: key.to_owned(), why: chain(&error) })?;
-    config.connect_timeout = Some(std::time::Duration::from_secs(5));
-    // A proxy of the environment would sit between the probe and what it measures.
-    config.proxy_url = None;
-    let bad = |why| AccessError::Credentials { cluster: key.to_owned(), context: spec.context.clone(), why };
-    plugin::expired(&config.auth_info).map_err(bad)?;
-    plugin::bound(&mut config.auth_info).await.map_err(bad)?;
-    let on_loopback = config.cluster_url.host().is_some_and(is_loopback);
-    // This runs the credential plugin, which blocks its thread.
-    let made = tokio::task::spawn_blocking(|| {
-        kube::client::ClientBuilder::try_from(config).map(|builder| builder.with_layer(&HeedWarningsLayer).build())
-    })
-    .await;
-    made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
-        .map(|client| (client, on_loopback))
-        .map_err(|error| AccessError::from_kube(key, &error))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn from_lab(lab: &Lab, key: &str, spec: &ClusterSpec) -> Result<kube::Client, AccessError> {

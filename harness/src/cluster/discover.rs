@@ -114,7 +114,10 @@ pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Vec<Endpoint>, A
 /// The endpoints that a mesh file names: URLs, or `forward/CLUSTER/NAMESPACE/service/NAME:PORT`.
 fn named(cluster: &Cluster, texts: &[String]) -> Result<Vec<Endpoint>, AccessError> {
     let endpoint = |text: &String| match text.strip_prefix("forward/") {
-        Some(rest) => rest.parse().map(|target| Endpoint::Forward(target, String::new())).map_err(|why: String| cluster.other(why)),
+        Some(rest) => rest
+            .parse()
+            .map(|target| Endpoint::Forward(target, String::new()))
+            .map_err(|why: String| cluster.other(why)),
         None => Ok(Endpoint::Url(text.trim_end_matches('/').to_owned())),
     };
     texts.iter().map(endpoint).collect()
@@ -124,7 +127,7 @@ fn named(cluster: &Cluster, texts: &[String]) -> Result<Vec<Endpoint>, AccessErr
 type Marks = (&'static [(&'static str, &'static str)], u16, &'static str);
 
 /// How charts and operators label what answers the API of Prometheus: the chart prometheus, kube-prometheus-stack, the
-/// operator, Thanos, Mimir, VictoriaMetrics.
+/// operator, Thanos, Mimir, `VictoriaMetrics`.
 const PROMETHEUS: [Marks; 9] = [
     (&[("app.kubernetes.io/name", "prometheus")], 9090, ""),
     (&[("app", "kube-prometheus-stack-prometheus")], 9090, ""),

@@ -83,10 +83,12 @@ pub enum AccessError {
         why: String,
     },
     /// The request timed out.
-    #[error("cluster `{cluster}`: the API server did not respond within {seconds} s")]
+    #[error("cluster `{cluster}`: the API server at {address} did not respond within {seconds} s")]
     Timeout {
         /// The cluster's key in the mesh file.
         cluster: String,
+        /// Its address.
+        address: String,
         /// The deadline in seconds.
         seconds: u64,
     },
@@ -141,6 +143,15 @@ impl AccessError {
         }
     }
 
+    /// The same, with the address that was tried where the connection failed.
+    #[must_use]
+    pub fn tried(self, address: &str) -> Self {
+        match self {
+            Self::Unreachable { cluster, why } => Self::Unreachable { cluster, why: format!("{address}: {why}") },
+            other => other,
+        }
+    }
+
     /// Whether the object asked for does not exist.
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
@@ -153,10 +164,7 @@ impl AccessError {
 
     /// Whether this is an access problem: it says nothing about the object that was requested.
     pub const fn is_access_problem(&self) -> bool {
-        !matches!(
-            self,
-            Self::NotFound { .. } | Self::NoNamespace { .. } | Self::Status { .. } | Self::Other { .. }
-        )
+        !matches!(self, Self::NotFound { .. } | Self::NoNamespace { .. } | Self::Status { .. } | Self::Other { .. })
     }
 
     /// Whether a retry may help: the connection failed, or the server was overloaded.

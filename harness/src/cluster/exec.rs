@@ -54,7 +54,11 @@ impl Cluster {
         };
         match timeout(deadline, run).await {
             Ok(result) => result,
-            Err(_) => Err(AccessError::Timeout { cluster: self.key.clone(), seconds: deadline.as_secs() }),
+            Err(_) => Err(AccessError::Timeout {
+                cluster: self.key.clone(),
+                address: self.address.clone(),
+                seconds: deadline.as_secs(),
+            }),
         }
     }
 }

@@ -11,7 +11,9 @@ impl Cluster {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => {}
             Err(AccessError::Forbidden { cluster, why }) => {
-                let why = format!("{why}; nothing was found in namespace `{namespace}`, and whether it exists is unknown: grant `get` on it");
+                let why = format!(
+                    "{why}; nothing was found in namespace `{namespace}`, and whether it exists is unknown: grant `get` on it"
+                );
                 return Err(AccessError::Forbidden { cluster, why });
             }
             Err(error) => return Err(error),

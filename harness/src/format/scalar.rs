@@ -71,7 +71,8 @@ fn json_of(text: &str) -> Value {
         Document::Float(number) => Value::from(number),
         _ => return Value::from(text),
     };
-    if value.to_string() == text { value } else { Value::from(text) }
+    let canonical = value.to_string();
+    if canonical == text { value } else { Value::from(text) }
 }
 
 enum Spelling {

@@ -88,7 +88,8 @@ mod tests {
     use super::*;
 
     fn answer(headers: &[(&'static str, &'static str)], body: &[u8]) -> HttpAnswer {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), http::HeaderValue::from_static(value)));
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), http::HeaderValue::from_static(value)));
         let headers: HeaderMap = headers.collect();
         HttpAnswer { status: 200, headers, body: body.to_vec().into(), ..HttpAnswer::default() }
     }
@@ -114,7 +115,10 @@ mod tests {
     #[test]
     fn character_sets_are_heeded() {
         assert_eq!(answer(&[("content-type", "text/html; charset=ISO-8859-1")], b"caf\xe9").text().unwrap(), "café");
-        assert_eq!(answer(&[("content-type", "text/plain; a=b; Charset=\"utf-8\"")], "café".as_bytes()).text().unwrap(), "café");
+        assert_eq!(
+            answer(&[("content-type", "text/plain; a=b; Charset=\"utf-8\"")], "café".as_bytes()).text().unwrap(),
+            "café"
+        );
         assert_eq!(answer(&[], b"\xff\xfea\x00b\x00").text().unwrap(), "ab");
         assert!(answer(&[("content-type", "text/plain; charset=x-none")], b"x").text().is_err());
     }

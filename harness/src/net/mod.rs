@@ -18,3 +18,13 @@ pub use exchange::{Exchange, HttpAnswer, Phases};
 pub use failure::{HttpFailure, NoAccess};
 pub use stream::{ByteStream, Dial, Net, Opened};
 pub use tls::Tls;
+
+/// A URL without user and password.
+pub(crate) fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}

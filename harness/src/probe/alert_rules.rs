@@ -134,7 +134,8 @@ impl RulesObserver {
         let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "doubts": doubts, "remarks": remarks });
         let at = self.prometheus.name();
         if missed.is_empty() && !doubts.is_empty() {
-            let message = format!("{} rules are loaded as declared, but {} ({at})", self.spec.rules.len(), doubts.join("; "));
+            let message =
+                format!("{} rules are loaded as declared, but {} ({at})", self.spec.rules.len(), doubts.join("; "));
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
         let message = match missed.as_slice() {
@@ -163,14 +164,19 @@ impl RulesObserver {
         }
         let with_pods = lifetimes.contains(&Lifetime::WithPods);
         if with_pods && promql::names_its_targets(&rule.query) {
-            let why = format!("cannot fire in the case it is for: {part} compares series that exist, and its targets are discovered from pods: once these are gone, there is nothing to compare{correct}");
+            let why = format!(
+                "cannot fire in the case it is for: {part} compares series that exist, and its targets are discovered from pods: once these are gone, there is nothing to compare{correct}"
+            );
             return Ok(Ability::Unable(why));
         }
         if with_pods {
-            let remark = format!("{part} fires for targets that exist and fail, not for a group whose pods are all gone");
+            let remark =
+                format!("{part} fires for targets that exist and fail, not for a group whose pods are all gone");
             return Ok(Ability::Able(Some(remark)));
         }
-        let why = format!("fires only while its targets exist: {part} compares series of `up`, and Prometheus does not show whether its targets stay when they are gone{correct}");
+        let why = format!(
+            "fires only while its targets exist: {part} compares series of `up`, and Prometheus does not show whether its targets stay when they are gone{correct}"
+        );
         Ok(Ability::Doubtful(why))
     }
 
@@ -203,7 +209,8 @@ impl RulesObserver {
             }
         }
         // A target that is removed takes its own `up` with it; series that another target exports stay.
-        let blind = findings.iter().find(|finding| finding.mistake == Mistake::AbsentMissing && asks_only_up(&finding.part));
+        let blind =
+            findings.iter().find(|finding| finding.mistake == Mistake::AbsentMissing && asks_only_up(&finding.part));
         if let Some(blind) = blind {
             return self.without_targets(rule, blind).await;
         }
@@ -226,13 +233,16 @@ enum Lifetime {
 fn lifetime(targets: &[Target], matches: &[LabelMatch]) -> Lifetime {
     let meant: Vec<&Target> =
         targets.iter().filter(|target| matches.iter().all(|one| holds(one, &target.labels))).collect();
-    let discovered = |target: &Target, prefix: &str| target.discovered_labels.keys().any(|name| name.starts_with(prefix));
+    let discovered =
+        |target: &Target, prefix: &str| target.discovered_labels.keys().any(|name| name.starts_with(prefix));
     let with_pods = |target: &Target| {
         ["__meta_kubernetes_pod_", "__meta_kubernetes_endpoint"].iter().any(|prefix| discovered(target, prefix))
     };
     if meant.iter().any(|target| with_pods(target)) {
         Lifetime::WithPods
-    } else if !meant.is_empty() && meant.iter().all(|one| !one.discovered_labels.is_empty() && !discovered(one, "__meta_")) {
+    } else if !meant.is_empty()
+        && meant.iter().all(|one| !one.discovered_labels.is_empty() && !discovered(one, "__meta_"))
+    {
         Lifetime::Static
     } else {
         Lifetime::Unknown
@@ -360,7 +370,8 @@ mod tests {
                 "rule A compares with > 0.5, expected > 0.05"
             ]
         );
-        let plain = DeclaredRule { name: "A".to_owned(), severity: None, hold: None, labels: BTreeMap::new(), threshold: None };
+        let plain =
+            DeclaredRule { name: "A".to_owned(), severity: None, hold: None, labels: BTreeMap::new(), threshold: None };
         assert_eq!(off(&plain, &rule("x > 0.5")), Vec::<String>::new());
     }
 
@@ -373,8 +384,10 @@ mod tests {
     #[test]
     fn rules_of_one_name_are_told_apart_by_their_labels() {
         let loaded = |severity: &str, hold: u64| -> Rule {
-            serde_json::from_value(json!({ "name": "A", "type": "alerting", "query": "x > 1", "duration": hold, "health": "ok",
-                "state": "inactive", "labels": { "severity": severity, "team": "edge" } }))
+            serde_json::from_value(
+                json!({ "name": "A", "type": "alerting", "query": "x > 1", "duration": hold, "health": "ok",
+                "state": "inactive", "labels": { "severity": severity, "team": "edge" } }),
+            )
             .unwrap()
         };
         let rules = [loaded("critical", 60), loaded("warning", 3600), loaded("warning", 60)];
@@ -396,7 +409,8 @@ mod tests {
         assert_eq!(differences(&declared(Some("critical"), 3600)), 1, "the critical one waits for a minute");
         assert_eq!(differences(&declared(Some("page"), 60)), 1);
         assert_eq!(differences(&declared(None, 60)), 1, "without labels all of its name are meant");
-        let of_team = DeclaredRule { labels: BTreeMap::from([("team".to_owned(), "core".to_owned())]), ..declared(None, 60) };
+        let of_team =
+            DeclaredRule { labels: BTreeMap::from([("team".to_owned(), "core".to_owned())]), ..declared(None, 60) };
         assert_eq!(differences(&of_team), 1);
     }
 

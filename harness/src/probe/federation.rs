@@ -116,11 +116,8 @@ struct FederationObserver {
 impl FederationObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let default = ["up".to_owned(), "istio_requests_total".to_owned()];
-        let metrics = if self.spec.metrics.is_empty() && self.spec.series.is_empty() {
-            &default[..]
-        } else {
-            &self.spec.metrics
-        };
+        let metrics =
+            if self.spec.metrics.is_empty() && self.spec.series.is_empty() { &default[..] } else { &self.spec.metrics };
         let same = metrics.iter().map(|metric| (metric.as_str(), metric.as_str()));
         let renamed = self.spec.series.iter().map(|one| (one.hub.as_str(), one.source.as_str()));
         let fresh = match self.spec.fresh {

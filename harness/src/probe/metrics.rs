@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use meshdrill_checks::observe::alertmanager::{self, Notifications, ReceivedAlert, Silence, Status};
-use meshdrill_checks::observe::prometheus::{self, Alertmanagers, Answer, Config, PrometheusError, RuleGroup, Targets, Vector};
+use meshdrill_checks::observe::prometheus::{
+    self, Alertmanagers, Answer, Config, PrometheusError, RuleGroup, Targets, Vector,
+};
 use meshdrill_checks::record::Series;
 
 use super::ProbeError;
-use crate::cluster::{
-    Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode,
-};
+use crate::cluster::{Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode};
 use crate::format::MeshSpec;
-use crate::notes::{Note, note, of_headers};
 use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
+use crate::notes::{Note, note, of_headers};
 
 /// The API path for instant queries.
 const QUERY: &str = "/api/v1/query";
@@ -229,7 +229,7 @@ impl Place {
                 let name = super::secrets::without_userinfo(&name);
                 let uri = base.parse().map_err(|error| ProbeError(format!("`{name}` is not a URL: {error}")))?;
                 let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
-                Ok(Self { name, base, client })
+                Ok(Self { base, name, client })
             }
             Endpoint::Forward(target, prefix) => {
                 let cluster = world.cluster(&target.cluster)?;
@@ -243,7 +243,8 @@ impl Place {
 
     async fn send(&self, path: &str, form: Option<&String>) -> Result<HttpAnswer, ProbeError> {
         let wrong = |error: String| ProbeError(format!("{}: {error}", self.name));
-        let url = format!("{}{path}", self.base).parse().map_err(|error| wrong(format!("{path} is not a path: {error}")))?;
+        let url =
+            format!("{}{path}", self.base).parse().map_err(|error| wrong(format!("{path} is not a path: {error}")))?;
         let mut exchange = Exchange::get(url);
         if let Some(form) = form {
             exchange.method = http::Method::POST;
@@ -255,10 +256,14 @@ impl Place {
         of_headers(&answer.headers).into_iter().for_each(note);
         if let Some(to) = answer.redirect() {
             let to = super::secrets::without_userinfo(&to);
-            return Err(wrong(format!("it redirects to {to} ({}): is there a login in front of it? Name an address that answers the API", answer.status)));
+            return Err(wrong(format!(
+                "it redirects to {to} ({}): is there a login in front of it? Name an address that answers the API",
+                answer.status
+            )));
         }
         if matches!(answer.status, 401 | 403) {
-            let hint = "it wants credentials: write http://USER:PASSWORD@HOST in the mesh file, which is masked everywhere";
+            let hint =
+                "it wants credentials: write http://USER:PASSWORD@HOST in the mesh file, which is masked everywhere";
             return Err(wrong(format!("answered {}; {hint}", answer.status)));
         }
         Ok(answer)

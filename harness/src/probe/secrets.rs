@@ -10,15 +10,7 @@ const MASK: &str = "(not shown)";
 /// Parts of the names of headers with credentials.
 const NAMES: [&str; 6] = ["authorization", "cookie", "token", "secret", "api-key", "apikey"];
 
-/// A URL without user and password.
-pub(super) fn without_userinfo(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
-}
+pub(super) use crate::net::without_userinfo;
 
 /// Serializes a URL.
 #[expect(clippy::ref_option, reason = "serde passes the field as it is")]

@@ -5,8 +5,26 @@ use meshdrill_document::{Node, Path, Problem, Value, invisible_in, left_unfilled
 
 /// Keys whose values are free text, code for another program, or content of objects.
 const FREE: [&str; 20] = [
-    "objective", "reason", "owner", "command", "argv", "env", "undo", "patch", "objects", "body", "bodyLacks", "bodyMatches", "matches",
-    "contains", "containsAll", "lacks", "equals", "stdout", "headers", "regex",
+    "objective",
+    "reason",
+    "owner",
+    "command",
+    "argv",
+    "env",
+    "undo",
+    "patch",
+    "objects",
+    "body",
+    "bodyLacks",
+    "bodyMatches",
+    "matches",
+    "contains",
+    "containsAll",
+    "lacks",
+    "equals",
+    "stdout",
+    "headers",
+    "regex",
 ];
 
 /// What is wrong with the names of a document whose `${name}` are replaced, each with its path.

@@ -59,7 +59,7 @@ struct Envelope {
     warnings: Vec<String>,
     #[serde(default)]
     infos: Vec<String>,
-    /// VictoriaMetrics marks an answer that some of its storage nodes did not contribute to.
+    /// `VictoriaMetrics` marks an answer that some of its storage nodes did not contribute to.
     #[serde(default)]
     is_partial: bool,
 }

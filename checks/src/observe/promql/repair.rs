@@ -109,6 +109,12 @@ fn provided(expr: &Expr) -> Option<String> {
         return None;
     }
     match walk::bare(lhs) {
+        Expr::VectorSelector(selector)
+            if walk::metric(selector) == Some("up") && selector.matchers.matchers.is_empty() =>
+        {
+            // Which target is missed is not said, so no absence can be asked for.
+            None
+        }
         Expr::VectorSelector(selector) if walk::metric(selector) == Some("up") => {
             Some(format!("absent({selector} == 1)"))
         }
