@@ -169,7 +169,7 @@ pub struct SeriesResult {
     pub outages: Vec<OutageResult>,
     /// Latency of the good answers, from when they were due.
     pub latency: Option<LatencyResult>,
-    /// How long each phase of the answered requests took, over HTTP.
+    /// What the runner added, and how long each phase of the answered requests took, over HTTP.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseResult>,
 }
@@ -177,7 +177,7 @@ pub struct SeriesResult {
 /// How long one phase of the answered requests took. Seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseResult {
-    /// `dns`, `connect`, `tls` or `first byte`.
+    /// `runner` (from due to started), `dns`, `connect`, `tls` or `first byte`.
     pub phase: String,
     /// Requests that had it.
     pub n: u64,

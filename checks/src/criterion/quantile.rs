@@ -33,7 +33,8 @@ pub(super) fn judge(
     Judgement { message: judgement.message + &phases(&valid, share), ..judgement }
 }
 
-/// The same quantile of each phase of the answered requests, in words; empty where no phase was timed.
+/// The same quantile of each phase of the answered requests, and of what the runner added, in words; empty where nothing was
+/// timed.
 fn phases(samples: &[&Sample], share: Ratio) -> String {
     let timed = samples.iter().filter(|sample| sample.class.is_answered());
     let timed: Vec<_> = timed.filter_map(|sample| Some(sample.phases?.named())).collect();
@@ -45,7 +46,13 @@ fn phases(samples: &[&Sample], share: Ratio) -> String {
             Ranked::Never => None,
         }
     };
-    let figures: Vec<String> = (0..4).filter_map(figure).collect();
+    let lags =
+        Samples::new(samples.iter().filter(|sample| sample.class.is_answered()).map(|one| one.lag()).collect(), 0);
+    let runner = match lags.quantile(quantile) {
+        Some(Ranked::Within(lag)) if !lag.is_zero() => Some(format!("runner {}", seconds(lag.as_secs_f64()))),
+        _ => None,
+    };
+    let figures: Vec<String> = runner.into_iter().chain((0..4).filter_map(figure)).collect();
     if figures.is_empty() { String::new() } else { format!("; phases at {}: {}", label(share), figures.join(", ")) }
 }
 

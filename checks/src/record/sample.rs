@@ -175,6 +175,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// From due to started: what the runner added. It is part of the latency.
+    pub const fn lag(&self) -> Duration {
+        self.started.since(self.scheduled)
+    }
+
     /// From due to done: what a client on the schedule waited.
     pub const fn latency(&self) -> Duration {
         self.completed.since(self.scheduled)

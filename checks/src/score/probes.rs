@@ -85,20 +85,23 @@ fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
     })
 }
 
-/// Of the right answers, late ones included, that have times of their phases.
+/// Of the right answers, late ones included: what the runner added, and the phases of those that have times of them.
 fn phases(samples: &[&Sample]) -> Vec<PhaseResult> {
-    let answered = samples.iter().filter(|sample| sample.class.is_answered());
-    let timed: Vec<_> = answered.filter_map(|sample| Some(sample.phases?.named())).collect();
-    let figures = |index: usize| {
-        let mut histogram = Latency::new().ok()?;
-        let mut name = "";
-        for (phase, seconds) in timed.iter().filter_map(|named| Some((named[index].0, named[index].1?))) {
-            histogram.record(Duration::from_secs_f64(seconds));
-            name = phase;
-        }
-        let figures = histogram.summary()?;
-        let (p50, p99, max) = (figures.p50?, figures.p99?, figures.max?);
-        Some(PhaseResult { phase: name.to_owned(), n: histogram.len(), p50, p99, max })
-    };
-    (0..4).filter_map(figures).collect()
+    let answered: Vec<&&Sample> = samples.iter().filter(|sample| sample.class.is_answered()).collect();
+    let runner = phase("runner", answered.iter().map(|sample| sample.lag())).filter(|lag| lag.max > 0.0);
+    let timed: Vec<_> = answered.iter().filter_map(|sample| Some(sample.phases?.named())).collect();
+    let of_request = (0..4).filter_map(|index| {
+        let name = timed.first()?[index].0;
+        phase(name, timed.iter().filter_map(|named| Some(Duration::from_secs_f64(named[index].1?))))
+    });
+    runner.into_iter().chain(of_request).collect()
+}
+
+/// The figures of one phase; none if no request had it.
+fn phase(name: &str, lengths: impl Iterator<Item = Duration>) -> Option<PhaseResult> {
+    let mut histogram = Latency::new().ok()?;
+    lengths.for_each(|length| histogram.record(length));
+    let figures = histogram.summary()?;
+    let (p50, p99, max) = (figures.p50?, figures.p99?, figures.max?);
+    Some(PhaseResult { phase: name.to_owned(), n: histogram.len(), p50, p99, max })
 }

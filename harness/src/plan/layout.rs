@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use meshdrill_checks::criterion::{Criterion, During, Subject};
+use meshdrill_checks::criterion::{Claim, Criterion, During, Subject};
 use meshdrill_checks::stats::Confidence;
 use meshdrill_checks::stats::proportion::samples_for_failures;
 use meshdrill_checks::units::TimeSpan;
@@ -19,6 +19,8 @@ const LONGEST: Duration = Duration::from_mins(3);
 const EXPECTED: f64 = 0.7;
 /// As many bad samples are reckoned with at most; fewer are that part of what is allowed at any usual confidence.
 const MOST_BAD: u64 = 50;
+/// The latency targets below this are near what the runner adds.
+const NEAR: Duration = Duration::from_millis(10);
 /// A run is never exactly as long as planned: a little more than needed.
 const MARGIN: f64 = 1.02;
 /// How far an outage may eat into what is observed afterwards.
@@ -48,6 +50,7 @@ impl Layout<'_> {
     pub fn choose(&self, probes: &mut [(PlannedProbe, bool)]) -> Chosen {
         let mut chosen =
             Chosen { observe: self.observe.unwrap_or(self.default_observe), notes: Vec::new(), warnings: Vec::new() };
+        chosen.warnings.extend(self.criteria.iter().filter_map(near_the_runner));
         for (probe, fixed) in probes.iter_mut() {
             for criterion in self.criteria.iter().filter(|one| one.subject == Subject::Probe(probe.name.clone())) {
                 let Some(needed) = criterion.needed_samples() else { continue };
@@ -126,6 +129,13 @@ impl Layout<'_> {
     }
 }
 
+/// The warning about a latency target that is not far from what the runner adds.
+fn near_the_runner(criterion: &Criterion) -> Option<PlanWarning> {
+    let Claim::Latency(latency) = &criterion.claim else { return None };
+    let target = latency.target;
+    (target.0 < NEAR).then(|| PlanWarning::NearTheRunner { criterion: criterion.id.clone(), target })
+}
+
 /// Makes a plan's phases as long as a clean run needs to decide every criterion, whatever its file says; what bad samples
 /// ask for beyond that is seen when the run is under way.
 pub fn lengthen(plan: &mut Plan) {
@@ -147,6 +157,7 @@ pub fn lengthen(plan: &mut Plan) {
         // What was too small is not any more.
         plan.warnings.retain(|warning| match warning {
             PlanWarning::TooFewSamples { criterion: id, .. } => *id != criterion.id,
+            PlanWarning::NearTheRunner { .. } => true,
         });
         if missing <= 0.0 {
             continue;

@@ -66,6 +66,13 @@ pub enum PlanWarning {
         /// Which line to change, and how.
         remedy: String,
     },
+    /// A latency target is so short that what the runner adds decides it.
+    NearTheRunner {
+        /// The criterion's id.
+        criterion: String,
+        /// The target.
+        target: TimeSpan,
+    },
 }
 
 impl fmt::Display for PlanWarning {
@@ -74,6 +81,10 @@ impl fmt::Display for PlanWarning {
             Self::TooFewSamples { criterion, needed, planned, remedy } => write!(
                 f,
                 "{criterion} cannot be conclusive: a clean run needs {needed} samples and this plan yields {planned:.0}; {remedy}"
+            ),
+            Self::NearTheRunner { criterion, target } => write!(
+                f,
+                "{criterion}: the runner adds about 0.1 ms at P99 on a quiet machine and 1 ms or more on a busy one, which counts against the target of {target}; the report shows it as the phase `runner`"
             ),
         }
     }

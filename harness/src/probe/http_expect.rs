@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::ProbeError;
 use super::expect::{JsonExpect, bad_regex, excerpt};
 use super::role::SpecError;
-use super::ProbeError;
 use crate::format::Comparison;
 use crate::net::HttpAnswer;
 
@@ -161,7 +161,8 @@ fn media_type(value: &str) -> &str {
 impl HttpExpect {
     /// What is wrong with the keys.
     pub(super) fn spec_errors(&self) -> Vec<SpecError> {
-        let mut found: Vec<SpecError> = bad_regex("expect.bodyMatches", self.body_matches.as_deref()).into_iter().collect();
+        let mut found: Vec<SpecError> =
+            bad_regex("expect.bodyMatches", self.body_matches.as_deref()).into_iter().collect();
         if self.status.is_some_and(|status| !(100..=599).contains(&status)) {
             found.push(SpecError::new(
                 "expect.status",
