@@ -322,8 +322,14 @@ fn spelled() -> Result<(), Failed> {
     expect(&ran, 0, &["1.30"])
 }
 
+fn one_pod() -> Value {
+    let pod = json!({ "metadata": { "name": "a", "namespace": "shop", "uid": "a", "labels": { "app": "x" } },
+        "spec": { "containers": [{ "name": "c" }] }, "status": { "phase": "Running" } });
+    json!({ "kind": "PodList", "metadata": {}, "items": [pod] })
+}
+
 fn renewed() -> Result<(), Failed> {
-    let folder = Folder::new("renewed", "http://127.0.0.1:9", "expect: { kubernetes: v1.34.1 }")?;
+    let folder = Folder::new("renewed", "http://127.0.0.1:9", "")?;
     let token = folder.0.join("token");
     std::fs::write(&token, "one")?;
     // From the sixth request on, only the second token is good; the plugin gives what is in the file.
@@ -336,6 +342,9 @@ fn renewed() -> Result<(), Failed> {
         let good = if requests < 5 { "Bearer one" } else { "Bearer two" };
         let known = asked.headers.get("authorization").is_some_and(|value| value == good);
         let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Unauthorized", "message": "Unauthorized", "code": 401 });
+        if known && asked.path.contains("/pods") {
+            return Some(Answer::json(200, &one_pod()));
+        }
         (!known).then(|| Answer::json(401, &status))
     })?;
     let plugin = folder.0.join("plugin.sh");
@@ -346,14 +355,14 @@ fn renewed() -> Result<(), Failed> {
     let config = json!({ "apiVersion": "v1", "kind": "Config", "clusters": [{ "name": "one", "cluster": { "server": api.url } }],
         "users": [{ "name": "one", "user": { "exec": exec } }], "contexts": [{ "name": "one", "context": { "cluster": "one", "user": "one" } }] });
     folder.write("kubeconfig", &config.to_string())?;
-    folder.write("probe.yaml", "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: probe }\nspec:\n  observe: 2s\n  probes:\n    api: { apiServer: { cluster: one }, every: 100ms }\n  sla:\n    - { probe: api, errorRate: 20% }\n")?;
+    folder.write("probe.yaml", "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: probe }\nspec:\n  observe: 2s\n  probes:\n    api: { pods: { cluster: one, namespace: shop, selector: app=x, expect: { count: 1 } }, every: 100ms }\n  sla:\n    - { probe: api, errorRate: 20% }\n")?;
     expect(&folder.run(&["probe.yaml"]), 0, &[])
 }
 
 fn kubeconfigs() -> Result<(), Failed> {
-    let api = api_server(|_| None)?;
-    let folder = Folder::new("kubeconfigs", &api.url, "expect: { kubernetes: v1.34.1 }")?;
-    let check = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: check }\nspec:\n  checks:\n    - apiServer: { cluster: one }\n";
+    let api = api_server(|asked| asked.path.contains("/pods").then(|| Answer::json(200, &one_pod())))?;
+    let folder = Folder::new("kubeconfigs", &api.url, "")?;
+    let check = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: check }\nspec:\n  checks:\n    - pods: { cluster: one, namespace: shop, selector: app=x, expect: { count: 1 } }\n";
     folder.write("check.yaml", check)?;
     let with = |list: &str| {
         let mut command = meshdrill();
