@@ -32,9 +32,9 @@ pub(super) fn judge(record: &Record, history: &History<'_>) -> Vec<FaultResult> 
             }),
             flaw: if let Some(lapse) = &fault.lapsed {
                 Some(FaultFlaw { what: lasted(lapse), why: lapse.why.to_owned() })
-            } else if !took_effect {
+            } else if fault.first_requested.is_some() && !took_effect {
                 Some(FaultFlaw { what: "took no effect".to_owned(), why: message.clone() })
-            } else if unobserved {
+            } else if took_effect && unobserved {
                 let why = "the record has no observation of its effect after the first".to_owned();
                 Some(FaultFlaw { what: "was not observed while it was held".to_owned(), why })
             } else {

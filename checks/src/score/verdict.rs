@@ -38,6 +38,10 @@ pub(super) fn decide(
         let message = format!("fault {} {}, so the drill is not valid: {}", fault.id, flaw.what, flaw.why);
         return outcome(Verdict::Error, ExitCode::Invalid, message);
     }
+    if let Some(fault) = faults.iter().find(|fault| !fault.took_effect) {
+        let message = format!("fault {} took no effect, so the drill is not valid: {}", fault.id, fault.message);
+        return outcome(Verdict::Error, ExitCode::Invalid, message);
+    }
     if !history.finished {
         return outcome(
             Verdict::Error,
