@@ -8,7 +8,7 @@ mod text;
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
 
-pub use screen::{headline, screen};
+pub use screen::{ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};
 
 /// A run and its judgement.
 #[derive(Debug, Clone, Copy)]

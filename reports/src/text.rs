@@ -1,5 +1,7 @@
 //! Texts from outside made harmless: a pod's log, a label or a response may hold anything.
 
+use std::borrow::Cow;
+
 /// Without control characters, escape sequences and what no XML may hold; `[[` cannot start an attachment.
 pub(super) fn inert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -16,6 +18,15 @@ pub(super) fn inert(text: &str) -> String {
     out.replace("[[", "[ [")
 }
 
+/// At most so many characters; an ellipsis ends what is cut.
+pub(super) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.chars().nth(longest).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().take(longest.saturating_sub(1)).collect();
+    Cow::Owned(format!("{}…", kept.trim_end()))
+}
+
 /// Drops the rest of a terminal escape sequence.
 fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     if chars.next_if_eq(&'[').is_some() {
@@ -26,7 +37,14 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::inert;
+    use super::{cut, inert};
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("größer", 6), "größer");
+        assert_eq!(cut("größer", 5), "größ…");
+        assert_eq!(cut("ab cdef", 4), "ab…", "no space before the ellipsis");
+    }
 
     #[test]
     fn hostile_texts_become_harmless() {

@@ -42,7 +42,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     }
     super::say!("valid files: {} of {}", results.len() - invalid, results.len());
     if mesh.is_none() && invalid == 0 {
-        eprintln!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");
+        super::say_err!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");
     }
     Ok(if invalid == 0 { ExitCode::Pass } else { ExitCode::Usage })
 }
@@ -57,7 +57,7 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {
         let own = own_files(path);
         files.extend(own.scenarios.into_iter().chain(own.meshes));
         if own.foreign > 0 {
-            eprintln!("{}: skipped {} YAML files that are not meshdrill's", path.display(), own.foreign);
+            super::say_err!("{}: skipped {} YAML files that are not meshdrill's", path.display(), own.foreign);
         }
     }
     if files.is_empty() {

@@ -81,6 +81,19 @@ pub(super) enum UsageError {
         /// Of how many.
         all: usize,
     },
+    /// Two selected files of one name.
+    #[error(
+        "two selected scenarios are named `{name}`: {} and {}; change `metadata.name` of one, or run them one after the other",
+        .first.display(), .second.display()
+    )]
+    Namesakes {
+        /// The name.
+        name: String,
+        /// The one file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// A mesh file that is not valid; what is wrong with it was printed.
     #[error("the mesh file is not valid; nothing was contacted")]
     InvalidMesh,

@@ -12,22 +12,32 @@ macro_rules! say {
 macro_rules! say_part {
     ($($text:tt)*) => { $crate::cli::output::write(format_args!($($text)*)) };
 }
-use {say, say_part};
+/// Writes a line to stderr. A terminal that has hung up is no reason to panic: the undo goes on without it.
+macro_rules! say_err {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+use {say, say_err, say_part};
 
 mod args;
 mod authoring;
 mod check;
+mod display;
 mod error;
 mod lab;
-mod lanes;
 mod mesh_init;
 mod output;
 mod plans;
+mod rerun;
 mod rescue;
 mod results;
 mod run;
 mod signals;
+mod summary;
 
+use std::io::IsTerminal as _;
 use std::process;
 
 use clap::Parser as _;
@@ -68,13 +78,13 @@ pub fn main() -> process::ExitCode {
         Command::CredentialPlugin(args) => credential_plugin(&args.argv),
     };
     let code = done.unwrap_or_else(|error| {
-        eprintln!("meshdrill: {error}");
+        say_err!("meshdrill: {error}");
         error.exit_code()
     });
     let code = match output::failure() {
         // What a run found is not hidden by it, nor is damage.
         Some(why) => {
-            eprintln!("meshdrill: stdout cannot be written: {why}; redirect it to a file on a disk with space");
+            say_err!("meshdrill: stdout cannot be written: {why}; redirect it to a file on a disk with space");
             ExitCode::merge([code, if runs { ExitCode::Internal } else { ExitCode::Usage }])
         }
         None => code,
@@ -101,6 +111,24 @@ fn virtual_runtime() -> Result<tokio::runtime::Runtime, CliError> {
 
 /// Whether stderr takes colour.
 fn colour() -> bool {
-    use std::io::IsTerminal as _;
-    std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal()
+    takes_colour(std::io::stderr().is_terminal())
+}
+
+/// Whether stdout takes colour.
+fn colour_of_results() -> bool {
+    takes_colour(std::io::stdout().is_terminal())
+}
+
+fn takes_colour(terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A message in at most 300 characters; files have it whole.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    if text.chars().nth(LONGEST).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST - 1).chain(['…']).collect()
 }

@@ -73,6 +73,7 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
     if !instances.is_empty() {
         keep_instances(&mut plans, &instances, &args.select)?;
     }
+    refuse_namesakes(&plans)?;
     if mesh.is_none()
         && let Some(plan) = plans.iter().find(|plan| !plan.clusters.is_empty())
     {
@@ -86,22 +87,42 @@ fn is_instance(word: &str) -> bool {
     word.contains('@') && !Path::new(word).exists()
 }
 
-/// Leaves out the instances of scenarios of which only some are named.
+/// Leaves out the instances of scenarios of which only some are named, by title or as `FILE@CLUSTER`.
 fn keep_instances(plans: &mut Vec<Plan>, instances: &[&String], words: &[String]) -> Result<(), UsageError> {
-    let title = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let last = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let is_named = |plan: &Plan, word: &str| match word.rsplit_once('@') {
+        Some((file, label)) if Path::new(file).is_file() => plan.path == Path::new(file) && plan.binding.label() == label,
+        _ => last(word) == plan.title(),
+    };
+    let is_selected = |plan: &Plan, word: &str| {
+        if Path::new(word).is_file() { plan.path == Path::new(word) } else { last(word) == plan.name }
+    };
     for instance in instances {
-        if !plans.iter().any(|plan| plan.title() == title(instance)) {
+        if !plans.iter().any(|plan| is_named(plan, instance)) {
             let titles: Vec<String> = plans.iter().map(Plan::title).collect();
-            let nearest = nearest(&title(instance), titles.iter().map(String::as_str)).map(str::to_owned);
+            let nearest = nearest(&last(instance), titles.iter().map(String::as_str)).map(str::to_owned);
             return Err(UsageError::NotFound(NotFound::Nothing { word: (*instance).clone(), nearest }));
         }
     }
-    let only: BTreeSet<String> = instances.iter().map(|word| title(word.split('@').next().unwrap_or(word))).collect();
-    let whole: BTreeSet<String> = words.iter().filter(|word| !is_instance(word)).map(|word| title(word)).collect();
     plans.retain(|plan| {
-        let named = instances.iter().any(|instance| title(instance) == plan.title());
-        named || !only.contains(&plan.name) || whole.contains(&plan.name)
+        let only = instances.iter().any(|word| is_selected(plan, word.rsplit_once('@').map_or(word, |(name, _)| name)));
+        let whole = words.iter().any(|word| !is_instance(word) && is_selected(plan, word));
+        !only || whole || instances.iter().any(|instance| is_named(plan, instance))
     });
+    Ok(())
+}
+
+/// Reports, JUnit and history know a scenario by its name: two files of one name would be one there.
+fn refuse_namesakes(plans: &[Plan]) -> Result<(), UsageError> {
+    for (place, plan) in plans.iter().enumerate() {
+        if let Some(other) = plans[..place].iter().find(|other| other.name == plan.name && other.path != plan.path) {
+            return Err(UsageError::Namesakes {
+                name: plan.name.clone(),
+                first: other.path.clone(),
+                second: plan.path.clone(),
+            });
+        }
+    }
     Ok(())
 }
 

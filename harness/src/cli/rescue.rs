@@ -61,7 +61,7 @@ pub(super) fn recover(args: &RecoverArgs) -> Result<ExitCode, CliError> {
         Ok(source) => Some(source),
         // Without a mesh file there may still be something to undo on this machine.
         Err(CliError::Usage(why)) if !local.is_empty() && args.clusters.mesh.is_none() => {
-            eprintln!("{why}; only what runs broke on this machine is undone");
+            super::say_err!("{why}; only what runs broke on this machine is undone");
             None
         }
         Err(error) => return Err(error),
@@ -113,13 +113,13 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
             }
             Err(error) => {
                 all = false;
-                eprintln!("{}: {error}", cluster.key);
+                super::say_err!("{}: {error}", cluster.key);
             }
         }
     }
     for (key, error) in &away {
         all = false;
-        eprintln!("{key}: {error}; leftovers of runs on this cluster were not undone");
+        super::say_err!("{key}: {error}; leftovers of runs on this cluster were not undone");
     }
     Ok(all)
 }
@@ -152,6 +152,6 @@ pub(super) fn resume(args: &ClustersArgs) -> Result<ExitCode, CliError> {
 }
 
 fn finish(away: &[(String, AccessError)]) -> ExitCode {
-    away.iter().for_each(|(key, error)| eprintln!("{key}: {error}"));
+    away.iter().for_each(|(key, error)| super::say_err!("{key}: {error}"));
     if away.is_empty() { ExitCode::Pass } else { ExitCode::Refused }
 }

@@ -2,24 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Change;
 use meshdrill_checks::units::TimeSpan;
-use meshdrill_checks::verdict::Verdict;
-use meshdrill_reports::{Run, headline, junit_of_all, screen};
+use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_reports::{Run, junit_of_all};
 
 use super::args::RunArgs;
 use super::error::{CliError, FileError, UsageError};
-use super::lanes::{Lanes, Lines};
-use super::plans::{Selected, select, show_plans, start_lab, suite_exit_code};
+use super::display::{Display, DisplayOptions, Entry};
+use super::plans::{Selected, select, show_plans, start_lab};
+use super::rerun;
 use super::signals::listen;
+use super::summary::{Summary, is_bad, result_line, screen_of};
 use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{
-    Finished, Interrupts, NoProgress, Progress, RunOptions, WorldSource, execute, look, write_atomically,
+    Finished, Interrupts, Progress, RunOptions, WorldSource, execute, leave_out, look, write_atomically,
 };
 
 /// The time between the beginnings of the first runs that go on side by side.
@@ -49,13 +50,24 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     }
     confirmed(args, &selected)?;
     if args.verbose {
-        selected.plans.iter().for_each(|plan| eprintln!("{}", to_text(plan)));
+        selected.plans.iter().for_each(|plan| super::say_err!("{}", to_text(plan)));
     }
     for warning in selected.plans.iter().flat_map(|plan| &plan.warnings) {
-        eprintln!("warning: {warning}");
+        super::say_err!("warning: {warning}");
     }
-    let finished = if args.select.lab { run_on_lab(args, &selected)? } else { run_on_clusters(args, &selected)? };
-    finish(args, &finished)
+    let plans: Vec<&Plan> = selected.plans.iter().collect();
+    let options = DisplayOptions {
+        quiet: args.quiet,
+        verbose: args.verbose,
+        real: !args.select.lab,
+        colour: super::colour(),
+    };
+    let display = Display::start(&plans, options);
+    let console = Console { args, entry: display.entry(), total: plans.len() };
+    let ran = if args.select.lab { console.run_on_lab(&selected) } else { console.run_on_clusters(&selected) };
+    drop(console);
+    display.close();
+    finish(args, &selected.plans, &ran?)
 }
 
 /// Breaking live clusters needs consent: by `--yes`, or on a terminal by the answer to one question. A script without `--yes`
@@ -83,17 +95,17 @@ fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliE
         let broken = |key: &str| drills.iter().any(|plan| plan.broken.contains(key));
         let contexts = mesh.spec.clusters.iter().filter(|(key, _)| broken(key));
         let contexts: Vec<String> = contexts.map(|(key, spec)| format!("{key} (context {})", spec.context)).collect();
-        eprintln!("mesh {}: {}", mesh.metadata.name, contexts.join(", "));
+        super::say_err!("mesh {}: {}", mesh.metadata.name, contexts.join(", "));
     }
     let mut length = Duration::ZERO;
     for plan in drills {
         length += plan.duration().0;
-        eprintln!("{} (about {}):", plan.title(), plan.duration());
+        super::say_err!("{} (about {}):", plan.title(), plan.duration());
         let found = runtime.block_on(look(plan, &source));
-        found.targets.iter().for_each(|target| eprintln!("  {target}"));
-        found.obstacles.iter().for_each(|obstacle| eprintln!("  {}: {obstacle}", obstacle.label()));
+        found.targets.iter().for_each(|target| super::say_err!("  {target}"));
+        found.obstacles.iter().for_each(|obstacle| super::say_err!("  {}: {obstacle}", obstacle.label()));
         if found.targets.is_empty() {
-            plan.faults.iter().for_each(|fault| eprintln!("  {}: {}", fault.id, fault.kind.as_behavior().describe()));
+            plan.faults.iter().for_each(|fault| super::say_err!("  {}: {}", fault.id, fault.kind.as_behavior().describe()));
         }
     }
     eprint!("Run {} (about {} in all)? [y/N] ", counted(drills.len(), "drill"), TimeSpan(length));
@@ -107,77 +119,132 @@ fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// Every run has an embedded mesh and a virtual clock of its own.
-fn run_on_lab(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, CliError> {
-    let mut finished = Vec::new();
-    for plan in &selected.plans {
-        let runtime = super::virtual_runtime()?;
-        let one = runtime.block_on(async {
-            let interrupts = Interrupts::default();
-            listen(&interrupts)?;
-            let lab = start_lab(&args.select, &selected.defects)?;
-            let source = WorldSource::of_lab(selected.mesh.clone(), lab);
-            let options = options(args, progress(args, plan, false), interrupts);
-            execute(plan, &source, options).await.map_err(CliError::from)
-        })?;
-        if keep(args, &mut finished, one) {
-            break;
-        }
-    }
-    Ok(finished)
+/// Runs scenarios and shows them.
+struct Console<'a> {
+    args: &'a RunArgs,
+    entry: Entry,
+    total: usize,
 }
 
-/// Validations run side by side; drills one after the other.
-fn run_on_clusters(args: &RunArgs, selected: &Selected) -> Result<Vec<Finished>, CliError> {
-    super::runtime()?.block_on(async {
-        let interrupts = Interrupts::default();
-        listen(&interrupts)?;
-        let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
-        if args.clean {
-            clean(&source, &selected.plans).await?;
+impl Console<'_> {
+    /// Every run has an embedded mesh and a virtual clock of its own.
+    fn run_on_lab(&self, selected: &Selected) -> Result<Vec<Finished>, CliError> {
+        let mut finished = Vec::new();
+        let mut stopped = None;
+        for (index, plan) in selected.plans.iter().enumerate() {
+            let runtime = super::virtual_runtime()?;
+            let (one, interrupted) = runtime.block_on(async {
+                let interrupts = Interrupts::default();
+                listen(&interrupts, &self.entry)?;
+                let lab = start_lab(&self.args.select, &selected.defects)?;
+                let source = WorldSource::of_lab(selected.mesh.clone(), lab);
+                let one = self.execute(index, plan, &source, &interrupts, stopped.as_deref()).await?;
+                Ok::<_, CliError>((one, interrupts.is_set().then(|| interrupts.by())))
+            })?;
+            let failed = self.keep(&mut finished, one);
+            stopped = stopped.or(interrupted.map(|by| format!("stopped by {by}"))).or(failed);
         }
-        let (drills, mut validations): (Vec<&Plan>, Vec<&Plan>) =
-            selected.plans.iter().partition(|plan| plan.is_drill());
-        let alone = validations.len() == 1;
+        Ok(finished)
+    }
+
+    /// Validations run side by side; drills one after the other.
+    fn run_on_clusters(&self, selected: &Selected) -> Result<Vec<Finished>, CliError> {
+        super::runtime()?.block_on(async {
+            let interrupts = Interrupts::default();
+            listen(&interrupts, &self.entry)?;
+            let source = WorldSource::of_clusters(selected.mesh.clone(), self.args.kubeconfig.clone());
+            if self.args.clean {
+                clean(&source, &selected.plans).await?;
+            }
+            let (drills, validations): (Vec<_>, Vec<_>) =
+                selected.plans.iter().enumerate().partition(|(_, plan)| plan.is_drill());
+            let (mut finished, mut stopped) = self.validate(validations, &source, &interrupts).await?;
+            for (index, plan) in drills {
+                let because = stopped.clone().or_else(|| interrupts.is_set().then(|| format!("stopped by {}", interrupts.by())));
+                let one = self.execute(index, plan, &source, &interrupts, because.as_deref()).await?;
+                stopped = stopped.or(self.keep(&mut finished, one));
+            }
+            Ok(finished)
+        })
+    }
+
+    /// Runs validations side by side; also why no more are to be run. Those that have begun go on to their end.
+    async fn validate(
+        &self,
+        mut validations: Vec<(usize, &Plan)>,
+        source: &WorldSource,
+        interrupts: &Interrupts,
+    ) -> Result<(Vec<Finished>, Option<String>), CliError> {
         // The longest first, so that none of them begins when the others have ended.
-        validations.sort_by_key(|plan| std::cmp::Reverse(plan.duration()));
-        let jobs = args.jobs.max(1);
-        let longest = validations.first().map_or(Duration::ZERO, |plan| plan.duration().0);
+        validations.sort_by_key(|(_, plan)| std::cmp::Reverse(plan.duration()));
+        let jobs = self.args.jobs.max(1);
+        let longest = validations.first().map_or(Duration::ZERO, |(_, plan)| plan.duration().0);
         let (begun, count) = (tokio::time::Instant::now(), validations.len() as f64);
-        let starts = validations.into_iter().enumerate().map(|(index, plan)| {
+        let stop = Interrupts::default();
+        let starts = validations.into_iter().enumerate().map(|(place, (index, plan))| {
             // Many that begin at once would be measured as lateness of what they ask. So they take turns, and those with time
             // to spare are spread over what the longest takes.
             let spare = longest.saturating_sub(plan.duration().0).min(MOST_SPARE);
-            let turn = if index < jobs { STAGGER * u32::try_from(index).unwrap_or(0) } else { Duration::ZERO };
-            let begin = begun + turn.max(spare.mul_f64(SPREAD * index as f64 / count));
-            let options = options(args, progress(args, plan, alone), interrupts.clone());
-            let run = execute(plan, &source, options);
-            let interrupts = interrupts.clone();
+            let turn = if place < jobs { STAGGER * u32::try_from(place).unwrap_or(0) } else { Duration::ZERO };
+            let begin = begun + turn.max(spare.mul_f64(SPREAD * place as f64 / count));
+            let stop = stop.clone();
             async move {
                 // An interrupted run records that itself.
-                let _ = interrupts.run_until_cancelled(tokio::time::sleep_until(begin)).await;
-                run.await
+                let turn = stop.run_until_cancelled(tokio::time::sleep_until(begin));
+                let _ = interrupts.run_until_cancelled(turn).await;
+                let because = stop.is_set().then(|| stop.by());
+                self.execute(index, plan, source, interrupts, because.as_deref()).await
             }
         });
         let mut running = futures::stream::iter(starts).buffer_unordered(jobs);
         let mut finished = Vec::new();
         while let Some(one) = running.next().await {
-            if keep(args, &mut finished, one?) {
-                return Ok(finished);
+            if let Some(failed) = self.keep(&mut finished, one?) {
+                stop.stop(failed);
             }
         }
-        for plan in drills {
-            if interrupts.is_set() {
-                eprintln!("{}: not run, because of {}", plan.title(), interrupts.by());
-                continue;
-            }
-            let options = options(args, progress(args, plan, true), interrupts.clone());
-            if keep(args, &mut finished, execute(plan, &source, options).await?) {
-                break;
-            }
+        drop(running);
+        Ok((finished, stop.is_set().then(|| stop.by())))
+    }
+
+    /// Runs a plan, or records why it does not run.
+    async fn execute(
+        &self,
+        index: usize,
+        plan: &Plan,
+        source: &WorldSource,
+        interrupts: &Interrupts,
+        because: Option<&str>,
+    ) -> Result<Finished, CliError> {
+        let options = options(self.args, self.entry.progress(index), interrupts.clone());
+        let ran = match because {
+            Some(why) => leave_out(plan, source, options, why).await,
+            None => execute(plan, source, options).await,
+        };
+        ran.map_err(CliError::from)
+    }
+
+    /// Shows a run that has ended and keeps it with the others; why nothing more is to be run because of it.
+    fn keep(&self, finished: &mut Vec<Finished>, one: Finished) -> Option<String> {
+        let card = &one.scorecard;
+        let colour = super::colour_of_results();
+        let screen = screen_of(&one, colour);
+        let text = if self.total > 1 {
+            let line = result_line(card, one.record.end().secs(), (finished.len() + 1, self.total), colour);
+            // What does not pass is shown at the end.
+            if self.args.verbose && !is_bad(card) { format!("{screen}{line}\n\n") } else { format!("{line}\n") }
+        } else {
+            format!("{screen}\n")
+        };
+        self.entry.result(text, is_bad(card));
+        let failed = self.args.fail_fast && is_bad(card) && !one.left_out;
+        let why = failed.then(|| format!("--fail-fast: {} did not pass", meshdrill_reports::title(card)));
+        if let Some(why) = &why {
+            self.entry.warn(format!("{why}; no more scenarios are started"));
         }
-        Ok(finished)
-    })
+        finished.push(one);
+        why
+    }
 }
 
 /// Undoes what earlier runs left in the clusters that are to be broken.
@@ -188,7 +255,7 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
     for cluster in world.clusters.values() {
         let holder = format!("clean@{}", crate::run::hostname());
         let (lines, good) = crate::run::recover(&world, cluster, &namespace, &holder).await?;
-        lines.iter().for_each(|line| eprintln!("{}: {line}", cluster.key));
+        lines.iter().for_each(|line| super::say_err!("{}: {line}", cluster.key));
         if !good {
             return Err(CliError::Leftovers(cluster.key.clone()));
         }
@@ -202,63 +269,32 @@ fn options(args: &RunArgs, progress: Box<dyn Progress>, interrupts: Interrupts) 
     RunOptions { runs: args.runs.clone(), progress, interrupts, change, window: args.window }
 }
 
-fn progress(args: &RunArgs, plan: &Plan, alone: bool) -> Box<dyn Progress> {
-    if args.quiet {
-        return Box::new(NoProgress);
-    }
-    let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-    if terminal && alone && !args.verbose {
-        Box::new(Lanes::new(plan))
-    } else {
-        Box::new(Lines::new(plan, args.verbose))
-    }
-}
-
-/// Shows a run that has ended and keeps it with the others; whether nothing more is to be run because of it.
-fn keep(args: &RunArgs, finished: &mut Vec<Finished>, one: Finished) -> bool {
-    show(args, &one);
-    let stop = args.fail_fast && one.scorecard.exit_code != ExitCode::Pass;
-    finished.push(one);
-    stop
-}
-
-/// The final screen of one run.
-fn show(args: &RunArgs, one: &Finished) {
-    if !args.quiet {
-        super::say_part!("{}", screen(&Run { record: &one.record, scorecard: &one.scorecard }));
-        super::say!();
-    }
-}
-
-/// The reports of all runs together, the last line, and the exit code.
-fn finish(args: &RunArgs, finished: &[Finished]) -> Result<ExitCode, CliError> {
+/// The reports of all runs together, failures in full, the last line, and the exit code.
+fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished]) -> Result<ExitCode, CliError> {
     if let Some(path) = &args.junit {
         let runs: Vec<Run<'_>> =
             finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
         write_atomically(path, &junit_of_all(&runs)?).map_err(|error| FileError::not_written(path, error))?;
     }
-    if let Some(one) = finished.iter().find(|one| one.scorecard.exit_code == ExitCode::NotRecovered) {
-        let scenario = &one.scorecard.run.scenario;
+    let rerun = |cards: &[&Scorecard]| rerun::command(args, plans, cards);
+    let colour = super::colour_of_results();
+    let summary = Summary { finished, selected: plans.len(), runs: &args.runs, rerun: &rerun, colour };
+    if plans.len() > 1 {
+        super::say_part!("{}", if args.quiet { summary.names() } else { summary.failures() });
+        if !args.quiet {
+            super::say!();
+        }
+    }
+    for one in finished.iter().filter(|one| one.scorecard.exit_code == ExitCode::NotRecovered) {
+        let scenario = meshdrill_reports::title(&one.scorecard);
         if one.record.is_undone() {
-            eprintln!("{scenario}: all faults are undone, but the mesh has not recovered");
+            super::say_err!("{scenario}: all faults are undone, but the mesh has not recovered");
         } else {
-            eprintln!("damage may remain after {scenario}; undo what is recorded with: {}", recover_command(args));
+            super::say_err!("damage may remain after {scenario}; undo what is recorded with: {}", recover_command(args));
         }
     }
-    match finished {
-        [] => {
-            super::say!("NOT-RUN  nothing ran  {}", args.runs.display());
-            Ok(ExitCode::Inconclusive)
-        }
-        [one] => {
-            super::say!("{}", headline(&one.scorecard, &one.dir.path().display().to_string()));
-            Ok(one.scorecard.exit_code)
-        }
-        many => {
-            super::say!("{}", suite_line(many, &args.runs));
-            Ok(suite_code(many))
-        }
-    }
+    super::say!("{}", summary.last_line());
+    Ok(summary.exit_code())
 }
 
 fn recover_command(args: &RunArgs) -> String {
@@ -266,36 +302,4 @@ fn recover_command(args: &RunArgs) -> String {
     let kubeconfig =
         args.kubeconfig.as_ref().map_or_else(String::new, |path| format!(" --kubeconfig {}", path.display()));
     format!("meshdrill recover{mesh}{kubeconfig}")
-}
-
-fn suite_code(finished: &[Finished]) -> ExitCode {
-    let waived = |one: &&Finished| {
-        let card = &one.scorecard;
-        card.verdict == Verdict::NotRun && !card.not_run.is_empty() && card.not_run.iter().all(|missing| missing.waived)
-    };
-    suite_exit_code(finished.iter().map(|one| (one.scorecard.exit_code, waived(&one))))
-}
-
-fn suite_line(finished: &[Finished], runs: &Path) -> String {
-    let count = |verdict| finished.iter().filter(|one| one.scorecard.verdict == verdict).count();
-    let parts = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive, Verdict::Error, Verdict::NotRun];
-    let words =
-        parts.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict)));
-    let worst = Verdict::all(finished.iter().map(|one| one.scorecard.verdict));
-    let worst = if suite_code(finished) == ExitCode::Pass { Verdict::Pass } else { worst };
-    let mut suites: Vec<&str> =
-        finished.iter().map(|one| one.scorecard.run.suite.as_str()).filter(|suite| !suite.is_empty()).collect();
-    suites.dedup();
-    let name = if suites.is_empty() { "scenarios".to_owned() } else { suites.join("+") };
-    let bad = finished.iter().find(|one| one.scorecard.verdict == worst && worst != Verdict::Pass);
-    let first = bad.map_or_else(String::new, |one| format!(" (first: {})", one.scorecard.run.scenario));
-    let lab = if finished.iter().any(|one| one.scorecard.run.lab) { " (lab)" } else { "" };
-    format!(
-        "{}  {name}  {} of {} runs: {}{first}{lab}  {}",
-        worst.word().to_uppercase(),
-        finished.len(),
-        finished.len(),
-        words.collect::<Vec<_>>().join(", "),
-        runs.display()
-    )
 }

@@ -12,4 +12,5 @@ mod types;
 pub use build::build;
 pub use layout::{LONGEST_CONCLUSIVE, lengthen};
 pub use text::to_text;
+pub(crate) use types::faulted;
 pub use types::{Plan, PlannedCheck, PlannedFault, PlannedProbe};

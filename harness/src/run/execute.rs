@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{
-    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record, SCENARIO,
 };
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
@@ -48,6 +48,8 @@ pub struct Finished {
     pub record: Record,
     /// Its judgement.
     pub scorecard: Scorecard,
+    /// Whether it was not even begun, because of another run of the same command.
+    pub left_out: bool,
 }
 
 /// Runs a plan to its end, whatever happens, and writes record and reports. An error is one of this machine's disk.
@@ -73,7 +75,30 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
     let _ = task.await;
     let scorecard = score(&record);
     super::super::reporting::write_reports(&dir, &record, &scorecard)?;
-    Ok(Finished { dir, record, scorecard })
+    Ok(Finished { dir, record, scorecard, left_out: false })
+}
+
+/// Writes the record and reports of a plan that does not run, because of another run of the same command.
+pub async fn leave_out(
+    plan: &Plan,
+    source: &WorldSource,
+    options: RunOptions,
+    why: &str,
+) -> std::io::Result<Finished> {
+    let clock = Clock::start(&source.net);
+    let id = uuid::Uuid::now_v7().to_string();
+    let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let dir = RunDir::create(&options.runs, &time, &plan.title(), &id)?;
+    let header = Header { change: options.change, ..header(plan, source, &id, &clock) };
+    dir.write("plan.yaml", plan_yaml(plan).as_bytes())?;
+    let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
+    recorder.event(Event::NotRun { id: SCENARIO.to_owned(), reason: why.to_owned(), waived: false });
+    recorder.event(Event::Finished);
+    let record = recorder.close().await?;
+    let _ = task.await;
+    let scorecard = score(&record);
+    super::super::reporting::write_reports(&dir, &record, &scorecard)?;
+    Ok(Finished { dir, record, scorecard, left_out: true })
 }
 
 struct Run<'a> {

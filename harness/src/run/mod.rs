@@ -30,7 +30,7 @@ use conclusive::decide;
 pub use crate::clock::Clock;
 pub(crate) use environment::{on_path, unroutable_pods};
 pub(crate) use execute::hostname;
-pub use execute::{Finished, RunOptions, execute};
+pub use execute::{Finished, RunOptions, execute, leave_out};
 pub use files::RunDir;
 pub(crate) use files::write_atomically;
 pub use halt::{halt, halted, resume};

@@ -46,7 +46,7 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<ExitCode, CliError> {
         None => super::say_part!("{text}"),
         Some(path) => {
             write_atomically(path, text.as_bytes()).map_err(|error| FileError::unwritable(path, error))?;
-            eprintln!("wrote {}; confirm the lines marked `{DETECTED}`", path.display());
+            super::say_err!("wrote {}; confirm the lines marked `{DETECTED}`", path.display());
         }
     }
     Ok(ExitCode::Pass)
@@ -163,7 +163,7 @@ fn vars(surveys: &[Survey]) -> BTreeMap<String, Scalar> {
         for (name, value) in &survey.vars {
             let kept = vars.entry((*name).to_owned()).or_insert_with(|| Scalar::Text(value.clone()));
             if *kept != Scalar::Text(value.clone()) {
-                eprintln!(
+                super::say_err!(
                     "warning: {name} is `{value}` in {}; the mesh file has one value for all clusters",
                     survey.key
                 );
