@@ -4,6 +4,7 @@ mod agree;
 mod consent;
 mod environment;
 mod kubectl;
+mod output;
 mod plans;
 mod rescued;
 mod run_flags;
@@ -55,6 +56,7 @@ pub fn trials() -> Vec<Trial> {
     trials.extend(consent::trials());
     trials.extend(plans::trials());
     trials.extend(selection::trials());
+    trials.extend(output::trials());
     trials
 }
 

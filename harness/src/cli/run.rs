@@ -139,10 +139,10 @@ impl Console<'_> {
                 let lab = start_lab(&self.args.select, &selected.defects)?;
                 let source = WorldSource::of_lab(selected.mesh.clone(), lab);
                 let one = self.execute(index, plan, &source, &interrupts, stopped.as_deref()).await?;
-                Ok::<_, CliError>((one, interrupts.is_set().then(|| interrupts.by())))
+                Ok::<_, CliError>((one, stopped_by(&interrupts)))
             })?;
             let failed = self.keep(&mut finished, one);
-            stopped = stopped.or(interrupted.map(|by| format!("stopped by {by}"))).or(failed);
+            stopped = stopped.or(interrupted).or(failed);
         }
         Ok(finished)
     }
@@ -160,7 +160,7 @@ impl Console<'_> {
                 selected.plans.iter().enumerate().partition(|(_, plan)| plan.is_drill());
             let (mut finished, mut stopped) = self.validate(validations, &source, &interrupts).await?;
             for (index, plan) in drills {
-                let because = stopped.clone().or_else(|| interrupts.is_set().then(|| format!("stopped by {}", interrupts.by())));
+                let because = stopped.clone().or_else(|| stopped_by(&interrupts));
                 let one = self.execute(index, plan, &source, &interrupts, because.as_deref()).await?;
                 stopped = stopped.or(self.keep(&mut finished, one));
             }
@@ -189,10 +189,9 @@ impl Console<'_> {
             let begin = begun + turn.max(spare.mul_f64(SPREAD * place as f64 / count));
             let stop = stop.clone();
             async move {
-                // An interrupted run records that itself.
                 let turn = stop.run_until_cancelled(tokio::time::sleep_until(begin));
                 let _ = interrupts.run_until_cancelled(turn).await;
-                let because = stop.is_set().then(|| stop.by());
+                let because = stop.is_set().then(|| stop.by()).or_else(|| stopped_by(interrupts));
                 self.execute(index, plan, source, interrupts, because.as_deref()).await
             }
         });
@@ -245,6 +244,11 @@ impl Console<'_> {
         finished.push(one);
         why
     }
+}
+
+/// Why nothing more is run after a signal.
+fn stopped_by(interrupts: &Interrupts) -> Option<String> {
+    interrupts.is_set().then(|| format!("stopped by {}", interrupts.by()))
 }
 
 /// Undoes what earlier runs left in the clusters that are to be broken.

@@ -22,6 +22,15 @@ pub(super) struct Board {
     pub begun: Instant,
 }
 
+/// What a fault that stays until it is undone does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sustained {
+    /// Nothing: it is not injected yet, or undone.
+    Idle,
+    Held,
+    Undoing,
+}
+
 /// One run.
 pub(super) struct RunState {
     pub title: String,
@@ -30,8 +39,8 @@ pub(super) struct RunState {
     baseline: Duration,
     faulted: Duration,
     observe: Duration,
-    /// The faults that stay until they are undone, by whether they are in effect.
-    sustained: BTreeMap<String, bool>,
+    /// The faults that stay until they are undone.
+    sustained: BTreeMap<String, Sustained>,
     injected: bool,
     pub probes: Vec<(String, Lane)>,
     /// The phase, and when it began.
@@ -90,7 +99,7 @@ impl RunState {
             baseline: plan.phases.baseline.0,
             faulted: faulted(&plan.faults).0,
             observe: if plan.probes.is_empty() && !plan.is_drill() { Duration::ZERO } else { plan.phases.observe.0 },
-            sustained: sustained.map(|fault| (fault.id.clone(), false)).collect(),
+            sustained: sustained.map(|fault| (fault.id.clone(), Sustained::Idle)).collect(),
             injected: false,
             probes: plan.probes.iter().map(|probe| (probe.name.clone(), Lane::default())).collect(),
             phase: None,
@@ -111,13 +120,29 @@ impl RunState {
 
     /// Faults that are to be undone.
     fn open(&self) -> usize {
-        self.sustained.values().filter(|open| **open).count()
+        self.sustained.values().filter(|state| **state != Sustained::Idle).count()
+    }
+
+    fn set(&mut self, fault: &str, state: Sustained, at: At) {
+        let Some(known) = self.sustained.get_mut(fault) else { return };
+        *known = state;
+        let all = |wanted| self.sustained.values().all(|state| *state == wanted || *state == Sustained::Idle);
+        // The record's phase changes when all faults are through; the last undo begins before.
+        match (state, self.phase) {
+            (Sustained::Undoing, Some((Phase::Inject | Phase::Hold, _))) if all(Sustained::Undoing) => {
+                self.phase = Some((Phase::Undo, at));
+            }
+            (Sustained::Held, Some((Phase::Undo, _))) => self.phase = Some((Phase::Hold, at)),
+            _ => {}
+        }
     }
 
     fn apply(&mut self, line: &Line, now: Instant) {
         self.newest = (line.at, now);
         match &line.event {
-            Event::Phase { phase } => self.phase = Some((*phase, line.at)),
+            Event::Phase { phase } if self.phase.is_none_or(|(known, _)| known != *phase) => {
+                self.phase = Some((*phase, line.at));
+            }
             Event::Sample { probe, sample } => {
                 if let Some((_, lane)) = self.probes.iter_mut().find(|(name, _)| name == probe) {
                     lane.take(sample, line.at);
@@ -125,13 +150,13 @@ impl RunState {
             }
             Event::FaultRequested { fault, .. } => {
                 self.injected = true;
-                self.sustained.entry(fault.clone()).and_modify(|open| *open = true);
+                self.set(fault, Sustained::Held, line.at);
             }
-            Event::UndoVerified { fault, .. } => {
-                self.sustained.entry(fault.clone()).and_modify(|open| *open = false);
-            }
+            Event::UndoRequested { fault, .. } => self.set(fault, Sustained::Undoing, line.at),
+            Event::UndoVerified { fault, .. } => self.set(fault, Sustained::Idle, line.at),
             Event::Finished => self.ended = true,
-            Event::Started(_)
+            Event::Phase { .. }
+            | Event::Started(_)
             | Event::Refused { .. }
             | Event::Crashed { .. }
             | Event::ProbeReady { .. }
@@ -145,8 +170,9 @@ impl RunState {
             | Event::SteadyState { .. }
             | Event::FaultEffective { .. }
             | Event::FaultIneffective { .. }
+            | Event::FaultHeld { .. }
+            | Event::FaultLapsed { .. }
             | Event::TargetReplaced { .. }
-            | Event::UndoRequested { .. }
             | Event::UndoFailed { .. }
             | Event::Aborted { .. }
             | Event::Interrupted { .. }
@@ -231,7 +257,7 @@ impl Lane {
         }
     }
 
-    /// Counts, success ratio, P99 and the current outage, in at most 52 characters.
+    /// Counts, success ratio and P99 in 42 characters, and the current outage.
     pub fn figures(&self, clock: At) -> (String, Option<String>) {
         let all = self.good + self.bad;
         let share = if all == 0 { "-".to_owned() } else { percent(self.good as f64 / all as f64) };
@@ -251,5 +277,69 @@ pub(super) fn rounded(length: Duration) -> String {
         secs @ 0..60 => format!("{secs} s"),
         secs @ 60..3600 => format!("{} m {:02} s", secs / 60, secs % 60),
         secs => format!("{} h {:02} m", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(drill: bool) -> RunState {
+        RunState {
+            title: "one".to_owned(),
+            drill,
+            baseline: Duration::from_secs(15),
+            faulted: Duration::from_secs(45),
+            observe: Duration::from_secs(30),
+            sustained: BTreeMap::from([("f1".to_owned(), Sustained::Idle)]),
+            injected: false,
+            probes: vec![("page".to_owned(), Lane::default())],
+            phase: None,
+            newest: (At::ZERO, Instant::now()),
+            real: true,
+            ended: false,
+        }
+    }
+
+    fn at(secs: u64) -> At {
+        At::after_start(Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn a_phase_has_its_elapsed_and_remaining_time() {
+        let (mut state, now) = (run(true), Instant::now());
+        assert_eq!(state.stage(now), "waiting");
+        state.apply(&Line { at: at(15), event: Event::Phase { phase: Phase::Hold } }, now);
+        assert_eq!(state.stage(now + Duration::from_secs(12)), "hold 12 s, 33 s left", "time passes between events");
+        assert_eq!(state.stage(now + Duration::from_secs(75)), "hold 1 m 15 s (planned 45 s)");
+    }
+
+    #[test]
+    fn a_validation_samples_and_does_not_verify() {
+        let (mut state, now) = (run(false), Instant::now());
+        state.apply(&Line { at: at(0), event: Event::Phase { phase: Phase::Verify } }, now);
+        assert_eq!(state.stage(now + Duration::from_secs(12)), "sampling 12 s, 18 s left");
+        state.probes.clear();
+        assert!(state.stage(now).starts_with("checks "));
+    }
+
+    #[test]
+    fn a_signal_names_what_is_to_be_undone() {
+        let now = Instant::now();
+        let mut board = Board { runs: vec![run(true)], done: 0, bad: 0, begun: now };
+        let mut event = |secs: u64, event: Event| {
+            board.apply(0, &Line { at: at(secs), event }, now);
+            board.acknowledge("SIGINT", false)
+        };
+        let said = event(0, Event::Phase { phase: Phase::Baseline });
+        assert_eq!(said, "SIGINT: nothing is broken; stopping; press again only shows this");
+        let said = event(15, Event::FaultRequested { fault: "f1".to_owned(), targets: Vec::new() });
+        assert_eq!(said, "SIGINT: undoing 1 fault; press again only shows this");
+        event(16, Event::Phase { phase: Phase::Hold });
+        let said = event(20, Event::UndoRequested { fault: "f1".to_owned(), undo: String::new() });
+        assert_eq!(said, "SIGINT: the undo of 1 fault continues; press again only shows this");
+        let said = event(21, Event::UndoVerified { fault: "f1".to_owned(), proof: String::new() });
+        assert!(said.contains("nothing is left to undo; verifying recovery"), "{said}");
+        assert!(board.runs[0].stage(now).starts_with("undo "), "the phase is the real one");
     }
 }

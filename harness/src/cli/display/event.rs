@@ -32,7 +32,8 @@ impl<'a> Shown<'a> {
                 return Self::Trouble(format!("{fault} ENDED BEFORE ITS TIME: {why}"));
             }
             Event::Aborted { why } => return Self::Trouble(format!("aborted: {why}")),
-            Event::Interrupted { by, .. } => return Self::Trouble(format!("interrupted by {by}")),
+            Event::Interrupted { by, injected: true } => return Self::Trouble(format!("interrupted by {by}")),
+            Event::Interrupted { by, injected: false } => format!("interrupted by {by}"),
             Event::Started(header) => format!("started, run {}", header.id),
             Event::Refused { why } => format!("refused: {why}"),
             Event::ProbeFailed { probe, why } => format!("{probe} cannot measure: {why}"),
