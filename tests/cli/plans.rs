@@ -62,5 +62,17 @@ fn full_disk() -> Result<(), Failed> {
             return Err(format!("{arguments:?}: {:?}\n{stderr}", output.status).into());
         }
     }
+    // Damage is not hidden by a report that could not be written.
+    for (scenario, defect, code) in [
+        ("scenarios/must-fail/broker-loss.yaml", "pods-nobody-replaces", 12),
+        ("week3/ingress-access", "remote-secret-missing", 1),
+    ] {
+        let arguments = ["run", "--lab", scenario, "--lab-defect", defect, "--junit", "/dev/full", "--runs", runs];
+        let ran = run(meshdrill().args(arguments));
+        ran.expect_code(code)?;
+        if !ran.stderr.contains("/dev/full") || !ran.stderr.contains("No space left on device") {
+            return Err(ran.said().into());
+        }
+    }
     Ok(())
 }

@@ -64,10 +64,15 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     };
     let display = Display::start(&plans, options);
     let console = Console { args, entry: display.entry(), total: plans.len() };
-    let ran = if args.select.lab { console.run_on_lab(&selected) } else { console.run_on_clusters(&selected) };
+    let mut finished = Vec::new();
+    let ran = if args.select.lab {
+        console.run_on_lab(&selected, &mut finished)
+    } else {
+        console.run_on_clusters(&selected, &mut finished)
+    };
     drop(console);
     display.close();
-    finish(args, &selected.plans, &ran?)
+    Ok(finish(args, &selected.plans, &finished, ran))
 }
 
 /// Breaking live clusters needs consent: by `--yes`, or on a terminal by the answer to one question. A script without `--yes`
@@ -128,8 +133,7 @@ struct Console<'a> {
 
 impl Console<'_> {
     /// Every run has an embedded mesh and a virtual clock of its own.
-    fn run_on_lab(&self, selected: &Selected) -> Result<Vec<Finished>, CliError> {
-        let mut finished = Vec::new();
+    fn run_on_lab(&self, selected: &Selected, finished: &mut Vec<Finished>) -> Result<(), CliError> {
         let mut stopped = None;
         for (index, plan) in selected.plans.iter().enumerate() {
             let runtime = super::virtual_runtime()?;
@@ -141,14 +145,14 @@ impl Console<'_> {
                 let one = self.execute(index, plan, &source, &interrupts, stopped.as_deref()).await?;
                 Ok::<_, CliError>((one, stopped_by(&interrupts)))
             })?;
-            let failed = self.keep(&mut finished, one);
+            let failed = self.keep(finished, one);
             stopped = stopped.or(interrupted).or(failed);
         }
-        Ok(finished)
+        Ok(())
     }
 
     /// Validations run side by side; drills one after the other.
-    fn run_on_clusters(&self, selected: &Selected) -> Result<Vec<Finished>, CliError> {
+    fn run_on_clusters(&self, selected: &Selected, finished: &mut Vec<Finished>) -> Result<(), CliError> {
         super::runtime()?.block_on(async {
             let interrupts = Interrupts::default();
             listen(&interrupts, &self.entry)?;
@@ -158,23 +162,24 @@ impl Console<'_> {
             }
             let (drills, validations): (Vec<_>, Vec<_>) =
                 selected.plans.iter().enumerate().partition(|(_, plan)| plan.is_drill());
-            let (mut finished, mut stopped) = self.validate(validations, &source, &interrupts).await?;
+            let mut stopped = self.validate(validations, &source, &interrupts, finished).await?;
             for (index, plan) in drills {
                 let because = stopped.clone().or_else(|| stopped_by(&interrupts));
                 let one = self.execute(index, plan, &source, &interrupts, because.as_deref()).await?;
-                stopped = stopped.or(self.keep(&mut finished, one));
+                stopped = stopped.or(self.keep(finished, one));
             }
-            Ok(finished)
+            Ok(())
         })
     }
 
-    /// Runs validations side by side; also why no more are to be run. Those that have begun go on to their end.
+    /// Runs validations side by side; why no more are to be run. Those that have begun go on to their end.
     async fn validate(
         &self,
         mut validations: Vec<(usize, &Plan)>,
         source: &WorldSource,
         interrupts: &Interrupts,
-    ) -> Result<(Vec<Finished>, Option<String>), CliError> {
+        finished: &mut Vec<Finished>,
+    ) -> Result<Option<String>, CliError> {
         // The longest first, so that none of them begins when the others have ended.
         validations.sort_by_key(|(_, plan)| std::cmp::Reverse(plan.duration()));
         let jobs = self.args.jobs.max(1);
@@ -196,14 +201,26 @@ impl Console<'_> {
             }
         });
         let mut running = futures::stream::iter(starts).buffer_unordered(jobs);
-        let mut finished = Vec::new();
+        let mut broken = None;
         while let Some(one) = running.next().await {
-            if let Some(failed) = self.keep(&mut finished, one?) {
-                stop.stop(failed);
+            match one {
+                Ok(one) => {
+                    if let Some(failed) = self.keep(finished, one) {
+                        stop.stop(failed);
+                    }
+                }
+                // The others that have begun go on to their end.
+                Err(error) => {
+                    stop.stop(error.to_string());
+                    broken = Some(error);
+                }
             }
         }
         drop(running);
-        Ok((finished, stop.is_set().then(|| stop.by())))
+        match broken {
+            Some(error) => Err(error),
+            None => Ok(stop.is_set().then(|| stop.by())),
+        }
     }
 
     /// Runs a plan, or records why it does not run.
@@ -274,12 +291,8 @@ fn options(args: &RunArgs, progress: Box<dyn Progress>, interrupts: Interrupts) 
 }
 
 /// The reports of all runs together, failures in full, the last line, and the exit code.
-fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished]) -> Result<ExitCode, CliError> {
-    if let Some(path) = &args.junit {
-        let runs: Vec<Run<'_>> =
-            finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
-        write_atomically(path, &junit_of_all(&runs)?).map_err(|error| FileError::not_written(path, error))?;
-    }
+fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished], ran: Result<(), CliError>) -> ExitCode {
+    let written = write_junit(args, finished);
     let rerun = |cards: &[&Scorecard]| rerun::command(args, plans, cards);
     let colour = super::colour_of_results();
     let summary = Summary { finished, selected: plans.len(), runs: &args.runs, rerun: &rerun, colour };
@@ -298,7 +311,19 @@ fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished]) -> Result<ExitC
         }
     }
     super::say!("{}", summary.last_line());
-    Ok(summary.exit_code())
+    // What could not be written hides nothing of what was found, and no damage.
+    let errors: Vec<CliError> = [ran, written].into_iter().filter_map(Result::err).collect();
+    errors.iter().for_each(|error| super::say_err!("meshdrill: {error}"));
+    let found = (!finished.is_empty() || errors.is_empty()).then(|| summary.exit_code());
+    ExitCode::merge(found.into_iter().chain(errors.iter().map(CliError::exit_code)))
+}
+
+/// The JUnit file of all runs together, where one is asked for.
+fn write_junit(args: &RunArgs, finished: &[Finished]) -> Result<(), CliError> {
+    let Some(path) = &args.junit else { return Ok(()) };
+    let runs: Vec<Run<'_>> =
+        finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
+    Ok(write_atomically(path, &junit_of_all(&runs)?).map_err(|error| FileError::not_written(path, error))?)
 }
 
 fn recover_command(args: &RunArgs) -> String {
