@@ -196,6 +196,7 @@ mod tests {
                 responder: None,
                 phases: None,
                 seen: None,
+                message: None,
             })
             .collect()
     }

@@ -15,7 +15,7 @@ pub(crate) fn failures(samples: &[&Sample]) -> String {
         *counts.entry(sample.class).or_default() += 1;
     }
     let counts: Vec<String> = counts.iter().map(|(class, count)| format!("{count} {class}")).collect();
-    let last = bad.iter().rev().find_map(|sample| sample.seen.as_ref()).map(ToString::to_string);
+    let last = bad.iter().rev().find_map(|sample| sample.observed());
     let last = last.map_or_else(String::new, |seen| match seen.char_indices().nth(LONGEST) {
         Some((at, _)) => format!(", last: {}…", &seen[..at]),
         None => format!(", last: {seen}"),

@@ -109,7 +109,7 @@ impl CriterionKind for Availability {
                 no_more(bad as u64, "bad")
             );
         }
-        if verdict == Verdict::Fail {
+        if verdict != Verdict::Pass && bad > 0 {
             message += &failures(&samples);
         }
         message += &outage_bound(probe, context);

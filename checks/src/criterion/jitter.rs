@@ -128,6 +128,7 @@ mod tests {
             responder: None,
             phases: None,
             seen: None,
+            message: None,
         }
     }
 

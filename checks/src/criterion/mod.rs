@@ -126,7 +126,7 @@ macro_rules! criteria {
 }
 
 criteria! {
-    /// The share of good samples; with `over: 30d`, the part of that window's error budget that the drill spent.
+    /// The share of good samples: right, and not later than `slow` of the probe; with `over: 30d`, the part of that window's error budget that the drill spent.
     Availability,
         /// The down time of the run as a part of a longer window's error budget.
         ErrorBudget;
@@ -134,7 +134,7 @@ criteria! {
     RecoveryTime;
     /// The longest stretch of down time.
     MaxOutage;
-    /// The share of bad samples.
+    /// The share of bad samples: failed, wrong, or later than `slow` of the probe.
     ErrorRate;
     /// The share of lost packets.
     PacketLoss;

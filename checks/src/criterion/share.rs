@@ -76,7 +76,7 @@ pub(super) fn judge(
             no_more(bad as u64, word)
         );
     }
-    if verdict == Verdict::Fail {
+    if verdict != Verdict::Pass && bad > 0 {
         message += &failures(&samples);
     }
     let value = Some(bad as f64 / n as f64);

@@ -150,6 +150,7 @@ mod tests {
             responder: Some("primary-cluster".into()),
             phases: Some(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() }),
             seen: Some(serde_json::json!({"status": 503})),
+            message: None,
         };
         vec![
             Line { at: At::ZERO, event: Event::Started(Box::new(header)) },

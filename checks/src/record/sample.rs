@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::RequestPhases;
+use crate::units::seconds;
 
 /// A point in time: microseconds since t = 0 of the run, on the monotonic clock. Written as seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -171,7 +173,10 @@ pub struct Sample {
     pub phases: Option<RequestPhases>,
     /// What was seen, for the first bad samples of a stretch and for probes that observe more than good or bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<serde_json::Value>,
+    pub seen: Option<Value>,
+    /// What a bad sample shows, as a sentence. Records of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Sample {
@@ -183,5 +188,15 @@ impl Sample {
     /// From due to done: what a client on the schedule waited.
     pub const fn latency(&self) -> Duration {
         self.completed.since(self.scheduled)
+    }
+
+    /// What it shows, in words: how late it was, the sentence of the probe, or its details.
+    pub fn observed(&self) -> Option<String> {
+        let details = || match self.seen.as_ref()? {
+            Value::String(text) => Some(text.clone()),
+            details => Some(details.to_string()),
+        };
+        let late = || (self.class == Class::Late).then(|| format!("took {}", seconds(self.latency().as_secs_f64())));
+        self.message.clone().or_else(late).or_else(details)
     }
 }

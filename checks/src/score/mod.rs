@@ -10,7 +10,7 @@ mod verdict;
 
 use crate::control;
 use crate::criterion::Criterion;
-use crate::record::{At, History, NotRun, Note, Record};
+use crate::record::{At, CheckStage, History, NotRun, Note, Record};
 use crate::scorecard::{
     CheckResult, CriterionResult, NotRunResult, RecoveryResult, RunInfo, SCORECARD_SCHEMA, Scorecard, TimelineEntry,
 };
@@ -61,7 +61,12 @@ pub fn score(record: &Record) -> Scorecard {
 
 /// The last answer of every planned check; one that was never asked is an error, never a pass.
 fn checks(record: &Record, history: &History<'_>) -> Vec<CheckResult> {
-    let unasked = if history.is_refused() { Verdict::NotRun } else { Verdict::Error };
+    // Whatever is to show recovery is not asked where there was nothing to recover from.
+    let unasked = |stage| match stage {
+        CheckStage::Recovered if !history.is_injected() && history.finished => Verdict::NotRun,
+        _ if history.is_refused() => Verdict::NotRun,
+        _ => Verdict::Error,
+    };
     let planned = record.header.checks.iter().map(|check| {
         let (id, phase) = (check.id.clone(), check.stage);
         match history.checks.get(&(check.stage, check.id.as_str())) {
@@ -71,7 +76,7 @@ fn checks(record: &Record, history: &History<'_>) -> Vec<CheckResult> {
             }
             None => {
                 let message = "not run: the run ended before this check".to_owned();
-                CheckResult { id, phase, verdict: unasked, message, observed: serde_json::Value::Null }
+                CheckResult { id, phase, verdict: unasked(phase), message, observed: serde_json::Value::Null }
             }
         }
     });
@@ -98,6 +103,7 @@ fn recovery(record: &Record, history: &History<'_>) -> RecoveryResult {
     let message = match (history.is_injected(), unknown) {
         (true, _) => "the record ends before recovery was checked",
         (false, true) => "the run did not reach its end, so it is not known whether anything was injected",
+        (false, false) if record.header.faults.is_empty() => "a validation breaks nothing",
         (false, false) => "nothing was injected",
     };
     RecoveryResult { verified: !history.is_injected() && !unknown, leftovers: Vec::new(), message: message.to_owned() }

@@ -86,7 +86,7 @@ impl Mending {
                 nearest(key, names(expected)).is_some_and(|near| self.node.rename(&failure.path, near))
             }
             Kind::MissingField(field) => self.stand_in(failure.path.key(field)),
-            Kind::Value(_) => {
+            Kind::Value(_) | Kind::NotMapping { .. } => {
                 self.node.at(&failure.path).is_some_and(Node::is_scalar) && self.stand_in(failure.path.clone())
             }
             Kind::NothingGiven { .. } | Kind::Second { .. } => false,
@@ -100,7 +100,9 @@ impl Mending {
         match &failure.kind {
             Kind::MissingField(field) => self.removed.contains(&failure.path.key(field)),
             Kind::NothingGiven { .. } => lost_a_child(),
-            Kind::Value(_) => self.node.at(&failure.path).is_some_and(Node::is_hollow) && lost_a_child(),
+            Kind::Value(_) | Kind::NotMapping { .. } => {
+                self.node.at(&failure.path).is_some_and(Node::is_hollow) && lost_a_child()
+            }
             Kind::UnknownKey { .. } | Kind::Second { .. } => false,
         }
     }
@@ -143,6 +145,8 @@ enum Kind {
     NothingGiven { expected: &'static [&'static str] },
     Second { first: String, second: String },
     Value(String),
+    /// A value where a mapping with these keys must be.
+    NotMapping { message: String, keys: &'static [&'static str] },
 }
 
 impl Failure {
@@ -181,6 +185,16 @@ impl Failure {
                     None => self.with_remedy(node, message),
                 }
             }
+            Kind::NotMapping { message, keys } => {
+                let problem = Problem::at(node.span_at(&self.path), message.clone());
+                match self.path.0.last() {
+                    // The key of a probe beside the probe's name, and the like.
+                    Some(Segment::Key(key)) if keys.contains(&key.as_str()) => problem.help(format!(
+                        "`{key}` belongs into the mapping above it: indent it as far as the other keys there"
+                    )),
+                    _ => problem,
+                }
+            }
         }
     }
 
@@ -203,6 +217,14 @@ impl Failure {
         match help {
             Some(help) => problem.help(help),
             None => problem,
+        }
+    }
+
+    /// The same failure of a value where a mapping with these keys must be.
+    fn of_mapping(self, keys: &'static [&'static str]) -> Self {
+        match self.kind {
+            Kind::Value(message) if self.path.0.is_empty() => Self::new(Kind::NotMapping { message, keys }),
+            kind => Self { kind, ..self },
         }
     }
 
@@ -476,7 +498,7 @@ impl<'de> Deserializer<'de> for At<'de> {
         let entries = match &self.0.value {
             Value::Map(entries) => entries.as_slice(),
             Value::Null | Value::Unknown(_) => &[],
-            _ => return self.deserialize_any(visitor),
+            _ => return self.deserialize_any(visitor).map_err(|failure| failure.of_mapping(fields)),
         };
         if !fields.contains(&KIND) {
             return visitor.visit_map(Entries::new(entries.iter().collect()));

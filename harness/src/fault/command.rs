@@ -28,7 +28,7 @@ pub struct CommandFault {
     /// Environment variables for both programs, in addition to the runner's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// The timeout of the first program, such as `1m`; 30 s by default.
+    /// The timeout of the first program, such as `1m`; default 30 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
 }

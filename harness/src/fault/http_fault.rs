@@ -48,7 +48,7 @@ pub struct HttpFault {
     /// The HTTP status that replaces the response, such as `503`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort: Option<u16>,
-    /// The share of requests with the fault, such as `50%`; `100%` by default.
+    /// The share of requests with the fault, such as `50%`; default `100%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Ratio>,
     /// The client pods in `namespace` whose proxies must have the fault, by label. Without it, all proxies of the cluster that
@@ -173,7 +173,7 @@ impl FaultBehavior for HttpFault {
             ));
         }
         if self.percent.is_some_and(|percent| percent.get() == 0.0) {
-            found.push(SpecError::new("percent", "0% of the requests is no fault", "write more than 0%"));
+            found.push(SpecError::new("percent", "a fault needs more than 0% of the requests", "write more than 0%"));
         }
         if self.host.is_empty() || self.host.contains('*') {
             found.push(SpecError::new("host", "this is not the name of one host", "write the name of a Service"));

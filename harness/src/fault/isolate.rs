@@ -24,7 +24,7 @@ pub struct Isolate {
     pub namespace: String,
     /// The pods, by label.
     pub selector: Selector,
-    /// The blocked traffic: `ingress`, `egress` or `both`; `both` by default.
+    /// The blocked traffic: `ingress`, `egress` or `both`; default `both`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// A request, of any probe kind, that passes before the fault and fails while it lasts.

@@ -36,7 +36,11 @@ pub enum FaultError {
 impl FaultError {
     /// The target could not be read: it does not exist, or there is an access problem.
     pub(super) fn missing(error: AccessError) -> Self {
-        if error.is_not_found() { Self::NoTarget(error.to_string()) } else { Self::Access(error) }
+        match error {
+            // The API server names the object itself: `deployments.apps "web" not found`.
+            AccessError::NotFound { cluster, why } => Self::NoTarget(format!("{why} ({cluster})")),
+            error => Self::Access(error),
+        }
     }
 }
 

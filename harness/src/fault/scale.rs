@@ -109,7 +109,7 @@ async fn owners(cluster: &Cluster, namespace: &str, name: &str, object: &Object)
         cluster.list(&format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"), None).await;
     for autoscaler in autoscalers.unwrap_or_default() {
         if autoscaler["spec"]["scaleTargetRef"]["name"] == name {
-            remarks.push(format!("HorizontalPodAutoscaler {} also scales {namespace}/{name}: it pauses at 0 replicas and works against any other number", autoscaler.name()));
+            remarks.push(format!("HorizontalPodAutoscaler {namespace}/{} also scales {name}: it does nothing while replicas is 0, and changes any other number back", autoscaler.name()));
         }
     }
     for who in managers(object) {

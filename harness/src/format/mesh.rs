@@ -86,16 +86,16 @@ pub struct ClusterSpec {
     /// Its OCIDs, for scenarios that call the `oci` command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oci: Option<OciResources>,
-    /// Ingress URLs; discovered by default.
+    /// Ingress URLs; default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingress: Vec<String>,
-    /// East-west gateway addresses (`host:port`); discovered by default.
+    /// East-west gateway addresses (`host:port`); default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub east_west: Vec<String>,
-    /// Prometheus URLs; discovered by default.
+    /// Prometheus URLs; default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prometheus: Vec<String>,
-    /// Alertmanager URLs; discovered by default.
+    /// Alertmanager URLs; default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alertmanager: Vec<String>,
 }

@@ -35,14 +35,14 @@ pub struct Alert {
     /// Labels that the alert must have, where several alerts share the name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The last stage of the detection: `firing`, `alertmanager` or `receiver`; `receiver` by default.
+    /// The last stage of the detection: `firing`, `alertmanager` or `receiver`; default `receiver`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
     /// A request to the receiver itself, where the counters of Alertmanager mix this alert with others. Its response must list
     /// the names of the alerts that the receiver got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Http>,
-    /// For a check, the state: `inactive`, `pending` or `firing`; `inactive` by default.
+    /// For a check, the state: `inactive`, `pending` or `firing`; default `inactive`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<WantedState>,
 }

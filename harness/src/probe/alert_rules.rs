@@ -28,7 +28,7 @@ pub struct AlertRules {
     pub cluster: ClusterChoice,
     /// The rules that must be loaded.
     pub rules: Vec<DeclaredRule>,
-    /// Whether an Alertmanager must be attached; `true` by default.
+    /// Whether an Alertmanager must be attached; default `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alertmanager: Option<bool>,
 }

@@ -36,7 +36,7 @@ pub struct ApiServerExpect {
     /// Its version, such as `v1.34.1`; by default `expect.kubernetes` of the mesh file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The largest difference between its clock and the runner's, such as `5s`; 5 s by default.
+    /// The largest difference between its clock and the runner's, such as `5s`; default 5 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<TimeSpan>,
 }

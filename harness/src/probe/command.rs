@@ -26,7 +26,7 @@ pub struct Command {
     /// Environment variables, in addition to the runner's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// The timeout, such as `30s`; 10 s by default.
+    /// The timeout, such as `30s`; default 10 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
     /// The expectations.
@@ -38,7 +38,7 @@ pub struct Command {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandExpect {
-    /// The exit code; 0 by default.
+    /// The exit code; default 0.
     #[serde(default)]
     pub exit_code: i32,
     /// Expectations of its stdout as text.

@@ -38,7 +38,7 @@ pub struct Deployment {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeploymentExpect {
-    /// Whether its rollout is complete; `true` by default.
+    /// Whether its rollout is complete; default `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
     /// The number of desired replicas, such as `>= 2`.

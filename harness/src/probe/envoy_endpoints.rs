@@ -39,7 +39,7 @@ pub struct EnvoyEndpoints {
     /// The port of the service.
     pub port: u16,
     /// The subsets: `routed` for those that the mesh's routes use (or no subset if they use none), or a list such as
-    /// `[v1, v2]`; `routed` by default.
+    /// `[v1, v2]`; default `routed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsets: Option<Subsets>,
     /// The expectations.
@@ -72,7 +72,7 @@ pub struct EndpointsExpect {
     /// The clusters that must have endpoints in every subset; by default all clusters of the mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owners: Option<ClusterChoice>,
-    /// The number of healthy endpoints per cluster and subset, such as `>= 3`; at least 1 by default.
+    /// The number of healthy endpoints per cluster and subset, such as `>= 3`; default at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<Comparison>,
     /// The clusters whose endpoints must have answered a request since the last observation.

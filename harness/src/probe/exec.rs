@@ -32,7 +32,7 @@ pub struct Exec {
     pub container: Option<String>,
     /// The command and its arguments, such as `[curl, -sf, http://reviews:9080/health]`.
     pub command: Vec<String>,
-    /// The timeout, such as `30s`; 10 s by default.
+    /// The timeout, such as `30s`; default 10 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
     /// The expectations.

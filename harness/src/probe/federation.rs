@@ -29,10 +29,10 @@ pub struct Federation {
     pub hub: ClusterChoice,
     /// The clusters whose series are compared; `all` means all but the hub.
     pub of: ClusterChoice,
-    /// The label with the cluster of a federated series; `cluster` by default.
+    /// The label with the cluster of a federated series; default `cluster`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The metrics to compare; `up` and `istio_requests_total` by default.
+    /// The metrics to compare; default `up` and `istio_requests_total`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
     /// Series that the hub has under another name or aggregated: `{ hub: istio_requests_total, source:
@@ -40,7 +40,7 @@ pub struct Federation {
     /// With it, only `metrics` that are named are also compared.
     #[serde(default, deserialize_with = "one_or_several", skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Renamed>,
-    /// The maximum age of a series, such as `1m`; two scrape intervals of the hub by default.
+    /// The maximum age of a series, such as `1m`; default two scrape intervals of the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh: Option<TimeSpan>,
 }

@@ -36,10 +36,10 @@ pub struct Http {
     /// The entry into the mesh, such as `ingress/primary`. Write this or `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
-    /// The method; `GET` by default.
+    /// The method; default `GET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path, with `via`; `/` by default.
+    /// The path, with `via`; default `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The `Host` header, such as `shop.example`.
@@ -54,11 +54,11 @@ pub struct Http {
     /// TLS options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
-    /// The timeout, such as `2s`; 5 s by default.
+    /// The timeout, such as `2s`; default 5 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
-    /// The latency above which a correct response is late. A late sample of a probe is bad; 500 ms by default. A check fails above
-    /// it only where it is written.
+    /// The latency above which a correct response is late; default 500 ms. A late sample of a probe is bad; a check fails above it only
+    /// where it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TimeSpan>,
     /// `new` connections, `kept` ones, or `both` as separate series; by default `new`, and `kept` through a port-forward.

@@ -23,10 +23,10 @@ use crate::format::{ClusterChoice, MeshSpec, Selector};
 pub struct MeshSync {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace of istiod; `istio-system` by default.
+    /// The namespace of istiod; default `istio-system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The pods of istiod, by label; `app=istiod` by default.
+    /// The pods of istiod, by label; default `app=istiod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
     /// The expectations; by default both.
@@ -38,10 +38,10 @@ pub struct MeshSync {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeshSyncExpect {
-    /// Whether every other cluster of the mesh file is known and synced; `true` by default.
+    /// Whether every other cluster of the mesh file is known and synced; default `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remotes: Option<bool>,
-    /// Whether every connected proxy has acknowledged its configuration; `true` by default.
+    /// Whether every connected proxy has acknowledged its configuration; default `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxies: Option<bool>,
 }

@@ -33,7 +33,7 @@ pub struct NodesExpect {
     /// The number of nodes, such as `3`; by default `expect.nodes` of the mesh file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Comparison>,
-    /// The number of ready and schedulable nodes, such as `>= 2`; all of them by default.
+    /// The number of ready and schedulable nodes, such as `>= 2`; default all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Comparison>,
     /// Whether all kubelets must have one version.

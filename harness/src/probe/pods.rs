@@ -26,7 +26,7 @@ pub struct Pods {
     pub namespace: String,
     /// The pods, by label.
     pub selector: Selector,
-    /// The expectations; `ready: all` by default.
+    /// The expectations; default `ready: all`.
     #[serde(default)]
     pub expect: PodsExpect,
 }

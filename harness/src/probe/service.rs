@@ -48,7 +48,7 @@ pub struct ServiceExpect {
     /// Port numbers that it must have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// The number of ready endpoints, such as `>= 2`; at least one by default.
+    /// The number of ready endpoints, such as `>= 2`; default at least one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Comparison>,
     /// Labels that it must have.

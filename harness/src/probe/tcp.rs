@@ -34,7 +34,7 @@ pub struct Tcp {
     /// The gateway, `ingress/CLUSTER[:PORT]` or `eastWest/CLUSTER[:PORT]`. Write this or `to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
-    /// The timeout, such as `2s`; 5 s by default.
+    /// The timeout, such as `2s`; default 5 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeSpan>,
     /// The time above which a connection is late. A late sample of a probe is bad; 500 ms by default, and the timeout with `from`. A

@@ -26,13 +26,13 @@ use crate::format::{ClusterChoice, MeshSpec};
 pub struct TrustRoot {
     /// The cluster.
     pub cluster: ClusterChoice,
-    /// The namespace of the Secret; `istio-system` by default.
+    /// The namespace of the Secret; default `istio-system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The Secret; `cacerts` by default.
+    /// The Secret; default `cacerts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// How long all its certificates must still be valid, such as `720h`; 30 days by default.
+    /// How long all its certificates must still be valid, such as `720h`; default 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_for: Option<TimeSpan>,
 }

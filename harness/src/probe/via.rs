@@ -22,7 +22,7 @@ pub enum Via {
     EastWest {
         /// The cluster.
         cluster: ClusterChoice,
-        /// The port; 15443 by default.
+        /// The port; default 15443.
         port: Option<u16>,
     },
     /// A port-forward; `target.cluster` is replaced when `cluster` is expanded.

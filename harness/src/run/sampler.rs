@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{Class, Event, RequestPhases, Sample, Series};
-use meshdrill_checks::units::TimeSpan;
+use meshdrill_checks::units::{TimeSpan, seconds};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -262,6 +262,14 @@ impl Lane {
             }
             (seen, _) => Some(seen.clone()),
         };
+        let message = match class {
+            Class::Late => {
+                let took = completed.duration_since(due);
+                Some(format!("took {}, limit {}", seconds(took.as_secs_f64()), seconds(self.probe.slow.as_secs_f64())))
+            }
+            class if class.is_bad() && !outcome.seen.is_null() => Some(outcome.message.clone()),
+            _ => None,
+        };
         let sample = Sample {
             series: self.series,
             slot,
@@ -272,6 +280,7 @@ impl Lane {
             responder: outcome.responder.clone(),
             phases: phases(&outcome.phases),
             seen,
+            message,
         };
         let at = clock.now();
         self.recorder.event_at(at, Event::Sample { probe: self.probe.name.clone(), sample });

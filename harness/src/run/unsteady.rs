@@ -85,7 +85,7 @@ pub(super) fn unsteady(record: &Record, now: At, length: Duration) -> impl Itera
         let bad = recent.iter().rev().find(|sample| sample.class.is_bad());
         let bad = bad.or_else(|| recent.iter().rev().find(|sample| !sample.class.is_good()))?;
         let count = recent.iter().filter(|sample| !sample.class.is_good()).count();
-        let last = bad.seen.as_ref().map_or_else(String::new, |seen| format!(", last: {seen}"));
+        let last = bad.observed().map_or_else(String::new, |observed| format!(", last: {observed}"));
         let why =
             format!("probe {name}: {count} of the last {} samples are not good ({}{last})", recent.len(), bad.class);
         Some(Unsteady::of(name, bad, why))

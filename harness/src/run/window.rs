@@ -50,13 +50,15 @@ impl ChangeWindow {
         let takes = jiff::SignedDuration::try_from(takes).unwrap_or(jiff::SignedDuration::MAX);
         let left = self.end.duration_since(now);
         (left < takes).then(|| {
-            let minutes = |length: jiff::SignedDuration| length.as_secs().max(0).div_euclid(60);
+            let length = |length: jiff::SignedDuration| {
+                let secs = length.as_secs().max(0);
+                if secs < 60 { format!("{secs} s") } else { format!("{} min {} s", secs / 60, secs % 60) }
+            };
             format!(
-                "the change window closes at {:.0}: {} min are left, and the drill takes at least {} min {} s",
+                "the change window closes at {:.0}, in {}; the drill takes at least {}",
                 self.end,
-                minutes(left),
-                minutes(takes),
-                takes.as_secs() % 60
+                length(left),
+                length(takes)
             )
         })
     }

@@ -28,7 +28,7 @@ pub struct SlaRow {
     /// The share of the error budget that this drill may spend; default 100 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<Ratio>,
-    /// The one-sided confidence of the bounds; the mesh file's, or 95 %, by default.
+    /// The one-sided confidence of the bounds; default: that of the mesh file, else 95 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Ratio>,
 }

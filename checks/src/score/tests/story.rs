@@ -128,6 +128,7 @@ impl Story {
                 responder: None,
                 phases: None,
                 seen: Some(seen),
+                message: None,
             };
             self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });
         }
@@ -155,6 +156,7 @@ impl Story {
                 responder: None,
                 phases: None,
                 seen: None,
+                message: None,
             };
             self = self.event(due + took, Event::Sample { probe: "p".into(), sample });
         }

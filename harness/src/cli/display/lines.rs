@@ -49,7 +49,7 @@ impl Lines {
 
     fn sample(&mut self, board: &Board, run: usize, at: At, (probe, sample): (&str, &Sample), now: Instant) {
         if self.detail == Detail::Verbose && !sample.class.is_good() {
-            let seen = sample.seen.as_ref().map_or_else(String::new, |seen| format!(": {seen}"));
+            let seen = sample.observed().map_or_else(String::new, |observed| format!(": {observed}"));
             let due = sample.scheduled.secs();
             let text = format!("{probe} #{} due {due:.2} s: {}{seen}", sample.slot, sample.class);
             return self.say(board, run, at, &text, now);
@@ -63,8 +63,9 @@ impl Lines {
                 self.say(board, run, at, &text, now);
             }
             (class, None) if class.is_bad() => {
+                let observed = sample.observed().map_or_else(String::new, |observed| format!(": {observed}"));
                 self.outages.insert(key, (at, 1));
-                self.say(board, run, at, &format!("{probe}: {class}"), now);
+                self.say(board, run, at, &format!("{probe}: {class}{observed}"), now);
             }
             _ => {}
         }
