@@ -118,6 +118,7 @@ mod tests {
                 class: Class::Good,
                 responder: None,
                 phases: None,
+                message: None,
                 seen: None,
             }
         };

@@ -1,19 +1,18 @@
 //! Programs on this machine, run to their end or killed at their deadline. Knows nothing of why they are run.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// How often a program is looked at.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long the rest of its output is waited for once it has ended: a process that left its group may hold the pipe for ever.
-const REST: Duration = Duration::from_millis(250);
 /// How much of its output is kept, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -45,7 +44,8 @@ pub(crate) fn run_to_end(
     command.args(arguments).envs(env).process_group(0);
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().map_err(failed)?;
-    let (stdout, stderr) = (Output::read(child.stdout.take()), Output::read(child.stderr.take()));
+    let mut stdout = Output::of(child.stdout.take()).map_err(failed)?;
+    let mut stderr = Output::of(child.stderr.take()).map_err(failed)?;
     let deadline = Instant::now() + timeout;
     let group = Pid::from_child(&child);
     while !has_ended(group).map_err(failed)? {
@@ -54,10 +54,11 @@ pub(crate) fn run_to_end(
             return Ok(None);
         }
         sleep(PAUSE);
+        stdout.read();
+        stderr.read();
     }
     let code = end(&mut child, group).map_err(failed)?;
-    let rest = Instant::now() + REST;
-    Ok(Some((code, stdout.text(rest), stderr.text(rest))))
+    Ok(Some((code, stdout.rest(), stderr.rest())))
 }
 
 /// Whether a child has ended. Its id stays taken, so that no other process group can have it.
@@ -73,37 +74,42 @@ fn end(child: &mut Child, group: Pid) -> std::io::Result<i32> {
     Ok(child.wait()?.code().unwrap_or(-1))
 }
 
-/// The output of a program as it comes.
-struct Output {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    complete: Arc<AtomicBool>,
+/// The output of a program as it comes: read often, so that a talkative program is not blocked, and never waited for. What a
+/// program wrote before its end is in the pipe then, whoever else holds that.
+struct Output<P> {
+    pipe: Option<P>,
+    bytes: Vec<u8>,
 }
 
-impl Output {
-    /// Reads a pipe on a thread of its own, so that a talkative program is never blocked.
-    fn read(pipe: Option<impl std::io::Read + Send + 'static>) -> Self {
-        let output = Self { bytes: Arc::default(), complete: Arc::default() };
-        let (bytes, complete) = (Arc::clone(&output.bytes), Arc::clone(&output.complete));
-        std::thread::spawn(move || {
-            let mut chunk = [0; 8192];
-            if let Some(mut pipe) = pipe {
-                while let Ok(length @ 1..) = pipe.read(&mut chunk) {
-                    let mut kept = bytes.lock().unwrap_or_else(PoisonError::into_inner);
-                    let room = LARGEST.saturating_sub(kept.len()).min(length);
-                    kept.extend_from_slice(&chunk[..room]);
-                }
-            }
-            complete.store(true, Ordering::Release);
-        });
-        output
+impl<P: std::io::Read + AsFd> Output<P> {
+    fn of(pipe: Option<P>) -> std::io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            ioctl_fionbio(pipe, true)?;
+        }
+        Ok(Self { pipe, bytes: Vec::new() })
     }
 
-    /// What was read; the rest is waited for until a deadline.
-    fn text(&self, deadline: Instant) -> String {
-        while !self.complete.load(Ordering::Acquire) && Instant::now() < deadline {
-            sleep(PAUSE);
+    /// Takes what is there.
+    fn read(&mut self) {
+        let mut chunk = [0; 8192];
+        let Some(pipe) = &mut self.pipe else { return };
+        // The end of the pipe is 0 bytes, an empty pipe an error.
+        loop {
+            match pipe.read(&mut chunk) {
+                Ok(length @ 1..) => {
+                    let room = LARGEST.saturating_sub(self.bytes.len()).min(length);
+                    self.bytes.extend_from_slice(&chunk[..room]);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return,
+            }
         }
-        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// All of it, as text.
+    fn rest(mut self) -> String {
+        self.read();
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
