@@ -35,9 +35,21 @@ fn lines_and_failures() -> Result<(), Failed> {
     ran.expect_code(10)?;
     let lines: Vec<&str> = ran.stdout.lines().collect();
     expect(&ran, lines.iter().filter(|line| line.contains("/8] ")).count() == 8, "not one line per scenario")?;
-    expect(&ran, lines.iter().any(|line| line.starts_with("FAIL  [ 4/8] nodes-ready  0.0 s")), "no line of nodes-ready")?;
-    expect(&ran, ran.stdout.matches("node secondary-node-3 is not ready").count() == 1, "the failure is not there once")?;
-    expect(&ran, !ran.stdout.contains("3 of 3 nodes ready and schedulable in primary\n\n"), "passed runs have a screen")?;
+    expect(
+        &ran,
+        lines.iter().any(|line| line.starts_with("FAIL  [ 4/8] nodes-ready  0.0 s")),
+        "no line of nodes-ready",
+    )?;
+    expect(
+        &ran,
+        ran.stdout.matches("node secondary-node-3 is not ready").count() == 1,
+        "the failure is not there once",
+    )?;
+    expect(
+        &ran,
+        !ran.stdout.contains("3 of 3 nodes ready and schedulable in primary\n\n"),
+        "passed runs have a screen",
+    )?;
     let (fail, error) = (ran.stdout.find("\nFAIL  nodes-ready"), ran.stdout.find("\nERROR  cross-cluster-ping"));
     expect(&ran, fail.is_some() && fail < error, "failures are not in the order of severity")?;
     expect(&ran, ran.stderr.is_empty(), "a suite of validations has nothing to say on stderr")?;
@@ -66,15 +78,24 @@ fn fail_fast() -> Result<(), Failed> {
     expect(&ran, ran.stdout.contains(says), "what was not run is not said")?;
     expect(&ran, ran.stdout.contains("  4 of 8 runs: "), "the last line counts what did not run as run")?;
     let dirs = run_dirs(&runs);
-    let left_out = dirs.iter().map(|dir| scorecard(dir)).filter(|card| card.as_ref().is_ok_and(|card| card["verdict"] == "not-run")).count();
+    let left_out = dirs
+        .iter()
+        .map(|dir| scorecard(dir))
+        .filter(|card| card.as_ref().is_ok_and(|card| card["verdict"] == "not-run"))
+        .count();
     expect(&ran, dirs.len() == 8 && left_out == 4, "not every selected scenario has a scorecard")
 }
 
 fn quiet() -> Result<(), Failed> {
     let ran = week1(&[&DEFECTS[..], &["--quiet"]].concat())?;
     ran.expect_code(10)?;
-    let starts = ["FAIL  nodes-ready  nodes/all@secondary: node ", "ERROR  cross-cluster-ping@secondary-primary  ", "FAIL  readiness  "];
-    let good = ran.stdout.lines().count() == 3 && ran.stdout.lines().zip(starts).all(|(line, start)| line.starts_with(start));
+    let starts = [
+        "FAIL  nodes-ready  nodes/all@secondary: node ",
+        "ERROR  cross-cluster-ping@secondary-primary  ",
+        "FAIL  readiness  ",
+    ];
+    let good =
+        ran.stdout.lines().count() == 3 && ran.stdout.lines().zip(starts).all(|(line, start)| line.starts_with(start));
     expect(&ran, good, "not the failures and the last line")
 }
 
@@ -86,14 +107,22 @@ fn one_error() -> Result<(), Failed> {
     let ran = run(command.arg("--mesh").arg(mesh).arg("--runs").arg(&folder));
     ran.expect_code(3)?;
     expect(&ran, (ran.stdout.clone() + &ran.stderr).matches("no kubeconfig").count() == 1, "more than one error")?;
-    let names = ran.stdout.contains("ERROR  3 scenarios did not start: no kubeconfig") && ran.stdout.contains("ingress-access, ");
+    let names = ran.stdout.contains("ERROR  3 scenarios did not start: no kubeconfig")
+        && ran.stdout.contains("ingress-access, ");
     expect(&ran, names, "the error does not name what it stops")
 }
 
 fn recovery_once() -> Result<(), Failed> {
     let runs = scratch("recovery-once");
     let mut command = meshdrill();
-    command.args(["run", "--lab", "drills/control-plane-failover", "--lab-defect", "replica-restore-blocked", "--runs"]);
+    command.args([
+        "run",
+        "--lab",
+        "drills/control-plane-failover",
+        "--lab-defect",
+        "replica-restore-blocked",
+        "--runs",
+    ]);
     let ran = run(command.arg(&runs));
     ran.expect_code(12)?;
     let card = scorecard(&run_dirs(&runs).pop().ok_or("no run directory")?)?;
@@ -141,13 +170,17 @@ fn heartbeat() -> Result<(), Failed> {
     std::fs::write(&path, text).map_err(|error| error.to_string())?;
     let ran = run(meshdrill().args(["run", "--runs"]).arg(&folder).arg(&path));
     ran.expect_code(0)?;
-    let beat = ran.stderr.lines().any(|line| line.starts_with("still (sampling 30 s, 2 s left; ") && line.ends_with(" samples, 0 bad)"));
+    let beat = ran
+        .stderr
+        .lines()
+        .any(|line| line.starts_with("still (sampling 30 s, 2 s left; ") && line.ends_with(" samples, 0 bad)"));
     expect(&ran, beat && !ran.stderr.contains("verify"), "no heartbeat, or a validation that verifies")
 }
 
 fn namesakes() -> Result<(), Failed> {
     let folder = scratch("namesakes");
-    let text = std::fs::read_to_string(root().join("scenarios/week1/nodes-ready.yaml")).map_err(|error| error.to_string())?;
+    let text =
+        std::fs::read_to_string(root().join("scenarios/week1/nodes-ready.yaml")).map_err(|error| error.to_string())?;
     for name in ["a.yaml", "b.yaml"] {
         std::fs::write(folder.join(name), &text).map_err(|error| error.to_string())?;
     }

@@ -140,13 +140,24 @@ struct Failure {
 
 #[derive(Debug)]
 enum Kind {
-    UnknownKey { key: String, expected: Vec<&'static str> },
+    UnknownKey {
+        key: String,
+        expected: Vec<&'static str>,
+    },
     MissingField(&'static str),
-    NothingGiven { expected: &'static [&'static str] },
-    Second { first: String, second: String },
+    NothingGiven {
+        expected: &'static [&'static str],
+    },
+    Second {
+        first: String,
+        second: String,
+    },
     Value(String),
     /// A value where a mapping with these keys must be.
-    NotMapping { message: String, keys: &'static [&'static str] },
+    NotMapping {
+        message: String,
+        keys: &'static [&'static str],
+    },
 }
 
 impl Failure {

@@ -91,7 +91,9 @@ fn is_instance(word: &str) -> bool {
 fn keep_instances(plans: &mut Vec<Plan>, instances: &[&String], words: &[String]) -> Result<(), UsageError> {
     let last = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
     let is_named = |plan: &Plan, word: &str| match word.rsplit_once('@') {
-        Some((file, label)) if Path::new(file).is_file() => plan.path == Path::new(file) && plan.binding.label() == label,
+        Some((file, label)) if Path::new(file).is_file() => {
+            plan.path == Path::new(file) && plan.binding.label() == label
+        }
         _ => last(word) == plan.title(),
     };
     let is_selected = |plan: &Plan, word: &str| {

@@ -28,10 +28,15 @@ pub(super) fn command(args: &RunArgs, plans: &[Plan], cards: &[&Scorecard]) -> S
     flag("--ticket", args.ticket.clone());
     flag("--by", args.by.clone());
     flag("--window", args.window.map(|window| window.to_string()));
-    let switches =
-        [(select.lab, "--lab"), (select.lab_least_privilege, "--lab-least-privilege"), (args.conclusive, "--conclusive")];
+    let switches = [
+        (select.lab, "--lab"),
+        (select.lab_least_privilege, "--lab-least-privilege"),
+        (args.conclusive, "--conclusive"),
+    ];
     words.extend(switches.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.to_owned()));
-    let named = |plan: &&Plan| cards.iter().any(|card| card.run.scenario == plan.name && card.run.binding == plan.binding.label());
+    let named = |plan: &&Plan| {
+        cards.iter().any(|card| card.run.scenario == plan.name && card.run.binding == plan.binding.label())
+    };
     words.extend(plans.iter().filter(named).map(|plan| quoted(&selector(args, plan))));
     words.join(" ")
 }
@@ -47,5 +52,9 @@ fn selector(args: &RunArgs, plan: &Plan) -> String {
 /// As a shell takes it for one word.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=@:,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

@@ -7,21 +7,19 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Change;
-use meshdrill_checks::units::TimeSpan;
 use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_reports::{Run, junit_of_all};
 
 use super::args::RunArgs;
-use super::error::{CliError, FileError, UsageError};
 use super::display::{Display, DisplayOptions, Entry};
+use super::error::{CliError, FileError, UsageError};
 use super::plans::{Selected, select, show_plans, start_lab};
 use super::rerun;
 use super::signals::listen;
 use super::summary::{Summary, is_bad, result_line, screen_of};
 use crate::plan::{Plan, lengthen, to_text};
-use crate::run::{
-    Finished, Interrupts, Progress, RunOptions, WorldSource, execute, leave_out, look, write_atomically,
-};
+use crate::run::{Finished, Interrupts, Progress, RunOptions, WorldSource, execute, leave_out, look, write_atomically};
 
 /// The time between the beginnings of the first runs that go on side by side.
 const STAGGER: Duration = Duration::from_millis(400);
@@ -56,12 +54,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         super::say_err!("warning: {warning}");
     }
     let plans: Vec<&Plan> = selected.plans.iter().collect();
-    let options = DisplayOptions {
-        quiet: args.quiet,
-        verbose: args.verbose,
-        real: !args.select.lab,
-        colour: super::colour(),
-    };
+    let options =
+        DisplayOptions { quiet: args.quiet, verbose: args.verbose, real: !args.select.lab, colour: super::colour() };
     let display = Display::start(&plans, options);
     let console = Console { args, entry: display.entry(), total: plans.len() };
     let mut finished = Vec::new();
@@ -110,7 +104,9 @@ fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliE
         found.targets.iter().for_each(|target| super::say_err!("  {target}"));
         found.obstacles.iter().for_each(|obstacle| super::say_err!("  {}: {obstacle}", obstacle.label()));
         if found.targets.is_empty() {
-            plan.faults.iter().for_each(|fault| super::say_err!("  {}: {}", fault.id, fault.kind.as_behavior().describe()));
+            plan.faults
+                .iter()
+                .for_each(|fault| super::say_err!("  {}: {}", fault.id, fault.kind.as_behavior().describe()));
         }
     }
     eprint!("Run {} (about {} in all)? [y/N] ", counted(drills.len(), "drill"), TimeSpan(length));
@@ -307,7 +303,10 @@ fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished], ran: Result<(),
         if one.record.is_undone() {
             super::say_err!("{scenario}: all faults are undone, but the mesh has not recovered");
         } else {
-            super::say_err!("damage may remain after {scenario}; undo what is recorded with: {}", recover_command(args));
+            super::say_err!(
+                "damage may remain after {scenario}; undo what is recorded with: {}",
+                recover_command(args)
+            );
         }
     }
     super::say!("{}", summary.last_line());

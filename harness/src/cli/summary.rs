@@ -37,7 +37,13 @@ pub(super) fn is_bad(card: &Scorecard) -> bool {
 pub(super) fn result_line(card: &Scorecard, length: f64, (place, total): (usize, usize), colour: bool) -> String {
     let width = total.to_string().len() + 1;
     let waived = if is_waived(card) { "  (waived)" } else { "" };
-    let length = if length < 0.05 { "0.0 s".to_owned() } else if length < 100.0 { format!("{length:.1} s") } else { seconds(length) };
+    let length = if length < 0.05 {
+        "0.0 s".to_owned()
+    } else if length < 100.0 {
+        format!("{length:.1} s")
+    } else {
+        seconds(length)
+    };
     format!("{} [{place:>width$}/{total}] {}  {length}{waived}", verdict_word(card.verdict, 5, colour), title(card))
 }
 

@@ -278,9 +278,17 @@ impl Fault for Outage {
 
     fn held(&self) -> BoxFuture<'_, Effect> {
         Box::pin(async move {
-            let held = join_all(self.scalings.iter().map(Scaling::held)).await;
-            if let Some(other) = held.into_iter().find(|effect| !matches!(effect, Effect::Seen(_))) {
-                return other;
+            // One list a kind and namespace: a cluster may have hundreds of workloads.
+            let paths: BTreeSet<String> = self.scalings.iter().map(Scaling::collection).collect();
+            let mut objects = Vec::new();
+            for path in paths {
+                match self.absence.cluster.list(&path, None).await {
+                    Ok(found) => objects.extend(found),
+                    Err(error) => return Effect::Unknown(error.to_string()),
+                }
+            }
+            if let Some(why) = self.scalings.iter().find_map(|scaling| scaling.reverted_among(&objects)) {
+                return Effect::NotYet(why);
             }
             match self.absence.still_ready().await {
                 Ok(None) => Effect::Seen(format!("no ready endpoint is left in {}", self.absence.cluster.key)),

@@ -154,13 +154,31 @@ impl Scaling {
     /// The workload, if it still has the replicas of the fault.
     async fn current(&self) -> Result<Object, Effect> {
         let object = find_same(&self.cluster, &self.path(), &self.uid).await?;
-        let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
-        if spec == self.wanted {
-            return Ok(object);
+        match self.reverted(&object) {
+            Some(why) => Err(Effect::NotYet(why)),
+            None => Ok(object),
         }
+    }
+
+    /// How the replicas of the workload differ from those of the fault, and who changed them; none if they do not.
+    fn reverted(&self, object: &Object) -> Option<String> {
+        let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
         let set = if spec == self.found { "set back to" } else { "set to" };
-        let by = by_whom(&object, &["spec", "replicas"]);
-        Err(Effect::NotYet(format!("{}/{}: replicas {set} {spec}{by}", self.namespace, self.name)))
+        let by = by_whom(object, &["spec", "replicas"]);
+        (spec != self.wanted).then(|| format!("{}/{}: replicas {set} {spec}{by}", self.namespace, self.name))
+    }
+
+    /// The path of the list with the workload.
+    pub(super) fn collection(&self) -> String {
+        format!("/apis/apps/v1/namespaces/{}/{}", self.namespace, self.resource.plural())
+    }
+
+    /// The same as [`Fault::held`], of objects that were listed.
+    pub(super) fn reverted_among(&self, objects: &[Object]) -> Option<String> {
+        match objects.iter().find(|object| object.uid() == self.uid) {
+            Some(object) => self.reverted(object),
+            None => Some(format!("{} {}/{} was deleted", self.resource.kind(), self.namespace, self.name)),
+        }
     }
 
     async fn patch(&self, query: &str) -> Result<(), FaultError> {

@@ -79,12 +79,7 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
 }
 
 /// Writes the record and reports of a plan that does not run, because of another run of the same command.
-pub async fn leave_out(
-    plan: &Plan,
-    source: &WorldSource,
-    options: RunOptions,
-    why: &str,
-) -> std::io::Result<Finished> {
+pub async fn leave_out(plan: &Plan, source: &WorldSource, options: RunOptions, why: &str) -> std::io::Result<Finished> {
     let clock = Clock::start(&source.net);
     let id = uuid::Uuid::now_v7().to_string();
     let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();

@@ -67,7 +67,8 @@ fn rows(board: &Board, colour: bool, now: Instant) -> Vec<String> {
         }
         many => {
             // Drills run alone; these are validations, the longest at work first.
-            let names: Vec<String> = many.iter().map(|(_, run)| format!("{} {}", run.title, elapsed(run, now))).collect();
+            let names: Vec<String> =
+                many.iter().map(|(_, run)| format!("{} {}", run.title, elapsed(run, now))).collect();
             rows.push(format!("running {}: {}", many.len(), names.join(", ")));
         }
     }

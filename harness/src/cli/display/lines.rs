@@ -73,10 +73,8 @@ impl Lines {
 
     /// Where the runs stand, after a silence.
     fn heartbeat(board: &Board, now: Instant) -> Option<String> {
-        let running: Vec<String> = board
-            .running()
-            .map(|(_, run)| format!("{} ({}{})", run.title, run.stage(now), run.samples()))
-            .collect();
+        let running: Vec<String> =
+            board.running().map(|(_, run)| format!("{} ({}{})", run.title, run.stage(now), run.samples())).collect();
         if running.is_empty() {
             return None;
         }
