@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
     trials.extend([
         Trial::test("cli::no kubeconfig", environment::no_kubeconfig),
         Trial::test("cli::a context that is not there", environment::no_context),
+        Trial::test("cli::mesh init with a context that is not there", environment::init_without_context),
         Trial::test("cli::an API server that is not there", environment::unreachable),
         Trial::test("cli::a credential plugin that hangs", environment::plugin_hangs),
         Trial::test("cli::a credential plugin that fails", environment::plugin_fails),
@@ -42,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
         Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
         Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
+        Trial::test("cli::SIGHUP undoes what is sustained", rescued::hung_up),
         Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
         Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
         Trial::test("cli::the ports of the served lab answer", served::ports),

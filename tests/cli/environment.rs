@@ -78,6 +78,15 @@ pub fn no_context() -> Result<(), Failed> {
     refused(&folder, "other", "allowed", &config, "the kubeconfig has no context `other` (it has known)")
 }
 
+/// `mesh init` has no mesh file that could be wrong.
+pub fn init_without_context() -> Result<(), Failed> {
+    let config = kubeconfig(&scratch("init-context"));
+    let ran = run(meshdrill().args(["mesh", "init", "--context", "nope", "--kubeconfig"]).arg(&config));
+    ran.expect_code(2)?;
+    let says = format!("--context nope: the kubeconfig {} has no such context; it has known", config.display());
+    if ran.stderr.contains(&says) { Ok(()) } else { Err(ran.said().into()) }
+}
+
 pub fn unreachable() -> Result<(), Failed> {
     let folder = scratch("unreachable");
     let config = kubeconfig(&folder);

@@ -105,6 +105,20 @@ pub fn terminated(breakage: &Breakage) -> Result<(), Failed> {
     bench.whole()
 }
 
+/// SIGHUP ends a run as SIGTERM does; the signal is acknowledged at once, and `status` says who lives.
+pub fn hung_up() -> Result<(), Failed> {
+    let bench = Bench::new(&OBJECTS)?;
+    let child = bench.broken(OBJECTS.faults.len())?;
+    let status = run(&mut bench.meshdrill(&["status"]));
+    let (live, pending) = (": live, renewed ", "pending undo of the live run ");
+    if !status.stdout.contains(live) || !status.stdout.contains(pending) || status.stdout.contains("left over") {
+        return Err(status.said().into());
+    }
+    signal(&child, "-HUP")?;
+    ended(child).expect_code(130)?;
+    bench.whole()
+}
+
 /// SIGKILL while all is broken, and the run's own files gone: `recover` undoes everything from what the clusters hold.
 pub fn killed(breakage: &Breakage) -> Result<(), Failed> {
     let bench = Bench::new(breakage)?;
@@ -112,8 +126,13 @@ pub fn killed(breakage: &Breakage) -> Result<(), Failed> {
     signal(&child, "-KILL")?;
     child.end();
     remove(&bench.folder.join("runs"))?;
+    let status = run(&mut bench.meshdrill(&["status"]));
     let recovered: Ran = run(&mut bench.meshdrill(&["recover"]));
     recovered.expect_code(0)?;
+    // It says at once what it waits for.
+    if !recovered.stderr.contains("which holds the Lease: it expires in 15 s if that run is dead") {
+        return Err(format!("{}\n{}", status.said(), recovered.said()).into());
+    }
     bench.whole()
 }
 

@@ -147,7 +147,7 @@ pub(super) struct RunArgs {
     /// Change window in RFC 3339; a drill that does not fit into it is refused
     #[arg(long, value_name = "START/END")]
     pub window: Option<ChangeWindow>,
-    /// Print only the last line
+    /// Print only what did not pass, and the last line
     #[arg(long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Show the plan, and every bad sample with its details

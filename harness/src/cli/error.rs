@@ -105,6 +105,16 @@ pub(super) enum UsageError {
         "{0} names clusters, and there is no mesh file: give --mesh FILE, write mesh.yaml with `meshdrill mesh init`, or try it with --lab"
     )]
     ClustersWithoutMesh(String),
+    /// A context that the kubeconfig lacks.
+    #[error("--context {context}: the kubeconfig {kubeconfig} has no such context; it has {known}")]
+    NoContext {
+        /// The name.
+        context: String,
+        /// The kubeconfig.
+        kubeconfig: String,
+        /// The contexts that it has.
+        known: String,
+    },
     /// A command about clusters, and no mesh file.
     #[error("no mesh file: give --mesh FILE, or write mesh.yaml with `meshdrill mesh init`")]
     NoMesh,

@@ -103,7 +103,8 @@ async fn recover_clusters(args: &RecoverArgs, source: &WorldSource) -> Result<bo
             continue;
         }
         let holder = format!("recover@{}", run::hostname());
-        match run::recover(&world, cluster, &namespace, &holder).await {
+        let waiting = |text: String| super::say_err!("{}: {text}", cluster.key);
+        match run::recover(&world, cluster, &namespace, &holder, &waiting).await {
             Ok((lines, good)) => {
                 all &= good;
                 if lines.is_empty() {

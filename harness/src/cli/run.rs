@@ -16,7 +16,7 @@ use super::display::{Display, DisplayOptions, Entry};
 use super::error::{CliError, FileError, UsageError};
 use super::plans::{Selected, select, show_plans, start_lab};
 use super::rerun;
-use super::signals::listen;
+use super::signals::{listen, watch_terminal};
 use super::summary::{Summary, is_bad, result_line, screen_of};
 use crate::plan::{Plan, lengthen, to_text};
 use crate::run::{Finished, Interrupts, Progress, RunOptions, WorldSource, execute, leave_out, look, write_atomically};
@@ -152,6 +152,7 @@ impl Console<'_> {
         super::runtime()?.block_on(async {
             let interrupts = Interrupts::default();
             listen(&interrupts, &self.entry)?;
+            watch_terminal(&interrupts, &self.entry);
             let source = WorldSource::of_clusters(selected.mesh.clone(), self.args.kubeconfig.clone());
             if self.args.clean {
                 clean(&source, &selected.plans).await?;
@@ -271,7 +272,8 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
     let namespace = world.state_namespace().to_owned();
     for cluster in world.clusters.values() {
         let holder = format!("clean@{}", crate::run::hostname());
-        let (lines, good) = crate::run::recover(&world, cluster, &namespace, &holder).await?;
+        let waiting = |text: String| super::say_err!("{}: {text}", cluster.key);
+        let (lines, good) = crate::run::recover(&world, cluster, &namespace, &holder, &waiting).await?;
         lines.iter().for_each(|line| super::say_err!("{}: {line}", cluster.key));
         if !good {
             return Err(CliError::Leftovers(cluster.key.clone()));

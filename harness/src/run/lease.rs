@@ -1,5 +1,6 @@
 //! One holder per cluster: a `Lease` named `meshdrill`, renewed while a drill runs. Losing it means stop and undo.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::probe::ProbeError;
 pub(super) const DURATION: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 const NAME: &str = "meshdrill";
+
+/// Gets what is waited for, in words.
+pub(super) type Waiting<'a> = &'a (dyn Fn(String) + Sync);
 
 /// A lease that is held and renewed.
 #[derive(Debug)]
@@ -40,17 +44,19 @@ fn spec(holder: &str) -> Value {
 }
 
 /// Takes the lease of a cluster, or reports its holder. A lease whose holder does not renew it for its whole duration, by
-/// our own clock, is taken over; without `wait`, a lease that someone holds is refused at once.
+/// our own clock, is taken over; without `waiting`, a lease that someone holds is refused at once. `waiting` gets what is
+/// waited for at once, and again whenever the holder renews.
 pub(super) async fn acquire(
     cluster: &Arc<Cluster>,
     namespace: &str,
     holder: &str,
-    wait: bool,
+    waiting: Option<Waiting<'_>>,
     interrupts: &Interrupts,
 ) -> Result<Held, ProbeError> {
     let path = path(namespace);
     let fresh = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": NAME, "namespace": namespace }, "spec": spec(holder) });
     let mut seen: Option<(Value, Instant)> = None;
+    let mut renewals = 0;
     loop {
         match cluster.send(http::Method::POST, &path, "application/json", &fresh).await {
             Ok(_) => break,
@@ -63,8 +69,13 @@ pub(super) async fn acquire(
         let stale = match &seen {
             Some((before, since)) if *before == renewed => since.elapsed() >= DURATION,
             _ => {
-                seen = Some((renewed.clone(), Instant::now()));
-                expired_long_ago(&renewed)
+                let first = seen.replace((renewed.clone(), Instant::now())).is_none();
+                let stale = expired_long_ago(&renewed);
+                renewals += u32::from(!first);
+                if let Some(waiting) = waiting.filter(|_| !stale && !owner.is_empty() && owner != holder) {
+                    waiting(holder_waited_for(&owner, renewals));
+                }
+                stale
             }
         };
         if owner.is_empty() || owner == holder || stale {
@@ -76,13 +87,23 @@ pub(super) async fn acquire(
                 Err(error) => return Err(error.into()),
             }
         }
-        if !wait {
+        if waiting.is_none() {
             return Err(locked(cluster, namespace, &owner));
         }
         sleep(Duration::from_secs(1)).await;
     }
     let renewal = tokio::spawn(renew(Arc::clone(cluster), namespace.to_owned(), holder.to_owned(), interrupts.clone()));
     Ok(Held { cluster: Arc::clone(cluster), namespace: namespace.to_owned(), holder: holder.to_owned(), renewal })
+}
+
+/// What is waited for: how long the lease of its holder still holds, and whether that run lives.
+fn holder_waited_for(owner: &str, renewals: u32) -> String {
+    let left = DURATION.as_secs();
+    match renewals {
+        0 => format!("waiting for {owner}, which holds the Lease: it expires in {left} s if that run is dead"),
+        1 => format!("{owner} is alive: it has renewed its Lease; waiting until that run ends"),
+        _ => format!("waiting for {owner}, which is alive; its Lease expires in {left} s unless renewed"),
+    }
 }
 
 /// Whether a run could take the lease of a cluster at once: nobody has it, or its holder has let it expire long ago.
@@ -141,10 +162,46 @@ async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<
     }
 }
 
+/// The holder of a lease, as it was read.
+#[derive(Debug)]
+pub(super) struct Holder {
+    /// `RUN@HOST`.
+    name: String,
+    /// How long ago the lease was renewed, by the clocks of two machines; none where it does not say.
+    renewed: Option<Duration>,
+}
+
+impl Holder {
+    /// Whether it renews its lease, so that its run goes on.
+    pub fn is_live(&self) -> bool {
+        self.renewed.is_some_and(|ago| ago < DURATION)
+    }
+
+    /// The id of its run.
+    pub fn run(&self) -> &str {
+        self.name.split('@').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ago = self.renewed.map_or_else(|| "never".to_owned(), |ago| format!("{} s ago", ago.as_secs()));
+        if self.is_live() {
+            write!(f, "held by {}: live, renewed {ago}", self.name)
+        } else {
+            write!(f, "held by {}: dead, its Lease was renewed {ago}", self.name)
+        }
+    }
+}
+
 /// Who holds the lease of a cluster, if anyone does.
-pub(super) async fn holder(cluster: &Cluster, namespace: &str) -> Result<Option<String>, AccessError> {
+pub(super) async fn holder(cluster: &Cluster, namespace: &str) -> Result<Option<Holder>, AccessError> {
     let lease = cluster.find::<Object>(&format!("{}/{NAME}", path(namespace))).await?.unwrap_or_default();
-    Ok(lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned))
+    let renewed: Option<Timestamp> = lease["spec"]["renewTime"].as_str().and_then(|text| text.parse().ok());
+    // A clock that is ahead has renewed it in our future: just now.
+    let renewed = renewed.map(|at| Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default());
+    let name = lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty());
+    Ok(name.map(|name| Holder { name: name.to_owned(), renewed }))
 }
 
 impl Held {
@@ -158,5 +215,18 @@ impl Held {
         }
         let version = json!({ "preconditions": { "resourceVersion": lease.resource_version() } });
         self.cluster.delete(&path, &version).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_that_renews_is_live() {
+        let holder = |secs| Holder { name: "0a1b@ci-7".to_owned(), renewed: Some(Duration::from_secs(secs)) };
+        assert_eq!(holder(3).to_string(), "held by 0a1b@ci-7: live, renewed 3 s ago");
+        assert_eq!(holder(40).to_string(), "held by 0a1b@ci-7: dead, its Lease was renewed 40 s ago");
+        assert_eq!(holder(3).run(), "0a1b");
     }
 }

@@ -53,15 +53,16 @@ pub async fn leftovers(cluster: &Cluster, namespace: &str) -> Result<Vec<Leftove
     Ok(found)
 }
 
-/// Undoes everything that is left in a cluster; one line for each, and whether all of it is done.
+/// Undoes everything that is left in a cluster, once nobody holds it; `waiting` gets who does. One line for each, and whether all of it is done.
 pub async fn recover(
     world: &World,
     cluster: &Arc<Cluster>,
     namespace: &str,
     holder: &str,
+    waiting: &(dyn Fn(String) + Sync),
 ) -> Result<(Vec<String>, bool), ProbeError> {
     // A holder that still lives is not disturbed; one that is dead has lost its lease within its duration.
-    let held = lease::acquire(cluster, namespace, holder, true, &Interrupts::default()).await?;
+    let held = lease::acquire(cluster, namespace, holder, Some(waiting), &Interrupts::default()).await?;
     let mut left = leftovers(cluster, namespace).await?;
     left.reverse();
     let mut lines = Vec::new();
@@ -162,8 +163,9 @@ pub async fn status(cluster: &Cluster, namespace: &str) -> Result<Vec<String>, A
     let mut lines = Vec::new();
     let holder = lease::holder(cluster, namespace).await?;
     let halted = super::halted(cluster, namespace).await?;
+    let live = holder.as_ref().filter(|holder| holder.is_live()).map(|holder| holder.run().to_owned());
     match holder {
-        Some(holder) => lines.push(format!("held by {holder}")),
+        Some(holder) => lines.push(holder.to_string()),
         None if halted.is_none() => lines.push("free".to_owned()),
         None => {}
     }
@@ -171,7 +173,12 @@ pub async fn status(cluster: &Cluster, namespace: &str) -> Result<Vec<String>, A
         lines.push(format!("halted by {by}; lift it with `meshdrill resume`"));
     }
     for leftover in leftovers(cluster, namespace).await? {
-        lines.push(format!("left over from run {} ({}): {}", leftover.run, leftover.scenario, leftover.undo));
+        let Leftover { run, scenario, undo, .. } = leftover;
+        lines.push(if live.as_deref() == Some(run.as_str()) {
+            format!("pending undo of the live run {run} ({scenario}): {undo}")
+        } else {
+            format!("left over from run {run} ({scenario}): {undo}; undo it with `meshdrill recover`")
+        });
     }
     Ok(lines)
 }

@@ -19,7 +19,7 @@ use self::survey::Survey;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
 use super::error::{CliError, FileError, UsageError};
 use super::lab::mesh_to_yaml;
-use crate::cluster::{Kubeconfigs, connect};
+use crate::cluster::{AccessError, Kubeconfigs, connect};
 use crate::format::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar, Waiver,
     guide_sla,
@@ -59,11 +59,25 @@ async fn survey_clusters(args: &MeshInitArgs) -> Result<Vec<Survey>, CliError> {
         let kubeconfigs = &kubeconfigs;
         async move {
             let (key, context) = key_and_context(index, argument);
-            let cluster = connect(kubeconfigs, &key, &ClusterSpec::new(context)).await?;
-            Survey::of(&cluster).await
+            let cluster = connect(kubeconfigs, &key, &ClusterSpec::new(context)).await;
+            let cluster = cluster.map_err(|error| match error {
+                AccessError::NoContext { context, known, .. } => {
+                    let kubeconfig = kubeconfig_name(args.kubeconfig.as_deref());
+                    CliError::from(UsageError::NoContext { context, kubeconfig, known })
+                }
+                error => error.into(),
+            })?;
+            Survey::of(&cluster).await.map_err(CliError::from)
         }
     });
-    Ok(try_join_all(surveyed).await?)
+    try_join_all(surveyed).await
+}
+
+/// Which kubeconfig is meant, for a message.
+fn kubeconfig_name(given: Option<&Path>) -> String {
+    let by_default = || std::env::var("KUBECONFIG").ok().filter(|paths| !paths.is_empty());
+    let given = given.map(|path| path.display().to_string());
+    given.or_else(by_default).unwrap_or_else(|| "~/.kube/config".to_owned())
 }
 
 fn key_and_context(index: usize, argument: &str) -> (String, &str) {

@@ -189,7 +189,7 @@ impl Questions<'_> {
             let answer = match mode {
                 Mode::Look => lease::free(cluster, self.namespace()).await,
                 Mode::Take { holder, interrupts, leases } => {
-                    lease::acquire(cluster, self.namespace(), holder, false, interrupts)
+                    lease::acquire(cluster, self.namespace(), holder, None, interrupts)
                         .await
                         .map(|held| leases.push(held))
                 }
