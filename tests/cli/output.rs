@@ -170,17 +170,15 @@ fn heartbeat() -> Result<(), Failed> {
     std::fs::write(&path, text).map_err(|error| error.to_string())?;
     let ran = run(meshdrill().args(["run", "--runs"]).arg(&folder).arg(&path));
     ran.expect_code(0)?;
-    let beat = ran
-        .stderr
-        .lines()
-        .any(|line| line.starts_with("still (sampling 30 s, ") && line.ends_with(" samples, 0 bad)"));
+    let beat =
+        ran.stderr.lines().any(|line| line.starts_with("still (sampling 30 s, ") && line.ends_with(" samples, 0 bad)"));
     expect(&ran, beat && !ran.stderr.contains("verify"), "no heartbeat, or a validation that verifies")
 }
 
 fn namesakes() -> Result<(), Failed> {
     let folder = scratch("namesakes");
-    let text =
-        std::fs::read_to_string(root().join("scenarios/validation/week1/nodes-ready.yaml")).map_err(|error| error.to_string())?;
+    let text = std::fs::read_to_string(root().join("scenarios/validation/week1/nodes-ready.yaml"))
+        .map_err(|error| error.to_string())?;
     for name in ["a.yaml", "b.yaml"] {
         std::fs::write(folder.join(name), &text).map_err(|error| error.to_string())?;
     }

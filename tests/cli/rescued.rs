@@ -115,7 +115,7 @@ pub fn hung_up() -> Result<(), Failed> {
         return Err(status.said().into());
     }
     signal(&child, "-HUP")?;
-    ended(child).expect_code(130)?;
+    child.end().expect_code(130)?;
     bench.whole()
 }
 
