@@ -4,13 +4,14 @@
 use std::io::IsTerminal as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use meshdrill_checks::record::Line;
 
 use super::board::Board;
 use super::lanes::Lanes;
 use super::lines::{Detail, Lines};
+use super::view::View;
 use crate::plan::Plan;
 use crate::run::Progress;
 
@@ -35,18 +36,6 @@ enum Update {
     /// A signal, and whether it came before.
     Signal(&'static str, bool),
     Warning(String),
-}
-
-/// What the thread writes with.
-pub(super) trait View: Send {
-    /// Shows an event of a run.
-    fn line(&mut self, board: &Board, run: usize, line: &Line, now: Instant);
-    /// Makes room for lines on stdout and has them written.
-    fn result(&mut self, board: &Board, write: &mut dyn FnMut(), now: Instant);
-    /// Shows the passing of time; how long it may be until the next tick.
-    fn tick(&mut self, board: &Board, now: Instant) -> Duration;
-    /// Removes what does not stay.
-    fn close(&mut self);
 }
 
 /// A handle to the thread. It ends when this and every [`Entry`] is gone.

@@ -7,7 +7,7 @@ use meshdrill_checks::record::Line;
 
 use super::board::{Board, RunState, rounded};
 use super::event::Shown;
-use super::handle::View;
+use super::view::View;
 use crate::cli::shortened;
 
 /// How often it is redrawn.

@@ -8,7 +8,7 @@ use meshdrill_checks::record::{At, Class, Line, Sample};
 
 use super::board::{Board, RunState, rounded};
 use super::event::{Shown, counted};
-use super::handle::View;
+use super::view::View;
 use crate::cli::shortened;
 
 /// How long nothing may be written before a heartbeat is.

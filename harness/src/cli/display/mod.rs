@@ -5,5 +5,6 @@ mod event;
 mod handle;
 mod lanes;
 mod lines;
+mod view;
 
 pub(super) use handle::{Display, DisplayOptions, Entry};
