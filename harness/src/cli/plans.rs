@@ -114,10 +114,13 @@ fn keep_instances(plans: &mut Vec<Plan>, instances: &[&String], words: &[String]
     Ok(())
 }
 
-/// Reports, JUnit and history know a scenario by its name: two files of one name would be one there.
+/// Reports know a scenario by its suite and name: two files with the same would be one there.
 fn refuse_namesakes(plans: &[Plan]) -> Result<(), UsageError> {
     for (place, plan) in plans.iter().enumerate() {
-        if let Some(other) = plans[..place].iter().find(|other| other.name == plan.name && other.path != plan.path) {
+        if let Some(other) = plans[..place]
+            .iter()
+            .find(|other| other.name == plan.name && other.suite == plan.suite && other.path != plan.path)
+        {
             return Err(UsageError::Namesakes {
                 name: plan.name.clone(),
                 first: other.path.clone(),

@@ -319,7 +319,7 @@ fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished], ran: Result<(),
     ExitCode::merge(found.into_iter().chain(errors.iter().map(CliError::exit_code)))
 }
 
-/// The JUnit file of all runs together, where one is asked for.
+/// The `JUnit` file of all runs together, where one is asked for.
 fn write_junit(args: &RunArgs, finished: &[Finished]) -> Result<(), CliError> {
     let Some(path) = &args.junit else { return Ok(()) };
     let runs: Vec<Run<'_>> =

@@ -32,6 +32,7 @@ enum Sustained {
 }
 
 /// One run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct RunState {
     pub title: String,
     drill: bool,

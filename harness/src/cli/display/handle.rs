@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::run::Progress;
 
 /// How it is written.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag or a fact of its own")]
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct DisplayOptions {
     /// Only signals are shown.
@@ -30,7 +31,7 @@ pub(in crate::cli) struct DisplayOptions {
 
 /// Something to show.
 enum Update {
-    Line(usize, Line),
+    Line(usize, Box<Line>),
     /// A run has ended: what is written to stdout, and whether it counts as not passed.
     Result(String, bool),
     /// A signal, and whether it came before.
@@ -107,7 +108,7 @@ struct RunProgress {
 
 impl Progress for RunProgress {
     fn line(&mut self, line: &Line) {
-        let _ = self.sender.send(Update::Line(self.run, line.clone()));
+        let _ = self.sender.send(Update::Line(self.run, Box::new(line.clone())));
     }
 }
 
