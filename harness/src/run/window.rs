@@ -75,7 +75,7 @@ mod tests {
         let forbids = |now: &str, secs| window.forbids(at(now), Duration::from_secs(secs));
         assert_eq!(forbids("2026-11-24T22:00:00Z", 7200), None);
         assert!(forbids("2026-11-24T21:59:59Z", 1).unwrap().contains("opens at 2026-11-24T22:00:00Z"));
-        assert!(forbids("2026-11-24T23:59:00Z", 61).unwrap().contains("closes at 2026-11-25T00:00:00Z: 1 min"));
+        assert!(forbids("2026-11-24T23:59:00Z", 61).unwrap().contains("closes at 2026-11-25T00:00:00Z, in 1 min 0 s"));
         assert!(forbids("2026-11-25T12:00:00Z", 1).unwrap().contains("closed at 2026-11-25T00:00:00Z"));
     }
 
