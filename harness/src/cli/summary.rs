@@ -36,7 +36,8 @@ pub(super) fn is_bad(card: &Scorecard) -> bool {
 /// `PASS  [ 12/49] ingress-access  1.2 s`
 pub(super) fn result_line(card: &Scorecard, length: f64, (place, total): (usize, usize), colour: bool) -> String {
     let width = total.to_string().len() + 1;
-    let waived = if is_waived(card) { "  (waived)" } else { "" };
+    let reason = card.not_run.first().map_or("", |missing| missing.reason.as_str());
+    let waived = if is_waived(card) { format!("  (waived: {reason})") } else { String::new() };
     let length = if length < 0.05 {
         "0.0 s".to_owned()
     } else if length < 100.0 {
