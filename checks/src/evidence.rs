@@ -46,8 +46,11 @@ impl<'a> Evidence<'a> {
         for probe in self.probes.values_mut() {
             let before = probe.samples.len();
             probe.samples.retain(|sample| sample.scheduled >= from);
-            probe.planned = probe.planned.saturating_sub((before - probe.samples.len()) as u64);
-            probe.outages = outage::find(&probe.samples);
+            let cut = before - probe.samples.len();
+            if cut > 0 {
+                probe.planned = probe.planned.saturating_sub(cut as u64);
+                probe.outages = outage::find(&probe.samples);
+            }
         }
         self
     }

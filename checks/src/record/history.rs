@@ -49,8 +49,6 @@ pub struct History<'a> {
     pub notes: Vec<Note<'a>>,
     /// Whether the run wrote its last event.
     pub finished: bool,
-    /// The sustained faults that are in effect, with the index of their time in the marks.
-    open: BTreeMap<&'a str, usize>,
 }
 
 /// What happened to one fault.
@@ -70,8 +68,8 @@ pub struct FaultHistory<'a> {
     pub replaced: Vec<Duration>,
     /// When it first took hold.
     pub effective: Option<At>,
-    /// When it last took hold.
-    last_effective: Option<At>,
+    /// The index in the marks of the time in which it is in effect; none where nothing is to be ended.
+    in_effect: Option<usize>,
     /// When that was first observed.
     pub observed: Option<At>,
     /// The last proof of its effect, or what was looked for.
@@ -384,27 +382,31 @@ impl<'a> History<'a> {
         if let Some(times) = &mut self.marks.in_effect {
             let end = if sustained { EffectEnd::Undo(None) } else { EffectEnd::Recovery };
             times.push(EffectTime { from: since, end });
-            if sustained {
-                self.open.insert(id, times.len() - 1);
-            }
         }
+        let newest = self.marks.in_effect.as_ref().map_or(0, Vec::len).checked_sub(1);
         let fault = self.fault(id);
         fault.effective.get_or_insert(since);
         fault.observed.get_or_insert(at);
-        fault.last_effective = Some(since);
+        fault.in_effect = newest.filter(|_| sustained);
         fault.message = Some(proof);
     }
 
     /// Ends the time in which a sustained fault is in effect.
-    fn end_effect(&mut self, at: At, id: &str) {
-        if let (Some(times), Some(index)) = (&mut self.marks.in_effect, self.open.remove(id)) {
+    fn end_effect(&mut self, at: At, id: &'a str) {
+        let index = self.fault(id).in_effect.take();
+        if let (Some(times), Some(index)) = (&mut self.marks.in_effect, index) {
             times[index].end = EffectEnd::Undo(Some(at));
         }
     }
 
+    /// When a fault last took hold.
+    fn last_effect(&self, id: &str) -> Option<At> {
+        self.effects.iter().rfind(|(fault, _)| *fault == id).map(|(_, since)| *since)
+    }
+
     fn hold(&mut self, id: &'a str, seen: At, observations: u32, gap: Duration) {
+        let length = self.last_effect(id).map_or(Duration::ZERO, |since| seen.since(since));
         let fault = self.fault(id);
-        let length = fault.last_effective.map_or(Duration::ZERO, |since| seen.since(since));
         let now = Held { length, observations, gap };
         fault.held = Some(fault.held.map_or(now, |held| Held {
             length: held.length.min(length),
@@ -415,8 +417,8 @@ impl<'a> History<'a> {
 
     fn lapse(&mut self, at: At, id: &'a str, seen: At, hold: TimeSpan, why: &'a str) {
         self.end_effect(at, id);
+        let since = self.last_effect(id).unwrap_or(seen);
         let fault = self.fault(id);
-        let since = fault.last_effective.unwrap_or(seen);
         fault.lapsed.get_or_insert(Lapse { length: at.since(since), seen: seen.since(since), hold, why });
     }
 

@@ -140,8 +140,7 @@ pub fn undecided(record: &Record) -> bool {
 
 /// The first of some criteria that the samples since the first fault contradict, in words; none while nothing is certain.
 pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
-    let from = record.history().marks.requested?;
-    let found = contradicted_since(record, criteria, from);
+    let found = contradicted_since(record, criteria, |history| history.marks.requested);
     found
         .first()
         .map(|(_, missed)| format!("{}: {} since the fault, limit {}", missed.id, missed.message, missed.target))
@@ -149,16 +148,17 @@ pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
 
 /// Those of some criteria that the record contradicts so far.
 pub fn contradicted<'a>(record: &Record, criteria: &'a [Criterion]) -> Vec<(&'a Criterion, CriterionResult)> {
-    contradicted_since(record, criteria, At::ZERO)
+    contradicted_since(record, criteria, |_| Some(At::ZERO))
 }
 
-/// Those of some criteria that the samples since an instant contradict.
+/// Those of some criteria that the samples since an instant contradict; none before that instant has come.
 fn contradicted_since<'a>(
     record: &Record,
     criteria: &'a [Criterion],
-    from: At,
+    from: fn(&History<'_>) -> Option<At>,
 ) -> Vec<(&'a Criterion, CriterionResult)> {
     let history = record.history();
+    let Some(from) = from(&history) else { return Vec::new() };
     let record = control::excused(record, &control::lost_in(record, &history));
     let evidence = gather::evidence(&record, &history).since(from);
     let judged = criteria.iter().map(|one| (one, criterion::judge(one, &evidence, &[])));
