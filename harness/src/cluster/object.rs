@@ -98,6 +98,16 @@ impl Object {
         entries.filter(owns).max_by_key(|entry| entry["time"].as_str())?["manager"].as_str()
     }
 
+    /// The replicas that a workload desires; 1 where it does not say.
+    pub fn replicas(&self) -> i64 {
+        self.0["spec"]["replicas"].as_i64().unwrap_or(1)
+    }
+
+    /// The replicas of a workload that are ready.
+    pub fn ready_replicas(&self) -> i64 {
+        self.0["status"]["readyReplicas"].as_i64().unwrap_or(0)
+    }
+
     /// Whether it has been deleted and is still there.
     pub fn is_terminating(&self) -> bool {
         !self.metadata()["deletionTimestamp"].is_null()

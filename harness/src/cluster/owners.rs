@@ -52,23 +52,19 @@ impl Owner {
             namespace: Some(&self.namespace),
             name: &self.name,
         };
-        let resource = match self.kind.as_str() {
-            "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" if self.api_version == "apps/v1" => {
-                let path = format!("/apis/apps/v1/namespaces/{}/{}/{}", self.namespace, named.plural(), self.name);
-                let object: Object = cluster.get(&path).await?;
-                let desired = match self.kind.as_str() {
-                    "DaemonSet" => object["status"]["desiredNumberScheduled"].as_u64(),
-                    _ => Some(object["spec"]["replicas"].as_u64().unwrap_or(1)),
-                };
-                return Ok(desired);
-            }
-            _ => match cluster.find_object(named).await {
-                Ok(found) => found,
-                Err(AccessError::NotFound { .. } | AccessError::Forbidden { .. }) => return Ok(None),
-                Err(error) => return Err(error),
-            },
+        if self.api_version == "apps/v1" {
+            let path = format!("/apis/apps/v1/namespaces/{}/{}/{}", self.namespace, named.plural(), self.name);
+            let object: Object = cluster.get(&path).await?;
+            return Ok(match self.kind.as_str() {
+                "DaemonSet" => object["status"]["desiredNumberScheduled"].as_u64(),
+                _ => u64::try_from(object.replicas()).ok(),
+            });
+        }
+        let (path, object) = match cluster.find_object(named).await {
+            Ok(found) => found,
+            Err(AccessError::NotFound { .. } | AccessError::Forbidden { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let (path, object) = resource;
         match cluster.get::<Object>(&format!("{path}/scale")).await {
             Ok(scale) => Ok(scale["spec"]["replicas"].as_u64()),
             Err(AccessError::Unreachable { .. } | AccessError::Timeout { .. }) => {

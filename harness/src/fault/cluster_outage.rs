@@ -178,11 +178,9 @@ impl FaultBehavior for ClusterOutage {
                 )));
             }
             meant.extend(applications);
-            if !meant.iter().any(|one| one.object["status"]["readyReplicas"].as_u64().unwrap_or(0) > 0) {
-                return Err(FaultError::Refused(format!(
-                    "no pod of the selected workloads in {} is Ready, so their outage would prove nothing",
-                    cluster.key
-                )));
+            if !meant.iter().any(|one| one.object.ready_replicas() > 0) {
+                let which = format!("no pod of the selected workloads in {}", cluster.key);
+                return Err(FaultError::none_ready(&which, "their outage"));
             }
             let mut scalings = Vec::new();
             for one in &meant {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::cordon::{Cordoning, NodeChoice};
 use super::evict_pods::evict;
-use super::population::Population;
+use super::population::{Population, pods_in};
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData};
 use crate::cluster::{AccessError, Cluster, Object, ObjectRef, Owner, Permission, World, is_ready};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
@@ -151,18 +151,11 @@ async fn pods_on(cluster: &Cluster, nodes: &[String]) -> Result<Vec<Object>, Acc
 
 /// The pods of the owners of these pods, wherever they run. An error if none of these is Ready: to evict them would prove nothing.
 async fn population(cluster: &Arc<Cluster>, pods: &[ObjectRef]) -> Result<Population, FaultError> {
-    let spaces: BTreeSet<&str> = pods.iter().map(|pod| pod.namespace.as_str()).collect();
-    let mut before = Vec::new();
-    for space in spaces {
-        before.extend(cluster.list(&format!("/api/v1/namespaces/{space}/pods"), None).await?);
-    }
+    let before = pods_in(cluster, pods.iter().map(|pod| pod.namespace.as_str()), None).await?;
     let is_victim = |pod: &&Object| pods.iter().any(|victim| victim.uid == pod.uid());
     if !before.iter().filter(is_victim).any(|pod| is_ready(pod)) {
-        return Err(FaultError::Refused(format!(
-            "none of the {} pods that would be evicted ({}) is Ready, so the drain would prove nothing; wait until they are Ready",
-            pods.len(),
-            cluster.key
-        )));
+        let which = format!("none of the {} pods that would be evicted ({})", pods.len(), cluster.key);
+        return Err(FaultError::none_ready(&which, "the drain"));
     }
     Ok(Population::count(cluster, None, &before, pods))
 }

@@ -115,10 +115,8 @@ impl FaultBehavior for Isolate {
             }
             if !pods.iter().any(is_serving) {
                 let (count, key) = (pods.len(), &cluster.key);
-                return Err(FaultError::Refused(format!(
-                    "none of the {count} pods that match {}/{} ({key}) is Ready, so to isolate them would prove nothing; wait until they are Ready",
-                    self.namespace, self.selector
-                )));
+                let which = format!("none of the {count} pods that match {}/{} ({key})", self.namespace, self.selector);
+                return Err(FaultError::none_ready(&which, "to isolate them"));
             }
             let policy = Creation::new(cluster, self.manifest(&options.run), &options.run).await?;
             let control = Control::prepare(&self.control, world, None).await?;

@@ -108,10 +108,8 @@ impl Wanted<'_> {
         let matching = pods.len();
         pods.retain(|target| target.ready);
         if pods.is_empty() {
-            return Err(FaultError::Refused(format!(
-                "none of the {matching} pods in {place} that match {} is Ready, so to remove one would prove nothing; wait until they are Ready",
-                self.selector
-            )));
+            let which = format!("none of the {matching} pods in {place} that match {}", self.selector);
+            return Err(FaultError::none_ready(&which, "to remove one"));
         }
         Ok(())
     }

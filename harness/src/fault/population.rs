@@ -15,6 +15,21 @@ pub(super) struct Population {
     ready: BTreeMap<(String, Option<Owner>), usize>,
 }
 
+/// The pods of some namespaces, those that have ended too.
+pub(super) async fn pods_in(
+    cluster: &Cluster,
+    namespaces: impl IntoIterator<Item = &str>,
+    selector: Option<&Selector>,
+) -> Result<Vec<Object>, AccessError> {
+    let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
+    let mut pods = Vec::new();
+    for namespace in namespaces {
+        let path = format!("/api/v1/namespaces/{namespace}/pods");
+        pods.extend(cluster.list(&path, selector.map(Selector::as_str)).await?);
+    }
+    Ok(pods)
+}
+
 /// Namespace and owner.
 fn group(pod: &Object) -> (String, Option<Owner>) {
     (pod.namespace().to_owned(), Owner::of(pod))
@@ -41,12 +56,8 @@ impl Population {
 
     /// What is not as before yet; none if all is.
     pub async fn missing(&self) -> Result<Option<String>, AccessError> {
-        let spaces: BTreeSet<&str> = self.ready.keys().map(|(namespace, _)| namespace.as_str()).collect();
-        let mut pods = Vec::new();
-        for space in spaces {
-            let path = format!("/api/v1/namespaces/{space}/pods");
-            pods.extend(self.cluster.list(&path, self.selector.as_ref().map(Selector::as_str)).await?);
-        }
+        let namespaces = self.ready.keys().map(|(namespace, _)| namespace.as_str());
+        let pods = pods_in(&self.cluster, namespaces, self.selector.as_ref()).await?;
         Ok(self.missing_among(&pods))
     }
 

@@ -34,6 +34,11 @@ pub enum FaultError {
 }
 
 impl FaultError {
+    /// A fault on what serves nobody. `which` says that none of something is meant, `deed` what was to be done to it.
+    pub(super) fn none_ready(which: &str, deed: &str) -> Self {
+        Self::Refused(format!("{which} is Ready, so {deed} would prove nothing; wait until they are Ready"))
+    }
+
     /// The target could not be read: it does not exist, or there is an access problem.
     pub(super) fn missing(error: AccessError) -> Self {
         match error {

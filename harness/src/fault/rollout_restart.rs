@@ -59,17 +59,15 @@ impl FaultBehavior for RolloutRestart {
                     cluster.key
                 )));
             }
-            if object["spec"]["replicas"] == 0 {
+            if object.replicas() == 0 {
                 return Err(FaultError::NoTarget(format!(
                     "Deployment {name} ({}) has 0 replicas, so there is nothing to restart",
                     cluster.key
                 )));
             }
-            if object["status"]["readyReplicas"].as_u64().unwrap_or(0) == 0 {
-                return Err(FaultError::Refused(format!(
-                    "no pod of Deployment {name} ({}) is Ready, so a restart would prove nothing; wait until they are Ready",
-                    cluster.key
-                )));
+            if object.ready_replicas() == 0 {
+                let which = format!("no pod of Deployment {name} ({})", cluster.key);
+                return Err(FaultError::none_ready(&which, "a restart"));
             }
             let generation = object.generation();
             Ok(Box::new(Restart { cluster, path, name, generation }) as Box<dyn Fault>)
@@ -116,7 +114,7 @@ impl Fault for Restart {
         Box::pin(async move {
             let object: Object = self.cluster.get(&self.path).await?;
             let status = |field: &str| object["status"][field].as_i64().unwrap_or(0);
-            let replicas = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            let replicas = object.replicas();
             let updated = status("updatedReplicas").min(status("availableReplicas"));
             let done = status("observedGeneration") >= object.generation()
                 && updated >= replicas

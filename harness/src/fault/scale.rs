@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::fields::{Step, by_whom, change, find_same, managers};
 use super::{
@@ -82,15 +82,11 @@ impl FaultBehavior for Scale {
             let path = resource.path(&self.namespace, name);
             let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);
-            let ready = object["status"]["readyReplicas"].as_u64().unwrap_or(0);
-            let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
-            if ready == 0 && wanted < found {
-                return Err(FaultError::Refused(format!(
-                    "none of the {found} replicas of {} {}/{name} ({}) is Ready, so to scale it down would prove nothing; wait until they are Ready",
-                    resource.kind(),
-                    self.namespace,
-                    cluster.key
-                )));
+            let found = object.replicas();
+            if object.ready_replicas() == 0 && wanted < found {
+                let (kind, namespace, key) = (resource.kind(), &self.namespace, &cluster.key);
+                let which = format!("none of the {found} replicas of {kind} {namespace}/{name} ({key})");
+                return Err(FaultError::none_ready(&which, "to scale it down"));
             }
             let scaling = Scaling::new(&cluster, resource, &object, wanted).await;
             let nothing = || {
@@ -138,7 +134,7 @@ impl Scaling {
         object: &Object,
         wanted: i64,
     ) -> Option<Self> {
-        let found = object["spec"]["replicas"].as_i64().unwrap_or(1);
+        let found = object.replicas();
         if found == wanted {
             return None;
         }
@@ -162,7 +158,7 @@ impl Scaling {
 
     /// How the replicas of the workload differ from those of the fault, and who changed them; none if they do not.
     fn reverted(&self, object: &Object) -> Option<String> {
-        let spec = object["spec"]["replicas"].as_i64().unwrap_or(1);
+        let spec = object.replicas();
         let set = if spec == self.found { "set back to" } else { "set to" };
         let by = by_whom(object, &["spec", "replicas"]);
         (spec != self.wanted).then(|| format!("{}/{}: replicas {set} {spec}{by}", self.namespace, self.name))
@@ -261,8 +257,8 @@ pub(super) struct RestoreScale {
 
 impl RestoreScale {
     /// Restores the replicas if they still are what the fault set.
-    fn step(&self, object: &Value) -> Step {
-        let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
+    fn step(&self, object: &Object) -> Step {
+        let current = object.replicas();
         let (replicas, wrote) = (self.replicas, self.wrote);
         if current == replicas {
             Step::Done(UndoOutcome::AlreadyRight)
@@ -296,11 +292,11 @@ impl UndoAction for RestoreScale {
         Box::pin(async move {
             let path = self.resource.path(&self.namespace, &self.name);
             let Some(object) = world.cluster(&self.cluster)?.find::<Object>(&path).await? else { return Ok(None) };
-            let current = object["spec"]["replicas"].as_i64().unwrap_or(1);
+            let current = object.replicas();
             if object.uid() != self.uid || (current != self.wrote && current != self.replicas) {
                 return Ok(None);
             }
-            let ready = object["status"]["readyReplicas"].as_i64().unwrap_or(0);
+            let ready = object.ready_replicas();
             let missing = current != self.replicas || ready < self.replicas;
             Ok(missing.then(|| format!("{self}: {ready} of {} replicas ready", self.replicas)))
         })
@@ -329,7 +325,7 @@ mod tests {
             replicas: 3,
             wrote: 0,
         };
-        let step = |replicas: i64| undo.step(&json!({ "spec": { "replicas": replicas } }));
+        let step = |replicas: i64| undo.step(&Object::from(json!({ "spec": { "replicas": replicas } })));
         assert!(matches!(step(0), Step::Write("/scale", patch) if patch["spec"]["replicas"] == 3));
         assert!(matches!(step(3), Step::Done(UndoOutcome::AlreadyRight)));
         assert!(matches!(step(5), Step::Done(UndoOutcome::ChangedByOthers(_))));

@@ -247,7 +247,7 @@ impl PodsObserver {
                     Err(AccessError::Forbidden { .. }) => Vec::new(),
                     found => found?,
                 };
-                desired += matching.iter().map(|one| one["spec"]["replicas"].as_u64().unwrap_or(1)).sum::<u64>();
+                desired += matching.iter().map(|one| u64::try_from(one.replicas()).unwrap_or(0)).sum::<u64>();
             }
         }
         Ok(desired)

@@ -118,7 +118,8 @@ pub(super) async fn preflight(
     let today = now.to_zoned(TimeZone::UTC).date();
     let questions = Questions { plan, world: &world, today };
     found.permissions = permissions::needed(plan, &world, questions.namespace(), today);
-    found.note(questions.permitted(&found.permissions.clone()).await);
+    let permitted = questions.permitted(&found.permissions).await;
+    found.note(permitted);
     if !goes_on(&found) {
         return found;
     }
