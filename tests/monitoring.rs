@@ -9,7 +9,7 @@ use crate::stand_in::{Answer, Asked, Folder, Server, UID, api_server, expect};
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        Trial::test("monitoring::rules of one name are told apart by their labels", same_name),
+        Trial::test("monitoring::rules of one name are distinguished by their labels", same_name),
         Trial::test("monitoring::a rule fails only where its targets vanish", up_equals_0),
         Trial::test("monitoring::a hub that renames and aggregates declares it", renamed),
         Trial::test("monitoring::credentials in a URL are sent and masked", credentials),

@@ -8,7 +8,8 @@ mod text;
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
 
-pub use screen::{ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};
+pub use screen::{LONGEST, ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};
+pub use text::cut;
 
 /// A run and its judgement.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use super::Run;
 use super::text::{cut, inert};
 
 /// The most characters of a message on a screen.
-const LONGEST: usize = 300;
+pub const LONGEST: usize = 300;
 
 /// How a screen is written.
 #[derive(Debug, Clone, Copy, Default)]

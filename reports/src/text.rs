@@ -19,7 +19,7 @@ pub(super) fn inert(text: &str) -> String {
 }
 
 /// At most so many characters; an ellipsis ends what is cut.
-pub(super) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
+pub fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     if text.chars().nth(longest).is_none() {
         return Cow::Borrowed(text);
     }

@@ -15,7 +15,7 @@ use serde::de::{
 
 use super::node::{Entry, Node, Origin, Path, Segment, Spelled, Value};
 use super::problem::Problem;
-use super::read::core_schema;
+use super::read::{canonical, core_schema};
 use super::template::{left_unfilled, template_in};
 
 /// The name of the field that takes the keys its struct does not know.
@@ -412,13 +412,7 @@ fn visit<'de, V: Visitor<'de>>(value: &Value, visitor: V) -> Result<Result<V::Va
 
 /// Whether a text is the one way to write its value.
 fn is_canonical(text: &str) -> bool {
-    let canonical = match core_schema(text) {
-        Value::Bool(value) => value.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        _ => return false,
-    };
-    canonical == text
+    canonical(&core_schema(text)).is_some_and(|canonical| canonical == text)
 }
 
 macro_rules! numbers {

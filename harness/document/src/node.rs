@@ -30,13 +30,13 @@ pub enum Value {
     /// A mapping, in the order of the file.
     Map(Vec<Entry>),
     /// A number or truth value whose spelling says more than its value, as `1.30` or `0o17`, or what a `${name}` stands
-    /// for: text where text is wanted, a number where a number is.
+    /// for: text where text is expected, a number where a number is.
     Spelled(Spelled),
-    /// A whole scalar `${name}` whose value is not known here: it decodes into whatever is wanted of it.
+    /// A whole scalar `${name}` whose value is not known here: it decodes into whatever is expected.
     Unknown(String),
 }
 
-/// A scalar that keeps its spelling until it is known what is wanted of it.
+/// A scalar that keeps its spelling until the type that is expected is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spelled {
     /// As it was written.

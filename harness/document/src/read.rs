@@ -314,16 +314,25 @@ fn size(node: &Node) -> usize {
     }
 }
 
+/// The one way to write a number or truth value; none for other values.
+pub(super) fn canonical(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// A plain scalar of a document: what it is by the core schema, with its spelling where another would be the same value.
 fn in_place(text: &str) -> Value {
     let value = core_schema(text);
-    let canonical = match &value {
-        Value::Bool(value) => value.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        _ => return value,
-    };
-    if canonical == text { value } else { Value::Spelled(Spelled { text: text.to_owned(), origin: Origin::InPlace }) }
+    match canonical(&value) {
+        Some(canonical) if canonical != text => {
+            Value::Spelled(Spelled { text: text.to_owned(), origin: Origin::InPlace })
+        }
+        _ => value,
+    }
 }
 
 /// The type of a plain scalar by YAML 1.2's core schema. A number with leading zeros is text: it is octal to some readers

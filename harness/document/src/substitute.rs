@@ -109,7 +109,7 @@ fn replaced(text: &str, names: &Names) -> Result<Value, Wrong> {
     Ok(if unknown { Value::Unknown(out) } else { Value::Text(out) })
 }
 
-/// What a scalar becomes that is nothing but one `${name}`: text of elsewhere may be a number where one is wanted.
+/// What a scalar becomes that is nothing but one `${name}`: text from elsewhere may be a number where one is expected.
 fn whole(value: &Value) -> Value {
     match value {
         Value::Text(text) => Value::Spelled(Spelled { text: text.clone(), origin: Origin::Quoted }),

@@ -124,11 +124,7 @@ fn takes_colour(terminal: bool) -> bool {
     terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// A message in at most 300 characters; files have it whole.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 300;
-    if text.chars().nth(LONGEST).is_none() {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST - 1).chain(['…']).collect()
+/// A message as long as a screen shows it; files have it whole.
+fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    meshdrill_reports::cut(text, meshdrill_reports::LONGEST)
 }

@@ -12,7 +12,7 @@ use meshdrill_checks::units::TimeSpan;
 use meshdrill_reports::{Run, junit_of_all};
 
 use super::args::RunArgs;
-use super::display::{Display, DisplayOptions, Entry};
+use super::display::{Display, DisplayOptions, Entry, counted};
 use super::error::{CliError, FileError, UsageError};
 use super::plans::{Selected, select, show_plans, start_lab};
 use super::rerun;
@@ -114,10 +114,6 @@ fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliE
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(UsageError::NotConfirmed.into()) }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Runs scenarios and shows them.

@@ -12,9 +12,7 @@ use super::permission::Granted;
 use super::{AccessError, Object};
 use crate::format::ClusterSpec;
 
-/// The name under which the API server notes changes of this program in `managedFields`.
-pub(super) const MANAGER: &str = "meshdrill";
-/// The user agent of writes; the API server takes the field manager from it.
+/// The user agent of writes; the API server takes the field manager (`object::MANAGER`) from it.
 const AGENT: &str = concat!("meshdrill/", env!("CARGO_PKG_VERSION"));
 /// The most pages of one list.
 const MOST_PAGES: usize = 1000;

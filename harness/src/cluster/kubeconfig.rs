@@ -7,7 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use super::error::chain;
 use super::{AccessError, plugin};
 use crate::format::ClusterSpec;
-use crate::net::without_userinfo;
+use crate::net::{is_loopback, without_userinfo};
 
 /// A client of a kubeconfig.
 pub(super) struct Made {
@@ -94,9 +94,4 @@ pub(super) async fn from_file(path: Option<&Path>, key: &str, spec: &ClusterSpec
     made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
         .map(|client| Made { client, on_loopback, address })
         .map_err(|error| AccessError::from_kube(key, &error))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

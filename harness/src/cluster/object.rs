@@ -6,7 +6,8 @@ use std::ops::{Deref, DerefMut};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::access::MANAGER;
+/// The name under which the API server notes changes of this program in `managedFields`.
+const MANAGER: &str = "meshdrill";
 
 /// An object, by name and identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

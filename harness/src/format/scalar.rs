@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-/// A value of `vars`. Text stays text: `1.30` is `1.30` in a URL or a selector, and a number where a number is wanted.
+/// A value of `vars`. Text stays text: `1.30` is `1.30` in a URL or a selector, and a number where a number is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scalar {
     /// Text in quotes, or text that is nothing else.

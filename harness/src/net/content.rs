@@ -37,7 +37,11 @@ impl HttpAnswer {
                 .ok_or_else(|| format!("the character set `{name}` of the body is not known"))?,
             None => encoding_rs::UTF_8,
         };
-        Ok(Cow::Owned(encoding.decode(&content).0.into_owned()))
+        Ok(match content {
+            // Most bodies are text already, and are not copied.
+            Cow::Borrowed(content) => encoding.decode(content).0,
+            Cow::Owned(content) => Cow::Owned(encoding.decode(&content).0.into_owned()),
+        })
     }
 
     /// Where a redirect leads; none for other answers.

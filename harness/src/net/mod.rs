@@ -16,6 +16,7 @@ pub use descriptors::make_room;
 pub(crate) use exchange::port_of;
 pub use exchange::{Exchange, HttpAnswer, Phases};
 pub use failure::{HttpFailure, NoAccess};
+pub(crate) use stream::is_loopback;
 pub use stream::{ByteStream, Dial, Net, Opened};
 pub use tls::Tls;
 

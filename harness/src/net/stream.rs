@@ -88,10 +88,15 @@ impl Net {
     }
 }
 
+/// Whether a host, as it stands in a URL, is this machine's own.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// An error of the embedded mesh: people take its addresses for those of the machine.
 fn explained(host: &str, error: io::Error) -> io::Error {
-    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if local {
+    if is_loopback(host) {
         let why = "with --lab, requests reach only the lab's addresses, and none of this machine; write `via: ingress/CLUSTER`";
         return io::Error::new(error.kind(), why);
     }

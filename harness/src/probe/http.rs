@@ -262,7 +262,7 @@ impl Http {
             }
             Some(Via::EastWest { .. }) | None => None,
         };
-        let late_after = self.slow.filter(|_| role != Role::Probe).map(|slow| slow.0);
+        let late_after = role.late_after(self.slow);
         Ok(HttpObserver { targets, expect, responder, entry: entry.map(Arc::new), late_after })
     }
 
@@ -301,7 +301,9 @@ impl Http {
             }
         };
         if role == Role::Probe && bases.len() > 1 {
-            let first = first_connecting(&world.net, &bases).await;
+            let address = |base: &String| Some(Exchange::get(base.parse().ok()?).authority());
+            let addresses: Vec<_> = bases.iter().map(address).collect();
+            let first = first_connecting(&world.net, &addresses).await;
             bases = vec![bases.swap_remove(first)];
         }
         let tls = self.tls.as_ref().map_or_else(Tls::default, |tls| Tls {
@@ -364,11 +366,11 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Of several addresses of one gateway, the first that accepts a connection: private ones may not be reachable from here.
-pub(super) async fn first_connecting(net: &Net, bases: &[String]) -> usize {
-    for (index, base) in bases.iter().enumerate() {
-        let Ok(uri) = base.parse() else { continue };
-        let (host, port) = Exchange::get(uri).authority();
-        let connected = tokio::time::timeout(Duration::from_secs(2), net.connect(&host, port)).await;
+/// One that is none is passed over.
+pub(super) async fn first_connecting(net: &Net, addresses: &[Option<(String, u16)>]) -> usize {
+    for (index, address) in addresses.iter().enumerate() {
+        let Some((host, port)) = address else { continue };
+        let connected = tokio::time::timeout(Duration::from_secs(2), net.connect(host, *port)).await;
         if matches!(connected, Ok(Ok(_))) {
             return index;
         }

@@ -22,6 +22,17 @@ pub enum Role {
     Recovered,
 }
 
+impl Role {
+    /// The time above which a good result is late, of what is written as `slow`. None for probes: their samples are late by their
+    /// schedule.
+    pub fn late_after(self, slow: Option<TimeSpan>) -> Option<Duration> {
+        match self {
+            Self::Probe => None,
+            Self::Check | Self::Recovered => slow.map(|slow| slow.0),
+        }
+    }
+}
+
 /// The timing of an observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {

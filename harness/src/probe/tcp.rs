@@ -129,7 +129,7 @@ impl Observation for Tcp {
                 }
                 (None, Some(Via::Forward { .. }) | None) => Vec::new(),
             };
-            let late_after = self.slow.filter(|_| role != Role::Probe).map(|slow| slow.0);
+            let late_after = role.late_after(self.slow);
             let address = addresses.first().cloned().unwrap_or_default();
             let targets = addresses
                 .iter()
@@ -143,8 +143,8 @@ impl Observation for Tcp {
             }
             // A probe keeps to one address, so that its samples are those of one target; a check needs all of them.
             if role == Role::Probe && targets.len() > 1 {
-                let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).collect();
-                let first = first_connecting(&world.net, &urls).await;
+                let addresses: Vec<_> = targets.iter().cloned().map(Some).collect();
+                let first = first_connecting(&world.net, &addresses).await;
                 targets = vec![targets.swap_remove(first)];
             }
             let timeout = self.timing().timeout.0;

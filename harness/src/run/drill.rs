@@ -11,7 +11,7 @@ use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::{CheckRunner, Until, pause};
-use super::faults::FaultContext;
+use super::context::FaultContext;
 use super::preflight::Findings;
 use super::sampler::{Sampler, sample};
 use super::unsteady::{Unsteady, unsteady};

@@ -1,7 +1,7 @@
 //! One run from its plan to its reports.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -12,9 +12,9 @@ use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
 use tokio::sync::Mutex;
 
+use super::context::{FaultContext, Injected, UndoTimes};
 use super::control;
 use super::drill::Drill;
-use super::faults::{FaultContext, Injected, UndoTimes};
 use super::lease::Held;
 use super::preflight::{Findings, Mode, preflight};
 use super::sampler::most_in_flight;
@@ -52,16 +52,22 @@ pub struct Finished {
     pub left_out: bool,
 }
 
-/// Runs a plan to its end, whatever happens, and writes record and reports. An error is one of this machine's disk.
-pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> std::io::Result<Finished> {
+/// Makes the directory of a run, with its plan.
+fn begin(plan: &Plan, source: &WorldSource, runs: &Path, change: Change) -> std::io::Result<(RunDir, Clock, Header)> {
     let clock = Clock::start(&source.net);
     let id = uuid::Uuid::now_v7().to_string();
     let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let dir = RunDir::create(&options.runs, &time, &plan.title(), &id)?;
-    let header = Header { change: options.change, ..header(plan, source, &id, &clock) };
+    let dir = RunDir::create(runs, &time, &plan.title(), &id)?;
     dir.write("plan.yaml", plan_yaml(plan).as_bytes())?;
+    let header = Header { change, ..header(plan, source, &id, &clock) };
+    Ok((dir, clock, header))
+}
+
+/// Runs a plan to its end, whatever happens, and writes record and reports. An error is one of this machine's disk.
+pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> std::io::Result<Finished> {
+    let (dir, clock, header) = begin(plan, source, &options.runs, options.change)?;
     // Whatever happens to this process, there is a report that is not green.
-    let skeleton = skeleton(&header);
+    let (id, skeleton) = (header.id.clone(), skeleton(&header));
     super::super::reporting::write_reports(&dir, &skeleton, &score(&skeleton))?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
     let (interrupts, window) = (options.interrupts, options.window);
@@ -80,12 +86,7 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
 
 /// Writes the record and reports of a plan that does not run, because of another run of the same command.
 pub async fn leave_out(plan: &Plan, source: &WorldSource, options: RunOptions, why: &str) -> std::io::Result<Finished> {
-    let clock = Clock::start(&source.net);
-    let id = uuid::Uuid::now_v7().to_string();
-    let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let dir = RunDir::create(&options.runs, &time, &plan.title(), &id)?;
-    let header = Header { change: options.change, ..header(plan, source, &id, &clock) };
-    dir.write("plan.yaml", plan_yaml(plan).as_bytes())?;
+    let (dir, clock, header) = begin(plan, source, &options.runs, options.change)?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
     recorder.event(Event::NotRun { id: SCENARIO.to_owned(), reason: why.to_owned(), waived: false });
     recorder.event(Event::Finished);

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use meshdrill_checks::record::{At, Event};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::ask::CheckRunner;
+use super::context::FaultContext;
 use super::hold::hold;
-use super::{Interrupts, Journal, Recorder};
-use crate::cluster::World;
 use crate::fault::{Effect, Fault, FaultError, FaultOptions, Undo, UndoOutcome};
 use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
@@ -29,65 +26,6 @@ const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(90);
 /// How often replacements are looked for; the resolution of restart times.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(200);
-
-/// What the faults of one run share.
-#[derive(Clone)]
-pub(super) struct FaultContext {
-    pub world: World,
-    pub recorder: Recorder,
-    pub journal: Arc<Mutex<Journal>>,
-    pub interrupts: Interrupts,
-    pub effects: Vec<CheckRunner>,
-    /// How long to wait for an undo, and for the replacement of removed objects.
-    pub undo_timeout: Duration,
-    pub undo_times: UndoTimes,
-    pub injected: Injected,
-}
-
-/// The faults that were injected, each time.
-#[derive(Clone, Default)]
-pub(super) struct Injected(Arc<std::sync::Mutex<Vec<NamedFault>>>);
-
-/// A fault and its id.
-type NamedFault = (String, Arc<dyn Fault>);
-
-impl Injected {
-    fn note(&self, id: &str, fault: &Arc<dyn Fault>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((id.to_owned(), Arc::clone(fault)));
-    }
-
-    /// All of them so far, with their ids.
-    pub fn all(&self) -> Vec<NamedFault> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// When the undo of a fault was first accepted, by any that it goes to: from then on the mesh can recover.
-#[derive(Clone, Default)]
-pub(super) struct UndoTimes(Arc<std::sync::Mutex<BTreeMap<String, Instant>>>);
-
-impl UndoTimes {
-    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, fault: &str) {
-        self.open().entry(fault.to_owned()).or_insert_with(Instant::now);
-    }
-
-    fn forget(&self, fault: &str) {
-        self.open().remove(fault);
-    }
-
-    fn since(&self, fault: &str) -> Option<Duration> {
-        self.open().get(fault).map(Instant::elapsed)
-    }
-
-    /// How long ago the newest of all was accepted.
-    pub fn since_last(&self) -> Option<Duration> {
-        self.open().values().map(Instant::elapsed).min()
-    }
-}
 
 impl FaultContext {
     /// Finds the targets of a fault and proves that the cluster would accept it.
@@ -195,12 +133,6 @@ impl FaultContext {
                 None
             }
         }
-    }
-
-    /// The declared checks of a fault's effect.
-    pub fn effect_checks(&self, planned: &PlannedFault) -> impl Iterator<Item = &CheckRunner> {
-        let ids: Vec<&str> = planned.effect.iter().map(|check| check.id.as_str()).collect();
-        self.effects.iter().filter(move |runner| ids.contains(&runner.check.id.as_str()))
     }
 
     async fn await_effect(&self, planned: &PlannedFault, fault: &dyn Fault) -> Result<String, String> {

@@ -8,7 +8,7 @@ use meshdrill_checks::record::{At, Event};
 use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::faults::FaultContext;
+use super::context::FaultContext;
 use crate::fault::{Effect, Fault};
 use crate::plan::PlannedFault;
 use crate::probe::Answer;

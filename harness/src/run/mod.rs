@@ -3,6 +3,7 @@
 
 mod ask;
 mod conclusive;
+mod context;
 mod control;
 mod drill;
 mod environment;

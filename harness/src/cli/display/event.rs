@@ -64,6 +64,6 @@ impl<'a> Shown<'a> {
 }
 
 /// `1 problem`, `2 problems`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub(in crate::cli) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use meshdrill_checks::record::Line;
+use meshdrill_reports::cut;
 
 use super::board::{Board, RunState, rounded};
 use super::event::Shown;
@@ -111,7 +112,7 @@ fn lanes(run: &RunState, colour: bool, now: Instant) -> Vec<String> {
         .into_iter()
         .map(|(name, figures, down)| {
             let down = down.map_or_else(String::new, |down| format!("  {}", red(&down, colour)));
-            format!("  {:<NAME$} {figures}{down}", clipped(name, NAME))
+            format!("  {:<NAME$} {figures}{down}", cut(name, NAME))
         })
         .collect();
     if hidden > 0 {
@@ -122,14 +123,6 @@ fn lanes(run: &RunState, colour: bool, now: Instant) -> Vec<String> {
 
 fn red(text: &str, colour: bool) -> String {
     if colour { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_owned() }
-}
-
-/// A name in at most so many characters.
-fn clipped(name: &str, longest: usize) -> String {
-    if name.chars().count() <= longest {
-        return name.to_owned();
-    }
-    name.chars().take(longest - 1).chain(['…']).collect()
 }
 
 impl View for Lanes {

@@ -43,7 +43,7 @@ impl Lines {
     fn say(&mut self, board: &Board, run: usize, at: At, text: &str, now: Instant) {
         let Some(state) = board.runs.get(run) else { return };
         self.written = now;
-        let text = if self.detail == Detail::Verbose { text.to_owned() } else { shortened(text) };
+        let text = if self.detail == Detail::Verbose { text.into() } else { shortened(text) };
         say_err!("{:>8.2}s  {}  {text}", at.secs(), state.title);
     }
 
@@ -53,6 +53,10 @@ impl Lines {
             let due = sample.scheduled.secs();
             let text = format!("{probe} #{} due {due:.2} s: {}{seen}", sample.slot, sample.class);
             return self.say(board, run, at, &text, now);
+        }
+        // The common case: nothing to begin, and nothing to end.
+        if sample.class.is_good() && self.outages.is_empty() {
+            return;
         }
         let key = (run, probe.to_owned());
         match (sample.class, self.outages.get_mut(&key)) {

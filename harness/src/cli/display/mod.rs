@@ -7,4 +7,5 @@ mod lanes;
 mod lines;
 mod view;
 
+pub(super) use event::counted;
 pub(super) use handle::{Display, DisplayOptions, Entry};
