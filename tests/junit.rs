@@ -88,6 +88,7 @@ pub fn trials() -> Vec<Trial> {
     };
     let mut trials: Vec<Trial> = OUTCOMES.into_iter().map(of_record).collect();
     trials.push(Trial::test("junit::a suite of several runs", a_suite));
+    trials.push(Trial::test("junit::two scenarios of one name", namesakes));
     trials.push(Trial::test("junit::standing cases of drills and validations", standing_cases));
     trials
 }
@@ -253,6 +254,36 @@ fn a_suite() -> Result<(), Failed> {
             return Err(format!("suite {name} has mesh `{}`, clusters `{}`", value("mesh"), value("clusters")).into());
         }
     }
+    Ok(())
+}
+
+/// Two files whose scenarios have one name are refused before anything runs; the bindings of one scenario are told apart.
+fn namesakes() -> Result<(), Failed> {
+    let folder = scratch("namesakes");
+    let scenario = |for_each: &str| {
+        format!(
+            "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: smoke, labels: {{ suite: shop }} }}\nspec:\n{for_each}  checks:\n    - command: {{ argv: [\"true\"] }}\n"
+        )
+    };
+    let files = ["team-a", "team-b"].map(|team| folder.join(team).join("smoke.yaml"));
+    for file in &files {
+        std::fs::create_dir_all(file.parent().ok_or("no folder")?)?;
+        std::fs::write(file, scenario(""))?;
+    }
+    let (runs, junit) = (folder.join("runs"), folder.join("junit.xml"));
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&runs).arg("--junit").arg(&junit).args(&files));
+    ran.expect_code(2)?;
+    if !["team-a/smoke.yaml", "team-b/smoke.yaml", "smoke"].iter().all(|word| ran.stderr.contains(word)) {
+        return Err(ran.said().into());
+    }
+    if !crate::command::run_dirs(&runs).is_empty() {
+        return Err("something ran".into());
+    }
+    std::fs::write(&files[0], scenario("  forEach: cluster\n"))?;
+    let mut command = meshdrill();
+    run(command.args(["run", "--lab", "--runs"]).arg(&runs).arg("--junit").arg(&junit).arg(&files[0]))
+        .expect_code(0)?;
+    valid(&std::fs::read_to_string(&junit)?, 2)?;
     Ok(())
 }
 

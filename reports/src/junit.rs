@@ -4,7 +4,7 @@
 //! properties stand on suites only, the details of a case are its text, names are unique within their class and hold no
 //! measured value.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
@@ -19,7 +19,8 @@ use super::{ReportError, Run};
 
 pub(super) fn render(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
     let mut report = Report::new("meshdrill");
-    let suites: Vec<TestSuite> = runs.iter().map(suite).collect();
+    let mut taken = BTreeSet::new();
+    let suites: Vec<TestSuite> = runs.iter().map(|run| suite(run, &mut taken)).collect();
     if let Some(first) = suites.iter().filter_map(|suite| suite.timestamp).min() {
         report.set_timestamp(first);
     }
@@ -38,7 +39,8 @@ struct Case {
     span: (f64, f64),
 }
 
-fn suite(run: &Run<'_>) -> TestSuite {
+/// One suite. `taken` has each (classname, name) of the file: a server that keys cases by both would keep one of two.
+fn suite(run: &Run<'_>, taken: &mut BTreeSet<(String, String)>) -> TestSuite {
     let card = run.scorecard;
     let title = if card.run.binding.is_empty() {
         card.run.scenario.clone()
@@ -68,12 +70,12 @@ fn suite(run: &Run<'_>) -> TestSuite {
         let (message, details) = (card.message.clone(), card.message.clone());
         cases.push(Case { name: "run".to_owned(), verdict: card.verdict, message, details, span: (0.0, end) });
     }
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for mut case in cases {
-        let count = names.entry(case.name.clone()).or_default();
-        *count += 1;
-        if *count > 1 {
-            case.name = format!("{} ({count})", case.name);
+        let plain = case.name.clone();
+        let mut count = 1;
+        while !taken.insert((inert(&class), inert(&case.name))) {
+            count += 1;
+            case.name = format!("{plain} ({count})");
         }
         suite.add_test_case(written(&class, &case, started));
     }
