@@ -17,7 +17,7 @@ const AGENT: &str = concat!("meshdrill/", env!("CARGO_PKG_VERSION"));
 /// The most pages of one list.
 const MOST_PAGES: usize = 1000;
 /// The longest that one request may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A cluster of the mesh file and its client.
 #[derive(Clone)]

@@ -16,6 +16,7 @@ use tower::{Layer as _, Service};
 use super::kubeconfig::from_file;
 use super::permission::Granted;
 use super::renewal::{Origin, Renewing};
+use super::retry_after::RetryAfterLayer;
 use super::warnings::HeedWarningsLayer;
 use super::{AccessError, Cluster, Object};
 use crate::format::ClusterSpec;
@@ -94,7 +95,7 @@ impl Kubeconfigs {
                 let made = from_file(path.as_deref(), key, spec).await?;
                 let origin = Origin { path: path.clone(), key: key.to_owned(), spec: spec.clone() };
                 let namespace = made.client.default_namespace().to_owned();
-                let service = HeedWarningsLayer.layer(Renewing::new(made.client, origin));
+                let service = HeedWarningsLayer.layer(RetryAfterLayer.layer(Renewing::new(made.client, origin)));
                 (kube::Client::new(service, namespace), (made.on_loopback, made.address))
             }
             Source::Lab(lab) => (from_lab(lab, key, spec)?, (false, "the lab".to_owned())),

@@ -1,5 +1,7 @@
 //! Why a request to a cluster failed, and what to do.
 
+use super::retry_after::THROTTLED;
+
 /// A request to a cluster that failed, or could not be sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AccessError {
@@ -72,6 +74,14 @@ pub enum AccessError {
         /// The nearest name, as a question; empty if none is near.
         hint: String,
     },
+    /// The API server is overloaded: it asked to retry later, for longer than the request's deadline.
+    #[error("cluster `{cluster}`: the API server throttles requests (429): {why}")]
+    Throttled {
+        /// The cluster's key in the mesh file.
+        cluster: String,
+        /// The pause that it asked for, and its message.
+        why: String,
+    },
     /// Another HTTP error.
     #[error("cluster `{cluster}`: the API server returned {status}: {why}")]
     Status {
@@ -127,6 +137,7 @@ impl AccessError {
                     401 => Self::Unauthorized { cluster, why },
                     403 => Self::Forbidden { cluster, why },
                     404 => Self::NotFound { cluster, why },
+                    429 if is_throttle(status) => Self::Throttled { cluster, why },
                     code => Self::Status { cluster, status: code, why },
                 }
             }
@@ -171,9 +182,18 @@ impl AccessError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Status { status: 429 | 500 | 502 | 503 | 504, .. }
+            Self::Unreachable { .. }
+                | Self::Timeout { .. }
+                | Self::Throttled { .. }
+                | Self::Status { status: 429 | 500 | 502 | 503 | 504, .. }
         )
     }
+}
+
+/// Whether a 429 comes from the API server's flow control. One of a disruption budget may have `Retry-After` too.
+fn is_throttle(status: &kube::core::Status) -> bool {
+    let causes = || status.details.iter().flat_map(|details| &details.causes);
+    causes().any(|cause| cause.reason == THROTTLED) && causes().all(|cause| cause.reason != "DisruptionBudget")
 }
 
 /// An error with its causes, each once.

@@ -79,6 +79,8 @@ pub(super) async fn from_file(path: Option<&Path>, key: &str, spec: &ClusterSpec
         .await
         .map_err(|error| AccessError::Other { cluster: key.to_owned(), why: chain(&error) })?;
     config.connect_timeout = Some(std::time::Duration::from_secs(5));
+    // `RetryAfter` repeats within the deadline of a request, and names what it waits for.
+    config.default_retry = false;
     // A proxy of the environment would sit between the probe and what it measures; one of the kubeconfig is the way.
     if proxy.is_none() {
         config.proxy_url = None;

@@ -16,6 +16,7 @@ mod permission;
 mod plugin;
 mod pods;
 mod renewal;
+mod retry_after;
 mod review;
 mod warnings;
 mod workload;

@@ -213,7 +213,10 @@ impl Expectation {
             let body = answer.text().map_or_else(|why| why, |text| excerpt(&text));
             let body = if body.is_empty() { body } else { format!(": {body}") };
             let to = answer.redirect().map_or_else(String::new, |to| format!(" to {}", excerpt(&to)));
-            return Some((class, format!("status {}{to}, expected {wanted}{body}", answer.status)));
+            let retry = answer.headers.get(http::header::RETRY_AFTER).map_or_else(String::new, |after| {
+                format!(" (Retry-After: {})", excerpt(&String::from_utf8_lossy(after.as_bytes())))
+            });
+            return Some((class, format!("status {}{retry}{to}, expected {wanted}{body}", answer.status)));
         }
         for (name, condition) in &self.plain.headers {
             let all = answer.headers.get_all(name.as_str()).iter().map(HeaderValue::as_bytes);
