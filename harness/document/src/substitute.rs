@@ -11,7 +11,7 @@ use super::problem::Problem;
 pub struct Names {
     /// Dotted name to value.
     pub known: BTreeMap<String, Value>,
-    /// Without a mesh file its names cannot be known: they stand for any value.
+    /// Without a mesh file its names cannot be known: they stand for any value, except those written as of the environment.
     pub open: bool,
 }
 
@@ -51,13 +51,16 @@ pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
                     problems.push(problem.help("write the `}`, or `$${` for a literal `${`"));
                 }
                 Err(Wrong::Unknown(name)) => {
-                    let known = names.known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                    let known = match names.known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                    {
+                        known if known.is_empty() => String::new(),
+                        known => format!("known here: {known}; "),
+                    };
                     let problem = Problem::at(span, format!("unknown name `${{{name}}}`"));
-                    // Names of the environment are upper-case: another tool was to replace them.
-                    let environment = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-                    let fill = if environment { "fill it in if another tool was to do that; " } else { "" };
+                    let fill =
+                        if is_of_environment(&name) { "fill it in if another tool was to do that; " } else { "" };
                     problems.push(problem.help(format!(
-                        "{fill}known here: {known}; others come from `vars` of the mesh file and `--set`; write `$${{` for a literal `${{`"
+                        "{fill}{known}others come from `vars` of the mesh file and `--set`; write `$${{` for a literal `${{`"
                     )));
                 }
             }
@@ -68,6 +71,12 @@ pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
         }
         _ => {}
     }
+}
+
+/// Whether a name is written as those of the environment, such as `NAMESPACE`: another tool was to replace it.
+fn is_of_environment(name: &str) -> bool {
+    let mut letters = name.chars().filter(|c| *c != '_');
+    letters.clone().any(|c| c.is_ascii_uppercase()) && letters.all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 /// Why the names of a scalar cannot be replaced.
@@ -97,7 +106,7 @@ fn replaced(text: &str, names: &Names) -> Result<Value, Wrong> {
         match names.known.get(name) {
             Some(value) if at == 0 && length + 1 == text.len() => return Ok(whole(value)),
             Some(value) => out.push_str(&scalar(value)),
-            None if names.open => {
+            None if names.open && !is_of_environment(name) => {
                 unknown = true;
                 out.push_str(&rest[at..=at + length]);
             }
@@ -161,6 +170,7 @@ mod tests {
     #[test]
     fn without_a_mesh_file_its_names_stand_for_anything() {
         let open = Names { open: true, ..names() };
+        assert_eq!(replaced("x-${APP_NAME}", &open), Err(Wrong::Unknown("APP_NAME".into())), "another tool's");
         assert_eq!(replaced("${clusters.primary.uid}", &open), Ok(Value::Unknown("${clusters.primary.uid}".into())));
     }
 }

@@ -35,6 +35,13 @@ impl Cluster {
         let found = self.get(&path).await?;
         Ok((path, found))
     }
+
+    /// An object that must be there, and its path. If it is not, the error has the nearest name.
+    pub async fn find_named_object(&self, object: ObjectName<'_>) -> Result<(String, Object), AccessError> {
+        let collection = self.collection_path(object).await?;
+        let found = self.get_named(&collection, object.name).await?;
+        Ok((format!("{collection}/{}", object.name), found))
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,12 @@ use serde_json::Value;
 
 use super::{AccessError, Cluster, Object, WorkloadKind};
 
-/// The pods that match a selector, without those that have ended.
+/// The pods that match a selector, without those that have ended. An error if there are none because there is no such namespace.
 pub async fn select_pods(cluster: &Cluster, namespace: &str, selector: &str) -> Result<Vec<Object>, AccessError> {
     let mut pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), Some(selector)).await?;
+    if pods.is_empty() {
+        cluster.may_have_namespace(namespace).await?;
+    }
     pods.retain(|pod| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")));
     Ok(pods)
 }
@@ -48,11 +51,11 @@ pub(crate) async fn workload_selector(
     kind: WorkloadKind,
     name: &str,
 ) -> Result<(String, Object), AccessError> {
-    let path = match kind {
-        WorkloadKind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
-        WorkloadKind::Service | WorkloadKind::Pod => format!("/api/v1/namespaces/{namespace}/services/{name}"),
+    let collection = match kind {
+        WorkloadKind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
+        WorkloadKind::Service | WorkloadKind::Pod => format!("/api/v1/namespaces/{namespace}/services"),
     };
-    let object: Object = cluster.get(&path).await?;
+    let object = cluster.get_named(&collection, name).await?;
     let labels = match kind {
         WorkloadKind::Deployment => &object["spec"]["selector"]["matchLabels"],
         WorkloadKind::Service | WorkloadKind::Pod => &object["spec"]["selector"],

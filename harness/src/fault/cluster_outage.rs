@@ -41,7 +41,11 @@ impl ClusterOutage {
         }
         let mut found = Vec::new();
         for namespace in &self.namespaces {
-            found.extend(workloads(cluster, Some(namespace), selector).await?);
+            let of = workloads(cluster, Some(namespace), selector).await?;
+            if of.is_empty() {
+                cluster.may_have_namespace(namespace).await?;
+            }
+            found.extend(of);
         }
         Ok(found)
     }

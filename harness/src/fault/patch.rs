@@ -86,7 +86,7 @@ impl FaultBehavior for Patch {
     fn resolve<'a>(&'a self, world: &'a World, _: FaultOptions) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let (path, object) = cluster.find_object(self.object()).await.map_err(FaultError::missing)?;
+            let (path, object) = cluster.find_named_object(self.object()).await.map_err(FaultError::missing)?;
             if leaves(&self.patch).iter().all(|(keys, value)| at(&object, keys) == value) {
                 return Err(FaultError::NothingToChange(format!(
                     "{} ({}) already has these values",

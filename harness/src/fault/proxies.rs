@@ -93,6 +93,9 @@ impl Proxies {
     async fn pods(&self, cluster: &Cluster) -> Result<Vec<ObjectRef>, AccessError> {
         let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
         let pods = cluster.list(&format!("/api/v1{place}/pods"), self.selector.as_deref()).await?;
+        if let Some(namespace) = self.namespace.as_deref().filter(|_| pods.is_empty()) {
+            cluster.may_have_namespace(namespace).await?;
+        }
         let has_proxy = |pod: &&Object| {
             let lists = ["containers", "initContainers"].map(|list| pod["spec"][list].as_array());
             lists.into_iter().flatten().flatten().any(|container| container["name"] == "istio-proxy")

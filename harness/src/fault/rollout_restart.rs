@@ -51,7 +51,8 @@ impl FaultBehavior for RolloutRestart {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let path = WorkloadResource::Deployments.path(&self.namespace, &self.deployment);
-            let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
+            let collection = WorkloadResource::Deployments.collection(&self.namespace);
+            let object = cluster.get_named(&collection, &self.deployment).await.map_err(FaultError::missing)?;
             let name = format!("{}/{}", self.namespace, self.deployment);
             if object["spec"]["paused"] == true {
                 return Err(FaultError::Refused(format!(

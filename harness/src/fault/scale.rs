@@ -79,8 +79,8 @@ impl FaultBehavior for Scale {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (resource, name) = self.workload();
-            let path = resource.path(&self.namespace, name);
-            let object: Object = cluster.get(&path).await.map_err(FaultError::missing)?;
+            let collection = resource.collection(&self.namespace);
+            let object = cluster.get_named(&collection, name).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);
             let found = object.replicas();
             if object.ready_replicas() == 0 && wanted < found {

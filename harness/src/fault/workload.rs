@@ -31,6 +31,11 @@ impl WorkloadResource {
 
     /// The API path of one of them.
     pub fn path(self, namespace: &str, name: &str) -> String {
-        format!("/apis/apps/v1/namespaces/{namespace}/{}/{name}", self.plural())
+        format!("{}/{name}", self.collection(namespace))
+    }
+
+    /// Its collection in the API.
+    pub fn collection(self, namespace: &str) -> String {
+        format!("/apis/apps/v1/namespaces/{namespace}/{}", self.plural())
     }
 }

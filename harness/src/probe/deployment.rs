@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, SpecError};
 use super::{Outcome, ProbeError, cause};
-use crate::cluster::{Cluster, Permission, World, label_selector};
+use crate::cluster::{AccessError, Cluster, Object, Permission, World, label_selector};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
 
 /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of `kubectl rollout status`.
@@ -104,14 +104,15 @@ struct DeploymentObserver {
 }
 
 impl DeploymentObserver {
-    fn path(&self) -> String {
+    async fn object(&self) -> Result<Object, AccessError> {
         let (_, plural, name) = self.spec.object();
-        format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", self.spec.namespace)
+        let collection = format!("/apis/apps/v1/namespaces/{}/{plural}", self.spec.namespace);
+        self.cluster.get_named(&collection, name).await
     }
 
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let (kind, _, name) = self.spec.object();
-        let object: Value = match self.cluster.get(&self.path()).await {
+        let object = match self.object().await {
             Err(error) if error.is_not_found() => return Ok(Outcome::judged(false, error.to_string(), Value::Null)),
             found => found?,
         };
@@ -149,7 +150,7 @@ impl Observer for DeploymentObserver {
     fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async move {
             let desired = outcome.seen["desired"].as_u64().unwrap_or(0);
-            let object: Value = match self.cluster.get(&self.path()).await {
+            let object = match self.object().await {
                 Ok(object) if desired > 0 => object,
                 _ => return Vec::new(),
             };

@@ -123,7 +123,7 @@ impl ServiceObserver {
             |namespace| format!("/api/v1/namespaces/{namespace}/services"),
         );
         match (&self.spec.name, &self.spec.selector) {
-            (Some(name), _) => Ok(vec![self.cluster.get(&format!("{collection}/{name}")).await?]),
+            (Some(name), _) => Ok(vec![self.cluster.get_named(&collection, name).await?]),
             (None, selector) => self.cluster.list(&collection, selector.as_ref().map(Selector::as_str)).await,
         }
     }
@@ -134,6 +134,9 @@ impl ServiceObserver {
             objects => objects?,
         };
         if objects.is_empty() {
+            if let Some(namespace) = &self.spec.namespace {
+                self.cluster.may_have_namespace(namespace).await?;
+            }
             let message = format!("no Service matches {} ({})", self.spec.which(), self.cluster.key);
             return Ok(Outcome::judged(false, message, Value::Null));
         }
