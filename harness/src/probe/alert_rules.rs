@@ -204,8 +204,12 @@ impl RulesObserver {
         for selector in selectors {
             let potential = selector.potential();
             if matches!(self.prometheus.query(&format!("count({potential})"), None).await?, Vector::NoData) {
-                let effect = if selector.absent { "always fires" } else { "cannot fire" };
-                return Ok(Ability::Unable(format!("{effect}: there is no series {potential}")));
+                // What exports it may come later, such as with the first request that fails.
+                return Ok(if selector.absent {
+                    Ability::Unable(format!("always fires: there is no series {potential}"))
+                } else {
+                    Ability::Doubtful(format!("cannot be judged: there is no series {potential} now"))
+                });
             }
         }
         // A target that is removed takes its own `up` with it; series that another target exports stay.
