@@ -12,12 +12,13 @@ use meshdrill_checks::units::TimeSpan;
 use meshdrill_lab::Lab;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use surge_ping::{Client, Config, ICMP, PingIdentifier, PingSequence};
 
 use super::exec::{exec_permissions, exec_target};
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::{Answer, Outcome, ProbeError};
-use crate::cluster::{Cluster, Permission, World, ready_pods};
+use crate::cluster::{Cluster, Permission, World, pod_addresses, ready_pods};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::net::Net;
 
@@ -116,29 +117,49 @@ impl Observation for Ping {
 
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
-            let address = self.address(world).await?;
-            let timeout = self.timing().timeout.0;
-            let Some(place) = &self.from else {
-                return match &world.net {
-                    Net::Lab(lab) => Ok(Box::new(LabPing { lab: lab.clone(), address, timeout }) as Box<dyn Observer>),
-                    Net::Machine => Ok(Box::new(RunnerPing::open(address, timeout)?) as Box<dyn Observer>),
-                };
-            };
-            let cluster = Arc::clone(world.cluster(place.cluster.key())?);
-            let observer = PodPing { cluster, place: place.clone(), address, timeout };
-            observer.batch(1, Duration::from_millis(200)).await?;
-            Ok(Box::new(observer) as Box<dyn Observer>)
+            let addresses = self.addresses(world).await?;
+            if let [address] = addresses.as_slice() {
+                return Ok(self.try_address(world, *address).await?.0);
+            }
+            let mut tried = Vec::new();
+            for address in addresses {
+                match self.try_address(world, address).await {
+                    Ok((observer, true)) => return Ok(observer),
+                    other => tried.push(other.map(|(observer, _)| observer)),
+                }
+            }
+            // None of them replies: that is for the samples to say, at the first that can be asked.
+            let first = tried.iter().position(Result::is_ok).unwrap_or_default();
+            tried.swap_remove(first)
         })
     }
 }
 
 impl Ping {
-    async fn address(&self, world: &World) -> Result<IpAddr, ProbeError> {
+    /// An observer of one address, and whether the address replied to an echo.
+    async fn try_address(&self, world: &World, address: IpAddr) -> Result<(Box<dyn Observer>, bool), ProbeError> {
+        let timeout = self.timing().timeout.0;
+        let observer: Box<dyn Observer> = match (&self.from, &world.net) {
+            (Some(place), _) => {
+                let cluster = Arc::clone(world.cluster(place.cluster.key())?);
+                let observer = PodPing { cluster, place: place.clone(), address, timeout };
+                let replied = observer.batch(1, Duration::from_millis(200)).await?;
+                let replied = replied.iter().all(|echo| echo.answer == Answer::Good);
+                return Ok((Box::new(observer), replied));
+            }
+            (None, Net::Lab(lab)) => Box::new(LabPing { lab: lab.clone(), address, timeout }),
+            (None, Net::Machine) => Box::new(RunnerPing::open(address, timeout)?),
+        };
+        let replied = observer.observe(Series::New).await.answer == Answer::Good;
+        Ok((observer, replied))
+    }
+
+    /// All addresses of the target, of both families.
+    async fn addresses(&self, world: &World) -> Result<Vec<IpAddr>, ProbeError> {
         if let Some(place) = &self.to.pod {
             let cluster = world.cluster(place.cluster.key())?;
             let pods = ready_pods(cluster, &place.namespace, place.selector.as_str()).await?;
-            let address = pods.first().and_then(|pod| pod["status"]["podIP"].as_str()?.parse().ok());
-            return address.ok_or_else(|| {
+            return pods.iter().map(|pod| in_order(pod)).find(|addresses| !addresses.is_empty()).ok_or_else(|| {
                 ProbeError(format!(
                     "cluster `{}`: no ready pod with an address matches {}/{}",
                     cluster.key, place.namespace, place.selector
@@ -146,12 +167,25 @@ impl Ping {
             });
         }
         let host = self.to.host.as_deref().unwrap_or_default();
-        if let Ok(address) = host.parse() {
-            return Ok(address);
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            return Ok(vec![address]);
         }
-        let found = tokio::net::lookup_host((host, 0)).await.ok().and_then(|mut addresses| addresses.next());
-        found.map(|address| address.ip()).ok_or_else(|| ProbeError(format!("`{host}` does not resolve")))
+        let mut found: Vec<IpAddr> = Vec::new();
+        for socket in tokio::net::lookup_host((host, 0)).await.into_iter().flatten() {
+            if !found.contains(&socket.ip()) {
+                found.push(socket.ip());
+            }
+        }
+        if found.is_empty() { Err(ProbeError(format!("`{host}` does not resolve"))) } else { Ok(found) }
     }
+}
+
+/// The addresses of a pod, the primary one first.
+fn in_order(pod: &Value) -> Vec<IpAddr> {
+    let primary = pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok());
+    let mut all = pod_addresses(pod);
+    all.sort_by_key(|address| Some(*address) != primary);
+    all
 }
 
 /// From the runner, with a raw socket or an unprivileged datagram socket, whichever is permitted.
@@ -312,5 +346,19 @@ fn lost(address: IpAddr, timeout: Duration) -> Outcome {
         took: Some(timeout),
         waited: Duration::ZERO,
         ..Outcome::new(Answer::Bad(Class::Timeout), format!("no reply from {address} within {}", TimeSpan(timeout)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_addresses_of_a_pod_are_tried_the_primary_one_first() {
+        let pod = json!({ "status": { "podIP": "fd00::7", "podIPs": [{ "ip": "fd00::7" }, { "ip": "10.0.0.7" }] } });
+        assert_eq!(in_order(&pod), ["fd00::7".parse::<IpAddr>().unwrap(), "10.0.0.7".parse().unwrap()]);
+        assert!(in_order(&json!({ "status": {} })).is_empty());
     }
 }
