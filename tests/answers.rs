@@ -1,8 +1,11 @@
 //! What an API reports about its own answers, and names that lead nowhere.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
+use crate::command::Ran;
 use crate::stand_in::{Answer, Asked, Folder, Server, api_server, expect, record};
 
 pub fn trials() -> Vec<Trial> {
@@ -14,8 +17,14 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("answers::all pages of a list are read", pages),
         Trial::test("answers::warnings of an API server are recorded", deprecated),
         Trial::test("answers::nothing in a namespace that does not exist is no result", no_namespace),
+        Trial::test("answers::an object that does not exist has a nearest name", near_names),
+        Trial::test("answers::who refuses an eviction is named", refused_evictions),
+        Trial::test("answers::a throttle is waited for and named", throttled),
     ]
 }
+
+/// A cluster of the mesh file that faults may break.
+const MAY_BREAK: &str = "faults: allowed, uid: 11111111-2222-3333-4444-555555555555";
 
 const QUERY: &str = "promql: { cluster: one, query: sum(errors), expect: '< 1' }";
 
@@ -126,7 +135,7 @@ fn no_namespace() -> Result<(), Failed> {
             _ => namespaces(asked),
         }
     })?;
-    let folder = Folder::new("namespaces", &api.url, "")?;
+    let folder = Folder::new("namespaces", &api.url, MAY_BREAK)?;
     let pods = |namespace: &str, expect: &str| {
         format!("pods: {{ cluster: one, namespace: {namespace}, selector: app=x, expect: {{ {expect} }} }}")
     };
@@ -142,5 +151,120 @@ fn no_namespace() -> Result<(), Failed> {
     };
     expect(&folder.check(&object("shop", "ConfigMap"))?, 0, &[])?;
     expect(&folder.check(&object("shopp", "ConfigMap"))?, 13, &["there is no namespace `shopp`"])?;
-    expect(&folder.check(&object("shop", "ConfigMapp"))?, 13, &["there is no kind ConfigMapp"])
+    expect(&folder.check(&object("shop", "ConfigMapp"))?, 13, &["there is no kind ConfigMapp"])?;
+    let place = "cluster: one, namespace: shopp";
+    for check in [
+        format!("exec: {{ {place}, selector: app=x, command: [\"true\"] }}"),
+        format!("tcp: {{ from: {{ {place}, selector: app=x }}, to: \"cart:80\" }}"),
+        format!("ping: {{ to: {{ pod: {{ {place}, selector: app=x }} }} }}"),
+        format!("deployment: {{ {place}, name: cart }}"),
+        format!("service: {{ {place}, name: cart }}"),
+    ] {
+        let ran = folder.check(&check)?;
+        expect(&ran, ran.code, &["there is no namespace `shopp`; did you mean `shop`?"])?;
+        if ran.code == 0 {
+            return Err(format!("{check} passed").into());
+        }
+    }
+    for fault in [
+        format!("isolate: {{ {place}, selector: app=x, control: {{ tcp: {{ to: \"127.0.0.1:9\" }} }} }}"),
+        format!("scale: {{ {place}, deployment: cart, replicas: 0 }}\n      for: 5s"),
+        format!("rolloutRestart: {{ {place}, deployment: cart }}"),
+        format!("deletePods: {{ {place}, selector: app=x }}"),
+    ] {
+        expect(&folder.fault(&fault)?, 3, &["there is no namespace `shopp`; did you mean `shop`?"])?;
+    }
+    Ok(())
+}
+
+/// A workload that does not exist in a namespace that does: the error has the nearest name.
+fn near_names() -> Result<(), Failed> {
+    let api = api_server(|asked| match asked.path.as_str() {
+        "/apis/apps/v1/namespaces/shop/deployments?limit=500" => {
+            Some(Answer::json(200, &json!({ "items": [{ "metadata": { "name": "cart-v1" } }] })))
+        }
+        _ => namespaces(asked),
+    })?;
+    let folder = Folder::new("near-names", &api.url, MAY_BREAK)?;
+    expect(
+        &folder.check("deployment: { cluster: one, namespace: shop, name: cart-v2 }")?,
+        10,
+        &["did you mean `cart-v1`?"],
+    )?;
+    let scale = "scale: { cluster: one, namespace: shop, deployment: cart-v2, replicas: 0 }\n      for: 5s";
+    expect(&folder.fault(scale)?, 3, &["did you mean `cart-v1`?"])
+}
+
+/// What an eviction is answered with.
+fn eviction(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Result<(Server, Ran), Failed> {
+    let count = AtomicUsize::new(0);
+    let api = api_server(move |asked| match asked.path.split('?').next().unwrap_or_default() {
+        "/api/v1/namespaces/shop/pods" => Some(Answer::json(200, &json!({ "items": [pod("a")], "metadata": {} }))),
+        path if path.ends_with("/eviction") => Some(answer(count.fetch_add(1, Ordering::Relaxed))),
+        _ => namespaces(asked),
+    })?;
+    let folder = Folder::new("eviction", &api.url, MAY_BREAK)?;
+    let ran = folder.fault("evictPods: { cluster: one, namespace: shop, selector: app=x }")?;
+    Ok((api, ran))
+}
+
+fn evictions(server: &Server) -> usize {
+    server.asked().iter().filter(|asked| asked.contains("/eviction")).count()
+}
+
+/// Who refuses an eviction is named, with the words of the server, and nothing breaks.
+fn refused_evictions() -> Result<(), Failed> {
+    let status = |code: u16, message: &str, details: Value| json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "code": code, "details": details });
+    let budget = json!({ "causes": [{ "reason": "DisruptionBudget", "message": "The disruption budget x needs 1 healthy pods" }] });
+    let violated = "Cannot evict pod as it would violate the pod's disruption budget.";
+    let (server, ran) = eviction(move |_| Answer::json(429, &status(429, violated, budget.clone())))?;
+    expect(&ran, 3, &["a disruption budget refuses the eviction", violated])?;
+    if evictions(&server) != 1 {
+        return Err(format!("the budget was asked {} times", evictions(&server)).into());
+    }
+    let budget = json!({ "causes": [{ "reason": "DisruptionBudget", "message": "is still being processed" }], "retryAfterSeconds": 10 });
+    let processed = "Cannot evict pod as the disruption budget is still being processed by the server.";
+    let (_, ran) =
+        eviction(move |_| Answer::json(429, &status(429, processed, budget.clone())).header("Retry-After", "10"))?;
+    expect(&ran, 3, &["a disruption budget refuses the eviction", processed, "Retry-After: 10 s"])?;
+    let two = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+    let (_, ran) = eviction(move |_| Answer::json(500, &status(500, two, Value::Null)))?;
+    expect(&ran, 3, &[two])
+}
+
+/// A 429 with `Retry-After` of the API server: waited for within the deadline of the request, and named.
+fn throttled() -> Result<(), Failed> {
+    let busy = || Answer::text(429, "Too many requests, please try again later.\n").header("Retry-After", "1");
+    let (server, ran) = eviction(move |count| {
+        if count == 0 {
+            busy()
+        } else {
+            Answer::json(
+                403,
+                &json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Forbidden", "code": 403, "message": "after the pause" }),
+            )
+        }
+    })?;
+    expect(&ran, 3, &["after the pause"])?;
+    if evictions(&server) != 2 {
+        return Err(format!("{} requests, not 2", evictions(&server)).into());
+    }
+    let (_, ran) = eviction(move |_| busy())?;
+    expect(
+        &ran,
+        3,
+        &[
+            "the API server throttles requests (429)",
+            "Retry-After: 1 s",
+            "please try again later",
+            "nothing was injected",
+        ],
+    )?;
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    if said.contains("disruption budget") {
+        return Err(format!("a throttle is no budget: {said}").into());
+    }
+    let app = Server::start(|_| Answer::text(429, "slow down").header("Retry-After", "30"))?;
+    let folder = Folder::new("throttled", &app.url, "")?;
+    expect(&folder.check(&format!("http: {{ url: {} }}", app.url))?, 10, &["status 429 (Retry-After: 30)", "slow down"])
 }

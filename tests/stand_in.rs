@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
@@ -124,8 +124,14 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     Some(Asked { method, path, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
+fn not_found() -> Answer {
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not found" });
+    Answer::json(404, &status)
+}
+
 /// An API server that has what is in `objects` by path, and allows everything.
 pub fn api_server(objects: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Result<Server, Failed> {
+    let lease: Mutex<Option<Value>> = Mutex::default();
     Server::start(move |asked| {
         if let Some(answer) = objects(asked) {
             return answer;
@@ -140,10 +146,18 @@ pub fn api_server(objects: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'st
                 review["status"] = json!({ "allowed": true });
                 Answer::json(201, &review)
             }
-            _ => Answer::json(
-                404,
-                &json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not found" }),
-            ),
+            // What runs keep in the cluster: the Lease, and journals.
+            path if path.contains("/leases") => {
+                let mut lease = lease.lock().unwrap_or_else(PoisonError::into_inner);
+                if asked.method != "GET" {
+                    *lease = serde_json::from_str(&asked.body).ok();
+                }
+                lease.as_ref().map_or_else(not_found, |lease| Answer::json(200, lease))
+            }
+            path if path.ends_with("/configmaps") && asked.method == "GET" => {
+                Answer::json(200, &json!({ "kind": "ConfigMapList", "items": [], "metadata": {} }))
+            }
+            _ => not_found(),
         }
     })
 }
@@ -181,6 +195,15 @@ impl Folder {
     pub fn check(&self, check: &str) -> Result<Ran, Failed> {
         self.write("check.yaml", &format!("apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: check }}\nspec:\n  checks:\n    - {check}\n"))?;
         Ok(self.run(&["check.yaml"]))
+    }
+
+    /// Runs a drill with one fault; its probe connects to the API server.
+    pub fn fault(&self, fault: &str) -> Result<Ran, Failed> {
+        let kubeconfig: Value = serde_json::from_str(&std::fs::read_to_string(self.0.join("kubeconfig"))?)?;
+        let server = kubeconfig["clusters"][0]["cluster"]["server"].as_str().unwrap_or_default();
+        let address = server.trim_start_matches("http://");
+        self.write("fault.yaml", &format!("apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: fault }}\nspec:\n  objective: It holds.\n  baseline: 1s\n  probes:\n    self: {{ tcp: {{ to: \"{address}\" }}, every: 500ms }}\n  faults:\n    - {fault}\n  sla:\n    - {{ probe: self, errorRate: 5% }}\n"))?;
+        Ok(self.run(&["fault.yaml"]))
     }
 
     /// `run` in this folder.
