@@ -40,6 +40,27 @@ impl fmt::Display for Unit {
     }
 }
 
+/// The limit that a measured value is compared with, in the unit of the value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Limit {
+    /// The value must not be below it.
+    AtLeast(f64),
+    /// The value must not be above it.
+    AtMost(f64),
+    /// The value must be below it.
+    Below(f64),
+}
+
+impl Limit {
+    /// The number.
+    pub const fn value(self) -> f64 {
+        match self {
+            Self::AtLeast(value) | Self::AtMost(value) | Self::Below(value) => value,
+        }
+    }
+}
+
 /// What an inconclusive verdict lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {

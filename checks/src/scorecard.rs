@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exit_code::ExitCode;
-use crate::judgement::Unit;
+pub use crate::judgement::{Limit, Unit};
 use crate::record::{Change, CheckStage, Phase};
 use crate::verdict::Verdict;
 use crate::window::During;
@@ -95,6 +95,9 @@ pub struct CriterionResult {
     pub during: Option<During>,
     /// The target as people write it.
     pub target: String,
+    /// The same as a number, in `unit`; none where the target is no single number, and in scorecards of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// The measured value; none if nothing could be measured.
     pub value: Option<f64>,
     /// Lower end of its interval.

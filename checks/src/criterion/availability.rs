@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, ErrorBudget, OrDefault, Over, RowKey, RowOptions};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::judgement::{Context, Judgement, Limit, Need, Unit};
 use crate::stats::Confidence;
 use crate::stats::poisson;
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
@@ -61,6 +61,10 @@ impl CriterionKind for Availability {
 
     fn target(&self) -> String {
         format!(">= {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::AtLeast(self.target.get()))
     }
 
     fn needed_samples(&self, confidence: Confidence) -> Option<u64> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::share::{by_bounds, needed};
 use super::{Claim, CriterionKind, CriterionRow, LossTarget, Measure, Mismatch, RowOptions, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::judgement::{Context, Judgement, Limit, Need, Unit};
 use crate::outage::SUSTAINED_SAMPLES;
 use crate::stats::Confidence;
 use crate::stats::proportion::Proportion;
@@ -40,6 +40,10 @@ impl CriterionKind for DataLoss {
 
     fn target(&self) -> String {
         format!("<= {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::AtMost(self.target.get()))
     }
 
     fn needed_samples(&self, _: Confidence) -> Option<u64> {

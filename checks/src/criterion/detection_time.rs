@@ -9,7 +9,7 @@ use super::notification::{Look, Notified, notified};
 use super::{Claim, CriterionKind, CriterionRow, Measure, Mismatch, ProbeFacts, RowKey, RowOptions, SubjectFacts};
 use crate::detection::Stage;
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Unit};
+use crate::judgement::{Context, Judgement, Limit, Unit};
 use crate::observe::alertmanager::AlertState as Received;
 use crate::observe::prometheus::AlertState;
 use crate::record::{At, Sample};
@@ -50,6 +50,10 @@ impl CriterionKind for DetectionTime {
 
     fn target(&self) -> String {
         format!("< {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::Below(self.target.as_secs_f64()))
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CriterionKind, During};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Unit};
+use crate::judgement::{Context, Judgement, Limit, Unit};
 use crate::outage;
 use crate::units::{Ratio, TimeSpan, percent, seconds};
 use crate::verdict::Verdict;
@@ -20,6 +20,18 @@ pub struct ErrorBudget {
     pub over: TimeSpan,
     /// The share of the budget this run may spend.
     pub spend: Ratio,
+}
+
+impl ErrorBudget {
+    /// The down time that the window allows, in seconds.
+    fn total(&self) -> f64 {
+        self.over.as_secs_f64() * self.target.complement()
+    }
+
+    /// The share of it that this run may spend, in seconds.
+    fn allowed(&self) -> f64 {
+        self.total() * self.spend.get()
+    }
 }
 
 impl CriterionKind for ErrorBudget {
@@ -36,13 +48,16 @@ impl CriterionKind for ErrorBudget {
         format!("{} over {}, <= {} of the budget", self.target, self.over, self.spend)
     }
 
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::AtMost(self.allowed()))
+    }
+
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {
         let n = probe.valid(&context.evidence.marks, During::All).len();
         if n == 0 {
             return Judgement::no_samples(Unit::Seconds);
         }
-        let total = self.over.as_secs_f64() * self.target.complement();
-        let allowed = total * self.spend.get();
+        let (total, allowed) = (self.total(), self.allowed());
         let down: Duration = probe.outages.iter().map(|outage| outage.down(context.evidence.end)).sum();
         let bounds = outage::down_time(&probe.outages);
         let (low, high) = (bounds.low.as_secs_f64(), bounds.high.map(|high| high.as_secs_f64()));

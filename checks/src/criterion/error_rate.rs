@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::grows;
 use super::{Claim, CriterionKind, CriterionRow, During, RowKey, RowOptions, share};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Limit};
 use crate::stats::Confidence;
 use crate::units::Ratio;
 
@@ -39,6 +39,10 @@ impl CriterionKind for ErrorRate {
 
     fn target(&self) -> String {
         format!("<= {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::AtMost(self.target.get()))
     }
 
     fn during(&self) -> Option<During> {

@@ -12,7 +12,7 @@ use super::{
     quantile,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Limit};
 use crate::record::{Sample, Series};
 use crate::stats::Confidence;
 use crate::stats::proportion::samples_for_zero_failures;
@@ -52,6 +52,10 @@ impl CriterionKind for Jitter {
 
     fn target(&self) -> String {
         format!("< {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::Below(self.target.as_secs_f64()))
     }
 
     fn during(&self) -> Option<During> {

@@ -2,7 +2,7 @@
 
 use super::{During, Mismatch, ProbeFacts, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Unit};
+use crate::judgement::{Context, Judgement, Limit, Unit};
 use crate::stats::Confidence;
 use crate::verdict::Verdict;
 
@@ -14,6 +14,10 @@ pub(crate) trait CriterionKind {
     fn id_suffix(&self) -> String;
     /// The target as people write it: `>= 99.95%`, `< 5m`.
     fn target(&self) -> String;
+    /// The limit of the measured value, in the unit of the value; none where the target is no single number.
+    fn limit(&self) -> Option<Limit> {
+        None
+    }
     /// The part of the run that its row names; none for criteria that judge no part.
     fn during(&self) -> Option<During> {
         None

@@ -8,7 +8,7 @@ use super::{
     quantile,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement};
+use crate::judgement::{Context, Judgement, Limit};
 use crate::stats::Confidence;
 use crate::stats::proportion::samples_for_zero_failures;
 use crate::units::{Ratio, TimeSpan};
@@ -47,6 +47,10 @@ impl CriterionKind for Latency {
 
     fn target(&self) -> String {
         format!("< {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::Below(self.target.as_secs_f64()))
     }
 
     fn during(&self) -> Option<During> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, RowOptions, time_limit};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Unit};
+use crate::judgement::{Context, Judgement, Limit, Unit};
 use crate::record::Sample;
 use crate::units::{TimeSpan, seconds};
 
@@ -35,6 +35,10 @@ impl CriterionKind for MaxOutage {
 
     fn target(&self) -> String {
         format!("< {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::Below(self.target.as_secs_f64()))
     }
 
     fn judge_probe(&self, probe: &ProbeEvidence<'_>, context: &Context<'_>) -> Judgement {

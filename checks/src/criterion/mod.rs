@@ -49,6 +49,7 @@ pub use split::{BY_CLUSTER, Split};
 pub use subject::{Measure, Mismatch, ProbeFacts, Subject, SubjectFacts};
 pub use target::{DEFAULT_WORD, DrillWord, LossTarget, OrDefault, Over, Quantiles, Word};
 
+use crate::judgement::Limit;
 use crate::stats::Confidence;
 use crate::units::Ratio;
 
@@ -171,6 +172,11 @@ impl Claim {
     /// The target as people write it: `>= 99.95%`, `< 5m`.
     pub fn target(&self) -> String {
         self.as_kind().target()
+    }
+
+    /// The limit of the measured value, in the unit of the value; none where the target is no single number.
+    pub fn limit(&self) -> Option<Limit> {
+        self.as_kind().limit()
     }
 
     /// The part of the run that its row names; none for criteria that judge no part.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, OrDefault, RowOptions, time_limit};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Unit};
+use crate::judgement::{Context, Judgement, Limit, Unit};
 use crate::outage::{Outage, SUSTAINED_SAMPLES};
 use crate::record::{At, Sample};
 use crate::stats::Confidence;
@@ -42,6 +42,10 @@ impl CriterionKind for RecoveryTime {
 
     fn target(&self) -> String {
         format!("< {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::Below(self.target.as_secs_f64()))
     }
 
     fn sampled_in(&self) -> During {

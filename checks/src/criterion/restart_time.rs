@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, Mismatch, OrDefault, RowOptions, SubjectFacts, SubjectKind};
-use crate::judgement::{Context, Judgement, Unit};
+use crate::judgement::{Context, Judgement, Limit, Unit};
 use crate::units::{TimeSpan, seconds};
 use crate::verdict::Verdict;
 
@@ -37,6 +37,10 @@ impl CriterionKind for RestartTime {
 
     fn target(&self) -> String {
         format!("< {}", self.target)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        Some(Limit::Below(self.target.as_secs_f64()))
     }
 
     fn accepts(&self, subject: &SubjectFacts) -> Result<(), Mismatch> {

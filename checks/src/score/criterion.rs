@@ -32,6 +32,7 @@ pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[Fa
         fault,
         during: criterion.claim.during(),
         target: criterion.claim.target(),
+        limit: criterion.claim.limit(),
         value: judgement.value,
         low: judgement.low,
         high: judgement.high,
