@@ -5,6 +5,7 @@
 
 mod alerts;
 mod answers;
+mod browser;
 mod cli;
 mod command;
 mod faults;
@@ -17,6 +18,7 @@ mod live;
 mod matrix;
 mod monitoring;
 mod must_fail;
+mod pages;
 mod readme;
 mod scenarios;
 mod stand_in;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     trials.extend(answers::trials());
     trials.extend(monitoring::trials());
     trials.extend(ledger::trials());
+    trials.extend(pages::trials());
     trials.extend(turned::trials());
     trials.extend(words::trials());
     trials.extend(live::trials());

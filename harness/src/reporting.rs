@@ -1,13 +1,22 @@
 //! The files of a run directory that people and scripts read, each written completely or not at all.
 
+use std::path::Path;
+
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
-use meshdrill_reports::{Format, Report as _, Run};
+use meshdrill_reports::{Format, ReportError, Run, SuiteRun};
 
 use crate::run::RunDir;
 
 /// The reports every run writes, with their file names.
-const REPORTS: [(Format, &str); 2] = [(Format::Json, "scorecard.json"), (Format::Junit, "junit.xml")];
+const REPORTS: [(Format, &str); 4] = [
+    (Format::Json, "scorecard.json"),
+    (Format::Junit, "junit.xml"),
+    (Format::Html, PAGE),
+    (Format::Markdown, "report.md"),
+];
+/// The page of a run.
+const PAGE: &str = "report.html";
 
 /// Writes all of them.
 pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> std::io::Result<()> {
@@ -16,4 +25,36 @@ pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> st
         dir.write(name, &format.render(&run).map_err(std::io::Error::other)?)?;
     }
     Ok(())
+}
+
+/// A judged run with its directory.
+pub type Judged<'a> = (&'a Path, &'a Record, &'a Scorecard);
+
+/// Renders one report of some runs. One run is written out; several are summed up, with links
+/// from `out` to their own pages.
+pub fn render_runs(format: Format, runs: &[Judged<'_>], out: Option<&Path>) -> Result<Vec<u8>, ReportError> {
+    if let &[(_, record, scorecard)] = runs {
+        return format.render(&Run { record, scorecard });
+    }
+    let linked = runs.iter().map(|&(dir, record, scorecard)| SuiteRun {
+        run: Run { record, scorecard },
+        page: out.and_then(|out| link(out, &dir.join(PAGE))),
+    });
+    format.render_all(&linked.collect::<Vec<_>>())
+}
+
+/// A link from one file to another, if that exists.
+fn link(from: &Path, to: &Path) -> Option<String> {
+    let folder = from.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, to) = (folder.canonicalize().ok()?, to.canonicalize().ok()?);
+    let common = folder.components().zip(to.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(common).map(|_| "..".to_owned());
+    let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down.map(|part| encoded(&part))).collect::<Vec<_>>().join("/"))
+}
+
+/// A part of a path as part of a URL.
+fn encoded(part: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@+".contains(&byte);
+    part.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

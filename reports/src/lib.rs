@@ -1,9 +1,14 @@
-//! Renders a judged run for people and machines. Pure: what it needs is handed in, what it makes is handed back.
+//! Renders judged runs for people and machines. Pure: what it needs is handed in, what it makes is handed back.
 
 mod json;
 mod junit;
+mod markdown;
+mod openmetrics;
+mod page;
 mod screen;
+mod story;
 mod text;
+mod windows;
 
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
@@ -20,21 +25,24 @@ pub struct Run<'a> {
     pub scorecard: &'a Scorecard,
 }
 
+/// A run among others.
+#[derive(Debug, Clone)]
+pub struct SuiteRun<'a> {
+    /// The run.
+    pub run: Run<'a>,
+    /// The link to its own page, relative to the page of all; none if it has none.
+    pub page: Option<String>,
+}
+
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// JSON.
-    #[error("the scorecard cannot be written as JSON: {0}")]
+    #[error("the report cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// XML.
     #[error("the JUnit report cannot be written: {0}")]
     Junit(#[from] quick_junit::SerializeError),
-}
-
-/// Makes one kind of report.
-pub trait Report {
-    /// The bytes of its file.
-    fn render(&self, run: &Run<'_>) -> Result<Vec<u8>, ReportError>;
 }
 
 /// The kinds of reports.
@@ -44,6 +52,12 @@ pub enum Format {
     Json,
     /// `junit.xml`.
     Junit,
+    /// `report.html`.
+    Html,
+    /// `report.md`.
+    Markdown,
+    /// Gauges of Prometheus.
+    OpenMetrics,
     /// The final screen of a terminal, without colour.
     Text,
 }
@@ -55,13 +69,16 @@ pub struct UnknownFormat(String);
 
 impl Format {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Junit, Self::Text];
+    pub const ALL: [Self; 6] = [Self::Json, Self::Junit, Self::Html, Self::Markdown, Self::OpenMetrics, Self::Text];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Junit => "junit",
+            Self::Html => "html",
+            Self::Markdown => "md",
+            Self::OpenMetrics => "openmetrics",
             Self::Text => "text",
         }
     }
@@ -71,7 +88,34 @@ impl Format {
         match self {
             Self::Json => "the scorecard, for scripts",
             Self::Junit => "JUnit XML, for CI",
+            Self::Html => "a page with the timeline of every probe, for people",
+            Self::Markdown => "for a job summary or a merge request",
+            Self::OpenMetrics => "gauges for the textfile collector or a Pushgateway",
             Self::Text => "the final screen, for a ticket",
+        }
+    }
+
+    /// The report of one run.
+    pub fn render(self, run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
+        match self {
+            Self::Json => json::render(run),
+            Self::Junit => junit::render(&[*run]),
+            Self::Html => page::render(run),
+            Self::Markdown => Ok(markdown::render(run).into_bytes()),
+            Self::OpenMetrics => Ok(openmetrics::render(run).into_bytes()),
+            Self::Text => Ok(screen(run).into_bytes()),
+        }
+    }
+
+    /// One report of several runs.
+    pub fn render_all(self, runs: &[SuiteRun<'_>]) -> Result<Vec<u8>, ReportError> {
+        match self {
+            Self::Json => json::render_all(runs),
+            Self::Junit => junit::render(&runs.iter().map(|one| one.run).collect::<Vec<_>>()),
+            Self::Html => Ok(page::render_all(runs)),
+            Self::Markdown => Ok(markdown::render_all(runs).into_bytes()),
+            Self::OpenMetrics => Ok(openmetrics::render_all(runs).into_bytes()),
+            Self::Text => Ok(runs.iter().map(|one| screen(&one.run)).collect::<Vec<_>>().join("\n").into_bytes()),
         }
     }
 }
@@ -82,19 +126,4 @@ impl std::str::FromStr for Format {
     fn from_str(text: &str) -> Result<Self, UnknownFormat> {
         Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| UnknownFormat(text.to_owned()))
     }
-}
-
-impl Report for Format {
-    fn render(&self, run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
-        match self {
-            Self::Json => json::render(run),
-            Self::Junit => junit::render(&[*run]),
-            Self::Text => Ok(screen(run).into_bytes()),
-        }
-    }
-}
-
-/// One `JUnit` file for several runs.
-pub fn junit_of_all(runs: &[Run<'_>]) -> Result<Vec<u8>, ReportError> {
-    junit::render(runs)
 }

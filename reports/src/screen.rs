@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use meshdrill_checks::criterion::During;
-use meshdrill_checks::record::CheckStage;
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::record::CheckStage;
 use meshdrill_checks::scorecard::{ProbeResult, Scorecard};
 use meshdrill_checks::units::{percent, seconds};
 use meshdrill_checks::verdict::Verdict;
@@ -198,7 +198,9 @@ pub fn reason(card: &Scorecard) -> String {
 }
 
 fn measured(card: &Scorecard) -> String {
-    if card.exit_code == ExitCode::NotRecovered && let Some(first) = card.recovery.leftovers.first() {
+    if card.exit_code == ExitCode::NotRecovered
+        && let Some(first) = card.recovery.leftovers.first()
+    {
         let more = match card.recovery.leftovers.len() {
             1 => String::new(),
             count => format!(" (1 of {count} problems)"),

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use meshdrill_checks::scorecard::{CriterionResult, Unit};
+use meshdrill_checks::units::{percent, seconds};
+
 /// Without control characters, escape sequences and what no XML may hold; `[[` cannot start an attachment.
 pub(super) fn inert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -16,6 +19,45 @@ pub(super) fn inert(text: &str) -> String {
         }
     }
     out.replace("[[", "[ [")
+}
+
+/// A value of a unit, for readers.
+pub(super) fn figure(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Seconds => seconds(value),
+        Unit::Ratio => percent(value),
+        Unit::Count => grouped(value.round() as u64),
+        Unit::PValue => format!("p = {value:.4}"),
+        Unit::None => value.to_string(),
+    }
+}
+
+/// The interval of a criterion; none where it has no bounds.
+pub(super) fn interval(one: &CriterionResult) -> Option<String> {
+    match (one.low, one.high) {
+        (Some(low), Some(high)) => Some(format!("{} to {}", figure(low, one.unit), figure(high, one.unit))),
+        (Some(low), None) if one.value.is_some() => Some(format!("at least {}", figure(low, one.unit))),
+        (None, Some(high)) => Some(format!("at most {}", figure(high, one.unit))),
+        (Some(_) | None, None) => None,
+    }
+}
+
+/// `1 probe`, `2 probes`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(count)) }
+}
+
+/// `1,234,567`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// At most so many characters; an ellipsis ends what is cut.
@@ -37,7 +79,12 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, inert};
+    use super::{cut, grouped, inert};
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!([0, 999, 1_000, 12_345, 1_234_567].map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
 
     #[test]
     fn long_texts_are_cut_between_characters() {

@@ -22,7 +22,7 @@ pub(super) enum Command {
     #[command(
         after_help = "Examples:\n  meshdrill run --lab drills/ingress-gateway-failover\n  meshdrill run readiness drills --mesh mesh.yaml --junit junit.xml"
     )]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show what a run would do, with every default and sample size; changes nothing
     #[command(after_help = "Example:\n  meshdrill plan drills/control-plane-failover --mesh mesh.yaml")]
     Plan(PlanArgs),
@@ -56,8 +56,10 @@ pub(super) enum Command {
     /// Judge a recorded run again, offline: the same record gives the same verdict
     #[command(after_help = "Example:\n  meshdrill score runs/20261123T020000Z-control-plane-failover-0a1b2c3d")]
     Score(RunDirArgs),
-    /// Render a report of a recorded run
-    #[command(after_help = "Example:\n  meshdrill report runs/… --format junit --out junit.xml")]
+    /// Render a report of recorded runs
+    #[command(
+        after_help = "Examples:\n  meshdrill report runs/… --format md\n  meshdrill report runs/* --format html --out index.html"
+    )]
     Report(ReportArgs),
     /// Show who holds which cluster and what earlier runs left behind
     #[command(after_help = "Example:\n  meshdrill status --mesh mesh.yaml")]
@@ -120,6 +122,15 @@ pub(super) struct RunArgs {
     /// Also write one `JUnit` file for all runs
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Also write one page for all runs
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Also write one Markdown file for all runs, for a job summary
+    #[arg(long, value_name = "FILE")]
+    pub md: Option<PathBuf>,
+    /// Also write one file of metrics for all runs, for the textfile collector or a Pushgateway
+    #[arg(long, value_name = "FILE")]
+    pub openmetrics: Option<PathBuf>,
     /// Skip the confirmation question
     #[arg(long)]
     pub yes: bool,
@@ -156,6 +167,19 @@ pub(super) struct RunArgs {
     /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The reports of all runs together that are asked for.
+    pub fn reports(&self) -> impl Iterator<Item = (Format, &PathBuf)> {
+        let all = [
+            (Format::Junit, &self.junit),
+            (Format::Html, &self.html),
+            (Format::Markdown, &self.md),
+            (Format::OpenMetrics, &self.openmetrics),
+        ];
+        all.into_iter().filter_map(|(format, path)| Some((format, path.as_ref()?)))
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -306,8 +330,9 @@ pub(super) struct RunDirArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReportArgs {
-    /// The run directory
-    pub run: PathBuf,
+    /// The run directories; several are summed up in one report
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
     /// Report format
     #[arg(long, value_parser = format_parser())]
     pub format: Format,

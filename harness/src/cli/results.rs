@@ -5,10 +5,12 @@ use std::path::Path;
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Record;
 use meshdrill_checks::score;
-use meshdrill_reports::{Report as _, Run, headline};
+use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_reports::{Run, headline};
 
 use super::args::{ReportArgs, RunDirArgs};
 use super::error::{CliError, FileError, UsageError};
+use crate::reporting::{Judged, render_runs};
 use crate::run::write_atomically;
 
 /// Reads the record of a run directory.
@@ -30,9 +32,11 @@ pub(super) fn score(args: &RunDirArgs) -> Result<ExitCode, CliError> {
 
 /// Renders a report.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
-    let record = record(&args.run)?;
-    let scorecard = score::score(&record);
-    let bytes = args.format.render(&Run { record: &record, scorecard: &scorecard })?;
+    let records = args.runs.iter().map(|run| record(run)).collect::<Result<Vec<Record>, CliError>>()?;
+    let cards: Vec<Scorecard> = records.iter().map(score::score).collect();
+    let judged = args.runs.iter().zip(&records).zip(&cards);
+    let judged: Vec<Judged<'_>> = judged.map(|((run, record), card)| (run.as_path(), record, card)).collect();
+    let bytes = render_runs(args.format, &judged, args.out.as_deref())?;
     match &args.out {
         Some(path) => {
             write_atomically(path, &bytes).map_err(|error| FileError::unwritable(path, error))?;

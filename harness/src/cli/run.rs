@@ -9,7 +9,6 @@ use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::Change;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::TimeSpan;
-use meshdrill_reports::{Run, junit_of_all};
 
 use super::args::RunArgs;
 use super::display::{Display, DisplayOptions, Entry, counted};
@@ -19,6 +18,7 @@ use super::rerun;
 use super::signals::{listen, watch_terminal};
 use super::summary::{Summary, is_bad, result_line, screen_of};
 use crate::plan::{Plan, lengthen, to_text};
+use crate::reporting::{Judged, render_runs};
 use crate::run::{Finished, Interrupts, Progress, RunOptions, WorldSource, execute, leave_out, look, write_atomically};
 
 /// The time between the beginnings of the first runs that go on side by side.
@@ -42,7 +42,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     }
     // A path that cannot be written fails now, not after the drill.
     std::fs::create_dir_all(&args.runs).map_err(|error| FileError::unwritable(&args.runs, error))?;
-    if let Some(path) = &args.junit {
+    for (_, path) in args.reports() {
         let opened = std::fs::File::options().create(true).append(true).open(path);
         opened.map_err(|error| FileError::unwritable(path, error))?;
     }
@@ -286,7 +286,7 @@ fn options(args: &RunArgs, progress: Box<dyn Progress>, interrupts: Interrupts) 
 
 /// The reports of all runs together, failures in full, the last line, and the exit code.
 fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished], ran: Result<(), CliError>) -> ExitCode {
-    let written = write_junit(args, finished);
+    let written = write_reports(args, finished);
     let rerun = |cards: &[&Scorecard]| rerun::command(args, plans, cards);
     let colour = super::colour_of_results();
     let summary = Summary { finished, selected: plans.len(), runs: &args.runs, rerun: &rerun, colour };
@@ -315,12 +315,15 @@ fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished], ran: Result<(),
     ExitCode::merge(found.into_iter().chain(errors.iter().map(CliError::exit_code)))
 }
 
-/// The `JUnit` file of all runs together, where one is asked for.
-fn write_junit(args: &RunArgs, finished: &[Finished]) -> Result<(), CliError> {
-    let Some(path) = &args.junit else { return Ok(()) };
-    let runs: Vec<Run<'_>> =
-        finished.iter().map(|one| Run { record: &one.record, scorecard: &one.scorecard }).collect();
-    Ok(write_atomically(path, &junit_of_all(&runs)?).map_err(|error| FileError::not_written(path, error))?)
+/// The reports of all runs together that are asked for. One that cannot be written is no reason to leave out the others.
+fn write_reports(args: &RunArgs, finished: &[Finished]) -> Result<(), CliError> {
+    let runs: Vec<Judged<'_>> = finished.iter().map(|one| (one.dir.path(), &one.record, &one.scorecard)).collect();
+    let written = args.reports().map(|(format, path)| {
+        let bytes = render_runs(format, &runs, Some(path))?;
+        Ok(write_atomically(path, &bytes).map_err(|error| FileError::not_written(path, error))?)
+    });
+    // All are tried before the first error counts.
+    written.collect::<Vec<Result<(), CliError>>>().into_iter().collect()
 }
 
 fn recover_command(args: &RunArgs) -> String {

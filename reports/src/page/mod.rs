@@ -1,0 +1,239 @@
+//! The report page: one self-contained HTML file that opens from disk, asks nothing of the network and works without its script.
+
+mod criteria;
+mod events;
+mod facts;
+mod lanes;
+mod latency;
+mod scale;
+mod strip;
+mod suite;
+
+use base64::Engine as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_checks::units::{percent, seconds};
+use meshdrill_checks::verdict::Verdict;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::screen::title;
+use super::story::story;
+use super::text::{counted, inert};
+use super::windows::fault_windows;
+use super::{ReportError, Run};
+use lanes::{LaneData, Timeline};
+
+pub(super) use suite::render_all;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What the script reads.
+#[derive(Serialize)]
+struct PageData<'a> {
+    /// When the run ends. Seconds.
+    end: f64,
+    /// When each phase begins.
+    phases: Vec<(f64, &'static str)>,
+    /// What can be zoomed to: a name, from, until.
+    parts: Vec<(String, f64, f64)>,
+    lanes: &'a [LaneData],
+}
+
+/// Renders the page of one run.
+pub(super) fn render(run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
+    let card = run.scorecard;
+    let windows = fault_windows(run.record);
+    let mut timeline = Timeline::new(run, &windows);
+    let drawn = timeline.render();
+    let end = timeline.end();
+    let mut parts: Vec<(String, f64, f64)> = windows
+        .iter()
+        .map(|window| (window.fault.id.clone(), window.from, window.to.unwrap_or(window.from)))
+        .map(|(id, from, to)| (format!("fault {id}"), (from - 3.0).max(0.0), (to + 10.0).min(end)))
+        .collect();
+    parts.extend(card.probes.iter().flat_map(|probe| {
+        probe.all.outages.iter().map(move |outage| {
+            let until = outage.end.unwrap_or(end);
+            (
+                format!("{}, outage at {}", probe.name, seconds(outage.start)),
+                (outage.start - 2.0).max(0.0),
+                (until + 2.0).min(end),
+            )
+        })
+    }));
+    parts.truncate(8);
+    let data = PageData {
+        end,
+        phases: card.timeline.iter().map(|phase| (phase.at, phase.phase.word())).collect(),
+        parts,
+        lanes: &timeline.data,
+    };
+    // A text may hold what would end the script element.
+    let data = serde_json::to_string(&data)?.replace('<', "\\u003c");
+    let content = html! {
+        (banner(run))
+        (criteria::table(run))
+        h2 id="timeline" { "Timeline" }
+        @if card.probes.is_empty() { p.dim { "This scenario has no probe: its checks are below." } }
+        @else { (legend()) }
+        div.timeline { (drawn) }
+        div id="readout" hidden {}
+        (criteria::checks(card))
+        (faults(run))
+        (notes(card))
+        (events::log(run.record))
+        (how(run))
+        script type="application/json" id="data" { (PreEscaped(data)) }
+    };
+    let heading = format!("{} {}", card.verdict.word().to_uppercase(), title(card));
+    Ok(document(&heading, card.verdict, &content).into_string().into_bytes())
+}
+
+/// A whole file. Its policy forbids every request; style and script are allowed by their hash alone.
+fn document(heading: &str, verdict: Verdict, content: &Markup) -> Markup {
+    let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    );
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="color-scheme" content="light dark";
+                title { (heading) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body class={ "verdict-" (verdict.word()) } {
+                main { (content) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+}
+
+/// A verdict in its colour.
+fn pill(verdict: Verdict) -> Markup {
+    html! { span class={ "pill v-" (verdict.word()) } { (verdict.word().to_uppercase()) } }
+}
+
+/// The first screen: verdict, scenario, what happened.
+fn banner(run: &Run<'_>) -> Markup {
+    let card = run.scorecard;
+    let header = &run.record.header;
+    html! {
+        @if card.run.lab { p.lab { "Run on the embedded lab: no evidence about any cluster." } }
+        header.banner {
+            h1 { span.word { (card.verdict.word().to_uppercase()) } " " (inert(&title(card))) }
+            div.story { @for sentence in story(run) { p { (inert(&sentence)) } } }
+            dl {
+                (field("mesh", card.run.mesh.as_deref().unwrap_or("none")))
+                @if !header.clusters.is_empty() { (field("clusters", &header.clusters.join(", "))) }
+                (field("started", &card.run.started))
+                (field("took", &seconds(run.record.end().secs())))
+                @if let Some(by) = &card.run.change.by { (field("by", by)) }
+                @if let Some(ticket) = &card.run.change.ticket { (field("ticket", ticket)) }
+                @if let Some(window) = &card.run.change.window { (field("window", window)) }
+                (field("exit code", &card.exit_code.number().to_string()))
+                (field("run", &card.run.id))
+            }
+        }
+    }
+}
+
+fn field(name: &str, value: &str) -> Markup {
+    html! { div { dt { (name) } dd { (inert(value)) } } }
+}
+
+fn legend() -> Markup {
+    html! {
+        p.legend {
+            span.key { i.good {} "good" }
+            span.key { i.late {} "late" }
+            span.key { i.bad {} "failed" }
+            span.key { i.none {} "not measured" }
+            span.key { i.fault {} "fault in effect" }
+            span.key { i.p50 {} "median latency" }
+            span.key { i.p99 {} "slowest 1 %" }
+        }
+    }
+}
+
+fn faults(run: &Run<'_>) -> Markup {
+    let card = run.scorecard;
+    html! {
+        @if !card.faults.is_empty() {
+            h2 id="faults" { "Faults and their undo" }
+            table {
+                thead { tr { th { "Fault" } th { "Targets" } th { "In effect" } th { "Undo" } th { "Proof" } } }
+                tbody {
+                    @for fault in &card.faults {
+                        @let what = run.record.header.faults.iter().find(|one| one.id == fault.id).map_or("", |one| one.what.as_str());
+                        tr {
+                            td { b { (inert(&fault.id)) " " (fault.kind) } div.dim { (inert(what)) } }
+                            td.long { (inert(&fault.targets.join(", "))) div.dim { (inert(&fault.clusters.join(", "))) } }
+                            td.num {
+                                @match fault.effective { Some(at) => { "from " (seconds(at)) } None => "never" }
+                                @if let Some(held) = &fault.held { div.dim { "held for " (seconds(held.seconds)) ", observed " (held.observations) " times, at most " (seconds(held.gap)) " apart" } }
+                                @if let Some(flaw) = &fault.flaw { div.needs { (inert(&flaw.what)) ": " (inert(&flaw.why)) } }
+                            }
+                            td { (fault.undo) }
+                            td.long { (inert(&fault.message)) }
+                        }
+                    }
+                }
+            }
+            p class={ @if !card.recovery.verified { "needs" } } {
+                b { @if card.recovery.verified { "Recovery verified: " } @else { "RECOVERY NOT VERIFIED: " } }
+                (inert(&card.recovery.message))
+                @for left in &card.recovery.leftovers { br; (inert(left)) }
+            }
+        }
+    }
+}
+
+fn notes(card: &Scorecard) -> Markup {
+    html! {
+        @if !card.notes.is_empty() {
+            h2 { "Notes" }
+            ul { @for note in &card.notes { li { (inert(note)) } } }
+        }
+    }
+}
+
+/// How it was measured: what a reader needs to trust the figures.
+fn how(run: &Run<'_>) -> Markup {
+    let (card, header) = (run.scorecard, &run.record.header);
+    html! {
+        h2 id="measurement" { "How it was measured" }
+        p { "By " (inert(&header.tool)) ". Times are from one monotonic clock, in microseconds since " (inert(&header.started)) ". "
+            "A request is due by a fixed schedule, and its latency counts from when it was due: a runner that was late makes latencies longer, never shorter. "
+            "Bounds are one-sided, at the confidence that each criterion names." }
+        @if !card.probes.is_empty() {
+            table {
+                thead { tr { th { "Probe" } th { "Every" } th { "Due" } th { "Sent" } th { "Coverage" } th { "Runner late, median and P99" } } }
+                tbody {
+                    @for probe in &card.probes {
+                        @let every = run.record.probe(&probe.name).map(|header| header.every.to_string()).unwrap_or_default();
+                        @let lag = probe.all.phases.iter().find(|phase| phase.phase == "runner");
+                        tr {
+                            td { b { (inert(&probe.name)) } }
+                            td.num data-label="every" { (every) }
+                            td.num data-label="due" { (super::text::grouped(probe.all.planned)) }
+                            td.num data-label="sent" { (super::text::grouped(probe.all.sent)) }
+                            td.num data-label="coverage" { (percent(probe.all.coverage)) }
+                            td.num data-label="runner late" { @match lag { Some(lag) => { (seconds(lag.p50)) ", " (seconds(lag.p99)) } None => "0 s" } }
+                        }
+                    }
+                }
+            }
+        }
+        p.dim { "Beside this page: run.jsonl (all " (counted(run.record.header.probes.iter().map(|probe| run.record.samples(&probe.name).len() as u64).sum(), "sample")) " and events), scorecard.json, junit.xml, plan.yaml." }
+    }
+}
