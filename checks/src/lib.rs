@@ -8,6 +8,7 @@ pub mod criterion;
 pub mod detection;
 mod evidence;
 pub mod exit_code;
+mod figure;
 mod judgement;
 pub mod observe;
 pub mod outage;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exit_code::ExitCode;
-pub use crate::judgement::{Limit, Unit};
+pub use crate::figure::{Limit, Unit};
 use crate::record::{Change, CheckStage, Phase};
 use crate::verdict::Verdict;
 use crate::window::During;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, ErrorBudget, OrDefault, Over, RowKey, RowOptions};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit, Need, Unit};
+use crate::figure::{Limit, Unit};
+use crate::judgement::{Context, Judgement, Need};
 use crate::stats::Confidence;
 use crate::stats::poisson;
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, Measure, Mismatch, RowKey, RowOptions, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Unit};
+use crate::figure::Unit;
+use crate::judgement::{Context, Judgement};
 use crate::record::Sample;
 use crate::verdict::Verdict;
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CriterionKind, During};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit, Unit};
+use crate::figure::{Limit, Unit};
+use crate::judgement::{Context, Judgement};
 use crate::outage;
 use crate::units::{Ratio, TimeSpan, percent, seconds};
 use crate::verdict::Verdict;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::kind::grows;
 use super::{Claim, CriterionKind, CriterionRow, During, RowKey, RowOptions, share};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit};
+use crate::figure::Limit;
+use crate::judgement::{Context, Judgement};
 use crate::stats::Confidence;
 use crate::units::Ratio;
 

@@ -12,7 +12,8 @@ use super::{
     quantile,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit};
+use crate::figure::Limit;
+use crate::judgement::{Context, Judgement};
 use crate::record::{Sample, Series};
 use crate::stats::Confidence;
 use crate::stats::proportion::samples_for_zero_failures;

@@ -2,7 +2,8 @@
 
 use super::{During, Mismatch, ProbeFacts, SubjectFacts};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit, Unit};
+use crate::figure::{Limit, Unit};
+use crate::judgement::{Context, Judgement};
 use crate::stats::Confidence;
 use crate::verdict::Verdict;
 

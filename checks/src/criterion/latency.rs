@@ -8,7 +8,8 @@ use super::{
     quantile,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit};
+use crate::figure::Limit;
+use crate::judgement::{Context, Judgement};
 use crate::stats::Confidence;
 use crate::stats::proportion::samples_for_zero_failures;
 use crate::units::{Ratio, TimeSpan};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, RowOptions, time_limit};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit, Unit};
+use crate::figure::{Limit, Unit};
+use crate::judgement::{Context, Judgement};
 use crate::record::Sample;
 use crate::units::{TimeSpan, seconds};
 

@@ -49,7 +49,7 @@ pub use split::{BY_CLUSTER, Split};
 pub use subject::{Measure, Mismatch, ProbeFacts, Subject, SubjectFacts};
 pub use target::{DEFAULT_WORD, DrillWord, LossTarget, OrDefault, Over, Quantiles, Word};
 
-use crate::judgement::Limit;
+use crate::figure::Limit;
 use crate::stats::Confidence;
 use crate::units::Ratio;
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::figure::Unit;
+use crate::judgement::{Context, Judgement, Need};
 use crate::record::Sample;
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
 use crate::stats::quantile::{Quantile, Ranked, Samples};

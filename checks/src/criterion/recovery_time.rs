@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, During, OrDefault, RowOptions, time_limit};
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit, Unit};
+use crate::figure::{Limit, Unit};
+use crate::judgement::{Context, Judgement};
 use crate::outage::{Outage, SUSTAINED_SAMPLES};
 use crate::record::{At, Sample};
 use crate::stats::Confidence;

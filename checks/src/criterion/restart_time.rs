@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, CriterionKind, CriterionRow, Mismatch, OrDefault, RowOptions, SubjectFacts, SubjectKind};
-use crate::judgement::{Context, Judgement, Limit, Unit};
+use crate::figure::{Limit, Unit};
+use crate::judgement::{Context, Judgement};
 use crate::units::{TimeSpan, seconds};
 use crate::verdict::Verdict;
 

@@ -7,7 +7,8 @@ use super::{
     Claim, CriterionKind, CriterionRow, During, Mismatch, Quantiles, RowKey, RowOptions, SubjectFacts, quantile,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Limit};
+use crate::figure::Limit;
+use crate::judgement::{Context, Judgement};
 use crate::stats::Confidence;
 use crate::stats::proportion::samples_for_zero_failures;
 use crate::units::{Ratio, TimeSpan};

@@ -1,7 +1,8 @@
 //! Shares of bad samples, judged by their exact upper bound.
 
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::figure::Unit;
+use crate::judgement::{Context, Judgement, Need};
 use crate::outage::SUSTAINED_SAMPLES;
 use crate::stats::Confidence;
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};

@@ -10,7 +10,8 @@ use super::{
     Claim, CriterionKind, CriterionRow, During, Measure, Mismatch, ProbeFacts, RowKey, RowOptions, SubjectFacts,
 };
 use crate::evidence::ProbeEvidence;
-use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::figure::Unit;
+use crate::judgement::{Context, Judgement, Need};
 use crate::stats::Confidence;
 use crate::stats::split::{Finding, Part, compare, samples_to_confirm};
 use crate::units::percent;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::judgement::{Judgement, Unit};
+use crate::figure::Unit;
+use crate::judgement::Judgement;
 use crate::record::Sample;
 use crate::units::TimeSpan;
 use crate::verdict::Verdict;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::criterion::{Criterion, Subject};
 use crate::evidence::{COVERAGE, Evidence, ProbeEvidence};
-use crate::judgement::{Context, Judgement, Need, Unit};
+use crate::figure::Unit;
+use crate::judgement::{Context, Judgement, Need};
 use crate::record::Class;
 use crate::scorecard::{CriterionResult, FaultResult};
 use crate::stats::Confidence;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::evidence::{Evidence, ProbeEvidence};
-use crate::judgement::Unit;
+use crate::figure::Unit;
 use crate::outage::{self, Outage};
 use crate::record::{At, Class, ProbeHeader, Sample, Series};
 use crate::scorecard::{LatencyResult, OutageResult, PhaseResult, ProbeResult, SeriesResult};

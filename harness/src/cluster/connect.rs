@@ -13,6 +13,7 @@ use meshdrill_lab::Lab;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::{Layer as _, Service};
 
+use super::access::DEADLINE;
 use super::kubeconfig::from_file;
 use super::permission::Granted;
 use super::renewal::{Origin, Renewing};
@@ -95,7 +96,8 @@ impl Kubeconfigs {
                 let made = from_file(path.as_deref(), key, spec).await?;
                 let origin = Origin { path: path.clone(), key: key.to_owned(), spec: spec.clone() };
                 let namespace = made.client.default_namespace().to_owned();
-                let service = HeedWarningsLayer.layer(RetryAfterLayer.layer(Renewing::new(made.client, origin)));
+                let service =
+                    HeedWarningsLayer.layer(RetryAfterLayer(DEADLINE).layer(Renewing::new(made.client, origin)));
                 (kube::Client::new(service, namespace), (made.on_loopback, made.address))
             }
             Source::Lab(lab) => (from_lab(lab, key, spec)?, (false, "the lab".to_owned())),

@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service};
 
-use super::access::DEADLINE;
-
 /// What is left of a request's deadline for the last answer.
 const SPARE: Duration = Duration::from_millis(500);
 /// How often a 503 or 504 without `Retry-After` is repeated.
@@ -21,15 +19,15 @@ const MOST_REPEATS: u32 = 3;
 /// The reason of a cause that marks an answer as a throttle of the API server.
 pub(super) const THROTTLED: &str = "Throttled";
 
-/// Puts [`RetryAfter`] around the service of a client.
+/// Puts [`RetryAfter`] around the service of a client, for requests with this deadline.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RetryAfterLayer;
+pub(super) struct RetryAfterLayer(pub Duration);
 
 impl<S> Layer<S> for RetryAfterLayer {
     type Service = RetryAfter<S>;
 
     fn layer(&self, inner: S) -> RetryAfter<S> {
-        RetryAfter { inner }
+        RetryAfter { inner, deadline: self.0 }
     }
 }
 
@@ -37,6 +35,7 @@ impl<S> Layer<S> for RetryAfterLayer {
 #[derive(Debug, Clone)]
 pub(super) struct RetryAfter<S> {
     inner: S,
+    deadline: Duration,
 }
 
 impl<S> Service<http::Request<Body>> for RetryAfter<S>
@@ -54,7 +53,8 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let mut inner = self.inner.clone();
-        let end = Instant::now() + DEADLINE.saturating_sub(SPARE);
+        let deadline = self.deadline;
+        let end = Instant::now() + deadline.saturating_sub(SPARE);
         async move {
             let (head, mut body) = request.into_parts();
             let mut asked = 0;
@@ -72,7 +72,7 @@ where
                         sleep(pause).await;
                         body = copy;
                     }
-                    _ => return named(answer, asked).await,
+                    _ => return named(answer, asked, deadline).await,
                 }
             }
         }
@@ -101,7 +101,11 @@ fn pause_before_repeat(status: StatusCode, wanted: Option<Duration>, asked: u32)
 }
 
 /// A 429 with `Retry-After` as a Status that names the pause and how often it was asked for, with the server's words.
-async fn named(answer: http::Response<Body>, asked: u32) -> Result<http::Response<Body>, kube::Error> {
+async fn named(
+    answer: http::Response<Body>,
+    asked: u32,
+    deadline: Duration,
+) -> Result<http::Response<Body>, kube::Error> {
     let Some(pause) = wanted_pause(&answer).filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS) else {
         return Ok(answer);
     };
@@ -112,7 +116,7 @@ async fn named(answer: http::Response<Body>, asked: u32) -> Result<http::Respons
         status["message"].as_str().map_or_else(|| String::from_utf8_lossy(&bytes).trim().to_owned(), str::to_owned);
     let mut causes = status["details"]["causes"].as_array().cloned().unwrap_or_default();
     causes.push(json!({ "reason": THROTTLED, "message": words }));
-    let times = if asked == 1 { "once".to_owned() } else { format!("{asked} times within {} s", DEADLINE.as_secs()) };
+    let times = if asked == 1 { "once".to_owned() } else { format!("{asked} times within {} s", deadline.as_secs()) };
     let message = format!("too many requests, Retry-After: {} s (asked {times}): {words}", pause.as_secs());
     status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "TooManyRequests",
         "code": 429, "message": message, "details": { "causes": causes, "retryAfterSeconds": pause.as_secs() } });
