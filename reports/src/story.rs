@@ -151,6 +151,10 @@ fn recovered(card: &Scorecard, windows: &[FaultWindow<'_>]) -> Option<String> {
 /// What decided the verdict. A pass beside bad samples says which targets that met, and what it would not have met.
 fn decided(card: &Scorecard) -> Option<String> {
     if card.verdict != Verdict::Pass {
+        // The sentence before has it.
+        if !card.faults.is_empty() && card.message.ends_with(&card.recovery.message) {
+            return None;
+        }
         return Some(format!("{}.", card.message.trim_end_matches('.')));
     }
     let Some(worst) = bad_probes(card).first().copied() else {

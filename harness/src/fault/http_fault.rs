@@ -2,8 +2,7 @@
 //! have it and a control request shows it; undone once no proxy has it any more.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -240,7 +239,7 @@ impl FaultBehavior for HttpFault {
                 watch,
                 control,
                 remarks,
-                missed: AtomicU32::new(0),
+                felt: Mutex::default(),
             }) as Box<dyn Fault>)
         })
     }
@@ -256,8 +255,34 @@ struct Injected {
     watch: Watch,
     control: Control,
     remarks: Vec<String>,
-    /// How many control requests in a row did not show the fault while it was held.
-    missed: AtomicU32,
+    felt: Mutex<Felt>,
+}
+
+/// The control requests since the fault took hold.
+#[derive(Debug, Clone, Copy, Default)]
+struct Felt {
+    /// How many showed it.
+    shown: u32,
+    /// How many did not, before the last that did.
+    hidden: u32,
+    /// How many in a row did not since then.
+    missed: u32,
+}
+
+impl Felt {
+    fn show(&mut self) {
+        self.shown += 1;
+        self.hidden += std::mem::take(&mut self.missed);
+    }
+
+    /// How often in a row a request may not show the fault before it counts as gone: the chance of that is one in a million
+    /// while the fault is in effect. A request may miss the fault by its share, or on a path that leads past it, as to
+    /// another cluster: so the share that was observed so far counts too. At least 2: a single answer may be chance.
+    fn tolerated(self, percent: Option<Ratio>) -> u32 {
+        let observed = f64::from(self.shown + 1) / f64::from(self.shown + self.hidden + 2);
+        let spared = 1.0 - percent.map_or(1.0, Ratio::get).min(observed);
+        ((1e-6_f64).ln() / spared.ln()).ceil().clamp(2.0, 1e6) as u32
+    }
 }
 
 impl Injected {
@@ -273,6 +298,10 @@ impl Injected {
         }
     }
 
+    fn history(&self) -> MutexGuard<'_, Felt> {
+        self.felt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the control request shows the fault; the result either way.
     async fn felt(&self) -> Result<String, String> {
         let (outcome, took) = self.control.ask().await;
@@ -281,13 +310,6 @@ impl Injected {
         let seen = format!("{} after {} ms", outcome.message, took.as_millis());
         if slow || refused { Ok(seen) } else { Err(seen) }
     }
-}
-
-/// How often in a row the control request may not show a fault of a share of the requests, before it counts as gone: the chance
-/// of that is one in a million while the fault is in effect. At least 2: a single answer may be chance.
-fn tolerated_misses(percent: Option<Ratio>) -> u32 {
-    let spared = 1.0 - percent.map_or(1.0, Ratio::get);
-    if spared <= 0.0 { 2 } else { ((1e-6_f64).ln() / spared.ln()).ceil().clamp(2.0, 1e6) as u32 }
 }
 
 impl Fault for Injected {
@@ -331,13 +353,17 @@ impl Fault for Injected {
             }
             let seen = match self.felt().await {
                 Ok(seen) => {
-                    self.missed.store(0, Ordering::Relaxed);
+                    self.history().show();
                     return Effect::Seen(seen);
                 }
                 Err(seen) => seen,
             };
-            let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
-            if missed < tolerated_misses(self.spec.percent) {
+            let (missed, tolerated) = {
+                let mut felt = self.history();
+                felt.missed += 1;
+                (felt.missed, felt.tolerated(self.spec.percent))
+            };
+            if missed < tolerated {
                 return Effect::Seen(format!("VirtualService {} has the fault", self.owner));
             }
             Effect::NotYet(format!("{missed} control requests in a row did not show the fault: {seen}"))
@@ -362,7 +388,7 @@ impl Fault for Injected {
             }
             match self.felt().await {
                 Ok(seen) => {
-                    self.missed.store(0, Ordering::Relaxed);
+                    self.history().show();
                     Effect::Seen(format!("{with} proxies have the fault; control request: {seen}"))
                 }
                 Err(seen) => Effect::NotYet(format!(
@@ -461,7 +487,19 @@ mod tests {
     #[test]
     fn a_fault_of_a_share_of_the_requests_may_be_missed_more_often() {
         let percent = |text: &str| Some(text.parse().unwrap());
-        assert_eq!([None, percent("100%"), percent("50%"), percent("10%")].map(tolerated_misses), [2, 2, 20, 132]);
+        let always = Felt { shown: 1_000_000, hidden: 0, missed: 0 };
+        assert_eq!(
+            [None, percent("100%"), percent("50%"), percent("10%")].map(|one| always.tolerated(one)),
+            [2, 2, 20, 132]
+        );
+        // Half of the requests go to the other cluster, which has no fault.
+        let mut half = Felt::default();
+        for _ in 0..50 {
+            half.missed += 1;
+            half.show();
+        }
+        assert_eq!((half.shown, half.hidden, half.missed, half.tolerated(None)), (50, 50, 0, 20));
+        assert_eq!(Felt { shown: 1, hidden: 0, missed: 3 }.tolerated(None), 13, "one that showed it says little");
     }
 
     #[test]
