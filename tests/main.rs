@@ -3,6 +3,7 @@
 //! The lab arm needs nothing. The live arm runs the same bodies against real clusters when `MESHDRILL_LIVE_MESH` names a
 //! mesh file; without one its trials are ignored, and say why.
 
+mod access;
 mod alerts;
 mod answers;
 mod browser;
@@ -15,6 +16,7 @@ mod junit;
 mod known_outages;
 mod ledger;
 mod live;
+mod logins;
 mod matrix;
 mod monitoring;
 mod must_fail;
@@ -22,6 +24,7 @@ mod pages;
 mod readme;
 mod scenarios;
 mod stand_in;
+mod tls;
 mod turned;
 mod words;
 
@@ -46,8 +49,10 @@ fn main() -> ExitCode {
     trials.extend(cli::trials());
     trials.extend(readme::trials());
     trials.extend(known_outages::trials());
+    trials.extend(access::trials());
     trials.extend(alerts::trials());
     trials.extend(answers::trials());
+    trials.extend(logins::trials());
     trials.extend(monitoring::trials());
     trials.extend(ledger::trials());
     trials.extend(pages::trials());

@@ -1,8 +1,8 @@
 //! Small HTTP servers on loopback that stand in for an API server, a Prometheus or an application.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ pub struct Asked {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// The headers, with names in lower case.
+    /// The headers, with names in lower case; values of one name are joined with `, `.
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
@@ -75,7 +75,29 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || serve(&stream, &log, answer.as_ref()));
+                std::thread::spawn(move || serve(stream, &log, answer.as_ref()));
+            }
+        });
+        Ok(Self { url, asked })
+    }
+
+    /// The same over TLS.
+    pub fn start_tls(
+        config: rustls::ServerConfig,
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Result<Self, Failed> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("https://{}", listener.local_addr()?);
+        let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
+        let (log, config) = (Arc::clone(&asked), Arc::new(config));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (log, answer, config) = (Arc::clone(&log), Arc::clone(&answer), Arc::clone(&config));
+                std::thread::spawn(move || {
+                    if let Ok(connection) = rustls::ServerConnection::new(config) {
+                        serve(rustls::StreamOwned::new(connection, stream), &log, answer.as_ref());
+                    }
+                });
             }
         });
         Ok(Self { url, asked })
@@ -88,7 +110,7 @@ impl Server {
 }
 
 /// Answers the requests of one connection.
-fn serve(stream: &TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Asked) -> Answer) {
+fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Asked) -> Answer) {
     let mut reader = BufReader::new(stream);
     while let Some(asked) = request(&mut reader) {
         if let Ok(mut log) = log.lock() {
@@ -99,14 +121,15 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Asked) -
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
-        let mut out: &TcpStream = stream;
-        if out.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| out.write_all(&body)).is_err() {
+        let out = reader.get_mut();
+        let sent = out.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| out.write_all(&body));
+        if sent.and_then(|()| out.flush()).is_err() {
             return;
         }
     }
 }
 
-fn request(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
+fn request(reader: &mut BufReader<impl Read>) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
@@ -116,7 +139,8 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        headers.insert(name.to_lowercase(), value.trim().to_owned());
+        let values: &mut String = headers.entry(name.to_lowercase()).or_default();
+        *values = if values.is_empty() { value.trim().to_owned() } else { format!("{values}, {}", value.trim()) };
     }
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];

@@ -76,6 +76,7 @@ impl Problems {
         let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
         let path = self.source.path.display().to_string();
         let path: &str = &path;
+        let source = without_passwords(&self.source.text);
         let mut text = String::new();
         for problem in &self.problems {
             let message = printable(&problem.message);
@@ -83,7 +84,7 @@ impl Problems {
             let title = Level::ERROR.primary_title(&message);
             let group = match &problem.span {
                 Some(span) => title.element(
-                    Snippet::source(self.source.text.as_str())
+                    Snippet::source(source.as_str())
                         .path(path)
                         .annotation(AnnotationKind::Primary.span(shown(&self.source.text, span))),
                 ),
@@ -120,9 +121,30 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// A text whose passwords in URLs (`://USER:PASSWORD@`) are stars, one for each byte, so that all places stay the same.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| "/?#\"'".contains(c) || c.is_whitespace()).unwrap_or(after.len());
+        let password = after[..end].rfind('@').and_then(|at| Some(after[..at].find(':')? + 1..at));
+        rest = match password {
+            Some(password) => {
+                out.push_str(&after[..password.start]);
+                out.extend(std::iter::repeat_n('*', password.len()));
+                &after[password.end..]
+            }
+            None => after,
+        };
+    }
+    out + rest
+}
+
 /// Control characters of a hostile file must not reach the terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    without_passwords(text).chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// At most the first line of a span: a caret under a whole block helps nobody.
@@ -138,4 +160,17 @@ fn floor(text: &str, mut offset: usize) -> usize {
         offset -= 1;
     }
     offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_passwords;
+
+    #[test]
+    fn passwords_of_urls_are_stars_of_the_same_length() {
+        let text = "url: \"http://drill:p\u{e4}w@host:9090/a@b:c\" # https://u:x@y http://host:80/@";
+        let masked = without_passwords(text);
+        assert_eq!(masked, "url: \"http://drill:****@host:9090/a@b:c\" # https://u:*@y http://host:80/@");
+        assert_eq!(masked.len(), text.len());
+    }
 }

@@ -70,9 +70,6 @@ pub(super) enum Command {
     /// Stop all runs on the clusters of a mesh file, and block new ones
     #[command(after_help = "Example:\n  meshdrill halt --mesh mesh.yaml")]
     Halt(ClustersArgs),
-    /// Run a credential plugin within its deadline; the cluster client calls this
-    #[command(hide = true)]
-    CredentialPlugin(PluginArgs),
     /// Lift a halt, so that runs can start again
     #[command(after_help = "Example:\n  meshdrill resume --mesh mesh.yaml")]
     Resume(ClustersArgs),
@@ -355,13 +352,6 @@ pub(super) struct ClustersArgs {
     /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct PluginArgs {
-    /// The plugin and its arguments
-    #[arg(last = true, required = true)]
-    pub argv: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

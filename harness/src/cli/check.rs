@@ -69,7 +69,9 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {
 fn check_one(file: &Path, mesh: Option<&MeshFile>, set: &BTreeMap<String, String>) -> Result<(), Problems> {
     let (source, node) = read_file(file)?;
     if node.get("kind").and_then(Node::text) == Some("Mesh") {
-        return load_mesh(file).map(|_| ());
+        let mesh = load_mesh(file)?;
+        mesh.warnings().iter().for_each(|warning| super::say_err!("warning: {}: {warning}", file.display()));
+        return Ok(());
     }
     plans_of(&ScenarioSource { source, node }, mesh, set, 1).map(|_| ())
 }

@@ -28,9 +28,6 @@ pub(super) enum CliError {
     /// A question that cannot be asked.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// A credential plugin that gives no credentials.
-    #[error("{0}")]
-    Plugin(String),
     /// Damage of an earlier run that `--clean` could not undo.
     #[error("leftovers of cluster `{0}` could not be undone; nothing was injected")]
     Leftovers(String),
@@ -222,7 +219,7 @@ impl CliError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) | Self::File(FileError { after: false, .. }) | Self::Lab(_) => ExitCode::Usage,
-            Self::Access(_) | Self::Probe(_) | Self::Plugin(_) | Self::Leftovers(_) => ExitCode::Refused,
+            Self::Access(_) | Self::Probe(_) | Self::Leftovers(_) => ExitCode::Refused,
             Self::File(FileError { after: true, .. })
             | Self::Report(_)
             | Self::System(_)

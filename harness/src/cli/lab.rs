@@ -154,8 +154,8 @@ fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, CliError> {
         match address.what.as_str() {
             "istio-ingressgateway http2" => cluster.ingress.push(address.url()),
             "istio-eastwestgateway tls" => cluster.east_west.push(address.local.to_string()),
-            "prometheus" => cluster.prometheus.push(address.url()),
-            "alertmanager" => cluster.alertmanager.push(address.url()),
+            "prometheus" => cluster.prometheus.push(address.url().into()),
+            "alertmanager" => cluster.alertmanager.push(address.url().into()),
             _ => {}
         }
     }

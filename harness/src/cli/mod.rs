@@ -75,7 +75,6 @@ pub fn main() -> process::ExitCode {
         Command::Recover(args) => rescue::recover(&args),
         Command::Halt(args) => rescue::halt(&args),
         Command::Resume(args) => rescue::resume(&args),
-        Command::CredentialPlugin(args) => credential_plugin(&args.argv),
     };
     let code = done.unwrap_or_else(|error| {
         say_err!("meshdrill: {error}");
@@ -90,12 +89,6 @@ pub fn main() -> process::ExitCode {
         None => code,
     };
     process::ExitCode::from(code.number())
-}
-
-fn credential_plugin(argv: &[String]) -> Result<ExitCode, CliError> {
-    let said = crate::cluster::run_bounded(argv).map_err(CliError::Plugin)?;
-    say_part!("{said}");
-    Ok(ExitCode::Pass)
 }
 
 /// A runtime for one thread of work: a probe's timing does not profit from more.

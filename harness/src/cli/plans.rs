@@ -165,10 +165,12 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliErr
     let given = named.map(Path::to_owned).or_else(|| std::env::var_os("MESHDRILL_MESH").map(PathBuf::from));
     let default = PathBuf::from("mesh.yaml");
     let Some(path) = given.or_else(|| default.is_file().then_some(default)) else { return Ok(None) };
-    load_mesh(&path).map(Some).map_err(|problems| {
+    let mesh = load_mesh(&path).map_err(|problems| {
         eprint!("{}", problems.render(super::colour()));
-        UsageError::InvalidMesh.into()
-    })
+        UsageError::InvalidMesh
+    })?;
+    mesh.warnings().iter().for_each(|warning| super::say_err!("warning: {}: {warning}", path.display()));
+    Ok(Some(mesh))
 }
 
 /// The mesh file of an embedded mesh like the one that will be started.

@@ -46,7 +46,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         let opened = std::fs::File::options().create(true).append(true).open(path);
         opened.map_err(|error| FileError::unwritable(path, error))?;
     }
-    confirmed(args, &selected)?;
+    let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
+    confirmed(args, &selected, &source)?;
     if args.verbose {
         selected.plans.iter().for_each(|plan| super::say_err!("{}", to_text(plan)));
     }
@@ -62,7 +63,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let ran = if args.select.lab {
         console.run_on_lab(&selected, &mut finished)
     } else {
-        console.run_on_clusters(&selected, &mut finished)
+        console.run_on_clusters(&selected, &source.for_another_runtime(), &mut finished)
     };
     drop(console);
     display.close();
@@ -71,7 +72,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
 
 /// Breaking live clusters needs consent: by `--yes`, or on a terminal by the answer to one question. A script without `--yes`
 /// is refused.
-fn confirmed(args: &RunArgs, selected: &Selected) -> Result<(), CliError> {
+fn confirmed(args: &RunArgs, selected: &Selected, source: &WorldSource) -> Result<(), CliError> {
     let drills: Vec<&Plan> = selected.plans.iter().filter(|plan| !plan.broken.is_empty()).collect();
     if drills.is_empty() || args.yes || args.select.lab {
         return Ok(());
@@ -83,12 +84,11 @@ fn confirmed(args: &RunArgs, selected: &Selected) -> Result<(), CliError> {
         let clusters = clusters.into_iter().collect::<Vec<_>>().join(", ");
         return Err(UsageError::NeedsConsent { drills: drills.len(), clusters }.into());
     }
-    ask(args, selected, &drills)
+    ask(selected, source, &drills)
 }
 
 /// Shows what would be broken, with the targets as they are now, and asks once.
-fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliError> {
-    let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
+fn ask(selected: &Selected, source: &WorldSource, drills: &[&Plan]) -> Result<(), CliError> {
     let runtime = super::runtime()?;
     if let Some(mesh) = &selected.mesh {
         let broken = |key: &str| drills.iter().any(|plan| plan.broken.contains(key));
@@ -100,7 +100,7 @@ fn ask(args: &RunArgs, selected: &Selected, drills: &[&Plan]) -> Result<(), CliE
     for plan in drills {
         length += plan.duration().0;
         super::say_err!("{} (about {}):", plan.title(), plan.duration());
-        let found = runtime.block_on(look(plan, &source));
+        let found = runtime.block_on(look(plan, source));
         found.targets.iter().for_each(|target| super::say_err!("  {target}"));
         found.obstacles.iter().for_each(|obstacle| super::say_err!("  {}: {obstacle}", obstacle.label()));
         if found.targets.is_empty() {
@@ -144,21 +144,25 @@ impl Console<'_> {
     }
 
     /// Validations run side by side; drills one after the other.
-    fn run_on_clusters(&self, selected: &Selected, finished: &mut Vec<Finished>) -> Result<(), CliError> {
+    fn run_on_clusters(
+        &self,
+        selected: &Selected,
+        source: &WorldSource,
+        finished: &mut Vec<Finished>,
+    ) -> Result<(), CliError> {
         super::runtime()?.block_on(async {
             let interrupts = Interrupts::default();
             listen(&interrupts, &self.entry)?;
             watch_terminal(&interrupts, &self.entry);
-            let source = WorldSource::of_clusters(selected.mesh.clone(), self.args.kubeconfig.clone());
             if self.args.clean {
-                clean(&source, &selected.plans).await?;
+                clean(source, &selected.plans).await?;
             }
             let (drills, validations): (Vec<_>, Vec<_>) =
                 selected.plans.iter().enumerate().partition(|(_, plan)| plan.is_drill());
-            let mut stopped = self.validate(validations, &source, &interrupts, finished).await?;
+            let mut stopped = self.validate(validations, source, &interrupts, finished).await?;
             for (index, plan) in drills {
                 let because = stopped.clone().or_else(|| stopped_by(&interrupts));
-                let one = self.execute(index, plan, &source, &interrupts, because.as_deref()).await?;
+                let one = self.execute(index, plan, source, &interrupts, because.as_deref()).await?;
                 stopped = stopped.or(self.keep(finished, one));
             }
             Ok(())

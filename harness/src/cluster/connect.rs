@@ -16,6 +16,7 @@ use tower::{Layer as _, Service};
 use super::access::DEADLINE;
 use super::kubeconfig::from_file;
 use super::permission::Granted;
+use super::plugin::Plugins;
 use super::renewal::{Origin, Renewing};
 use super::retry_after::RetryAfterLayer;
 use super::warnings::HeedWarningsLayer;
@@ -34,6 +35,7 @@ pub struct Kubeconfigs {
     known: Arc<Mutex<HashMap<String, Access>>>,
     /// One lock per context, held while its client is made: runs that start together make one client.
     opening: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
+    plugins: Plugins,
 }
 
 impl fmt::Debug for Kubeconfigs {
@@ -61,7 +63,7 @@ struct Access {
 
 impl From<Source> for Kubeconfigs {
     fn from(source: Source) -> Self {
-        Self { source, known: Arc::default(), opening: Arc::default() }
+        Self { source, known: Arc::default(), opening: Arc::default(), plugins: Plugins::default() }
     }
 }
 
@@ -74,6 +76,12 @@ impl Kubeconfigs {
     /// The lab.
     pub fn lab(lab: Lab) -> Self {
         Self::from(Source::Lab(lab))
+    }
+
+    /// The same for another tokio runtime: with clients of its own, and what the credential plugins have returned.
+    #[must_use]
+    pub fn for_another_runtime(&self) -> Self {
+        Self { plugins: self.plugins.clone(), ..Self::from(self.source.clone()) }
     }
 
     fn known(&self, context: &str) -> Option<Access> {
@@ -93,12 +101,13 @@ impl Kubeconfigs {
         }
         let (client, (on_loopback, address)) = match &self.source {
             Source::File(path) => {
-                let made = from_file(path.as_deref(), key, spec).await?;
-                let origin = Origin { path: path.clone(), key: key.to_owned(), spec: spec.clone() };
+                let made = from_file(path.as_deref(), key, spec, &self.plugins).await?;
+                let plugins = self.plugins.clone();
+                let origin = Origin { path: path.clone(), key: key.to_owned(), spec: spec.clone(), plugins };
                 let namespace = made.client.default_namespace().to_owned();
-                let service =
-                    HeedWarningsLayer.layer(RetryAfterLayer(DEADLINE).layer(Renewing::new(made.client, origin)));
-                (kube::Client::new(service, namespace), (made.on_loopback, made.address))
+                let seen = (made.on_loopback, made.address.clone());
+                let service = HeedWarningsLayer.layer(RetryAfterLayer(DEADLINE).layer(Renewing::new(made, origin)));
+                (kube::Client::new(service, namespace), seen)
             }
             Source::Lab(lab) => (from_lab(lab, key, spec)?, (false, "the lab".to_owned())),
         };

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{AccessError, Cluster, ForwardTarget, Object, WorkloadKind};
+use crate::format::{MonitoringPlace, MonitoringSpec};
 
 /// An HTTP endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,21 @@ impl std::fmt::Display for Endpoint {
             Self::Url(url) => f.write_str(url),
             Self::Forward(target, prefix) => write!(f, "forward/{target}{prefix}"),
         }
+    }
+}
+
+/// The endpoint of a monitoring API, and the credentials and TLS options of the mesh file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitoringEndpoint {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Its entry in the mesh file; without credentials where it was discovered.
+    pub spec: MonitoringSpec,
+}
+
+impl From<Endpoint> for MonitoringEndpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        Self { endpoint, spec: MonitoringSpec::default() }
     }
 }
 
@@ -96,31 +112,36 @@ pub(crate) fn advertised_port(service: &Object) -> u16 {
 }
 
 /// The endpoints of a cluster's Prometheus, in the order in which they are tried.
-pub async fn discover_prometheus(cluster: &Cluster) -> Result<Vec<Endpoint>, AccessError> {
+pub async fn discover_prometheus(cluster: &Cluster) -> Result<Vec<MonitoringEndpoint>, AccessError> {
     if !cluster.spec.prometheus.is_empty() {
         return named(cluster, &cluster.spec.prometheus);
     }
-    monitoring(cluster, "prometheus", 9090, &PROMETHEUS).await
+    Ok(monitoring(cluster, "prometheus", 9090, &PROMETHEUS).await?.into_iter().map(MonitoringEndpoint::from).collect())
 }
 
 /// The endpoints of a cluster's Alertmanager, in the order in which they are tried.
-pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Vec<Endpoint>, AccessError> {
+pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Vec<MonitoringEndpoint>, AccessError> {
     if !cluster.spec.alertmanager.is_empty() {
         return named(cluster, &cluster.spec.alertmanager);
     }
-    monitoring(cluster, "alertmanager", 9093, &ALERTMANAGER).await
+    let found = monitoring(cluster, "alertmanager", 9093, &ALERTMANAGER).await?;
+    Ok(found.into_iter().map(MonitoringEndpoint::from).collect())
 }
 
 /// The endpoints that a mesh file names: URLs, or `forward/CLUSTER/NAMESPACE/service/NAME:PORT`.
-fn named(cluster: &Cluster, texts: &[String]) -> Result<Vec<Endpoint>, AccessError> {
-    let endpoint = |text: &String| match text.strip_prefix("forward/") {
-        Some(rest) => rest
-            .parse()
-            .map(|target| Endpoint::Forward(target, String::new()))
-            .map_err(|why: String| cluster.other(why)),
-        None => Ok(Endpoint::Url(text.trim_end_matches('/').to_owned())),
+fn named(cluster: &Cluster, places: &[MonitoringPlace]) -> Result<Vec<MonitoringEndpoint>, AccessError> {
+    let endpoint = |place: &MonitoringPlace| {
+        let spec = place.spec();
+        let endpoint = match spec.url.strip_prefix("forward/") {
+            Some(rest) => {
+                let target = rest.parse().map_err(|why: String| cluster.other(why))?;
+                Endpoint::Forward(target, String::new())
+            }
+            None => Endpoint::Url(spec.url.trim_end_matches('/').to_owned()),
+        };
+        Ok(MonitoringEndpoint { endpoint, spec })
     };
-    texts.iter().map(endpoint).collect()
+    places.iter().map(endpoint).collect()
 }
 
 /// Labels of a Service that has an API of this kind, its port, and the path before those of the API.

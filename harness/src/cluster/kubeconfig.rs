@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::AccessError;
+use super::credentials::{CredentialSource, check_certificate, check_impersonation, put_identity};
 use super::error::chain;
-use super::{AccessError, plugin};
+use super::plugin::Plugins;
 use crate::format::ClusterSpec;
 use crate::net::{is_loopback, without_userinfo};
 
@@ -16,6 +18,10 @@ pub(super) struct Made {
     pub on_loopback: bool,
     /// The address of the API server, and the proxy before it.
     pub address: String,
+    /// The credentials that are sent with each request.
+    pub source: CredentialSource,
+    /// The run of the plugin that returned the client certificate of the client.
+    pub identity: Option<u64>,
 }
 
 /// The kubeconfig as kubectl reads it: one file that was named, or the files of `KUBECONFIG` of which some may be missing, or
@@ -62,7 +68,12 @@ fn check_context(kubeconfig: &Kubeconfig, key: &str, name: &str) -> Result<Optio
 }
 
 /// A client for a context.
-pub(super) async fn from_file(path: Option<&Path>, key: &str, spec: &ClusterSpec) -> Result<Made, AccessError> {
+pub(super) async fn from_file(
+    path: Option<&Path>,
+    key: &str,
+    spec: &ClusterSpec,
+    plugins: &Plugins,
+) -> Result<Made, AccessError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = read_kubeconfig(path)?;
     if !kubeconfig.contexts.iter().any(|context| context.name == spec.context) {
@@ -88,12 +99,16 @@ pub(super) async fn from_file(path: Option<&Path>, key: &str, spec: &ClusterSpec
     let through = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {}", without_userinfo(&proxy)));
     let address = format!("{}{through}", config.cluster_url);
     let bad = |why| AccessError::Credentials { cluster: key.to_owned(), context: spec.context.clone(), why };
-    plugin::expired(&config.auth_info).map_err(bad)?;
-    plugin::bound(&mut config.auth_info).await.map_err(bad)?;
+    check_impersonation(&config.auth_info).map_err(bad)?;
+    check_certificate(&config.auth_info).map_err(bad)?;
+    let source = CredentialSource::take(&mut config.auth_info, plugins).map_err(bad)?;
+    let credentials = source.credentials().await.map_err(bad)?;
+    put_identity(&mut config.auth_info, &credentials);
+    let identity = credentials.identity.as_ref().and(credentials.number);
     let on_loopback = config.cluster_url.host().is_some_and(is_loopback);
-    // This runs the credential plugin, which blocks its thread.
+    // An `auth-provider` may run a program, which blocks its thread.
     let made = tokio::task::spawn_blocking(|| kube::Client::try_from(config)).await;
     made.map_err(|error| AccessError::Other { cluster: key.to_owned(), why: error.to_string() })?
-        .map(|client| Made { client, on_loopback, address })
+        .map(|client| Made { client, on_loopback, address, source, identity })
         .map_err(|error| AccessError::from_kube(key, &error))
 }

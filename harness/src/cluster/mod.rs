@@ -2,6 +2,7 @@
 
 mod access;
 mod connect;
+mod credentials;
 mod discover;
 mod error;
 mod exec;
@@ -26,8 +27,8 @@ pub use access::Cluster;
 pub(crate) use access::encode;
 pub use connect::{Kubeconfigs, connect};
 pub use discover::{
-    Endpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress, discover_prometheus,
-    gateway_services,
+    Endpoint, MonitoringEndpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress,
+    discover_prometheus, gateway_services,
 };
 pub(crate) use discover::{RUNNER_ADDRESS, advertised_port, east_west_services, ingress_services};
 pub use error::AccessError;
@@ -38,7 +39,6 @@ pub use object_name::ObjectName;
 pub(crate) use objects::VIRTUAL_SERVICES;
 pub use owners::Owner;
 pub use permission::Permission;
-pub(crate) use plugin::run_bounded;
 pub(crate) use pods::{is_ready, is_serving, label_selector, pod_addresses, workload_selector};
 pub use pods::{ready_pods, select_pods};
 pub use workload::WorkloadKind;

@@ -53,8 +53,8 @@ impl Permission {
     }
 
     /// What discovery of an endpoint needs: nothing if the mesh file names it.
-    pub fn for_discovery(mesh: &MeshSpec, cluster: &str, named: fn(&ClusterSpec) -> &[String]) -> Vec<Self> {
-        let known = mesh.clusters.get(cluster).is_some_and(|spec| !named(spec).is_empty());
+    pub fn for_discovery(mesh: &MeshSpec, cluster: &str, is_named: fn(&ClusterSpec) -> bool) -> Vec<Self> {
+        let known = mesh.clusters.get(cluster).is_some_and(is_named);
         if known { Vec::new() } else { vec![Self::new(cluster, "", "", "services", "list")] }
     }
 

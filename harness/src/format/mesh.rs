@@ -8,7 +8,7 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Scalar;
+use super::{MonitoringPlace, Scalar};
 
 /// A mesh file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -92,12 +92,12 @@ pub struct ClusterSpec {
     /// East-west gateway addresses (`host:port`); default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub east_west: Vec<String>,
-    /// Prometheus URLs; default discovered.
+    /// Addresses of its Prometheus, tried in order; default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prometheus: Vec<String>,
-    /// Alertmanager URLs; default discovered.
+    pub prometheus: Vec<MonitoringPlace>,
+    /// Addresses of its Alertmanager, tried in order; default discovered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub alertmanager: Vec<String>,
+    pub alertmanager: Vec<MonitoringPlace>,
 }
 
 /// OCIDs of what a cluster and its network consist of.
@@ -189,6 +189,23 @@ pub fn guide_sla() -> SlaDefaults {
     }
 }
 
+impl MeshFile {
+    /// What its author should know.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (key, cluster) in &self.spec.clusters {
+            for (name, places) in cluster.monitoring() {
+                if places.iter().any(MonitoringPlace::has_password_in_url) {
+                    found.push(format!(
+                        "clusters.{key}.{name} has a password in its URL; put it in a file: `{{ url: URL, user: NAME, password: {{ file: FILE }} }}`"
+                    ));
+                }
+            }
+        }
+        found
+    }
+}
+
 impl MeshExpect {
     fn is_empty(&self) -> bool {
         self.mesh_id.is_none()
@@ -212,6 +229,11 @@ impl ClusterSpec {
             prometheus: Vec::new(),
             alertmanager: Vec::new(),
         }
+    }
+
+    /// The addresses of its monitoring APIs, by their key.
+    pub fn monitoring(&self) -> [(&'static str, &[MonitoringPlace]); 2] {
+        [("prometheus", &self.prometheus), ("alertmanager", &self.alertmanager)]
     }
 
     /// Its id in Istio.

@@ -4,8 +4,10 @@
 mod choice;
 mod comparison;
 mod mesh;
+mod monitoring;
 mod scalar;
 mod selector;
+mod tls;
 
 pub use choice::ClusterChoice;
 pub use comparison::Comparison;
@@ -13,5 +15,7 @@ pub use mesh::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver,
     guide_sla,
 };
+pub use monitoring::{MonitoringPlace, MonitoringSpec, SecretSource};
 pub use scalar::{Scalar, comparand};
 pub use selector::Selector;
+pub use tls::TlsSpec;

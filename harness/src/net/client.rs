@@ -77,6 +77,11 @@ impl HttpClient {
         Self { connections, host: None }
     }
 
+    /// The same with TLS to a host on them.
+    pub fn secure_over(dial: Arc<dyn Dial>, host: &str, series: Series, tls: &Tls) -> Result<Self, HttpFailure> {
+        Ok(Self::over(Arc::new(TlsDial::new(dial, host, tls)?), series))
+    }
+
     /// Asks, within the exchange's timeout.
     pub async fn send(&self, exchange: &Exchange) -> Result<HttpAnswer, HttpFailure> {
         let mut progress = Asked::default();

@@ -1,7 +1,6 @@
 //! `http`: an HTTP request by URL, through an ingress gateway or through a port-forward.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::secrets;
 use super::{Answer, Outcome, ProbeError, Via};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};
-use crate::format::{ClusterChoice, MeshSpec};
+use crate::format::{ClusterChoice, MeshSpec, TlsSpec};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
 
 /// An HTTP request. There are no hidden retries, redirects or cookies, and the proxy environment is ignored.
@@ -70,21 +69,6 @@ pub struct Http {
     /// How the response identifies its responder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responder: Option<Responder>,
-}
-
-/// TLS options.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TlsSpec {
-    /// The server name to send (SNI) and to verify.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sni: Option<String>,
-    /// A PEM file with the only trusted roots.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
-    /// Whether to skip the verification of the certificate.
-    #[serde(default)]
-    pub insecure: bool,
 }
 
 /// The connections of a probe.
@@ -164,6 +148,13 @@ impl Observation for Http {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = Vec::new();
+        if let Some((missing, beside)) = self.tls.as_ref().and_then(TlsSpec::lacks) {
+            found.push(SpecError::new(
+                "tls",
+                format!("`tls.{beside}` needs `tls.{missing}`"),
+                "write both `cert` and `key`; they may name the same file",
+            ));
+        }
         match (&self.url, &self.via) {
             (Some(_), Some(_)) => {
                 found.push(SpecError::new("via", "`url` and `via` exclude each other", "write exactly one of the two"));
@@ -306,11 +297,7 @@ impl Http {
             let first = first_connecting(&world.net, &addresses).await;
             bases = vec![bases.swap_remove(first)];
         }
-        let tls = self.tls.as_ref().map_or_else(Tls::default, |tls| Tls {
-            sni: tls.sni.clone(),
-            ca: tls.ca.clone(),
-            insecure: tls.insecure,
-        });
+        let tls = self.tls.as_ref().map_or_else(Tls::default, Tls::from);
         let target = |base: String| {
             let exchange = self.exchange(&base)?;
             let clients = series.iter().map(|one| Ok((*one, HttpClient::for_url(&world.net, &exchange, *one, &tls)?)));

@@ -12,7 +12,10 @@ use meshdrill_checks::observe::prometheus::{
 use meshdrill_checks::record::Series;
 
 use super::ProbeError;
-use crate::cluster::{Endpoint, Forwarder, Permission, World, discover_alertmanager, discover_prometheus, encode};
+use super::login::{Credentials, Login};
+use crate::cluster::{
+    Endpoint, Forwarder, MonitoringEndpoint, Permission, World, discover_alertmanager, discover_prometheus, encode,
+};
 use crate::format::MeshSpec;
 use crate::net::{Exchange, HttpAnswer, HttpClient, Tls, port_of};
 use crate::notes::{Note, note, of_headers};
@@ -35,6 +38,7 @@ struct Place {
     base: String,
     name: String,
     client: HttpClient,
+    login: Login,
 }
 
 impl Metrics {
@@ -52,15 +56,15 @@ impl Metrics {
 
     /// The permissions to find the Prometheus of a cluster; those to query it are known once it is found.
     pub fn prometheus_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
-        Permission::for_discovery(mesh, cluster, |spec| &spec.prometheus)
+        Permission::for_discovery(mesh, cluster, |spec| !spec.prometheus.is_empty())
     }
 
     /// The permissions to find the Alertmanager of a cluster.
     pub fn alertmanager_permissions(mesh: &MeshSpec, cluster: &str) -> Vec<Permission> {
-        Permission::for_discovery(mesh, cluster, |spec| &spec.alertmanager)
+        Permission::for_discovery(mesh, cluster, |spec| !spec.alertmanager.is_empty())
     }
 
-    async fn at(world: &World, endpoints: Vec<Endpoint>) -> Result<Self, ProbeError> {
+    async fn at(world: &World, endpoints: Vec<MonitoringEndpoint>) -> Result<Self, ProbeError> {
         let mut places = Vec::new();
         for endpoint in endpoints {
             places.push(Place::new(world, endpoint).await?);
@@ -217,34 +221,50 @@ impl Metrics {
 
     /// The error for an unexpected response.
     pub(super) fn wrong(&self, error: impl Display) -> ProbeError {
-        ProbeError(format!("{}: {error}", self.name()))
+        self.place().wrong(&error.to_string())
     }
 }
 
 impl Place {
-    async fn new(world: &World, endpoint: Endpoint) -> Result<Self, ProbeError> {
+    async fn new(world: &World, MonitoringEndpoint { endpoint, spec }: MonitoringEndpoint) -> Result<Self, ProbeError> {
         let name = endpoint.to_string();
+        let login = Login::new(&spec);
+        let tls = spec.tls.as_ref().map(Tls::from);
         match endpoint {
             Endpoint::Url(base) => {
                 let name = super::secrets::without_userinfo(&name);
                 let uri = base.parse().map_err(|error| ProbeError(format!("`{name}` is not a URL: {error}")))?;
-                let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &Tls::default())?;
-                Ok(Self { base, name, client })
+                let tls = tls.unwrap_or_default();
+                let client = HttpClient::for_url(&world.net, &Exchange::get(uri), Series::Kept, &tls)?;
+                Ok(Self { base, name, client, login })
             }
             Endpoint::Forward(target, prefix) => {
                 let cluster = world.cluster(&target.cluster)?;
                 cluster.must_permit(&target.permissions()).await?;
-                let base = format!("http://{}.{}:{}{prefix}", target.name, target.namespace, target.port);
+                let host = format!("{}.{}", target.name, target.namespace);
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                let base = format!("{scheme}://{host}:{}{prefix}", target.port);
                 let forwarder = Arc::new(Forwarder::new(Arc::clone(cluster), target));
-                Ok(Self { base, name, client: HttpClient::over(forwarder, Series::Kept) })
+                let client = match tls {
+                    Some(tls) => HttpClient::secure_over(forwarder, &host, Series::Kept, &tls)?,
+                    None => HttpClient::over(forwarder, Series::Kept),
+                };
+                Ok(Self { base, name, client, login })
             }
         }
     }
 
+    /// An error at this place, without its secrets.
+    fn wrong(&self, error: &str) -> ProbeError {
+        let credentials = self.login.credentials().ok().flatten();
+        let error = credentials.map_or_else(|| error.to_owned(), |credentials| credentials.mask(error));
+        ProbeError(format!("{}: {error}", self.name))
+    }
+
     async fn send(&self, path: &str, form: Option<&String>) -> Result<HttpAnswer, ProbeError> {
-        let wrong = |error: String| ProbeError(format!("{}: {error}", self.name));
-        let url =
-            format!("{}{path}", self.base).parse().map_err(|error| wrong(format!("{path} is not a path: {error}")))?;
+        let url = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|error| self.wrong(&format!("{path} is not a path: {error}")))?;
         let mut exchange = Exchange::get(url);
         if let Some(form) = form {
             exchange.method = http::Method::POST;
@@ -252,20 +272,45 @@ impl Place {
             exchange.headers.insert(http::header::CONTENT_TYPE, kind);
             exchange.body = Bytes::from(form.clone());
         }
-        let answer = self.client.send(&exchange).await.map_err(|failure| wrong(failure.to_string()))?;
+        let answer = self.send_with_login(exchange).await?;
         of_headers(&answer.headers).into_iter().for_each(note);
         if let Some(to) = answer.redirect() {
             let to = super::secrets::without_userinfo(&to);
-            return Err(wrong(format!(
+            return Err(self.wrong(&format!(
                 "it redirects to {to} ({}): is there a login in front of it? Name an address that answers the API",
                 answer.status
             )));
         }
-        if matches!(answer.status, 401 | 403) {
-            let hint =
-                "it wants credentials: write http://USER:PASSWORD@HOST in the mesh file, which is masked everywhere";
-            return Err(wrong(format!("answered {}; {hint}", answer.status)));
+        match (answer.status, &self.login) {
+            (401 | 403, Login::None) => Err(self.wrong(&format!(
+                "answered {}; it wants credentials: write `{{ url: URL, token: {{ file: FILE }} }}`, or `user` and `password`, in the mesh file",
+                answer.status
+            ))),
+            (401 | 403, login) => Err(self.wrong(&format!("answered {}; it does not accept {login}", answer.status))),
+            _ => Ok(answer),
         }
-        Ok(answer)
+    }
+
+    /// Sends a request with the credentials as they are now; after a 401 once more, if they have changed meanwhile.
+    async fn send_with_login(&self, mut exchange: Exchange) -> Result<HttpAnswer, ProbeError> {
+        let read = || self.login.credentials().map_err(|why| self.wrong(&why));
+        let put = |exchange: &mut Exchange, credentials: &Option<Credentials>| {
+            if let Some(credentials) = credentials {
+                exchange.headers.insert(http::header::AUTHORIZATION, credentials.header.clone());
+            }
+        };
+        let first = read()?;
+        put(&mut exchange, &first);
+        let sent = self.client.send(&exchange).await;
+        let answer = sent.map_err(|failure| self.wrong(&failure.to_string()))?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        let second = read()?;
+        if first == second {
+            return Ok(answer);
+        }
+        put(&mut exchange, &second);
+        self.client.send(&exchange).await.map_err(|failure| self.wrong(&failure.to_string()))
     }
 }

@@ -22,6 +22,7 @@ mod http_expect;
 mod istiod;
 mod kind;
 mod ledger;
+mod login;
 mod mesh_identity;
 mod mesh_part;
 mod mesh_sync;

@@ -45,8 +45,12 @@ impl Via {
     /// The permissions that it needs.
     pub fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         match self {
-            Self::Ingress { cluster, .. } => Permission::for_discovery(mesh, cluster.key(), |spec| &spec.ingress),
-            Self::EastWest { cluster, .. } => Permission::for_discovery(mesh, cluster.key(), |spec| &spec.east_west),
+            Self::Ingress { cluster, .. } => {
+                Permission::for_discovery(mesh, cluster.key(), |spec| !spec.ingress.is_empty())
+            }
+            Self::EastWest { cluster, .. } => {
+                Permission::for_discovery(mesh, cluster.key(), |spec| !spec.east_west.is_empty())
+            }
             Self::Forward { .. } => self.forward().map_or_else(Vec::new, |target| target.permissions()),
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn is_without(need: &str, mesh: &MeshSpec, today: jiff::civil::Date) 
 /// What looking for a need takes.
 pub(super) fn to_look(need: &str, clusters: &IndexMap<String, Arc<Cluster>>, mesh: &MeshSpec) -> Vec<Permission> {
     let of_each: fn(&MeshSpec, &str) -> Vec<Permission> = match need {
-        "alertmanager" => |mesh, key| Permission::for_discovery(mesh, key, |spec| &spec.alertmanager),
+        "alertmanager" => |mesh, key| Permission::for_discovery(mesh, key, |spec| !spec.alertmanager.is_empty()),
         "routablePods" => |_, key| vec![Permission::new(key, "", "", "pods", "list")],
         _ => |_, _| Vec::new(),
     };

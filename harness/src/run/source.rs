@@ -37,6 +37,12 @@ impl WorldSource {
         Self { mesh, kubeconfigs: Kubeconfigs::lab(lab.clone()), net: Net::Lab(lab), lab: true }
     }
 
+    /// The same clusters for another tokio runtime; credentials are not asked for again.
+    #[must_use]
+    pub fn for_another_runtime(&self) -> Self {
+        Self { kubeconfigs: self.kubeconfigs.for_another_runtime(), ..self.clone() }
+    }
+
     /// Connects to the clusters that a plan has to do with.
     pub async fn connect_for(&self, plan: &Plan) -> Result<World, AccessError> {
         let all = self.mesh.as_ref().filter(|_| plan.needs_all_clusters()).map(|mesh| mesh.spec.keys());

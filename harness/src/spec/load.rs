@@ -137,6 +137,16 @@ fn judge_mesh(file: &MeshFile, node: &Node, lost: &[document::Path]) -> Vec<Prob
             problems.push(problem.help("remove one of the two: with two keys for one cluster, a run on one key would not notice a run on the other"));
         }
     }
+    for (key, cluster) in &file.spec.clusters {
+        for (name, places) in cluster.monitoring() {
+            for (index, place) in places.iter().enumerate() {
+                let at = clusters.key(key).key(name).index(index);
+                for (below, what, remedy) in place.problems() {
+                    problems.push(Problem::at(node.span_at(&at.key(below)), what).help(remedy));
+                }
+            }
+        }
+    }
     for (need, waiver) in &file.spec.without {
         if waiver.until.parse::<jiff::civil::Date>().is_err() {
             let place = document::Path::of(&["spec", "without", need, "until"]);

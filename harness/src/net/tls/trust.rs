@@ -8,10 +8,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::format::TlsSpec;
 use crate::net::failure::HttpFailure;
 
 /// How TLS is to be done where it is not done by default.
@@ -21,8 +22,17 @@ pub struct Tls {
     pub sni: Option<String>,
     /// A PEM file with the only certificates to trust.
     pub ca: Option<PathBuf>,
+    /// PEM files with the client certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Trust anything.
     pub insecure: bool,
+}
+
+impl From<&TlsSpec> for Tls {
+    fn from(spec: &TlsSpec) -> Self {
+        let client = spec.cert.clone().zip(spec.key.clone());
+        Self { sni: spec.sni.clone(), ca: spec.ca.clone(), client, insecure: spec.insecure }
+    }
 }
 
 /// The client configuration for these options. Reads the certificates that are trusted.
@@ -36,15 +46,41 @@ pub(super) fn config(tls: &Tls) -> Result<ClientConfig, HttpFailure> {
         Some(path) => Some(Trust::Only(TrustOnly::read(path, Arc::clone(&provider))?)),
         None => None,
     };
-    let mut config = match trust {
+    let builder = match trust {
         Some(trust) => {
             let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         }
-        None => builder.with_root_certificates(machine_roots()).with_no_client_auth(),
+        None => builder.with_root_certificates(machine_roots()),
+    };
+    let mut config = match &tls.client {
+        Some((certificates, key)) => {
+            let (certificates, key) = identity(certificates, key)?;
+            builder
+                .with_client_auth_cert(certificates, key)
+                .map_err(|error| HttpFailure::new(Class::Tls, format!("the client certificate: {error}")))?
+        }
+        None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// A client certificate with those between it and its CA, and its key.
+fn identity(
+    certificates: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), HttpFailure> {
+    let failed = |path: &Path, why: String| HttpFailure::new(Class::Tls, format!("{}: {why}", path.display()));
+    let read = |path: &Path| std::fs::read(path).map_err(|error| failed(path, format!("cannot be read: {error}")));
+    let chain = CertificateDer::pem_slice_iter(&read(certificates)?).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| failed(certificates, format!("is not PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(failed(certificates, "has no certificate".to_owned()));
+    }
+    let key_of_it = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|error| failed(key, format!("has no private key that can be used: {error}")))?;
+    Ok((chain, key_of_it))
 }
 
 /// The certificates that this machine trusts; read once.
