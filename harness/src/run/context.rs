@@ -1,9 +1,11 @@
 //! What the faults of one run share: where they act, what they write down, and what they know of each other.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use meshdrill_checks::record::{Event, Phase};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -69,6 +71,25 @@ impl UndoTimes {
     /// How long ago the newest of all was accepted.
     pub fn since_last(&self) -> Option<Duration> {
         self.open().values().map(Instant::elapsed).min()
+    }
+}
+
+/// A fault that has not been held to its end yet. The last one of a run that ends begins the phase of the undo.
+pub(super) struct Active(Arc<AtomicUsize>, Recorder);
+
+impl Active {
+    /// One for each of so many faults.
+    pub fn of(count: usize, recorder: &Recorder) -> Vec<Self> {
+        let open = Arc::new(AtomicUsize::new(count));
+        (0..count).map(|_| Self(Arc::clone(&open), recorder.clone())).collect()
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.1.event(Event::Phase { phase: Phase::Undo });
+        }
     }
 }
 

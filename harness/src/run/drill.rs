@@ -11,7 +11,7 @@ use meshdrill_checks::units::TimeSpan;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::{CheckRunner, Until, pause};
-use super::context::FaultContext;
+use super::context::{Active, FaultContext};
 use super::preflight::Findings;
 use super::sampler::{Sampler, sample};
 use super::unsteady::{Unsteady, unsteady};
@@ -154,9 +154,10 @@ impl Drill<'_> {
         self.phase(Phase::Inject);
         let start = Instant::now();
         let guard = self.interrupts.child();
-        let runs = faults.into_iter().map(|(planned, fault)| {
+        let active = Active::of(faults.len(), &self.recorder);
+        let runs = faults.into_iter().zip(active).map(|((planned, fault), active)| {
             let context = FaultContext { interrupts: guard.clone(), ..self.context.clone() };
-            async move { context.run_fault(&planned, fault, start).await }
+            async move { context.run_fault(&planned, fault, start, active).await }
         });
         let all = join_all(runs);
         let sustained = self.plan.faults.iter().any(|fault| fault.kind.as_behavior().sustained());
@@ -172,7 +173,6 @@ impl Drill<'_> {
                 all.await;
             }
         }
-        self.phase(Phase::Undo);
         self.context.undo_all(self.plan, &self.undone().await).await;
         if self.interrupts.is_set() {
             let injected = self.recorder.ask(|record| record.history().is_injected()).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use meshdrill_checks::record::{At, Event};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::context::FaultContext;
+use super::context::{Active, FaultContext};
 use super::hold::hold;
 use crate::fault::{Effect, Fault, FaultError, FaultOptions, Undo, UndoOutcome};
 use crate::plan::{Plan, PlannedFault};
@@ -46,7 +46,14 @@ impl FaultContext {
     }
 
     /// Injects, holds and undoes one fault. Ends early, without the undo, when the run is interrupted.
-    pub async fn run_fault(&self, planned: &PlannedFault, first: Box<dyn Fault>, start: Instant) -> bool {
+    pub async fn run_fault(
+        &self,
+        planned: &PlannedFault,
+        first: Box<dyn Fault>,
+        start: Instant,
+        active: Active,
+    ) -> bool {
+        let mut active = Some(active);
         if self.interrupts.run_until_cancelled(sleep_until(start + planned.after.0)).await.is_err() {
             return true;
         }
@@ -75,6 +82,9 @@ impl FaultContext {
             }
             if planned.kind.as_behavior().sustained() {
                 let held = hold(self, planned, fault.as_ref(), observed).await;
+                if !held || round + 1 == times {
+                    active.take();
+                }
                 // A fault is not injected again over an undo that was not observed.
                 if !self.undo(&planned.id).await || !held {
                     return false;
