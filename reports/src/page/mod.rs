@@ -237,3 +237,54 @@ fn how(run: &Run<'_>) -> Markup {
         p.dim { "Beside this page: run.jsonl (all " (counted(run.record.header.probes.iter().map(|probe| run.record.samples(&probe.name).len() as u64).sum(), "sample")) " and events), scorecard.json, junit.xml, plan.yaml." }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use meshdrill_checks::record::{At, Class, Event, Line, Record, Sample, Series};
+    use meshdrill_checks::score::score;
+
+    use super::*;
+
+    /// A run with many samples of one probe, every one of them of a length of its own, and one in a thousand bad.
+    fn long_run(count: u64) -> Record {
+        let header = serde_json::json!({
+            "schema": "meshdrill.io/record/v1", "id": "0", "scenario": "long", "suite": "", "mesh": null, "lab": true,
+            "started": "2026-01-01T00:00:00.000Z", "tool": "meshdrill", "faults": [], "checks": [], "criteria": [],
+            "probes": [{ "name": "page", "kind": "http", "what": "GET /", "every": "20ms", "slow": "500ms", "series": ["new"] }],
+        });
+        let mut record = Record::begin(serde_json::from_value(header).unwrap());
+        for slot in 0..count {
+            let due = At::after_start(Duration::from_millis(20 * slot));
+            let done = due.plus(Duration::from_micros(1_000 + slot * 7_919 % 90_000));
+            let class = if slot % 997 == 0 { Class::Http5xx } else { Class::Good };
+            let message = (class == Class::Http5xx).then(|| format!("status 503 at {slot}"));
+            let sample = Sample {
+                series: Series::New,
+                slot,
+                scheduled: due,
+                started: due,
+                completed: done,
+                class,
+                responder: Some(if slot % 3 == 0 { "primary" } else { "secondary" }.to_owned()),
+                phases: None,
+                seen: None,
+                message,
+            };
+            record.push(Line { at: done, event: Event::Sample { probe: "page".to_owned(), sample } });
+        }
+        record.push(Line { at: At::after_start(Duration::from_millis(20 * count)), event: Event::Finished });
+        record
+    }
+
+    #[test]
+    fn a_page_does_not_grow_with_its_samples() {
+        let sizes = [20_000, 200_000].map(|count| {
+            let record = long_run(count);
+            let scorecard = score(&record);
+            render(&Run { record: &record, scorecard: &scorecard }).unwrap().len()
+        });
+        assert!(sizes[1] < 400_000 && sizes[1] < 2 * sizes[0], "{sizes:?} bytes");
+    }
+}
