@@ -1,6 +1,7 @@
 //! Why a request to a cluster failed, and what to do.
 
-use super::retry_after::THROTTLED;
+/// The reason of a cause that marks an answer as a throttle of the API server.
+pub(super) const THROTTLED: &str = "Throttled";
 
 /// A request to a cluster that failed, or could not be sent.
 #[derive(Debug, Clone, thiserror::Error)]

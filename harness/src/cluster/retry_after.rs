@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service};
 
+use super::error::THROTTLED;
+
 /// What is left of a request's deadline for the last answer.
 const SPARE: Duration = Duration::from_millis(500);
 /// How often a 503 or 504 without `Retry-After` is repeated.
 const MOST_REPEATS: u32 = 3;
-/// The reason of a cause that marks an answer as a throttle of the API server.
-pub(super) const THROTTLED: &str = "Throttled";
 
 /// Puts [`RetryAfter`] around the service of a client, for requests with this deadline.
 #[derive(Debug, Clone, Copy)]

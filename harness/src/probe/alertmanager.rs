@@ -1,16 +1,16 @@
 //! `alertmanager`: it is ready, Prometheus sends to it, every integration of every routed receiver leads to an endpoint that
-//! exists and is not Alertmanager itself, and no silence covers a critical rule.
+//! exists and is not Alertmanager itself, and each critical alert is routed to somebody who is notified of it.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::alertmanager::{ClusterState, SilenceState};
-use meshdrill_checks::observe::prometheus::RuleKind;
+use meshdrill_checks::observe::alertmanager::ClusterState;
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::deliveries::Deliveries;
 use super::outcome::settle;
 use super::receivers::{self, IntegrationResolver};
 use super::role::{Observation, Observer, Role};
@@ -18,8 +18,9 @@ use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Cluster, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 
-/// The Alertmanager of a cluster: ready, attached to Prometheus, with receivers that can be reached and no silence over a
-/// critical rule.
+/// The Alertmanager of a cluster: ready, attached to Prometheus, with receivers that can be reached. Each alert with severity
+/// `critical` or `page` must reach one of them now and in the coming week: by its routes, time intervals, inhibition by what fires
+/// now, and silences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alertmanager {
@@ -93,9 +94,10 @@ impl AlertmanagerObserver {
                 self.prometheus.name()
             ));
         }
-        missed.extend(self.silenced().await?);
+        let deliveries = Deliveries::find(&self.prometheus, &self.alertmanager, &config).await?;
+        missed.extend(deliveries.missed.iter().cloned());
         let seen = json!({ "version": status.version, "receivers": reach.routed, "attached": attached.active,
-            "unrouted": reach.unrouted, "notProven": reach.unproven });
+            "unrouted": reach.unrouted, "notProven": reach.unproven, "paths": deliveries.paths });
         let at = self.alertmanager.name();
         if !missed.is_empty() {
             return Ok(Outcome::judged(false, format!("{} ({at})", missed.join("; ")), seen));
@@ -110,48 +112,18 @@ impl AlertmanagerObserver {
         };
         let (proven, all) = (reach.proven, reach.proven + reach.unproven.len());
         let message = format!(
-            "ready, attached, {proven} of {all} integrations of {} receivers lead to an existing endpoint{unproven}{unrouted} ({at})",
-            reach.routed.len()
+            "ready, attached, {proven} of {all} integrations of {} receivers lead to an existing endpoint{unproven}{unrouted}{} ({at})",
+            reach.routed.len(),
+            deliveries.text()
         );
+        if !deliveries.undecided.is_empty() {
+            let message = format!("{}: {message}", deliveries.undecided.join("; "));
+            return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
+        }
         if proven == 0 {
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
         Ok(Outcome::judged(true, message, seen))
-    }
-
-    /// Reports a silence that covers critical rules.
-    async fn silenced(&self) -> Result<Option<String>, ProbeError> {
-        let silences = self.alertmanager.silences().await?;
-        let active = silences.iter().filter(|silence| silence.state == SilenceState::Active);
-        let groups = self.prometheus.rules().await?;
-        let rules = groups.iter().flat_map(|group| &group.rules).filter(|rule| {
-            rule.kind == RuleKind::Alerting
-                && rule.labels.get("severity").is_some_and(|severity| severity == "critical")
-        });
-        let named: Vec<_> = rules
-            .map(|rule| {
-                let mut labels = rule.labels.clone();
-                labels.insert("alertname".to_owned(), rule.name.clone());
-                labels
-            })
-            .collect();
-        for silence in active {
-            let covered: Vec<&str> = named
-                .iter()
-                .filter(|labels| silence.covers(labels) == Some(true))
-                .map(|labels| labels["alertname"].as_str())
-                .collect();
-            if !covered.is_empty() {
-                return Ok(Some(format!(
-                    "silence {} by {} covers {} until {}",
-                    silence.id,
-                    silence.created_by,
-                    covered.join(", "),
-                    silence.ends_at.strftime("%Y-%m-%d %H:%M")
-                )));
-            }
-        }
-        Ok(None)
     }
 }
 

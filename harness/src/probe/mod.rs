@@ -9,6 +9,7 @@ mod answered_by;
 mod api_server;
 mod cause;
 mod command;
+mod deliveries;
 mod deployment;
 mod envoy_endpoints;
 mod envoy_stats;

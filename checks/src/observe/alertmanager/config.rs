@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::AlertmanagerError;
+use super::interval::{RawInterval, TimeInterval};
+use super::matchers::parse_matchers;
+use super::{AlertmanagerError, Matcher};
 use crate::observe::prometheus::parse_duration;
 
 /// What of the configuration matters here.
@@ -16,6 +18,21 @@ pub struct Config {
     pub receivers: Vec<Receiver>,
     /// Where alerts enter.
     pub route: Route,
+    /// The time intervals by their name.
+    pub intervals: BTreeMap<String, TimeInterval>,
+    /// What keeps notifications back while something else fires.
+    pub inhibit_rules: Vec<InhibitRule>,
+}
+
+/// An alert that meets the target is not notified of while one that meets the source fires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InhibitRule {
+    /// Conditions on what fires.
+    pub source: Vec<Matcher>,
+    /// Conditions on what is kept back.
+    pub target: Vec<Matcher>,
+    /// Labels that both must have with the same value, or both lack.
+    pub equal: Vec<String>,
 }
 
 /// A receiver.
@@ -55,6 +72,12 @@ pub struct Route {
     pub receiver: String,
     /// Conditions as written, in whichever of the three notations.
     pub matchers: Vec<String>,
+    /// The same, read; all must hold.
+    pub conditions: Vec<Matcher>,
+    /// Names of the time intervals in which it does not notify; not inherited.
+    pub mute_intervals: Vec<String>,
+    /// Names of the time intervals in which alone it notifies; not inherited.
+    pub active_intervals: Vec<String>,
     /// Labels by which alerts are put together.
     pub group_by: Vec<String>,
     /// Wait before the first notification of a group; 30 s where not written.
@@ -74,6 +97,30 @@ struct RawConfig {
     route: RawRoute,
     #[serde(default)]
     receivers: Vec<BTreeMap<String, Value>>,
+    #[serde(default)]
+    time_intervals: Vec<RawInterval>,
+    #[serde(default)]
+    mute_time_intervals: Vec<RawInterval>,
+    #[serde(default)]
+    inhibit_rules: Vec<RawInhibitRule>,
+}
+
+#[derive(Deserialize)]
+struct RawInhibitRule {
+    #[serde(default)]
+    source_match: BTreeMap<String, Value>,
+    #[serde(default)]
+    source_match_re: BTreeMap<String, Value>,
+    #[serde(default)]
+    source_matchers: Vec<String>,
+    #[serde(default)]
+    target_match: BTreeMap<String, Value>,
+    #[serde(default)]
+    target_match_re: BTreeMap<String, Value>,
+    #[serde(default)]
+    target_matchers: Vec<String>,
+    #[serde(default)]
+    equal: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +140,10 @@ struct RawRoute {
     #[serde(default)]
     matchers: Vec<String>,
     #[serde(default)]
+    mute_time_intervals: Vec<String>,
+    #[serde(default)]
+    active_time_intervals: Vec<String>,
+    #[serde(default)]
     routes: Vec<RawRoute>,
 }
 
@@ -103,6 +154,9 @@ impl Config {
         let root = Route {
             receiver: String::new(),
             matchers: Vec::new(),
+            conditions: Vec::new(),
+            mute_intervals: Vec::new(),
+            active_intervals: Vec::new(),
             group_by: Vec::new(),
             group_wait: Duration::from_secs(30),
             group_interval: Duration::from_mins(5),
@@ -110,7 +164,17 @@ impl Config {
             carries_on: false,
             routes: Vec::new(),
         };
-        Ok(Self { receivers: raw.receivers.iter().map(receiver).collect(), route: raw.route.under(&root)? })
+        let intervals = raw.time_intervals.into_iter().chain(raw.mute_time_intervals).map(|interval| {
+            let read = TimeInterval::new(interval.time_intervals);
+            let failed = |what| AlertmanagerError::Config(format!("time interval {}: `{what}`", interval.name));
+            read.map_err(failed).map(|read| (interval.name.clone(), read))
+        });
+        Ok(Self {
+            receivers: raw.receivers.iter().map(receiver).collect(),
+            route: raw.route.under(&root)?,
+            intervals: intervals.collect::<Result<_, _>>()?,
+            inhibit_rules: raw.inhibit_rules.into_iter().map(RawInhibitRule::read).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The receiver of this name.
@@ -169,12 +233,15 @@ impl RawRoute {
                 parse_duration(&text).ok_or_else(|| AlertmanagerError::Config(format!("`{text}` is not a duration")))
             }
         };
-        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let equal = self.r#match.iter().map(|(label, value)| format!("{label}={:?}", plain(value)));
         let regex = self.match_re.iter().map(|(label, value)| format!("{label}=~{:?}", plain(value)));
+        let written: Vec<String> = equal.chain(regex).chain(self.matchers.iter().cloned()).collect();
         let mut route = Route {
             receiver: self.receiver.filter(|r| !r.is_empty()).unwrap_or_else(|| parent.receiver.clone()),
-            matchers: equal.chain(regex).chain(self.matchers).collect(),
+            matchers: written,
+            conditions: conditions(&self.r#match, &self.match_re, &self.matchers)?,
+            mute_intervals: self.mute_time_intervals,
+            active_intervals: self.active_time_intervals,
             group_by: self.group_by.unwrap_or_else(|| parent.group_by.clone()),
             group_wait: wait(self.group_wait, parent.group_wait)?,
             group_interval: wait(self.group_interval, parent.group_interval)?,
@@ -185,6 +252,43 @@ impl RawRoute {
         route.routes = self.routes.into_iter().map(|child| child.under(&route)).collect::<Result<_, _>>()?;
         Ok(route)
     }
+}
+
+impl RawInhibitRule {
+    fn read(self) -> Result<InhibitRule, AlertmanagerError> {
+        Ok(InhibitRule {
+            source: conditions(&self.source_match, &self.source_match_re, &self.source_matchers)?,
+            target: conditions(&self.target_match, &self.target_match_re, &self.target_matchers)?,
+            equal: self.equal,
+        })
+    }
+}
+
+/// A scalar as text.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The conditions of all three notations.
+fn conditions(
+    equal: &BTreeMap<String, Value>,
+    regex: &BTreeMap<String, Value>,
+    matchers: &[String],
+) -> Result<Vec<Matcher>, AlertmanagerError> {
+    let one = |is_regex: bool| {
+        move |(name, value): (&String, &Value)| Matcher {
+            name: name.clone(),
+            value: plain(value),
+            is_regex,
+            is_equal: true,
+        }
+    };
+    let mut all: Vec<Matcher> = equal.iter().map(one(false)).chain(regex.iter().map(one(true))).collect();
+    for text in matchers {
+        let read = parse_matchers(text);
+        all.extend(read.ok_or_else(|| AlertmanagerError::Config(format!("`{text}` is not a matcher")))?);
+    }
+    Ok(all)
 }
 
 fn receiver(raw: &BTreeMap<String, Value>) -> Receiver {

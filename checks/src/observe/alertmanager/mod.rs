@@ -5,12 +5,19 @@
 
 mod alert;
 mod config;
+mod delivery;
+mod expected;
+mod interval;
+mod matchers;
 mod notifications;
 mod silence;
 mod status;
 
 pub use alert::{AlertState, ReceivedAlert, parse_alerts};
-pub use config::{Config, Destination, Integration, Receiver, Route, Waits};
+pub use config::{Config, Destination, InhibitRule, Integration, Receiver, Route, Waits};
+pub use delivery::{Delivery, DeliveryContext, DeliveryReach};
+pub use expected::{ExpectedLabels, OpenLabels};
+pub use interval::{TimeInterval, UnknownZone};
 pub use notifications::{Notifications, Notified};
 pub use silence::{Matcher, Silence, SilenceState, parse_silences};
 pub use status::{ClusterState, Status, parse_status};

@@ -1,6 +1,7 @@
 //! Silences, and whether one covers an alert.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use regex::Regex;
@@ -69,6 +70,25 @@ impl Matcher {
             self.value == value
         };
         Some(same == self.is_equal)
+    }
+}
+
+impl Matcher {
+    /// Whether it holds whatever the value.
+    pub(super) fn holds_for_all(&self) -> bool {
+        self.is_regex && self.is_equal && matches!(self.value.as_str(), ".*" | "(.*)")
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operator = match (self.is_equal, self.is_regex) {
+            (true, true) => "=~",
+            (true, false) => "=",
+            (false, true) => "!~",
+            (false, false) => "!=",
+        };
+        write!(f, "{}{operator}{}", self.name, self.value)
     }
 }
 

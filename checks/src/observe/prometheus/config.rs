@@ -14,6 +14,8 @@ pub struct Config {
     pub external_labels: BTreeMap<String, String>,
     /// Its scrape jobs, those of files beside the configuration left out.
     pub jobs: Vec<String>,
+    /// Whether it changes the labels of alerts before it sends them.
+    pub relabels_alerts: bool,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +29,14 @@ struct Raw {
     global: Global,
     #[serde(default)]
     scrape_configs: Vec<Job>,
+    #[serde(default)]
+    alerting: Alerting,
+}
+
+#[derive(Deserialize, Default)]
+struct Alerting {
+    #[serde(default)]
+    alert_relabel_configs: Vec<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -55,7 +65,8 @@ pub fn parse_config(status: u16, body: &[u8]) -> Result<Answer<Config>, Promethe
         let plain = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let labels = raw.global.external_labels.into_iter().map(|(name, value)| (name, plain(value)));
         let jobs = raw.scrape_configs.into_iter().map(|job| job.job_name).collect();
-        Ok(Config { external_labels: labels.collect(), jobs })
+        let relabels_alerts = !raw.alerting.alert_relabel_configs.is_empty();
+        Ok(Config { external_labels: labels.collect(), jobs, relabels_alerts })
     })
 }
 
@@ -89,6 +100,11 @@ mod tests {
         };
         assert_eq!(read("global:\n  scrape_interval: 15s\n").unwrap(), Config::default());
         assert_eq!(read("global:\n  external_labels:\n    shard: 0\n").unwrap().external_labels["shard"], "0");
+        assert!(
+            read("alerting: { alert_relabel_configs: [{ action: labeldrop, regex: replica }] }")
+                .unwrap()
+                .relabels_alerts
+        );
         assert!(read("a: [").is_err());
         assert!(parse_scrape_pools(404, b"404 page not found").is_err());
     }

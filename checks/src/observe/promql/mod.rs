@@ -8,6 +8,7 @@ mod aggregation;
 mod comparison;
 mod finding;
 mod istio;
+mod labels;
 mod repair;
 mod selectors;
 mod syntax;
@@ -15,6 +16,7 @@ mod threshold;
 mod walk;
 
 pub use finding::{Finding, Mistake, Severity};
+pub use labels::result_labels;
 pub use selectors::{LabelMatch, MatchKind, Selector, selectors};
 pub use threshold::threshold;
 

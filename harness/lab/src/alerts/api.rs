@@ -85,7 +85,7 @@ fn alert(world: &World, cluster: usize, alert: &Alert) -> Value {
     let silenced = silenced_by(world, cluster, alert);
     let state = if silenced.is_empty() { "active" } else { "suppressed" };
     json!({"annotations": {"summary": alert.summary}, "endsAt": world.dates.millis(alert.ends), "fingerprint": fingerprint(alert),
-        "receivers": [{"name": receiver(&alert.labels)}], "startsAt": world.dates.millis(alert.starts),
+        "receivers": [{"name": receiver(world, cluster, &alert.labels)}], "startsAt": world.dates.millis(alert.starts),
         "status": {"inhibitedBy": [], "silencedBy": silenced, "state": state}, "updatedAt": world.dates.millis(alert.updated),
         "generatorURL": format!("http://prometheus:9090/graph?g0.expr={}&g0.tab=1", alert.query.replace(' ', "+")), "labels": alert.labels.json()})
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::alertmanager::{Alert, PostedAlert};
-use super::config::{BYSTANDER, FACILITIES, receiver};
+use super::config::{BYSTANDER, FACILITIES, NOBODY, is_muted, receiver};
 use crate::clock::Ms;
 use crate::prom::labels::Labels;
 use crate::world::{Event, ONCALL, Role, World};
@@ -109,7 +109,16 @@ pub(crate) fn flush(world: &mut World, cluster: usize) {
 
 /// Sends one notification to every webhook; only the on-call receiver accepts any, when its pod is ready.
 fn notify(world: &mut World, cluster: usize, alerts: &[Alert]) {
-    if alerts.iter().all(|a| receiver(&a.labels) == FACILITIES) {
+    let (lab, all) = (&*world, alerts);
+    let alerts: Vec<Alert> = alerts
+        .iter()
+        .filter(|a| receiver(lab, cluster, &a.labels) != NOBODY && !is_muted(lab, cluster, &a.labels))
+        .cloned()
+        .collect();
+    if alerts.is_empty() && !all.is_empty() {
+        return;
+    }
+    if alerts.iter().all(|a| receiver(world, cluster, &a.labels) == FACILITIES) {
         world.clusters[cluster].alertmanager.sent += 1;
         return;
     }

@@ -3,7 +3,7 @@
 use super::change::scale_deployment;
 use super::row::{Planted, Row, in_all, in_secondary};
 use crate::alerts::{Matcher, Silence};
-use crate::world::{Event, World};
+use crate::world::{CriticalRoute, Event, World};
 
 use Planted::{Bootstrap, Objects, Start};
 
@@ -55,6 +55,18 @@ pub(super) static ROWS: &[Row] = &[
         Bootstrap,
         "Alertmanager shows webhook URLs as <secret> and has sent no notification yet",
         |world, cluster| world.clusters[cluster].quirks.webhooks_hidden = true,
+    ),
+    in_secondary(
+        "critical-alerts-to-nobody",
+        Bootstrap,
+        "the route for critical alerts leads to a receiver without integrations",
+        |world, cluster| world.clusters[cluster].quirks.critical_route = CriticalRoute::Nobody,
+    ),
+    in_secondary(
+        "critical-alerts-muted",
+        Bootstrap,
+        "a time interval mutes the route for critical alerts around the clock",
+        |world, cluster| world.clusters[cluster].quirks.critical_route = CriticalRoute::Muted,
     ),
     in_all("alert-silenced", Start, "a silence in Alertmanager matches every alert", silence_all),
     in_all(

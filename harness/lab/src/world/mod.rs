@@ -17,7 +17,7 @@ pub(crate) use event::{Event, Scheduled};
 pub(crate) use ident::Ident;
 pub(crate) use pod::{Broken, Life, Pod, Role, Stage};
 pub(crate) use pod_quirk::PodQuirk;
-pub(crate) use quirks::{Discovery, Federation, ONCALL, Quirks};
+pub(crate) use quirks::{CriticalRoute, Discovery, Federation, ONCALL, Quirks};
 pub(crate) use state::World;
 pub(crate) use uid::Uid;
 pub(crate) use versions::{ISTIO, KUBERNETES};

@@ -103,6 +103,8 @@ pub(crate) struct Quirks {
     pub(crate) alertmanager_detached: bool,
     /// The webhooks of receiver `oncall`.
     pub(crate) webhooks: Vec<&'static str>,
+    /// Where the configuration of Alertmanager leads critical alerts.
+    pub(crate) critical_route: CriticalRoute,
     /// An alert of another team fires and resolves at the same Alertmanager.
     pub(crate) bystander: bool,
     /// Alertmanager shows webhook URLs as `<secret>`, as newer versions do.
@@ -111,6 +113,17 @@ pub(crate) struct Quirks {
     pub(crate) uncounted_remote_requests: bool,
     /// Autoscalers that scale up again from 0 replicas.
     pub(crate) never_disabled: Vec<String>,
+}
+
+/// Where the configuration of Alertmanager leads critical alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CriticalRoute {
+    /// To receiver `oncall`.
+    Oncall,
+    /// To a receiver without integrations.
+    Nobody,
+    /// To receiver `oncall`, but a time interval mutes the route around the clock.
+    Muted,
 }
 
 /// The webhook that receiver `oncall` should have.
@@ -162,6 +175,7 @@ impl Default for Quirks {
             never_firing_istiod_rule: false,
             alertmanager_detached: false,
             webhooks: vec![ONCALL],
+            critical_route: CriticalRoute::Oncall,
             bystander: false,
             webhooks_hidden: false,
             uncounted_remote_requests: false,
