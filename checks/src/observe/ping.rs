@@ -1,4 +1,4 @@
-//! What `ping` printed, that of iputils and that of busybox.
+//! What `ping` printed: that of iputils, busybox, inetutils or toybox.
 //!
 //! Loss is counted from packets, not taken from the rounded percentage. An output without its statistics is an error: it
 //! was cut off, and nobody can say how many packets were sent.
@@ -20,6 +20,9 @@ pub struct Ping {
     pub duplicates: u64,
     /// Echoes to which something else answered, such as "destination unreachable".
     pub errors: u64,
+    /// The sequence number of the first echo: iputils and toybox begin at 1, busybox and inetutils at 0.
+    #[serde(default)]
+    pub first_seq: u64,
     /// Every answer in its order, duplicates left out. Empty under `-q`.
     pub replies: Vec<Reply>,
     /// Lines in which the network or `ping` itself complains.
@@ -29,9 +32,10 @@ pub struct Ping {
 /// One answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// Its sequence number; iputils begins at 1, busybox at 0.
+    /// Its sequence number.
     pub seq: u64,
-    /// Round-trip time. `None` where it was not printed, or was printed as 0, which is a measuring error.
+    /// Round-trip time. `None` where it was not printed, or was printed as 0, which is a measuring error. Toybox cuts it to whole
+    /// milliseconds; then it is the next whole one, which it was below.
     pub rtt: Option<Duration>,
 }
 
@@ -58,6 +62,10 @@ pub enum ComplaintKind {
     NotPermitted,
     /// There is no `ping` here.
     NotInstalled,
+    /// It does not know an option.
+    Option(char),
+    /// Only root may send this often.
+    TooFast,
     /// Something else.
     Other,
 }
@@ -94,8 +102,14 @@ impl Ping {
 pub fn parse(output: &str) -> Result<Ping, PingError> {
     let mut ping = Ping::default();
     let mut statistics = false;
+    let toybox = output.lines().any(|line| line.starts_with("Ping "));
     for line in output.lines().map(str::trim) {
-        if let Some(reply) = reply(line) {
+        if line.starts_with("PING ") || line.starts_with("Ping ") {
+            ping.first_seq = u64::from(!line.ends_with("data bytes"));
+        } else if let Some(mut reply) = reply(line) {
+            if toybox {
+                reply.rtt = whole_millis(line).map(|ms| Duration::from_millis(ms + 1));
+            }
             if !line.contains("DUP!") {
                 ping.replies.push(reply);
             }
@@ -108,7 +122,10 @@ pub fn parse(output: &str) -> Result<Ping, PingError> {
     if statistics {
         return Ok(ping);
     }
-    match ping.complaints.into_iter().next_back() {
+    // What names an option is followed by usage.
+    let named = |complaint: &Complaint| matches!(complaint.kind, ComplaintKind::Option(_));
+    let complaints = ping.complaints;
+    match complaints.iter().find(|one| named(one)).or(complaints.last()).cloned() {
         Some(complaint) => Err(PingError::GaveUp(complaint)),
         None => Err(PingError::NoStatistics(Excerpt::of(output.as_bytes()))),
     }
@@ -150,6 +167,19 @@ fn reply(line: &str) -> Option<Reply> {
     Some(Reply { seq, rtt })
 }
 
+/// The time of toybox: whole milliseconds, the rest cut off.
+fn whole_millis(line: &str) -> Option<u64> {
+    line.split_once("time=").and_then(|(_, rest)| rest.split_whitespace().next())?.parse().ok()
+}
+
+/// The option that a `ping` does not know: `invalid option -- 'n'`, `Unknown option 'n'`, `unrecognized option: n`.
+fn unknown_option(lower: &str) -> Option<char> {
+    let (_, rest) = ["invalid option", "unknown option", "unrecognized option", "illegal option"]
+        .iter()
+        .find_map(|words| lower.split_once(words))?;
+    rest.chars().find(char::is_ascii_alphanumeric)
+}
+
 fn field(line: &str, name: &str) -> Option<u64> {
     let (_, rest) = line.split_once(name)?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -158,7 +188,11 @@ fn field(line: &str, name: &str) -> Option<u64> {
 fn complaint(line: &str) -> Option<Complaint> {
     let lower = line.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let kind = if has(&["unreachable", "no route to host", "prohibited", "time to live exceeded"]) {
+    let kind = if let Some(option) = unknown_option(&lower) {
+        ComplaintKind::Option(option)
+    } else if has(&["cannot flood", "need root for -i", "option value too small"]) {
+        ComplaintKind::TooFast
+    } else if has(&["unreachable", "no route to host", "prohibited", "time to live exceeded"]) {
         ComplaintKind::Unreachable
     } else if has(&[
         "bad address",
@@ -173,7 +207,11 @@ fn complaint(line: &str) -> Option<Complaint> {
         ComplaintKind::NotPermitted
     } else if has(&["ping: not found", "executable file not found", "ping: command not found", "applet not found"]) {
         ComplaintKind::NotInstalled
-    } else if line.starts_with("ping: ") || line.starts_with("ping6: ") || line.starts_with("From ") {
+    } else if line.starts_with("ping: ")
+        || line.contains("/ping: ")
+        || line.starts_with("ping6: ")
+        || line.starts_with("From ")
+    {
         ComplaintKind::Other
     } else {
         return None;
@@ -208,6 +246,45 @@ mod tests {
         assert_eq!(micros(&ping), [(0, 45), (1, 77), (2, 69)]);
         let lost = parse(include_str!("../../tests/captures/ping/busybox_lost.txt")).unwrap();
         assert_eq!((lost.transmitted, lost.loss(), lost.replies.len()), (1, Some(1.0), 0));
+    }
+
+    #[test]
+    fn inetutils() {
+        let ping = parse(include_str!("../../tests/captures/ping/inetutils_ok.txt")).unwrap();
+        assert_eq!((ping.transmitted, ping.received, ping.first_seq), (2, 2, 0));
+        assert_eq!(micros(&ping), [(0, 183), (1, 200)]);
+        let first = |name: &str| parse(name).unwrap().first_seq;
+        assert_eq!(first(include_str!("../../tests/captures/ping/iputils_ok.txt")), 1);
+        assert_eq!(first(include_str!("../../tests/captures/ping/busybox_lost.txt")), 0);
+    }
+
+    #[test]
+    fn toybox_cuts_times_to_whole_milliseconds() {
+        let ping = parse(include_str!("../../tests/captures/ping/toybox_ok.txt")).unwrap();
+        assert_eq!((ping.transmitted, ping.received, ping.first_seq), (3, 3, 1));
+        assert_eq!(micros(&ping), [(1, 2000), (2, 1000), (3, 1000)]);
+    }
+
+    #[test]
+    fn options_that_a_dialect_lacks() {
+        for (output, kind) in [
+            (
+                "ping: invalid option -- 'i'\nBusyBox v1.29.3 (2019-01-24) multi-call binary.\n\nUsage: ping [OPTIONS] HOST\n",
+                ComplaintKind::Option('i'),
+            ),
+            ("ping: unrecognized option: n\nBusyBox v1.36.1 multi-call binary.\n", ComplaintKind::Option('n')),
+            ("ping: Unknown option 'n' (see \"ping --help\")\n", ComplaintKind::Option('n')),
+            (
+                "/bin/ping: invalid option -- 'Z'\nTry 'ping --help' or 'ping --usage' for more information.\n",
+                ComplaintKind::Option('z'),
+            ),
+            ("ping: need root for -i <200\n", ComplaintKind::TooFast),
+            ("/bin/ping: option value too small: 0.05\n", ComplaintKind::TooFast),
+            ("ping: cannot flood; minimal interval allowed for user is 200ms\n", ComplaintKind::TooFast),
+        ] {
+            let Err(PingError::GaveUp(complaint)) = parse(output) else { panic!("{output}") };
+            assert_eq!(complaint.kind, kind, "{output}");
+        }
     }
 
     #[test]

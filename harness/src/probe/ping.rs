@@ -1,12 +1,12 @@
 //! `ping`: ICMP echo, from the runner or from a pod. The mesh does not carry ICMP: this measures the network below it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::ping::{self, PingError};
+use meshdrill_checks::observe::ping::{self, ComplaintKind, PingError};
 use meshdrill_checks::record::{Class, Series};
 use meshdrill_checks::units::TimeSpan;
 use meshdrill_lab::Lab;
@@ -46,7 +46,7 @@ pub struct PodPlace {
     pub namespace: String,
     /// The pod, by label; the first ready one is used.
     pub selector: Selector,
-    /// The container with `ping`; by default the first one of the pod that is not a sidecar.
+    /// The container with `ping` (iputils, busybox, inetutils or toybox); by default the first one of the pod that is not a sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
 }
@@ -142,7 +142,8 @@ impl Ping {
         let observer: Box<dyn Observer> = match (&self.from, &world.net) {
             (Some(place), _) => {
                 let cluster = Arc::clone(world.cluster(place.cluster.key())?);
-                let observer = PodPing { cluster, place: place.clone(), address, timeout };
+                let without = Mutex::default();
+                let observer = PodPing { cluster, place: place.clone(), address, timeout, without };
                 let replied = observer.batch(1, Duration::from_millis(200)).await?;
                 let replied = replied.iter().all(|echo| echo.answer == Answer::Good);
                 return Ok((Box::new(observer), replied));
@@ -269,38 +270,78 @@ struct PodPing {
     place: PodPlace,
     address: IpAddr,
     timeout: Duration,
+    /// Options that the pod's ping does not know and that the measurement does not need.
+    without: Mutex<Vec<char>>,
 }
 
+/// The pings that are understood.
+const DIALECTS: &str = "iputils, busybox 1.30 or later, inetutils or toybox";
+
 impl PodPing {
+    /// `ping` with the options that this dialect knows.
+    fn command(&self, count: usize, every: Duration) -> Vec<String> {
+        let seconds = self.timeout.as_secs_f64().ceil().max(1.0);
+        let options = [
+            ('n', None),
+            ('c', Some(count.to_string())),
+            ('i', Some(format!("{:.3}", every.as_secs_f64()))),
+            ('W', Some(format!("{seconds:.0}"))),
+        ];
+        let without = self.without.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = options.into_iter().filter(|(option, _)| !without.contains(option));
+        let words = known.flat_map(|(option, value)| [Some(format!("-{option}")), value]).flatten();
+        std::iter::once("ping".to_owned()).chain(words).chain([self.address.to_string()]).collect()
+    }
+
     async fn batch(&self, count: usize, every: Duration) -> Result<Vec<Outcome>, ProbeError> {
         let place = &self.place;
         let (pod, container) =
             exec_target(&self.cluster, &place.namespace, &place.selector, place.container.as_deref()).await?;
-        let seconds = self.timeout.as_secs_f64().ceil().max(1.0);
-        let command = [
-            "ping".to_owned(),
-            "-n".to_owned(),
-            "-c".to_owned(),
-            count.to_string(),
-            "-i".to_owned(),
-            format!("{:.3}", every.as_secs_f64()),
-            "-W".to_owned(),
-            format!("{seconds:.0}"),
-            self.address.to_string(),
-        ];
         let deadline = every * u32::try_from(count).unwrap_or(u32::MAX) + self.timeout + Duration::from_secs(10);
-        let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &command, deadline).await?;
-        match ping::parse(&format!("{}\n{}", output.stdout, output.stderr)) {
-            Ok(found) => Ok((0..count).map(|index| self.outcome(&found, index)).collect()),
-            Err(PingError::GaveUp(error)) => Err(ProbeError(format!("ping in pod {pod} failed: {}", error.line))),
-            Err(error) => Err(ProbeError(format!("ping in pod {pod}: {error} (exit code {})", output.exit_code))),
+        loop {
+            let command = self.command(count, every);
+            let output = self.cluster.exec(&pod.namespace, &pod.name, container.as_deref(), &command, deadline).await?;
+            let failed = |why: &str| Err(ProbeError(format!("ping in pod {pod} failed: {why}")));
+            match ping::parse(&format!("{}\n{}", output.stdout, output.stderr)) {
+                Ok(found) => return Ok((0..count).map(|index| self.outcome(&found, index)).collect()),
+                Err(PingError::GaveUp(error)) => match error.kind {
+                    // Toybox prints addresses anyway.
+                    ComplaintKind::Option('n') if self.leave_out('n') => {}
+                    ComplaintKind::Option(option) => {
+                        return failed(&format!(
+                            "{}; it has no option -{option}: use an image with ping of {DIALECTS}",
+                            error.line
+                        ));
+                    }
+                    ComplaintKind::NotInstalled => {
+                        return failed(&format!("{}; use an image with ping of {DIALECTS}", error.line));
+                    }
+                    ComplaintKind::TooFast => {
+                        return failed(&format!(
+                            "{}; write `every: 200ms` or more, or let the container run as root",
+                            error.line
+                        ));
+                    }
+                    _ => return failed(&error.line),
+                },
+                Err(error) => {
+                    return Err(ProbeError(format!("ping in pod {pod}: {error} (exit code {})", output.exit_code)));
+                }
+            }
         }
     }
 
-    /// The outcome of one echo of a batch: busybox counts from 0, iputils from 1.
+    /// Leaves an option out from now on; false if it was left out already.
+    fn leave_out(&self, option: char) -> bool {
+        let mut without = self.without.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !without.contains(&option);
+        without.push(option);
+        is_new
+    }
+
+    /// The outcome of one echo of a batch.
     fn outcome(&self, found: &ping::Ping, index: usize) -> Outcome {
-        let from_zero = found.replies.iter().any(|reply| reply.seq == 0);
-        let sequence = index as u64 + u64::from(!from_zero);
+        let sequence = index as u64 + found.first_seq;
         match found.replies.iter().find(|reply| reply.seq == sequence) {
             Some(reply) => match reply.rtt {
                 Some(rtt) if rtt <= self.timeout => answered(self.address, rtt),
