@@ -1,9 +1,11 @@
 //! What an API reports about its own answers: a note of the cluster client or of the monitoring client reaches the observation
 //! that it was made for, whatever that makes of the data.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::probe::{Answer, Outcome};
 
@@ -35,10 +37,62 @@ pub(crate) fn note(note: Note) {
 
 /// Makes an observation. Its details get all notes; a verdict that rests on a partial answer becomes no data.
 pub(crate) async fn heed(observed: impl Future<Output = Outcome>) -> Outcome {
-    let notes = Notes::default();
-    let outcome = NOTES.scope(Arc::clone(&notes), observed).await;
-    let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(PoisonError::into_inner));
+    let (outcome, notes) = collect(observed).await;
     if notes.is_empty() { outcome } else { heeded(outcome, notes) }
+}
+
+/// Makes several observations at once. Each has the notes of all: they rest on the same answers.
+pub(crate) async fn heed_batch(observed: impl Future<Output = Vec<Outcome>>) -> Vec<Outcome> {
+    let (outcomes, notes) = collect(observed).await;
+    if notes.is_empty() {
+        return outcomes;
+    }
+    outcomes.into_iter().map(|outcome| heeded(outcome, notes.clone())).collect()
+}
+
+/// What came of some work, and the notes that were made for it.
+pub(crate) async fn collect<T>(work: impl Future<Output = T>) -> (T, Vec<Note>) {
+    let notes = Notes::default();
+    let done = NOTES.scope(Arc::clone(&notes), work).await;
+    let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(PoisonError::into_inner));
+    (done, notes)
+}
+
+/// A value that is read once. Whoever uses it has the notes that were made when it was read.
+pub(crate) struct NotedCell<T> {
+    cell: OnceCell<(T, Vec<Note>)>,
+}
+
+impl<T> NotedCell<T> {
+    /// One that is empty.
+    pub fn new() -> Self {
+        Self { cell: OnceCell::new() }
+    }
+
+    /// The value, read now if it was not.
+    pub async fn get_or_try_read<E>(&self, read: impl AsyncFnOnce() -> Result<T, E>) -> Result<&T, E> {
+        let noted = || async {
+            let (value, notes) = collect(read()).await;
+            Ok((value?, notes))
+        };
+        let (value, notes) = self.cell.get_or_try_init(noted).await?;
+        notes.iter().cloned().for_each(note);
+        Ok(value)
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partial(text) => write!(f, "the answer may be incomplete: {text}"),
+            Self::Remark(text) => write!(f, "warning of an API: {text}"),
+        }
+    }
+}
+
+/// The first of the notes by which an answer may be incomplete.
+pub(crate) fn incomplete(notes: &[Note]) -> Option<&Note> {
+    notes.iter().find(|note| matches!(note, Note::Partial(_)))
 }
 
 fn heeded(mut outcome: Outcome, notes: Vec<Note>) -> Outcome {
@@ -129,6 +183,20 @@ mod tests {
         let outcome = with(Answer::Good, &[Note::Remark("deprecated".to_owned())]).await;
         assert_eq!((outcome.answer, &outcome.seen["remarks"]), (Answer::Good, &json!(["deprecated"])));
         assert_eq!(with(Answer::Good, &[]).await.seen, json!({ "values": [1] }));
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_read_once_keeps_its_notes() {
+        let cell = NotedCell::new();
+        let read = async || {
+            note(Note::Partial("cut".to_owned()));
+            Ok::<_, ()>(7)
+        };
+        for _ in 0..2 {
+            let (value, notes) = collect(cell.get_or_try_read(read)).await;
+            assert_eq!((value, notes.len()), (Ok(&7), 1));
+        }
+        assert!(incomplete(&[Note::Remark("x".to_owned())]).is_none());
     }
 
     #[test]

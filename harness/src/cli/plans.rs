@@ -295,6 +295,7 @@ fn preflight_text(found: &Findings) -> String {
     let mut lines: Vec<(&str, String)> = Vec::new();
     lines.extend(found.targets.iter().map(|target| ("target", target.clone())));
     lines.extend(found.remarks.iter().map(|remark| ("remark", remark.clone())));
+    lines.extend(found.notes.iter().map(|note| ("remark", note.to_string())));
     lines.extend(found.obstacles.iter().map(|obstacle| (obstacle.label(), obstacle.to_string())));
     lines.push((
         "preflight",

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::FaultError;
 use crate::cluster::World;
 use crate::notes::heed;
-use crate::probe::{Answer, Observer, Outcome, ProbeKind, Role, SpecError};
+use crate::probe::{Answer, Observer, Outcome, ProbeKind, Role, SpecError, prepare};
 
 /// How many attempts it has to pass before the fault.
 const TRIES: usize = 5;
@@ -31,7 +31,7 @@ impl Control {
     /// Prepares the request, and checks that it passes, and takes less than `within`, before the fault.
     pub async fn prepare(kind: &ProbeKind, world: &World, within: Option<Duration>) -> Result<Self, FaultError> {
         let timing = kind.as_observation().timing();
-        let observer = kind.as_observation().prepare(world, Role::Check).await;
+        let observer = prepare(kind, world, Role::Check).await;
         let control = Self {
             observer: observer.map_err(|error| FaultError::Refused(format!("the control request: {error}")))?,
             series: timing.series.first().copied().unwrap_or(Series::New),

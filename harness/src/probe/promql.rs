@@ -11,13 +11,13 @@ use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::OnceCell;
 
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, SpecError};
 use super::{Answer, Metrics, Outcome, ProbeError};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec};
+use crate::notes::NotedCell;
 
 /// An instant query to one cluster's Prometheus. An empty result is no data, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ impl Observation for Promql {
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let metrics = Metrics::prometheus(world, self.cluster.key()).await?;
-            let observer = PromqlObserver { metrics: Arc::new(metrics), spec: self.clone(), query: OnceCell::new() };
+            let observer = PromqlObserver { metrics: Arc::new(metrics), spec: self.clone(), query: NotedCell::new() };
             Ok(Box::new(observer) as Box<dyn Observer>)
         })
     }
@@ -77,7 +77,7 @@ struct PromqlObserver {
     metrics: Arc<Metrics>,
     spec: Promql,
     /// The query with its window, once that is known.
-    query: OnceCell<String>,
+    query: NotedCell<String>,
 }
 
 /// Grafana's variable for a window that fits every rate.
@@ -114,7 +114,7 @@ impl PromqlObserver {
     }
 
     async fn ask(&self) -> Result<Outcome, ProbeError> {
-        let query = self.query.get_or_try_init(|| self.filled_in()).await?;
+        let query = self.query.get_or_try_read(async || self.filled_in().await).await?;
         let vector = self.metrics.query(query, None).await?;
         let values = vector.numbers();
         let seen = json!({ "values": values, "series": vector.samples().iter().take(20).map(|series| &series.labels).collect::<Vec<_>>() });

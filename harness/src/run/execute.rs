@@ -119,6 +119,7 @@ impl Run<'_> {
             Err(by) => self.recorder.event(Event::Interrupted { by, injected: false }),
             Ok(found) => {
                 found.obstacles.iter().for_each(|obstacle| self.recorder.event(obstacle.event()));
+                found.notes.iter().for_each(|note| self.recorder.note(format!("preflight: {note}")));
                 if !found.stops()
                     && let Some(world) = found.world.clone()
                 {

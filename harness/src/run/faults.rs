@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::context::{Active, FaultContext};
 use super::hold::hold;
 use crate::fault::{Effect, Fault, FaultError, FaultOptions, Undo, UndoOutcome};
+use crate::notes::{Note, collect, incomplete};
 use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
 
@@ -31,12 +32,23 @@ impl FaultContext {
     /// Finds the targets of a fault and proves that the cluster would accept it.
     pub async fn dry_run(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
         let options = self.options(planned, 0).await;
-        let fault = planned.kind.as_behavior().resolve(&self.world, options).await?;
-        fault.dry_run().await?;
+        let (fault, notes) = collect(planned.kind.as_behavior().resolve(&self.world, options)).await;
+        self.heed(&notes)?;
+        let fault = fault?;
+        let (accepted, notes) = collect(fault.dry_run()).await;
+        self.heed(&notes)?;
+        accepted?;
         for remark in fault.remarks() {
             self.recorder.note(remark);
         }
         Ok(fault)
+    }
+
+    /// Notes what APIs reported about their answers. Targets are not taken from one that may be incomplete.
+    fn heed(&self, notes: &[Note]) -> Result<(), FaultError> {
+        notes.iter().for_each(|note| self.recorder.note(note.to_string()));
+        let refused = |partial: &Note| FaultError::Refused(format!("its targets are not known for certain: {partial}"));
+        incomplete(notes).map_or(Ok(()), |partial| Err(refused(partial)))
     }
 
     /// What only a run knows.
@@ -99,7 +111,8 @@ impl FaultContext {
         let deadline = Instant::now() + Duration::from_secs(30);
         let options = self.options(planned, round).await;
         loop {
-            match planned.kind.as_behavior().resolve(&self.world, options.clone()).await {
+            let (found, notes) = collect(planned.kind.as_behavior().resolve(&self.world, options.clone())).await;
+            match self.heed(&notes).and(found) {
                 Ok(fault) => return Some(fault),
                 Err(error) if Instant::now() >= deadline || self.interrupts.is_set() => {
                     let why = format!("injection {} found nothing to break: {error}", round + 1);
@@ -125,7 +138,9 @@ impl FaultContext {
         self.undo_times.forget(&id);
         self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
         let asked = self.recorder.clock().now();
-        let since = match fault.inject().await {
+        let (injected, notes) = collect(fault.inject()).await;
+        notes.iter().for_each(|note| self.recorder.note(format!("fault {id}: {note}")));
+        let since = match injected {
             Ok(()) => self.recorder.clock().now(),
             Err(error) => {
                 // A call that failed may still have been carried out; the effect shows whether it was.

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::timer::Timer;
 use super::{Interrupts, Recorder};
 use crate::net::Phases;
-use crate::notes::heed;
+use crate::notes::{heed, heed_batch};
 use crate::plan::PlannedProbe;
 use crate::probe::{Answer, Observer, Outcome};
 
@@ -208,7 +208,7 @@ impl Lane {
 
     async fn observe_batch(self: Arc<Self>, first: u64, due: Instant, count: usize) {
         let every = self.probe.every.0;
-        let outcomes = AssertUnwindSafe(self.observer.observe_batch(count, every)).catch_unwind().await;
+        let outcomes = AssertUnwindSafe(heed_batch(self.observer.observe_batch(count, every))).catch_unwind().await;
         let Ok(mut outcomes) = outcomes else {
             let why = "the probe panicked; this is a bug of meshdrill".to_owned();
             self.recorder.event(Event::ProbeFailed { probe: self.probe.name.clone(), why });

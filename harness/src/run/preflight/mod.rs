@@ -31,6 +31,7 @@ use super::{ChangeWindow, Interrupts, WorldSource};
 use crate::cluster::{Permission, World};
 use crate::fault::FaultOptions;
 use crate::format::{FaultPermission, MeshFile};
+use crate::notes::{Note, collect, incomplete};
 use crate::plan::{Plan, PlannedProbe};
 use crate::probe::{Observer, ProbeError};
 
@@ -46,6 +47,8 @@ pub struct Findings {
     pub targets: Vec<String>,
     /// What a reader should know of the targets, such as who else scales them.
     pub remarks: Vec<String>,
+    /// What APIs reported about the answers that this rests on.
+    pub(crate) notes: Vec<Note>,
     /// The permissions that the run needs; none where the clusters could not be reached.
     pub permissions: BTreeSet<Permission>,
     /// The clusters; none if one could not be reached.
@@ -96,8 +99,24 @@ pub async fn look(plan: &Plan, source: &WorldSource) -> Findings {
     preflight(plan, source, None, now, Mode::Look).await
 }
 
-/// Asks the list.
+/// Asks the list. What APIs report about their answers is among the findings.
 pub(super) async fn preflight(
+    plan: &Plan,
+    source: &WorldSource,
+    window: Option<ChangeWindow>,
+    now: Timestamp,
+    mode: Mode<'_>,
+) -> Findings {
+    let (mut found, notes) = collect(ask(plan, source, window, now, mode)).await;
+    for note in notes {
+        if !found.notes.contains(&note) {
+            found.notes.push(note);
+        }
+    }
+    found
+}
+
+async fn ask(
     plan: &Plan,
     source: &WorldSource,
     window: Option<ChangeWindow>,
@@ -215,13 +234,19 @@ impl Questions<'_> {
         let refused = found.stops();
         for planned in &self.plan.faults {
             let options = FaultOptions { seed: planned.seed, ..FaultOptions::default() };
-            let fault = match planned.kind.as_behavior().resolve(self.world, options).await {
+            let (resolved, notes) = collect(planned.kind.as_behavior().resolve(self.world, options)).await;
+            let fault = match resolved {
                 Ok(fault) => fault,
                 Err(error) => {
                     found.refuse(Refusal::Fault { id: planned.id.clone(), source: error });
                     continue;
                 }
             };
+            // Targets of a part of the objects would not be those that the scenario means.
+            if let Some(partial) = incomplete(&notes) {
+                found.refuse(format!("fault {}: its targets are not known for certain: {partial}", planned.id));
+            }
+            found.notes.extend(notes);
             if !refused && let Err(error) = fault.dry_run().await {
                 found.refuse(Refusal::Fault { id: planned.id.clone(), source: error });
             }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::{Obstacle, Prepared};
 use crate::cluster::World;
 use crate::plan::{Plan, PlannedCheck};
-use crate::probe::{Observer, ProbeError, Role};
+use crate::probe::{Observer, ProbeError, Role, prepare};
 use crate::run::ask::CheckRunner;
 use crate::run::environment::first_missing;
 use crate::spec::Stage;
@@ -19,7 +19,7 @@ pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prep
         if let Some(missing) = first_missing(&probe.needs, world, today).await {
             return Err(missing.of(&probe.name));
         }
-        match probe.kind.as_observation().prepare(world, Role::Probe).await {
+        match prepare(&probe.kind, world, Role::Probe).await {
             Ok(observer) => Ok((probe.clone(), Arc::from(observer))),
             Err(error) => Err(Obstacle::Unprepared { probe: probe.name.clone(), why: error.to_string() }),
         }
@@ -70,8 +70,8 @@ impl LazyObserver {
     }
 
     async fn make(&self) -> Result<&dyn Observer, ProbeError> {
-        let made =
-            self.made.get_or_try_init(|| self.check.kind.as_observation().prepare(&self.world, self.role())).await?;
+        let make = || prepare(&self.check.kind, &self.world, self.role());
+        let made = self.made.get_or_try_init(make).await?;
         Ok(made.as_ref())
     }
 }
