@@ -4,6 +4,7 @@
 //! mesh file; without one its trials are ignored, and say why.
 
 mod access;
+mod addresses;
 mod alerts;
 mod answers;
 mod browser;
@@ -21,7 +22,9 @@ mod matrix;
 mod monitoring;
 mod must_fail;
 mod pages;
+mod prepared;
 mod readme;
+mod routes;
 mod scenarios;
 mod stand_in;
 mod tls;
@@ -50,12 +53,15 @@ fn main() -> ExitCode {
     trials.extend(readme::trials());
     trials.extend(known_outages::trials());
     trials.extend(access::trials());
+    trials.extend(addresses::trials());
     trials.extend(alerts::trials());
     trials.extend(answers::trials());
     trials.extend(logins::trials());
     trials.extend(monitoring::trials());
     trials.extend(ledger::trials());
     trials.extend(pages::trials());
+    trials.extend(prepared::trials());
+    trials.extend(routes::trials());
     trials.extend(turned::trials());
     trials.extend(words::trials());
     trials.extend(live::trials());

@@ -95,6 +95,7 @@ impl AlertmanagerObserver {
             ));
         }
         let deliveries = Deliveries::find(&self.prometheus, &self.alertmanager, &config).await?;
+        missed.extend(reach.empty_default.filter(|_| deliveries.paths.is_empty()));
         missed.extend(deliveries.missed.iter().cloned());
         let seen = json!({ "version": status.version, "receivers": reach.routed, "attached": attached.active,
             "unrouted": reach.unrouted, "notProven": reach.unproven, "paths": deliveries.paths });

@@ -21,7 +21,7 @@ use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, SpecError};
 use super::{Outcome, ProbeError, cause};
-use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World, advertised_east_west, pod_addresses};
+use crate::cluster::{Cluster, Object, Permission, VIRTUAL_SERVICES, World, advertised_east_west, pod_addresses};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// The endpoints of one service in one proxy: their clusters, their health, and whether requests to them were answered.
@@ -209,6 +209,13 @@ fn summary(table: &BTreeMap<&str, BTreeMap<String, Count>>, owners: &[String]) -
     if subsets.is_empty() { "none".to_owned() } else { subsets }
 }
 
+/// All addresses of the pods of a cluster, of both families.
+fn add_pods(known: &mut Known, id: &str, pods: &[Object]) {
+    for ip in pods.iter().flat_map(|pod| pod_addresses(pod)) {
+        known.pods.entry(ip).or_default().insert(id.to_owned());
+    }
+}
+
 impl EndpointsObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let host = self.spec.host();
@@ -261,11 +268,7 @@ impl EndpointsObserver {
                 known.localities.entry(locality).or_default().insert(id.clone());
             }
             let namespace = self.spec.host().split('.').nth(1).unwrap_or_default().to_owned();
-            for pod in cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), None).await? {
-                for ip in pod_addresses(&pod) {
-                    known.pods.entry(ip).or_default().insert(id.clone());
-                }
-            }
+            add_pods(&mut known, &id, &cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), None).await?);
         }
         Ok(known)
     }
@@ -412,6 +415,17 @@ impl Observer for EndpointsObserver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_is_found_by_any_address_of_its_pod() {
+        let pod = json!({ "status": { "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.7" }, { "ip": "fd00::7" }] } });
+        let mut known = Known::default();
+        add_pods(&mut known, "a", &[Object::from(pod)]);
+        let owners = BTreeSet::from(["a".to_owned()]);
+        for ip in ["10.0.0.7", "fd00::7"] {
+            assert_eq!(known.pods.get(&ip.parse().unwrap()), Some(&owners), "{ip}");
+        }
+    }
 
     #[test]
     fn counts_are_a_sentence() {

@@ -33,6 +33,8 @@ pub(super) struct RoutedIntegration {
 pub(super) struct Reach {
     /// Problems that keep notifications from a receiver.
     pub(super) missed: Vec<String>,
+    /// The default receiver, if it notifies nobody. That is a problem unless the ways of all critical alerts are known.
+    pub(super) empty_default: Option<String>,
     /// The receivers that routes use.
     pub(super) routed: Vec<String>,
     /// The receivers that no route uses.
@@ -49,9 +51,9 @@ pub(super) fn judge(config: &Config, ways: &[RoutedIntegration], counts: &Notifi
     for name in &reach.routed {
         match config.receiver(name) {
             None => reach.missed.push(format!("a route names the receiver {name}, which is not defined")),
-            // An empty receiver is the way to drop alerts on purpose, unless it is the default one.
+            // An empty receiver is the way to drop alerts on purpose. The default one gets what no route matches.
             Some(receiver) if receiver.integrations.is_empty() && config.route.receiver == *name => {
-                reach.missed.push(format!("receiver {name} has no integration, so it is never notified"));
+                reach.empty_default = Some(format!("receiver {name} has no integration, so it is never notified"));
             }
             Some(_) => {}
         }
@@ -198,6 +200,10 @@ mod tests {
         let reach = judge(&config(), &[], &counts(0, 0));
         assert_eq!((reach.routed, reach.unrouted), (vec!["a".into(), "b".into(), "c".into()], vec!["old".to_owned()]));
         assert!(reach.missed.is_empty(), "only the default receiver needs an integration: {:?}", reach.missed);
+        assert_eq!(reach.empty_default, None);
+        let dropping = Config::parse("route: { receiver: c }\nreceivers: [{ name: c }]").unwrap();
+        let says = "receiver c has no integration, so it is never notified";
+        assert_eq!(judge(&dropping, &[], &counts(0, 0)).empty_default.as_deref(), Some(says));
     }
 
     #[test]
