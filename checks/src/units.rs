@@ -249,6 +249,24 @@ pub fn percent(share: f64) -> String {
     format!("{text} %")
 }
 
+/// `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 problem`, `2 problems`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(count as u64)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,6 +311,12 @@ mod tests {
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.0033), "0.33 %");
         assert_eq!(percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn things_are_counted() {
+        assert_eq!([0, 999, 1_000, 12_345, 1_234_567].map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!([0, 1, 2_000].map(|count| counted(count, "run")), ["0 runs", "1 run", "2,000 runs"]);
     }
 
     proptest! {

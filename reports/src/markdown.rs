@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use meshdrill_checks::scorecard::{CriterionResult, Scorecard};
-use meshdrill_checks::units::seconds;
+use meshdrill_checks::units::{counted, grouped, seconds};
 use meshdrill_checks::verdict::Verdict;
 
 use super::screen::{reason, title};
 use super::story::story;
-use super::text::{counted, cut, figure, grouped, inert, interval};
+use super::text::{cut, figure, inert, interval};
 use super::{Run, SuiteRun};
 
 /// The most characters of a message: a comment has room for 65,536.
@@ -31,7 +31,7 @@ pub(super) fn render_all(runs: &[SuiteRun<'_>]) -> String {
     let verdict = Verdict::all(cards().map(|card| card.verdict));
     let passed = cards().filter(|card| card.verdict == Verdict::Pass).count();
     let mut out = String::new();
-    let _ = writeln!(out, "## {} {} of {} pass\n", mark(verdict), passed, counted(runs.len() as u64, "run"));
+    let _ = writeln!(out, "## {} {} of {} pass\n", mark(verdict), passed, counted(runs.len(), "run"));
     lab(&mut out, cards().any(|card| card.run.lab));
     let open: Vec<&SuiteRun<'_>> = runs.iter().filter(|one| one.run.scorecard.verdict != Verdict::Pass).collect();
     for one in open.iter().take(MOST) {
@@ -41,7 +41,7 @@ pub(super) fn render_all(runs: &[SuiteRun<'_>]) -> String {
     if open.len() > MOST {
         let _ = writeln!(out, "- and {} more", open.len() - MOST);
     }
-    let _ = writeln!(out, "\n<details><summary>{}</summary>\n", counted(runs.len() as u64, "run"));
+    let _ = writeln!(out, "\n<details><summary>{}</summary>\n", counted(runs.len(), "run"));
     out.push_str("| Verdict | Scenario | Suite | Took | Measured |\n|---|---|---|---:|---|\n");
     for one in runs {
         let card = one.run.scorecard;

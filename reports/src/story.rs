@@ -2,11 +2,11 @@
 
 use meshdrill_checks::record::CheckStage;
 use meshdrill_checks::scorecard::{CriterionResult, ProbeResult, Scorecard};
-use meshdrill_checks::units::{percent, seconds};
+use meshdrill_checks::units::{counted, grouped, percent, seconds};
 use meshdrill_checks::verdict::Verdict;
 
 use super::Run;
-use super::text::{counted, figure, grouped};
+use super::text::figure;
 use super::windows::{FaultWindow, fault_windows};
 
 /// The sentences, most important first.
@@ -81,8 +81,8 @@ fn noticed(card: &Scorecard) -> Option<String> {
     }
     let bad = bad_probes(card);
     let Some(worst) = bad.first() else {
-        let probes = counted(card.probes.len() as u64, "probe");
-        return Some(format!("No bad sample among {} of {probes}.", counted(measured, "sample")));
+        let probes = counted(card.probes.len(), "probe");
+        return Some(format!("No bad sample among {} of {probes}.", counted(measured as usize, "sample")));
     };
     let all = &worst.all;
     let mut text = format!(
@@ -163,7 +163,7 @@ fn decided(card: &Scorecard) -> Option<String> {
         let parts: Vec<String> = [(met(card).count(), "target"), (checks.count(), "check")]
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, noun)| format!("{} met", counted(count as u64, noun)))
+            .map(|(count, noun)| format!("{} met", counted(count, noun)))
             .collect();
         return (!parts.is_empty()).then(|| format!("{}.", parts.join(", ")));
     };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use meshdrill_checks::scorecard::{CriterionResult, Unit};
-use meshdrill_checks::units::{percent, seconds};
+use meshdrill_checks::units::{grouped, percent, seconds};
 
 /// Without control characters, escape sequences and what no XML may hold; `[[` cannot start an attachment.
 pub(super) fn inert(text: &str) -> String {
@@ -42,24 +42,6 @@ pub(super) fn interval(one: &CriterionResult) -> Option<String> {
     }
 }
 
-/// `1 probe`, `2 probes`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(count)) }
-}
-
-/// `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// At most so many characters; an ellipsis ends what is cut.
 pub fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     if text.chars().nth(longest).is_none() {
@@ -79,12 +61,7 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, grouped, inert};
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!([0, 999, 1_000, 12_345, 1_234_567].map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
-    }
+    use super::{cut, inert};
 
     #[test]
     fn long_texts_are_cut_between_characters() {

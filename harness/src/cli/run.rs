@@ -11,7 +11,7 @@ use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::TimeSpan;
 
 use super::args::RunArgs;
-use super::display::{Display, DisplayOptions, Entry, counted};
+use super::display::{Display, DisplayOptions, Entry};
 use super::error::{CliError, FileError, UsageError};
 use super::plans::{Selected, select, show_plans, start_lab};
 use super::rerun;
@@ -20,6 +20,7 @@ use super::summary::{Summary, is_bad, result_line, screen_of};
 use crate::plan::{Plan, lengthen, to_text};
 use crate::reporting::{Judged, render_runs};
 use crate::run::{Finished, Interrupts, Progress, RunOptions, WorldSource, execute, leave_out, look, write_atomically};
+use meshdrill_checks::units::counted;
 
 /// The time between the beginnings of the first runs that go on side by side.
 const STAGGER: Duration = Duration::from_millis(400);

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use meshdrill_checks::outage::{self, SUSTAINED};
 use meshdrill_checks::record::{At, Class, Event, Phase, Record};
 use meshdrill_checks::score::breached;
-use meshdrill_checks::units::TimeSpan;
+use meshdrill_checks::units::{TimeSpan, counted};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::{CheckRunner, Until, pause};
@@ -386,7 +386,7 @@ impl Drill<'_> {
             self.recorder.note(format!("the run's record could not be removed from the cluster: {error}"));
         }
         let message = if verified {
-            format!("all undos verified, {} recovery checks met", recovered.len())
+            format!("all undos verified, {} met", counted(recovered.len(), "recovery check"))
         } else {
             let next = if undone {
                 "all faults are undone, but the mesh has not recovered"

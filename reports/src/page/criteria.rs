@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 use meshdrill_checks::scorecard::{CriterionResult, Limit, Scorecard, Unit};
-use meshdrill_checks::units::seconds;
+use meshdrill_checks::units::{grouped, seconds};
 use meshdrill_checks::verdict::Verdict;
 
 use super::pill;
 use super::scale::short;
 use crate::Run;
-use crate::text::{figure, grouped, inert, interval};
+use crate::text::{figure, inert, interval};
 
 /// The table; nothing without criteria.
 pub(super) fn table(run: &Run<'_>) -> Markup {

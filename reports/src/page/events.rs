@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 use meshdrill_checks::record::{Event, Line, Record};
+use meshdrill_checks::units::counted;
 
-use crate::text::{counted, cut, inert};
+use crate::text::{cut, inert};
 
 /// The most lines.
 const MOST: usize = 1000;
@@ -14,13 +15,13 @@ pub(super) fn log(record: &Record) -> Markup {
         record.events.iter().filter_map(|line| told(&line.event).map(|(word, text)| (line, word, text))).collect();
     html! {
         details.log open {
-            summary { "Event log, " (counted(lines.len() as u64, "event")) }
+            summary { "Event log, " (counted(lines.len(), "event")) }
             table { tbody {
                 @for (line, word, text) in lines.iter().take(MOST) {
                     tr { td.num { (format!("{:.2} s", line.at.secs())) } td { (word) } td.long { (cut(&inert(text), 600)) } }
                 }
             } }
-            @if lines.len() > MOST { p.dim { (counted((lines.len() - MOST) as u64, "event")) " more: run.jsonl has all of them" } }
+            @if lines.len() > MOST { p.dim { (counted(lines.len() - MOST, "event")) " more: run.jsonl has all of them" } }
         }
     }
 }

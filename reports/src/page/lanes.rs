@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use meshdrill_checks::record::{At, ProbeHeader, Record, Sample, Series};
 use meshdrill_checks::scorecard::{Limit, ProbeResult, SeriesResult};
-use meshdrill_checks::units::seconds;
+use meshdrill_checks::units::{counted, grouped, seconds};
 use serde::Serialize;
 
 use super::facts::{Fact, facts};
@@ -14,7 +14,7 @@ use super::scale::{Scale, WIDTH, short};
 use super::strip::{self, Columns};
 use crate::Run;
 use crate::story::observations;
-use crate::text::{counted, grouped, inert};
+use crate::text::inert;
 use crate::windows::FaultWindow;
 
 /// Above so many probes, only those with something to see are unfolded.
@@ -277,7 +277,7 @@ impl<'a> Timeline<'a> {
                 @for (index, (name, count)) in order.iter().take(RESPONDERS).enumerate() {
                     span.key { i class={ "r" (index) } {} (inert(name)) " " (grouped(*count)) }
                 }
-                @if others { span.key { i.r5 {} (counted((order.len() - RESPONDERS) as u64, "other")) } }
+                @if others { span.key { i.r5 {} (counted(order.len() - RESPONDERS, "other")) } }
             }
             svg width="100%" height=(height) role="img" aria-label={ "answers by " (words.join(", ")) } {
                 (plot(height, &html! { @for (index, path) in paths.iter().enumerate() { @if !path.is_empty() { path d=(path) class={ "r" (index) } {} } } }))
@@ -307,7 +307,7 @@ impl<'a> Timeline<'a> {
                         }
                     }
                 }
-                @if more > 0 { p.dim { (counted(more as u64, "more value")) " changed; run.jsonl has them" } }
+                @if more > 0 { p.dim { (counted(more, "more value")) " changed; run.jsonl has them" } }
             }
         }
     }
@@ -396,7 +396,7 @@ impl<'a> Timeline<'a> {
                     " " span.dim { @for target in &control.targets { (inert(&target.name)) " answered " (target.answered) " of " (target.asked) " times " } }
                     div.alt {
                         @if control.lost.is_empty() { "there all the time" }
-                        @for lost in &control.lost { "nothing came back from " (seconds(lost.from)) " to " (seconds(lost.until)) "; " (counted(lost.samples as u64, "bad sample")) " do not count. " }
+                        @for lost in &control.lost { "nothing came back from " (seconds(lost.from)) " to " (seconds(lost.until)) "; " (counted(lost.samples, "bad sample")) " do not count. " }
                     }
                 }
                 svg width="100%" height="14" role="img" aria-label="network of the runner" {

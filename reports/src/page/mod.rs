@@ -12,14 +12,14 @@ mod suite;
 use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use meshdrill_checks::scorecard::Scorecard;
-use meshdrill_checks::units::{percent, seconds};
+use meshdrill_checks::units::{counted, percent, seconds};
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::screen::title;
 use super::story::story;
-use super::text::{counted, inert};
+use super::text::inert;
 use super::windows::fault_windows;
 use super::{ReportError, Run};
 use lanes::{LaneData, Timeline};
@@ -225,8 +225,8 @@ fn how(run: &Run<'_>) -> Markup {
                         tr {
                             td { b { (inert(&probe.name)) } }
                             td.num data-label="every" { (every) }
-                            td.num data-label="due" { (super::text::grouped(probe.all.planned)) }
-                            td.num data-label="sent" { (super::text::grouped(probe.all.sent)) }
+                            td.num data-label="due" { (meshdrill_checks::units::grouped(probe.all.planned)) }
+                            td.num data-label="sent" { (meshdrill_checks::units::grouped(probe.all.sent)) }
                             td.num data-label="coverage" { (percent(probe.all.coverage)) }
                             td.num data-label="runner late" { @match lag { Some(lag) => { (seconds(lag.p50)) ", " (seconds(lag.p99)) } None => "0 s" } }
                         }
@@ -234,7 +234,7 @@ fn how(run: &Run<'_>) -> Markup {
                 }
             }
         }
-        p.dim { "Beside this page: run.jsonl (all " (counted(run.record.header.probes.iter().map(|probe| run.record.samples(&probe.name).len() as u64).sum(), "sample")) " and events), scorecard.json, junit.xml, plan.yaml." }
+        p.dim { "Beside this page: run.jsonl (all " (counted(run.record.header.probes.iter().map(|probe| run.record.samples(&probe.name).len()).sum(), "sample")) " and events), scorecard.json, junit.xml, plan.yaml." }
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::units::counted;
 use meshdrill_checks::verdict::Verdict;
 
 use super::{document, pill};
 use crate::screen::{reason, title};
-use crate::text::{counted, inert};
+use crate::text::inert;
 use crate::{Run, SuiteRun};
 
 /// How many runs are named first.
@@ -44,7 +45,7 @@ fn totals(runs: &[SuiteRun<'_>]) -> String {
     let others = others.into_iter().filter(|verdict| count(*verdict) > 0);
     let others: Vec<String> = others.map(|verdict| format!("{} {}", count(verdict), verdict.word())).collect();
     let more = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
-    format!("{} of {} pass{more}.", count(Verdict::Pass), counted(runs.len() as u64, "run"))
+    format!("{} of {} pass{more}.", count(Verdict::Pass), counted(runs.len(), "run"))
 }
 
 /// How much a run matters: damage that is left first.
@@ -70,7 +71,7 @@ fn look_first(runs: &[SuiteRun<'_>]) -> Markup {
                     li { (pill(one.run.scorecard.verdict)) " " b { (link(one, &title(one.run.scorecard))) } div.dim { (reason(one.run.scorecard)) } }
                 }
             }
-            @if order.len() > FIRST { p.dim { (counted((order.len() - FIRST) as u64, "more run")) " below" } }
+            @if order.len() > FIRST { p.dim { (counted(order.len() - FIRST, "more run")) " below" } }
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use meshdrill_checks::record::{At, Class, Event, Line, Phase, Sample};
 use meshdrill_checks::units::{percent, seconds};
 
-use super::event::counted;
 use crate::plan::{Plan, faulted};
+use meshdrill_checks::units::counted;
 
 /// How many latencies a probe keeps for its P99.
 const RECENT: usize = 1000;

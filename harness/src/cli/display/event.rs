@@ -1,6 +1,7 @@
 //! One event of a run as a line of text.
 
 use meshdrill_checks::record::{Event, Phase, Sample};
+use meshdrill_checks::units::counted;
 
 /// What an event looks like while a run goes on.
 pub(super) enum Shown<'a> {
@@ -61,9 +62,4 @@ impl<'a> Shown<'a> {
             Event::Note { text } => format!("note: {text}"),
         })
     }
-}
-
-/// `1 problem`, `2 problems`.
-pub(in crate::cli) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use meshdrill_checks::record::{At, Class, Line, Sample};
 
 use super::board::{Board, RunState, rounded};
-use super::event::{Shown, counted};
+use meshdrill_checks::units::counted;
+
+use super::event::Shown;
 use super::view::View;
 use crate::cli::shortened;
 

@@ -7,5 +7,4 @@ mod lanes;
 mod lines;
 mod view;
 
-pub(super) use event::counted;
 pub(super) use handle::{Display, DisplayOptions, Entry};
