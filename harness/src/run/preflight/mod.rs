@@ -107,7 +107,7 @@ pub(super) async fn preflight(
     now: Timestamp,
     mode: Mode<'_>,
 ) -> Findings {
-    let (mut found, notes) = collect(ask(plan, source, window, now, mode)).await;
+    let (mut found, notes) = collect(Box::pin(ask(plan, source, window, now, mode))).await;
     for note in notes {
         if !found.notes.contains(&note) {
             found.notes.push(note);
