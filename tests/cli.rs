@@ -44,6 +44,8 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
         Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
         Trial::test("cli::SIGHUP undoes what is sustained", rescued::hung_up),
+        Trial::test("cli::SIGHUP under nohup", rescued::no_hang_up),
+        Trial::test("cli::a terminal of another session that hangs up", rescued::terminal_gone),
         Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
         Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
         Trial::test("cli::the ports of the served lab answer", served::ports),

@@ -59,13 +59,41 @@ pub fn trials() -> Vec<Trial> {
     };
     let who = Trial::test("held::who reverts is named", who_reverts);
     let gone = Trial::test("held::an object that someone deletes", deleted);
-    REVERTED.iter().map(trial).chain([who, gone]).collect()
+    let phase = Trial::test("held::the phase undo begins with the last undo", undo_phase);
+    REVERTED.iter().map(trial).chain([who, gone, phase]).collect()
 }
 
 fn scenario(faults: &str) -> String {
     format!(
         "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: held }}\nspec:\n  baseline: 2s\n  observe: 5s\n  probes:\n    page:\n      http: {{ via: ingress/secondary, path: /productpage }}\n      every: 200ms\n  faults:\n{faults}  sla:\n    - {{ probe: page, errorRate: 95% }}\n"
     )
+}
+
+/// Two faults of which one is held longer: the record's phase changes when the last undo begins, not when it has ended.
+fn undo_phase() -> Result<(), Failed> {
+    let folder = scratch("undo-phase");
+    let path = folder.join("held.yaml");
+    let faults = "    - scale: { cluster: primary, namespace: bookinfo, deployment: details-v1, replicas: 0 }\n      for: 5s\n    - cordon: { cluster: primary, node: primary-node-1 }\n      for: 5s\n    - scale: { cluster: primary, namespace: bookinfo, deployment: ratings-v1, replicas: 0 }\n      after: 4s\n      for: 10s\n      repeat: { times: 2, every: 30s }\n";
+    std::fs::write(&path, scenario(faults)).map_err(|error| error.to_string())?;
+    let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
+    ran.expect_code(0)?;
+    let dir = run_dirs(&folder).pop().ok_or("no run directory")?;
+    let record = std::fs::read_to_string(dir.join("run.jsonl"))?;
+    let lines: Vec<Value> =
+        record.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    let places = |wanted: &dyn Fn(&Value) -> bool| -> Vec<usize> {
+        lines.iter().enumerate().filter(|(_, line)| wanted(line)).map(|(place, _)| place).collect()
+    };
+    let phase = places(&|line| line["event"] == "phase" && line["phase"] == "undo");
+    let undos = places(&|line| line["event"] == "undo-requested");
+    let verified = places(&|line| line["event"] == "undo-verified");
+    let (begun, ended) = (undos.last().copied().unwrap_or_default(), verified.last().copied().unwrap_or_default());
+    let right = undos.len() == 4 && phase.len() == 1 && phase[0] > undos[2] && phase[0] < begun && begun < ended;
+    if right {
+        Ok(())
+    } else {
+        Err(format!("phase {phase:?}, undos {undos:?}, verified {verified:?}\n{}", ran.said()).into())
+    }
 }
 
 /// The first fault is held for 40 s; another reverts it after 8 s.

@@ -26,9 +26,38 @@ pub enum NotFound {
         /// A name that exists.
         nearest: Option<String>,
     },
-    /// A file that cannot be read as a scenario.
-    #[error("{0}")]
-    Unreadable(Box<Problems>),
+}
+
+/// What some words select.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// The scenarios.
+    pub scenarios: Vec<ScenarioSource>,
+    /// Files among which there may be more of them, but which cannot be read.
+    pub unreadable: Vec<Problems>,
+}
+
+impl Selection {
+    fn read(&mut self, file: &Path) {
+        match crate::spec::read_scenario(file) {
+            Ok(scenario) => self.scenarios.push(scenario),
+            Err(problems) => self.unreadable.push(problems),
+        }
+    }
+
+    /// Adds another selection; a file that both have is there once.
+    fn merge(&mut self, other: Self) {
+        for scenario in other.scenarios {
+            if !self.scenarios.iter().any(|known| known.source.path == scenario.source.path) {
+                self.scenarios.push(scenario);
+            }
+        }
+        for problems in other.unreadable {
+            if !self.unreadable.iter().any(|known| known.source.path == problems.source.path) {
+                self.unreadable.push(problems);
+            }
+        }
+    }
 }
 
 /// The end of a message about an unknown name.
@@ -56,37 +85,33 @@ impl Catalogue {
     }
 
     /// The scenarios that some words select; all of the catalogue's without any.
-    pub fn select(&self, words: &[String]) -> Result<Vec<ScenarioSource>, NotFound> {
+    pub fn select(&self, words: &[String]) -> Result<Selection, NotFound> {
         if words.is_empty() {
-            return Ok(self.all()?.into_iter().filter(in_suites).collect());
+            let mut all = self.all();
+            all.scenarios.retain(in_suites);
+            return Ok(all);
         }
-        let mut found: Vec<ScenarioSource> = Vec::new();
+        let mut found = Selection::default();
         for word in words {
-            for scenario in self.select_one(word)? {
-                if !found.iter().any(|known| known.source.path == scenario.source.path) {
-                    found.push(scenario);
-                }
-            }
+            found.merge(self.select_one(word)?);
         }
         Ok(found)
     }
 
     /// Every scenario of the catalogue but those that are wrong on purpose.
-    pub(crate) fn all_valid(&self) -> Result<Vec<ScenarioSource>, Problems> {
+    pub(crate) fn all_valid(&self) -> Selection {
         let wrong = |one: &ScenarioSource| one.source.path.components().any(|part| part.as_os_str() == "invalid");
-        match self.all() {
-            Ok(all) => Ok(all.into_iter().filter(|one| !wrong(one)).collect()),
-            Err(NotFound::Unreadable(problems)) => Err(*problems),
-            Err(NotFound::Nothing { .. }) => Ok(Vec::new()),
-        }
+        let mut all = self.all();
+        all.scenarios.retain(|one| !wrong(one));
+        all
     }
 
-    fn select_one(&self, word: &str) -> Result<Vec<ScenarioSource>, NotFound> {
+    fn select_one(&self, word: &str) -> Result<Selection, NotFound> {
         let path = Path::new(word);
+        let mut selection = Selection::default();
         if path.is_file() {
-            return Ok(vec![
-                crate::spec::read_scenario(path).map_err(|problems| NotFound::Unreadable(Box::new(problems)))?,
-            ]);
+            selection.read(path);
+            return Ok(selection);
         }
         if path.is_dir() {
             let OwnFiles { scenarios, foreign, .. } = own_files(path);
@@ -96,67 +121,73 @@ impl Catalogue {
             if scenarios.is_empty() {
                 return Err(NotFound::Nothing { word: word.to_owned(), nearest: None });
             }
-            let read = scenarios.iter().map(|file| crate::spec::read_scenario(file));
-            return read.collect::<Result<_, _>>().map_err(|problems| NotFound::Unreadable(Box::new(problems)));
+            scenarios.iter().for_each(|file| selection.read(file));
+            return Ok(selection);
         }
-        let all = self.all()?;
-        let suites: &[&str] = if word == SIGN_OFF.0 { &SIGN_OFF.1 } else { &[word] };
-        let in_one = |one: &&ScenarioSource| {
-            in_suites(one) && label(&one.node, "suite").is_some_and(|suite| suites.contains(&suite))
-        };
-        let by_suite: Vec<_> = all.iter().filter(in_one).cloned().collect();
-        if !by_suite.is_empty() {
-            return Ok(by_suite);
+        let Selection { scenarios: all, unreadable } = self.all();
+        let found = by_word(&all, word);
+        if found.is_empty() && unreadable.is_empty() {
+            let suites = all.iter().filter_map(|one| label(&one.node, "suite")).chain([SIGN_OFF.0]);
+            let names = all.iter().filter(|one| in_suites(one)).filter_map(|one| name(&one.node));
+            let last = word.rsplit('/').next().unwrap_or(word);
+            let nearest = nearest(last, names.chain(suites)).map(str::to_owned);
+            return Err(NotFound::Nothing { word: word.to_owned(), nearest });
         }
-        let stem = |scenario: &ScenarioSource| scenario.source.path.with_extension("").to_string_lossy().into_owned();
-        let by_path: Vec<_> = all
-            .iter()
-            .filter(|one| stem(one).ends_with(&format!("/{}", word.trim_end_matches(".yaml"))))
-            .cloned()
-            .collect();
-        if word.contains('/') && !by_path.is_empty() {
-            return Ok(by_path);
-        }
-        let by_name: Vec<_> =
-            all.iter().filter(|one| in_suites(one) && name(&one.node) == Some(word)).cloned().collect();
-        if !by_name.is_empty() {
-            return Ok(by_name);
-        }
-        if !by_path.is_empty() {
-            return Ok(by_path);
-        }
-        if let Some((key, value)) = word.split_once('=') {
-            let labelled: Vec<_> =
-                all.iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).cloned().collect();
-            if !labelled.is_empty() {
-                return Ok(labelled);
-            }
-        }
-        let suites = all.iter().filter_map(|one| label(&one.node, "suite")).chain([SIGN_OFF.0]);
-        let names = all.iter().filter(|one| in_suites(one)).filter_map(|one| name(&one.node));
-        let last = word.rsplit('/').next().unwrap_or(word);
-        let nearest = nearest(last, names.chain(suites)).map(str::to_owned);
-        Err(NotFound::Nothing { word: word.to_owned(), nearest })
+        Ok(Selection { scenarios: found, unreadable })
     }
 
-    /// Every scenario file of the catalogue that can be read, in the order of the folders.
-    fn all(&self) -> Result<Vec<ScenarioSource>, NotFound> {
-        let mut found = Vec::new();
+    /// Every scenario file of the catalogue, in the order of the folders.
+    fn all(&self) -> Selection {
+        let mut found = Selection::default();
         match self {
             Self::Folder(folder) => {
                 for file in own_files_with_invalid(folder).scenarios {
                     match crate::spec::read_scenario(&file) {
-                        Ok(scenario) => found.push(scenario),
+                        Ok(scenario) => found.scenarios.push(scenario),
                         // What is meant to be refused is not looked for by name.
                         Err(_) if file.components().any(|part| part.as_os_str() == "invalid") => {}
-                        Err(problems) => return Err(NotFound::Unreadable(Box::new(problems))),
+                        Err(problems) => found.unreadable.push(problems),
                     }
                 }
             }
-            Self::BuiltIn => built_in(&BUILT_IN, &mut found),
+            Self::BuiltIn => built_in(&BUILT_IN, &mut found.scenarios),
         }
-        Ok(found)
+        found
     }
+}
+
+/// The scenarios that a word selects: a suite, a path, a name or a label.
+fn by_word(all: &[ScenarioSource], word: &str) -> Vec<ScenarioSource> {
+    let suites: &[&str] = if word == SIGN_OFF.0 { &SIGN_OFF.1 } else { &[word] };
+    let in_one = |one: &&ScenarioSource| {
+        in_suites(one) && label(&one.node, "suite").is_some_and(|suite| suites.contains(&suite))
+    };
+    let by_suite: Vec<_> = all.iter().filter(in_one).cloned().collect();
+    if !by_suite.is_empty() {
+        return by_suite;
+    }
+    let stem = |scenario: &ScenarioSource| scenario.source.path.with_extension("").to_string_lossy().into_owned();
+    let by_path: Vec<_> = all
+        .iter()
+        .filter(|one| stem(one).ends_with(&format!("/{}", word.trim_end_matches(".yaml"))))
+        .cloned()
+        .collect();
+    if word.contains('/') && !by_path.is_empty() {
+        return by_path;
+    }
+    let by_name: Vec<_> = all.iter().filter(|one| in_suites(one) && name(&one.node) == Some(word)).cloned().collect();
+    if !by_name.is_empty() {
+        return by_name;
+    }
+    if !by_path.is_empty() {
+        return by_path;
+    }
+    if let Some((key, value)) = word.split_once('=') {
+        let labelled: Vec<_> =
+            all.iter().filter(|one| in_suites(one) && label(&one.node, key) == Some(value)).cloned().collect();
+        return labelled;
+    }
+    Vec::new()
 }
 
 /// The folders and the name of a file, below a folder.

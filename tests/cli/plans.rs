@@ -8,6 +8,7 @@ use crate::command::{Ran, meshdrill, run, scratch};
 
 pub fn trials() -> Vec<Trial> {
     vec![
+        Trial::test("plan::every fact of the catalogue reads well", facts),
         Trial::test("plan::permissions, targets and time of several drills", several),
         Trial::test("plan::a hold that is shorter than the alert takes", short_hold),
         Trial::test("cli::stdout on a full disk is an error", full_disk),
@@ -75,4 +76,19 @@ fn full_disk() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Nothing is left out of a sentence: no name that is empty, no object without its run.
+fn facts() -> Result<(), Failed> {
+    let ran = run(meshdrill().args(["plan", "--lab", "drills", "readiness"]));
+    let facts =
+        ran.stdout.lines().filter_map(|line| line.strip_prefix("  ")).filter_map(|line| line.split_at_checked(11));
+    let (mut count, mut bad) = (0, String::new());
+    for (label, fact) in facts {
+        count += 1;
+        if fact.trim().contains("  ") || fact.contains("meshdrill--") || fact.contains("()") || fact.contains(" ,") {
+            bad += &format!("{label}{fact}\n");
+        }
+    }
+    if count > 300 && bad.is_empty() { Ok(()) } else { Err(format!("{count} facts\n{bad}").into()) }
 }

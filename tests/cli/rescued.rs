@@ -1,7 +1,8 @@
 //! Runs on the served lab that are stopped or killed while faults are in effect: nothing is left.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use libtest_mimic::Failed;
 
@@ -77,7 +78,9 @@ impl Bench {
 
     /// Starts the run, and returns when so many faults are in effect.
     fn broken(&self, faults: usize) -> Result<Running, Failed> {
-        let mut running = Running::start(&mut self.meshdrill(&["run", "--yes", "--runs", "runs", "break.yaml"]))?;
+        let change = ["--by", "Ada Lovelace", "--ticket", "CHG-7"];
+        let run = self.meshdrill(&[&["run", "--yes", "--runs", "runs", "break.yaml"], &change[..]].concat());
+        let mut running = Running::start(&mut { run })?;
         running.wait_for(" effective: ", faults)?;
         Ok(running)
     }
@@ -110,8 +113,11 @@ pub fn hung_up() -> Result<(), Failed> {
     let bench = Bench::new(&OBJECTS)?;
     let child = bench.broken(OBJECTS.faults.len())?;
     let status = run(&mut bench.meshdrill(&["status"]));
-    let (live, pending) = (": live, renewed ", "pending undo of the live run ");
-    if !status.stdout.contains(live) || !status.stdout.contains(pending) || status.stdout.contains("left over") {
+    let who = ": live, renewed ";
+    let what = "run of break by Ada Lovelace, ticket CHG-7, in phase hold";
+    let pending = "pending undo of the live run ";
+    let clusters = status.stdout.lines().filter(|line| line.contains(who) && line.contains(what)).count();
+    if clusters != 2 || !status.stdout.contains(pending) || status.stdout.contains("left over") {
         return Err(status.said().into());
     }
     signal(&child, "-HUP")?;
@@ -138,4 +144,68 @@ pub fn killed(breakage: &Breakage) -> Result<(), Failed> {
 
 fn remove(folder: &Path) -> Result<(), Failed> {
     std::fs::remove_dir_all(folder).map_err(|error| error.to_string().into())
+}
+
+/// The same command as arguments of another program.
+fn below(outer: &mut Command, inner: &Command) {
+    outer.arg(inner.get_program()).args(inner.get_args());
+    if let Some(folder) = inner.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+}
+
+/// Under `nohup` a hang-up changes nothing; SIGTERM still ends the run.
+pub fn no_hang_up() -> Result<(), Failed> {
+    let bench = Bench::new(&OBJECTS)?;
+    let mut command = Command::new("nohup");
+    below(&mut command, &bench.meshdrill(&["run", "--yes", "--runs", "runs", "break.yaml"]));
+    let mut child = Running::start(command.stdin(Stdio::null()))?;
+    child.wait_for(" effective: ", OBJECTS.faults.len())?;
+    signal(&child, "-HUP")?;
+    let status = run(&mut bench.meshdrill(&["status"]));
+    if !status.stdout.contains(": live, renewed ") || !status.stdout.contains("in phase hold") {
+        return Err(status.said().into());
+    }
+    signal(&child, "-TERM")?;
+    let ran = child.end();
+    ran.expect_code(130)?;
+    if !ran.stderr.contains("SIGTERM: ") || ran.stderr.contains("SIGHUP") {
+        return Err(ran.said().into());
+    }
+    bench.whole()
+}
+
+/// A terminal that hangs up ends a run in another session, to which the kernel sends no signal.
+pub fn terminal_gone() -> Result<(), Failed> {
+    let bench = Bench::new(&OBJECTS)?;
+    let said = bench.folder.join("said");
+    let made = Command::new("mkfifo").arg(&said).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return Err("no pipe could be made".into());
+    }
+    let inner = bench.meshdrill(&["run", "--yes", "--runs", "runs", "break.yaml"]);
+    let mut words = vec![inner.get_program().to_string_lossy().into_owned()];
+    words.extend(inner.get_args().map(|word| word.to_string_lossy().into_owned()));
+    let line =
+        format!("setsid -w {} 2>said", words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "));
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).current_dir(&bench.folder).env("NO_COLOR", "1").env("SHELL", "/bin/sh");
+    // What this process has as its stdin is not the terminal of the run.
+    terminal.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut terminal = terminal.spawn().map_err(|error| error.to_string())?;
+    let mut lines = BufReader::new(std::fs::File::open(&said)?).lines().map_while(Result::ok);
+    let effective = lines.by_ref().filter(|line| line.contains(" effective: ")).take(OBJECTS.faults.len()).count();
+    terminal.kill()?;
+    terminal.wait()?;
+    let rest: Vec<String> = lines.collect();
+    if effective < OBJECTS.faults.len() || !rest.iter().any(|line| line.contains("hang-up of the terminal: undoing")) {
+        return Err(format!("{effective} faults\n{}", rest.join("\n")).into());
+    }
+    bench.whole()
 }

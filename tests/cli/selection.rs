@@ -11,6 +11,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("selection::a name that is nearly right", nearly),
         Trial::test("selection::files of others are skipped in folders", foreign_files),
         Trial::test("selection::observe needs no timeout", observe_alone),
+        Trial::test("selection::one bad file does not block the others", bad_files),
     ]
 }
 
@@ -82,4 +83,42 @@ fn observe_alone() -> Result<(), Failed> {
     let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: long }\nspec:\n  observe: 32s\n  probes:\n    page: { http: { via: ingress/primary, path: /productpage }, every: 1s }\n  sla:\n    - { probe: page, errorRate: 20% }\n";
     std::fs::write(folder.join("long.yaml"), text)?;
     Ok(run(meshdrill().args(["run", "--lab", "long.yaml"]).current_dir(&folder)).expect_code(0)?)
+}
+
+/// A good file, one that is no YAML and one with an unknown key, named as a folder and as the catalogue.
+fn bad_files() -> Result<(), Failed> {
+    let folder = scratch("bad-files");
+    std::fs::create_dir(folder.join("scenarios"))?;
+    let good = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: good }\nspec:\n  probes:\n    page: { http: { url: 'http://127.0.0.1/' } }\n  sla:\n    - { probe: page, errorRate: 1% }\n";
+    let write = |name: &str, text: &str| std::fs::write(folder.join("scenarios").join(name), text);
+    write("a-broken.yaml", "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: [broken }\n")?;
+    write("b-wrong.yaml", &good.replace("good", "wrong").replace("  sla:", "  slo:"))?;
+    write("c-also-broken.yaml", "apiVersion: meshdrill.io/v1\nkind: Scenario\nspec: { x: }}\n")?;
+    write("good.yaml", good)?;
+    let places = ["a-broken.yaml:3:", "b-wrong.yaml:7:", "c-also-broken.yaml:3:"];
+    let listed: [&[&str]; 3] = [&["list"], &["list", "scenarios"], &["list", "good"]];
+    let others: [&[&str]; 5] = [
+        &["check", "scenarios"],
+        &["check"],
+        &["plan", "--lab", "--offline", "scenarios"],
+        &["run", "--lab", "scenarios"],
+        &["run", "--lab", "scenarios/good.yaml", "scenarios"],
+    ];
+    for arguments in listed.into_iter().chain(others) {
+        let ran = run(meshdrill().args(arguments).current_dir(&folder));
+        ran.expect_code(2)?;
+        // A file that was not selected by name is a problem only where it hides its name.
+        let named = arguments.contains(&"good");
+        if let Some(place) =
+            places.iter().find(|place| !(named && place.starts_with('b') || ran.stderr.contains(**place)))
+        {
+            return Err(format!("{arguments:?} does not say `{place}`: {}", ran.said()).into());
+        }
+        let shows = arguments[0] == "list";
+        let row = ran.stdout.lines().any(|line| line.starts_with("good "));
+        if shows != row || ran.stdout.lines().any(|line| line.starts_with("wrong ")) {
+            return Err(format!("{arguments:?}: {}", ran.said()).into());
+        }
+    }
+    Ok(())
 }

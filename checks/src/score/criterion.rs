@@ -6,7 +6,7 @@ use crate::criterion::{Criterion, Subject};
 use crate::evidence::{COVERAGE, Evidence, ProbeEvidence};
 use crate::figure::Unit;
 use crate::judgement::{Context, Judgement, Need};
-use crate::record::Class;
+use crate::record::{Class, Ending, SCENARIO};
 use crate::scorecard::{CriterionResult, FaultResult};
 use crate::stats::Confidence;
 use crate::units::percent;
@@ -20,7 +20,12 @@ pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[Fa
     };
     let judgement = match evidence.history.infeasible.get(criterion.id.as_str()) {
         Some(why) => Judgement::without_value(Verdict::Fail, Unit::Seconds, format!("infeasible: {why}")),
-        None => invalidated(judgement, faults),
+        None => match unbegun(evidence) {
+            Some(why) if faults.is_empty() => {
+                Judgement::without_value(Verdict::NotRun, Unit::None, format!("not run: {why}"))
+            }
+            _ => invalidated(judgement, faults),
+        },
     };
     let (probe, fault) = match &criterion.subject {
         Subject::Probe(name) => (Some(name.clone()), None),
@@ -45,6 +50,21 @@ pub(super) fn judge(criterion: &Criterion, evidence: &Evidence<'_>, faults: &[Fa
         },
         verdict: judgement.verdict,
         message: judgement.message,
+    }
+}
+
+/// Why a run took no sample; none if it took one, or if nothing kept it from doing so.
+fn unbegun(evidence: &Evidence<'_>) -> Option<String> {
+    if evidence.probes.values().any(|probe| !probe.samples.is_empty()) {
+        return None;
+    }
+    let left_out = || evidence.history.not_run.iter().find(|one| one.id == SCENARIO).map(|one| one.reason.to_owned());
+    match evidence.history.endings.first() {
+        Some(Ending::Refused(why)) => Some((*why).to_owned()),
+        Some(Ending::Infeasible { criterion, why }) => Some(format!("{criterion} is infeasible: {why}")),
+        Some(Ending::Interrupted { by, .. }) => Some(format!("stopped by {by}")),
+        Some(Ending::Crashed(_) | Ending::NotSteady(_) | Ending::Aborted(_)) => None,
+        None => left_out(),
     }
 }
 

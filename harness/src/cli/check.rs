@@ -10,7 +10,7 @@ use super::args::CheckArgs;
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use super::plans::{assignments, find_mesh, plans_of};
-use crate::catalogue::{Catalogue, own_files};
+use crate::catalogue::{Catalogue, Selection, own_files};
 use crate::format::MeshFile;
 use crate::spec::{ScenarioSource, load_mesh};
 use meshdrill_document::{Node, Problems, read_file};
@@ -27,11 +27,9 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     };
     let set = assignments(&args.set)?;
     let results = if args.paths.is_empty() {
-        let sources = Catalogue::choose(None).all_valid().map_err(|problems| vec![Err(problems)]);
-        let checked = |sources: Vec<ScenarioSource>| {
-            sources.iter().map(|source| plans_of(source, mesh.as_ref(), &set, 1).map(|_| ())).collect()
-        };
-        sources.map_or_else(|unreadable| unreadable, checked)
+        let Selection { scenarios, unreadable } = Catalogue::choose(None).all_valid();
+        let checked = scenarios.iter().map(|source| plans_of(source, mesh.as_ref(), &set, 1).map(|_| ()));
+        unreadable.into_iter().map(Err).chain(checked).collect::<Vec<_>>()
     } else {
         files(&args.paths)?.iter().map(|file| check_one(file, mesh.as_ref(), &set)).collect::<Vec<_>>()
     };

@@ -13,7 +13,7 @@ use meshdrill_lab::{Defect, Lab, LabConfig};
 use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
-use crate::catalogue::{Catalogue, NotFound};
+use crate::catalogue::{Catalogue, NotFound, Selection};
 use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
@@ -30,6 +30,12 @@ pub(super) struct Selected {
 
 /// Selects scenarios and builds their plans. All problems of all files are shown at once.
 pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
+    let (selected, invalid) = select_valid(args)?;
+    invalid.map_or(Ok(selected), |invalid| Err(invalid.into()))
+}
+
+/// The same without the files that are not valid, and how many those are. Their problems are shown.
+fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), CliError> {
     let defects = args.lab_defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
     let defects = defects.map_err(UsageError::from)?;
     let mesh =
@@ -42,14 +48,15 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
         .iter()
         .map(|word| if is_instance(word) { word.split('@').next().unwrap_or(word).to_owned() } else { word.clone() })
         .collect();
-    let sources = Catalogue::choose(args.scenarios.as_deref()).select(&words).map_err(|error| match error {
-        NotFound::Unreadable(problems) => {
-            eprint!("{}", problems.render(super::colour()));
-            UsageError::InvalidScenarios { invalid: 1, all: 1 }
-        }
-        NotFound::Nothing { .. } => UsageError::NotFound(error),
-    })?;
-    for name in set.keys() {
+    let selection = Catalogue::choose(args.scenarios.as_deref()).select(&words).map_err(UsageError::NotFound)?;
+    let Selection { scenarios: sources, unreadable } = selection;
+    let all = sources.len() + unreadable.len();
+    let mut invalid = unreadable.len();
+    for problems in &unreadable {
+        eprint!("{}", problems.render(super::colour()));
+    }
+    // A file that cannot be read may use any name.
+    for name in set.keys().filter(|_| invalid == 0) {
         let used: BTreeSet<String> = sources.iter().flat_map(|source| used_names(&source.node)).collect();
         if !used.contains(name) {
             let nearest = nearest(name, used.iter().map(String::as_str)).map(str::to_owned);
@@ -57,7 +64,6 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
         }
     }
     let mut plans = Vec::new();
-    let mut invalid = 0;
     for source in &sources {
         match plans_of(source, mesh.as_deref(), &set, args.seed) {
             Ok(found) => plans.extend(found),
@@ -67,11 +73,12 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
             }
         }
     }
-    if invalid > 0 {
-        return Err(UsageError::InvalidScenarios { invalid, all: sources.len() }.into());
-    }
+    let invalid = (invalid > 0).then_some(UsageError::InvalidScenarios { invalid, all });
     if !instances.is_empty() {
-        keep_instances(&mut plans, &instances, &args.select)?;
+        // An instance that is not there may be one of a file that is not valid.
+        if let Err(error) = keep_instances(&mut plans, &instances, &args.select) {
+            return Err(invalid.unwrap_or(error).into());
+        }
     }
     refuse_namesakes(&plans)?;
     if mesh.is_none()
@@ -79,7 +86,7 @@ pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
     {
         return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
-    Ok(Selected { mesh, plans, defects })
+    Ok((Selected { mesh, plans, defects }, invalid))
 }
 
 /// Whether a word names one instance of a scenario, as `latency-injection@primary`.
@@ -323,7 +330,7 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
     if !select_args.lab && select_args.mesh.is_none() && !PathBuf::from("mesh.yaml").is_file() {
         select_args.lab = true;
     }
-    let selected = select(&select_args)?;
+    let (selected, invalid) = select_valid(&select_args)?;
     let rows: Vec<[String; 5]> = selected
         .plans
         .iter()
@@ -335,5 +342,5 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
         })
         .collect();
     super::say!("{}", table(["NAME", "SUITE", "CLUSTERS", "FAULTS", "DURATION"], rows).trim_end());
-    Ok(ExitCode::Pass)
+    invalid.map_or(Ok(ExitCode::Pass), |invalid| Err(invalid.into()))
 }

@@ -50,10 +50,11 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let source = WorldSource::of_clusters(selected.mesh.clone(), args.kubeconfig.clone());
     confirmed(args, &selected, &source)?;
     if args.verbose {
+        // The plans have their warnings.
         selected.plans.iter().for_each(|plan| super::say_err!("{}", to_text(plan)));
-    }
-    for warning in selected.plans.iter().flat_map(|plan| &plan.warnings) {
-        super::say_err!("warning: {warning}");
+    } else {
+        let warnings = selected.plans.iter().flat_map(|plan| &plan.warnings).map(ToString::to_string);
+        warnings.collect::<BTreeSet<_>>().iter().for_each(|warning| super::say_err!("warning: {warning}"));
     }
     let plans: Vec<&Plan> = selected.plans.iter().collect();
     let options =

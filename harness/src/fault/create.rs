@@ -142,6 +142,12 @@ impl UndoAction for DeleteObject {
 
 impl fmt::Display for DeleteObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "delete {} ({})", self.path, self.cluster)
+        match self.path.rsplit_once('/') {
+            // Before a run has its id, no object has its name.
+            Some((folder, name)) if name.starts_with("meshdrill--") => {
+                write!(f, "delete what it creates in {folder} ({})", self.cluster)
+            }
+            _ => write!(f, "delete {} ({})", self.path, self.cluster),
+        }
     }
 }

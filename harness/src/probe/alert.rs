@@ -84,6 +84,9 @@ impl Alert {
 
 impl Observation for Alert {
     fn describe(&self) -> String {
+        if self.name.is_empty() {
+            return format!("an alert that the mesh file does not name ({})", self.cluster);
+        }
         format!("alert {} ({})", self.name, self.cluster)
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::context::{FaultContext, Injected, UndoTimes};
 use super::control;
 use super::drill::Drill;
-use super::lease::Held;
+use super::lease::{Account, Held};
 use super::preflight::{Findings, Mode, preflight};
 use super::sampler::most_in_flight;
 use super::validation::validate;
@@ -67,11 +67,12 @@ fn begin(plan: &Plan, source: &WorldSource, runs: &Path, change: Change) -> std:
 pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> std::io::Result<Finished> {
     let (dir, clock, header) = begin(plan, source, &options.runs, options.change)?;
     // Whatever happens to this process, there is a report that is not green.
+    let change = header.change.clone();
     let (id, skeleton) = (header.id.clone(), skeleton(&header));
     super::super::reporting::write_reports(&dir, &skeleton, &score(&skeleton))?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
     let (interrupts, window) = (options.interrupts, options.window);
-    let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts, window, id };
+    let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts, window, change, id };
     if AssertUnwindSafe(run.go()).catch_unwind().await.is_err() {
         recorder.event(Event::Crashed { why: "the runner panicked; this is a bug of meshdrill".to_owned() });
     }
@@ -104,6 +105,7 @@ struct Run<'a> {
     recorder: Recorder,
     interrupts: Interrupts,
     window: Option<ChangeWindow>,
+    change: Change,
     id: String,
 }
 
@@ -146,7 +148,13 @@ impl Run<'_> {
     async fn prepare(&self, leases: &mut Vec<Held>) -> Findings {
         self.make_room();
         let holder = format!("{}@{}", self.id, hostname());
-        let mode = Mode::Take { holder: &holder, interrupts: &self.interrupts, leases };
+        let account = Account {
+            scenario: self.plan.title(),
+            by: self.change.by.clone(),
+            ticket: self.change.ticket.clone(),
+            phase: self.recorder.phase(),
+        };
+        let mode = Mode::Take { holder: &holder, account: &account, interrupts: &self.interrupts, leases };
         preflight(self.plan, self.source, self.window, self.recorder.clock().wall(), mode).await
     }
 

@@ -94,7 +94,7 @@ impl FaultContext {
             }
             if planned.kind.as_behavior().sustained() {
                 let held = hold(self, planned, fault.as_ref(), observed).await;
-                if !held || round + 1 == times {
+                if !held || round + 1 == times || self.interrupts.is_set() {
                     active.take();
                 }
                 // A fault is not injected again over an undo that was not observed.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use meshdrill_checks::record::Phase;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -21,6 +23,58 @@ const NAME: &str = "meshdrill";
 
 /// Gets what is waited for, in words.
 pub(super) type Waiting<'a> = &'a (dyn Fn(String) + Sync);
+
+/// What a run says of itself in its lease, as annotations.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    /// The scenario.
+    pub scenario: String,
+    /// Who runs it.
+    pub by: Option<String>,
+    /// The change that it is part of.
+    pub ticket: Option<String>,
+    /// Its phase.
+    pub phase: watch::Receiver<Phase>,
+}
+
+/// The annotations of an account; of what they do not say, those of an earlier holder are removed.
+const SCENARIO: &str = "meshdrill.io/scenario";
+const BY: &str = "meshdrill.io/by";
+const TICKET: &str = "meshdrill.io/ticket";
+const PHASE: &str = "meshdrill.io/phase";
+
+/// Writes the account of its holder into a lease.
+fn annotate(lease: &mut Value, account: Option<&Account>) {
+    let annotations = &mut lease["metadata"]["annotations"];
+    if !annotations.is_object() {
+        *annotations = json!({});
+    }
+    let values = [
+        (SCENARIO, account.map(|account| account.scenario.clone())),
+        (BY, account.and_then(|account| account.by.clone())),
+        (TICKET, account.and_then(|account| account.ticket.clone())),
+        (PHASE, account.map(|account| account.phase.borrow().word().to_owned())),
+    ];
+    let Some(known) = annotations.as_object_mut() else { return };
+    for (key, value) in values {
+        match value {
+            Some(value) => known.insert(key.to_owned(), value.into()),
+            None => known.remove(key),
+        };
+    }
+}
+
+/// The account of the holder of a lease, in words: `run of failover by ada, ticket CHG-7, in phase hold`.
+fn account_of(lease: &Value) -> Option<String> {
+    let text = |key: &str| lease["metadata"]["annotations"][key].as_str();
+    let mut words = format!("run of {}", text(SCENARIO)?);
+    for (before, key) in [(" by ", BY), (", ticket ", TICKET), (", in phase ", PHASE)] {
+        if let Some(value) = text(key) {
+            words = words + before + value;
+        }
+    }
+    Some(words)
+}
 
 /// A lease that is held and renewed.
 #[derive(Debug)]
@@ -50,11 +104,13 @@ pub(super) async fn acquire(
     cluster: &Arc<Cluster>,
     namespace: &str,
     holder: &str,
+    account: Option<&Account>,
     waiting: Option<Waiting<'_>>,
     interrupts: &Interrupts,
 ) -> Result<Held, ProbeError> {
     let path = path(namespace);
-    let fresh = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": NAME, "namespace": namespace }, "spec": spec(holder) });
+    let mut fresh = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": NAME, "namespace": namespace }, "spec": spec(holder) });
+    annotate(&mut fresh, account);
     let mut seen: Option<(Value, Instant)> = None;
     let mut renewals = 0;
     loop {
@@ -81,6 +137,7 @@ pub(super) async fn acquire(
         if owner.is_empty() || owner == holder || stale {
             let mut ours = current;
             ours["spec"] = spec(holder);
+            annotate(&mut ours, account);
             match cluster.send(http::Method::PUT, &format!("{path}/{NAME}"), "application/json", &ours).await {
                 Ok(_) => break,
                 Err(error) if error.is_conflict() => continue,
@@ -92,8 +149,15 @@ pub(super) async fn acquire(
         }
         sleep(Duration::from_secs(1)).await;
     }
-    let renewal = tokio::spawn(renew(Arc::clone(cluster), namespace.to_owned(), holder.to_owned(), interrupts.clone()));
-    Ok(Held { cluster: Arc::clone(cluster), namespace: namespace.to_owned(), holder: holder.to_owned(), renewal })
+    let (namespace, holder) = (namespace.to_owned(), holder.to_owned());
+    let renewing = Renewing {
+        cluster: Arc::clone(cluster),
+        namespace: namespace.clone(),
+        holder: holder.clone(),
+        account: account.cloned(),
+    };
+    let renewal = tokio::spawn(renewing.renew(interrupts.clone()));
+    Ok(Held { cluster: Arc::clone(cluster), namespace, holder, renewal })
 }
 
 /// What is waited for: how long the lease of its holder still holds, and whether that run lives.
@@ -129,36 +193,70 @@ fn expired_long_ago(renewed: &Value) -> bool {
     renewed.is_some_and(|renewed| Timestamp::now().duration_since(renewed) > jiff::SignedDuration::from_mins(2))
 }
 
-async fn renew(cluster: Arc<Cluster>, namespace: String, holder: String, interrupts: Interrupts) {
-    let mut renewed = Instant::now();
-    loop {
-        sleep(RENEW_EVERY).await;
-        match renew_once(&cluster, &namespace, &holder).await {
-            Ok(true) => renewed = Instant::now(),
-            Ok(false) => return interrupts.interrupt(format!("the loss of the lease of cluster `{}`", cluster.key)),
-            // The API server may be away because the drill took it away; the lease is lost when its time is up.
-            Err(_) if renewed.elapsed() < DURATION => {}
-            Err(error) => {
-                return interrupts.stop(format!("the expiry of the lease of cluster `{}` ({error})", cluster.key));
-            }
-        }
-        if let Ok(Some(why)) = halted(&cluster, &namespace).await {
-            return interrupts.interrupt(format!("halt: {why}"));
-        }
-    }
+/// A lease while it is held.
+struct Renewing {
+    cluster: Arc<Cluster>,
+    namespace: String,
+    holder: String,
+    account: Option<Account>,
 }
 
-/// False if the lease is no longer ours.
-async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<bool, AccessError> {
-    let path = format!("{}/{NAME}", path(namespace));
-    let Some(mut lease) = cluster.find::<Object>(&path).await? else { return Ok(false) };
-    if lease["spec"]["holderIdentity"] != holder {
-        return Ok(false);
+impl Renewing {
+    async fn renew(mut self, interrupts: Interrupts) {
+        let mut renewed = Instant::now();
+        loop {
+            self.wait().await;
+            match self.renew_once().await {
+                Ok(true) => renewed = Instant::now(),
+                Ok(false) => {
+                    return interrupts.interrupt(format!("the loss of the lease of cluster `{}`", self.cluster.key));
+                }
+                // The API server may be away because the drill took it away; the lease is lost when its time is up.
+                Err(_) if renewed.elapsed() < DURATION => {}
+                Err(error) => {
+                    let key = &self.cluster.key;
+                    return interrupts.stop(format!("the expiry of the lease of cluster `{key}` ({error})"));
+                }
+            }
+            if let Ok(Some(why)) = halted(&self.cluster, &self.namespace).await {
+                return interrupts.interrupt(format!("halt: {why}"));
+            }
+        }
     }
-    lease["spec"]["renewTime"] = now().into();
-    match cluster.send(http::Method::PUT, &path, "application/json", &lease).await {
-        Err(error) if !error.is_conflict() => Err(error),
-        _ => Ok(true),
+
+    /// Until the lease is to be renewed: in time, and when the phase of the run changes.
+    async fn wait(&mut self) {
+        let time = sleep(RENEW_EVERY);
+        match &mut self.account {
+            None => time.await,
+            Some(account) => {
+                // A run whose recorder has ended has no more phases.
+                let changed = async {
+                    if account.phase.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    () = time => {}
+                    () = changed => {}
+                }
+            }
+        }
+    }
+
+    /// False if the lease is no longer ours.
+    async fn renew_once(&self) -> Result<bool, AccessError> {
+        let path = format!("{}/{NAME}", path(&self.namespace));
+        let Some(mut lease) = self.cluster.find::<Object>(&path).await? else { return Ok(false) };
+        if lease["spec"]["holderIdentity"] != self.holder.as_str() {
+            return Ok(false);
+        }
+        lease["spec"]["renewTime"] = now().into();
+        annotate(&mut lease, self.account.as_ref());
+        match self.cluster.send(http::Method::PUT, &path, "application/json", &lease).await {
+            Err(error) if !error.is_conflict() => Err(error),
+            _ => Ok(true),
+        }
     }
 }
 
@@ -167,6 +265,8 @@ async fn renew_once(cluster: &Cluster, namespace: &str, holder: &str) -> Result<
 pub(super) struct Holder {
     /// `RUN@HOST`.
     name: String,
+    /// What its run says of itself; none where it says nothing.
+    account: Option<String>,
     /// How long ago the lease was renewed, by the clocks of two machines; none where it does not say.
     renewed: Option<Duration>,
 }
@@ -187,10 +287,11 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ago = self.renewed.map_or_else(|| "never".to_owned(), |ago| format!("{} s ago", ago.as_secs()));
         if self.is_live() {
-            write!(f, "held by {}: live, renewed {ago}", self.name)
+            write!(f, "held by {}: live, renewed {ago}", self.name)?;
         } else {
-            write!(f, "held by {}: dead, its Lease was renewed {ago}", self.name)
+            write!(f, "held by {}: dead, its Lease was renewed {ago}", self.name)?;
         }
+        self.account.as_ref().map_or(Ok(()), |account| write!(f, "; {account}"))
     }
 }
 
@@ -201,7 +302,7 @@ pub(super) async fn holder(cluster: &Cluster, namespace: &str) -> Result<Option<
     // A clock that is ahead has renewed it in our future: just now.
     let renewed = renewed.map(|at| Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default());
     let name = lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty());
-    Ok(name.map(|name| Holder { name: name.to_owned(), renewed }))
+    Ok(name.map(|name| Holder { name: name.to_owned(), account: account_of(&lease), renewed }))
 }
 
 impl Held {
@@ -224,9 +325,28 @@ mod tests {
 
     #[test]
     fn a_holder_that_renews_is_live() {
-        let holder = |secs| Holder { name: "0a1b@ci-7".to_owned(), renewed: Some(Duration::from_secs(secs)) };
+        let holder =
+            |secs| Holder { name: "0a1b@ci-7".to_owned(), account: None, renewed: Some(Duration::from_secs(secs)) };
         assert_eq!(holder(3).to_string(), "held by 0a1b@ci-7: live, renewed 3 s ago");
         assert_eq!(holder(40).to_string(), "held by 0a1b@ci-7: dead, its Lease was renewed 40 s ago");
         assert_eq!(holder(3).run(), "0a1b");
+    }
+
+    #[test]
+    fn a_lease_says_whose_run_it_is_and_nothing_of_an_earlier_holder() {
+        let account = |by: Option<&str>, ticket: Option<&str>| Account {
+            scenario: "failover".to_owned(),
+            by: by.map(str::to_owned),
+            ticket: ticket.map(str::to_owned),
+            phase: watch::Sender::new(Phase::Hold).subscribe(),
+        };
+        let mut lease = json!({ "metadata": { "annotations": { "team": "mesh" } } });
+        annotate(&mut lease, Some(&account(Some("Ada"), Some("CHG-7"))));
+        assert_eq!(account_of(&lease).as_deref(), Some("run of failover by Ada, ticket CHG-7, in phase hold"));
+        annotate(&mut lease, Some(&account(None, None)));
+        assert_eq!(account_of(&lease).as_deref(), Some("run of failover, in phase hold"));
+        annotate(&mut lease, None);
+        assert_eq!(account_of(&lease), None);
+        assert_eq!(lease["metadata"]["annotations"], json!({ "team": "mesh" }));
     }
 }

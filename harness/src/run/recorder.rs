@@ -4,10 +4,11 @@
 //! wait for the disk would measure the disk.
 
 use std::io::{BufWriter, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
-use meshdrill_checks::record::{At, Chain, Event, Header, Line, Record};
-use tokio::sync::{mpsc, oneshot};
+use meshdrill_checks::record::{At, Chain, Event, Header, Line, Phase, Record};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -29,6 +30,7 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     sender: mpsc::UnboundedSender<Message>,
+    phase: Arc<watch::Sender<Phase>>,
     clock: Clock,
 }
 
@@ -52,7 +54,7 @@ impl Recorder {
         state.write(&Line { at: At::ZERO, event: Event::Started(Box::new(header)) });
         let (sender, receiver) = mpsc::unbounded_channel();
         let task = tokio::spawn(state.serve(receiver));
-        Ok((Self { sender, clock }, task))
+        Ok((Self { sender, phase: Arc::new(watch::Sender::new(Phase::Preflight)), clock }, task))
     }
 
     /// Records what happens now.
@@ -62,8 +64,16 @@ impl Recorder {
 
     /// Records what happened at a time.
     pub fn event_at(&self, at: At, event: Event) {
+        if let Event::Phase { phase } = &event {
+            self.phase.send_replace(*phase);
+        }
         // A recorder that is gone has said so on its own; a probe cannot help it.
         let _ = self.sender.send(Message::Line(Line { at, event }));
+    }
+
+    /// The phase of the run, now and whenever it changes.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
     /// A note for the reader of the report.

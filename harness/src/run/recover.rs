@@ -62,7 +62,7 @@ pub async fn recover(
     waiting: &(dyn Fn(String) + Sync),
 ) -> Result<(Vec<String>, bool), ProbeError> {
     // A holder that still lives is not disturbed; one that is dead has lost its lease within its duration.
-    let held = lease::acquire(cluster, namespace, holder, Some(waiting), &Interrupts::default()).await?;
+    let held = lease::acquire(cluster, namespace, holder, None, Some(waiting), &Interrupts::default()).await?;
     let mut left = leftovers(cluster, namespace).await?;
     left.reverse();
     let mut lines = Vec::new();

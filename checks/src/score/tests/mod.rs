@@ -4,6 +4,7 @@ mod control;
 mod detections;
 mod ledgers;
 mod outages;
+mod refusals;
 mod rules;
 mod shares;
 mod splits;

@@ -25,7 +25,7 @@ use refusal::Refusal;
 use super::ask::CheckRunner;
 use super::environment::first_missing;
 use super::halt::halted;
-use super::lease::{self, Held};
+use super::lease::{self, Account, Held};
 use super::recover::leftovers;
 use super::{ChangeWindow, Interrupts, WorldSource};
 use crate::cluster::{Permission, World};
@@ -90,7 +90,7 @@ pub(super) enum Mode<'a> {
     /// A plan: all obstacles, and nothing is taken.
     Look,
     /// A run: ends at the first obstacle, takes leases. Those that were taken are in `leases` even when it ends.
-    Take { holder: &'a str, interrupts: &'a Interrupts, leases: &'a mut Vec<Held> },
+    Take { holder: &'a str, account: &'a Account, interrupts: &'a Interrupts, leases: &'a mut Vec<Held> },
 }
 
 /// Asks the clusters everything that a run would ask, without a run.
@@ -208,8 +208,8 @@ impl Questions<'_> {
             let Some(cluster) = found.note(self.world.cluster(key)) else { continue };
             let answer = match mode {
                 Mode::Look => lease::free(cluster, self.namespace()).await,
-                Mode::Take { holder, interrupts, leases } => {
-                    lease::acquire(cluster, self.namespace(), holder, None, interrupts)
+                Mode::Take { holder, account, interrupts, leases } => {
+                    lease::acquire(cluster, self.namespace(), holder, Some(account), None, interrupts)
                         .await
                         .map(|held| leases.push(held))
                 }
