@@ -43,7 +43,22 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("words::README and docs", documents),
         Trial::test("words::what --help, explain and list print", printed),
         Trial::test("words::messages in the sources", messages),
+        Trial::test("words::no message of a probe or check is JSON", sentences),
     ]
+}
+
+/// Every kind of probe and check has rows in the detection matrix, with the message that it gives for a defect.
+fn sentences() -> Result<(), Failed> {
+    let matrix = std::fs::read_to_string(root().join("docs/detection-matrix.md"))?;
+    let json = Regex::new(r#"(^|last: |observed: |expected: )\s*[{\[]""#)?;
+    let rows = matrix.lines().map(|line| line.splitn(5, " | ").collect::<Vec<_>>());
+    let messages: Vec<&str> =
+        rows.filter(|row| row.len() == 5 && row[2].parse::<u8>().is_ok()).map(|row| row[4]).collect();
+    let wrong: Vec<&&str> = messages.iter().filter(|message| json.is_match(message)).collect();
+    if messages.len() < 100 {
+        return Err(format!("only {} messages were found", messages.len()).into());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("JSON instead of a sentence: {wrong:#?}").into()) }
 }
 
 /// The banned phrases in a text, each with its line and what to write instead.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData, text_fields};
 use crate::cluster::{Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::{JsonExpect, SpecError};
@@ -36,6 +36,13 @@ pub struct Apply {
 }
 
 impl Apply {
+    fn text_errors(&self) -> impl Iterator<Item = SpecError> {
+        self.objects.iter().enumerate().flat_map(|(index, object)| {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            text_fields::errors(object, kind, &format!("objects.{index}"))
+        })
+    }
+
     fn object_errors(&self) -> impl Iterator<Item = SpecError> {
         self.objects.iter().enumerate().filter_map(|(index, object)| {
             let name = create::name_of(object);
@@ -79,7 +86,7 @@ impl FaultBehavior for Apply {
         let help = "write `objects:` with at least one object, or `file:`";
         let unclear = (!one).then(|| SpecError::new("objects", "exactly one of `objects` and `file` is needed", help));
         let values = self.values.iter().flat_map(|value| value.spec_errors("where"));
-        unclear.into_iter().chain(self.object_errors()).chain(values).collect()
+        unclear.into_iter().chain(self.object_errors()).chain(self.text_errors()).chain(values).collect()
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), SpecError> {
@@ -94,7 +101,7 @@ impl FaultBehavior for Apply {
         let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| wrong(error.to_string()))?;
         self.objects.extend(objects.into_iter().filter(|object| !object.is_null()));
-        match self.object_errors().next() {
+        match self.object_errors().chain(self.text_errors()).next() {
             Some(error) => Err(wrong(error.message)),
             None if self.objects.is_empty() => Err(wrong("the file contains no object".to_owned())),
             None => Ok(()),

@@ -26,6 +26,7 @@ mod role;
 mod rollout_restart;
 mod routes;
 mod scale;
+mod text_fields;
 mod undo;
 mod workload;
 

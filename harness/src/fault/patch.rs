@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{RestoreFields, at, by_whom, find_same, inverse, leaves};
-use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error};
+use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error, text_fields};
 use crate::cluster::{Cluster, ObjectName, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::probe::SpecError;
@@ -64,6 +64,7 @@ impl FaultBehavior for Patch {
                 "delete or replace the Secret with a `command` fault, whose undo keeps the values out of the journal";
             found.push(SpecError::new("kind", "the undo of a Secret would store its old values in the journal", help));
         }
+        found.extend(text_fields::errors(&self.patch, &self.kind, "patch"));
         found.extend(system_namespace_error("namespace", self.namespace.as_deref(), "name an object of the mesh"));
         if self
             .patch

@@ -115,7 +115,10 @@ impl Building<'_> {
     pub fn complain(&mut self, spec_errors: Vec<SpecError>, place: &Path) {
         let node = &self.loaded.node;
         for error in spec_errors {
-            let key = error.key.split('.').fold(place.clone(), |place, key| place.key(key));
+            let key = error.key.split('.').fold(place.clone(), |place, key| match key.parse() {
+                Ok(index) if node.at(&place.index(index)).is_some() => place.index(index),
+                _ => place.key(key),
+            });
             // What is said to be absent may be what was wrong and left out.
             let gone = node.at(&key).is_none() && self.loaded.lost.iter().any(|lost| lost.is_child_of(place));
             let wrong = self.loaded.lost.iter().any(|lost| lost == place || *lost == key);
