@@ -85,32 +85,43 @@ fn fixed() -> impl Iterator<Item = Result<(&'static str, PathBuf), Failed>> {
     FIXED.into_iter().map(|record| Ok((record, page(&[fixture(record)], record)?)))
 }
 
-/// No complaint, no request, no scrolling sideways, nothing too faint.
+/// No complaint, no request, no scrolling sideways, nothing too faint: all recorded runs, and the page of all of them.
 fn quiet(program: &Path) -> Result<(), Failed> {
     let mut browser = Browser::start(program)?;
-    let all: Vec<PathBuf> = FIXED.iter().map(|record| fixture(record)).collect();
-    let suite = ("suite", page(&all, "suite")?);
-    for page in fixed().chain([Ok(suite)]) {
-        let (name, page) = page?;
+    let records = std::fs::read_dir(root().join("checks/tests/fixtures/records"))?;
+    let mut runs = records.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>, std::io::Error>>()?;
+    runs.sort();
+    let all = page(&runs, "all")?;
+    for (index, run) in runs.iter().enumerate() {
+        // Each width and colour scheme is seen with a third of the runs.
+        let width = WIDTHS[index % WIDTHS.len()];
+        looks_well(&mut browser, &page(std::slice::from_ref(run), "one")?, width, index % 2 == 0)
+            .map_err(|error| format!("{}: {error}", run.display()))?;
+    }
+    for page in fixed().map(|one| one.map(|(_, page)| page)).chain([Ok(all)]) {
+        let page = page?;
         for width in WIDTHS {
             for dark in [false, true] {
-                browser.open(&page, width, dark, true)?;
-                let wide = browser.evaluate("document.documentElement.scrollWidth")?;
-                let complaints = browser.complaints();
-                let faint = browser.evaluate(FAINT)?;
-                if wide.as_u64().is_none_or(|wide| wide > u64::from(width)) {
-                    return Err(format!("{name} at {width} pixels is {wide} wide").into());
-                }
-                if !complaints.is_empty() {
-                    return Err(format!("{name} at {width}, dark {dark}: {}", complaints.join("; ")).into());
-                }
-                if faint != "" {
-                    return Err(format!("{name}, dark {dark}, too faint: {faint}").into());
-                }
+                looks_well(&mut browser, &page, width, dark).map_err(|error| format!("{}: {error}", page.display()))?;
             }
         }
     }
     Ok(())
+}
+
+fn looks_well(browser: &mut Browser, page: &Path, width: u32, dark: bool) -> Result<(), String> {
+    let scheme = if dark { "dark" } else { "light" };
+    browser.open(page, width, dark, true)?;
+    let wide = browser.evaluate("document.documentElement.scrollWidth")?;
+    let faint = browser.evaluate(FAINT)?;
+    let complaints = browser.complaints();
+    if wide.as_u64().is_none_or(|wide| wide > u64::from(width)) {
+        return Err(format!("at {width} pixels it is {wide} wide"));
+    }
+    if !complaints.is_empty() {
+        return Err(format!("at {width} pixels, {scheme}: {}", complaints.join("; ")));
+    }
+    if faint == "" { Ok(()) } else { Err(format!("in {scheme}, too faint: {faint}")) }
 }
 
 fn structure(program: &Path) -> Result<(), Failed> {

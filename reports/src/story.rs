@@ -28,15 +28,20 @@ fn broken(run: &Run<'_>, windows: &[FaultWindow<'_>]) -> String {
     }
     let faults = header.faults.iter().filter_map(|fault| {
         let own: Vec<&FaultWindow<'_>> = windows.iter().filter(|window| window.fault.id == fault.id).collect();
-        let first = own.first()?;
         let held: f64 = own.iter().filter_map(|window| Some(window.to? - window.from)).sum();
-        let when = match (own.len(), first.to) {
-            (1, Some(to)) => {
-                format!("in effect for {} (from {} to {})", seconds(held), seconds(first.from), seconds(to))
+        let when = match (own.len(), own.first()) {
+            (_, None) => {
+                let requested = run.scorecard.faults.iter().find(|one| one.id == fault.id)?.requested?;
+                format!("requested at {} without an observed effect", seconds(requested))
             }
-            (1, None) => format!("at {}", seconds(first.from)),
-            (times, Some(_)) => format!("{times} times, in effect for {} in all", seconds(held)),
-            (times, None) => format!("{times} times, first at {}", seconds(first.from)),
+            (1, Some(FaultWindow { from, to: Some(to), .. })) => {
+                format!("in effect for {} (from {} to {})", seconds(held), seconds(*from), seconds(*to))
+            }
+            (1, Some(first)) => format!("at {}", seconds(first.from)),
+            (times, Some(FaultWindow { to: Some(_), .. })) => {
+                format!("{times} times, in effect for {} in all", seconds(held))
+            }
+            (times, Some(first)) => format!("{times} times, first at {}", seconds(first.from)),
         };
         Some(format!("{}, {when}", fault.what))
     });

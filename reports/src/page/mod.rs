@@ -1,11 +1,17 @@
 //! The report page: one self-contained HTML file that opens from disk, asks nothing of the network and works without its script.
 
+mod canvas;
 mod criteria;
 mod events;
 mod facts;
+mod failures;
 mod lanes;
 mod latency;
+mod pointer;
+mod responders;
+mod runner;
 mod scale;
+mod steps;
 mod strip;
 mod suite;
 
@@ -22,7 +28,8 @@ use super::story::story;
 use super::text::inert;
 use super::windows::fault_windows;
 use super::{ReportError, Run};
-use lanes::{LaneData, Timeline};
+use lanes::Timeline;
+use pointer::LaneData;
 
 pub(super) use suite::render_all;
 

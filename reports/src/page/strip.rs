@@ -67,7 +67,7 @@ pub(super) struct Columns {
 impl Columns {
     /// Sorts samples into columns: no finer than one sample each, at most [`COLUMNS`] for the whole run.
     pub fn of(samples: &[&Sample], every: f64, scale: Scale) -> Self {
-        let width = every.max(scale.end / COLUMNS);
+        let width = spacing(samples).unwrap_or(every).max(scale.end / COLUMNS);
         let from = samples.iter().map(|sample| sample.scheduled.secs()).fold(f64::INFINITY, f64::min);
         let mut counts: Vec<Column> = Vec::new();
         for sample in samples {
@@ -109,6 +109,15 @@ impl Columns {
         }
         paths
     }
+}
+
+/// The usual time from one sample to the next: one of several series has not every slot of the schedule. Seconds.
+fn spacing(samples: &[&Sample]) -> Option<f64> {
+    let mut due: Vec<f64> = samples.iter().take(200).map(|sample| sample.scheduled.secs()).collect();
+    due.sort_by(f64::total_cmp);
+    let mut steps: Vec<f64> = due.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0).collect();
+    steps.sort_by(f64::total_cmp);
+    steps.get(steps.len() / 2).copied()
 }
 
 #[cfg(test)]
