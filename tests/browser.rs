@@ -96,7 +96,7 @@ impl Browser {
 
     /// What went wrong in the page since it was opened: errors of its script, messages of the console, requests beside the file itself.
     pub fn complaints(&self) -> Vec<String> {
-        let told = self.events.iter().filter_map(|event| {
+        let complaints = self.events.iter().filter_map(|event| {
             let parameters = &event["params"];
             match event["method"].as_str()? {
                 "Runtime.exceptionThrown" => Some(format!("error: {}", parameters["exceptionDetails"])),
@@ -108,7 +108,7 @@ impl Browser {
                 _ => None,
             }
         });
-        told.collect()
+        complaints.collect()
     }
 
     fn wait_for(&mut self, method: &str) -> Result<(), String> {

@@ -257,7 +257,7 @@ fn a_suite() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Two files whose scenarios have one name are refused before anything runs; the bindings of one scenario are told apart.
+/// Two files whose scenarios have one name are refused before anything runs; the bindings of one scenario are distinguished.
 fn namesakes() -> Result<(), Failed> {
     let folder = scratch("namesakes");
     let scenario = |for_each: &str| {

@@ -6,6 +6,7 @@ use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_reports::{Format, ReportError, Run, SuiteRun};
 
+use crate::cluster::encode;
 use crate::run::RunDir;
 
 /// The reports every run writes, with their file names.
@@ -50,11 +51,5 @@ fn link(from: &Path, to: &Path) -> Option<String> {
     let common = folder.components().zip(to.components()).take_while(|(one, other)| one == other).count();
     let up = folder.components().skip(common).map(|_| "..".to_owned());
     let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
-    Some(up.chain(down.map(|part| encoded(&part))).collect::<Vec<_>>().join("/"))
-}
-
-/// A part of a path as part of a URL.
-fn encoded(part: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@+".contains(&byte);
-    part.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    Some(up.chain(down.map(|part| encode(&part))).collect::<Vec<_>>().join("/"))
 }

@@ -8,7 +8,8 @@ use meshdrill_checks::verdict::Verdict;
 
 use super::screen::{reason, title};
 use super::story::story;
-use super::text::{cut, figure, inert, interval};
+use super::text::{LAB, conclusive_with, cut, figure, inert, interval};
+use super::windows::fault_windows;
 use super::{Run, SuiteRun};
 
 /// The most characters of a message: a comment has room for 65,536.
@@ -61,13 +62,13 @@ pub(super) fn render_all(runs: &[SuiteRun<'_>]) -> String {
 
 fn lab(out: &mut String, lab: bool) {
     if lab {
-        out.push_str("> Run on the embedded lab: no evidence about any cluster.\n\n");
+        let _ = writeln!(out, "> {LAB}\n");
     }
 }
 
 fn body(out: &mut String, run: &Run<'_>) {
     let card = run.scorecard;
-    for sentence in story(run) {
+    for sentence in story(run, &fault_windows(run.record)) {
         let _ = writeln!(out, "{}\n", message(&sentence));
     }
     if !card.criteria.is_empty() {
@@ -78,9 +79,7 @@ fn body(out: &mut String, run: &Run<'_>) {
         out.push('\n');
     }
     for one in card.criteria.iter().filter(|one| one.verdict != Verdict::Pass) {
-        let needs = one.needed_samples.map_or_else(String::new, |needed| {
-            format!(" Conclusive with {} samples and no more bad ones.", grouped(needed))
-        });
+        let needs = one.needed_samples.map_or_else(String::new, |needed| format!(" {}.", conclusive_with(needed)));
         let _ = writeln!(out, "- {} {}: {}{needs}", mark(one.verdict), code(&one.id), message(&one.message));
     }
     checks(out, card);

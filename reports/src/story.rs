@@ -7,15 +7,14 @@ use meshdrill_checks::verdict::Verdict;
 
 use super::Run;
 use super::text::figure;
-use super::windows::{FaultWindow, fault_windows};
+use super::windows::FaultWindow;
 
 /// The sentences, most important first.
-pub(super) fn story(run: &Run<'_>) -> Vec<String> {
+pub(super) fn story(run: &Run<'_>, windows: &[FaultWindow<'_>]) -> Vec<String> {
     let card = run.scorecard;
-    let windows = fault_windows(run.record);
-    let mut sentences = vec![broken(run, &windows)];
+    let mut sentences = vec![broken(run, windows)];
     sentences.extend(noticed(card));
-    sentences.extend(recovered(card, &windows));
+    sentences.extend(recovered(card, windows));
     sentences.extend(decided(card));
     sentences
 }
@@ -115,7 +114,7 @@ fn noticed(card: &Scorecard) -> Option<String> {
     Some(format!("{text}.{also}"))
 }
 
-/// How long it took until somebody was told.
+/// How long it took until somebody was notified.
 fn detected(card: &Scorecard) -> Vec<String> {
     let times = card.criteria.iter().filter(|one| one.kind == "detectionTime");
     let times = times.filter_map(|one| Some((one.probe.as_deref()?, one.value)));

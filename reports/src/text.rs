@@ -42,6 +42,14 @@ pub(super) fn interval(one: &CriterionResult) -> Option<String> {
     }
 }
 
+/// What a report of a lab run begins with.
+pub(super) const LAB: &str = "Run on the embedded lab: no evidence about any cluster.";
+
+/// How many samples would decide an inconclusive criterion.
+pub(super) fn conclusive_with(needed: u64) -> String {
+    format!("Conclusive with {} samples and no more bad ones", grouped(needed))
+}
+
 /// At most so many characters; an ellipsis ends what is cut.
 pub fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     if text.chars().nth(longest).is_none() {

@@ -58,13 +58,12 @@ fn unbegun(evidence: &Evidence<'_>) -> Option<String> {
     if evidence.probes.values().any(|probe| !probe.samples.is_empty()) {
         return None;
     }
-    let left_out = || evidence.history.not_run.iter().find(|one| one.id == SCENARIO).map(|one| one.reason.to_owned());
     match evidence.history.endings.first() {
         Some(Ending::Refused(why)) => Some((*why).to_owned()),
         Some(Ending::Infeasible { criterion, why }) => Some(format!("{criterion} is infeasible: {why}")),
         Some(Ending::Interrupted { by, .. }) => Some(format!("stopped by {by}")),
         Some(Ending::Crashed(_) | Ending::NotSteady(_) | Ending::Aborted(_)) => None,
-        None => left_out(),
+        None => evidence.history.not_run.iter().find(|one| one.id == SCENARIO).map(|one| one.reason.to_owned()),
     }
 }
 

@@ -156,7 +156,7 @@ impl Cluster {
     }
 }
 
-/// Percent-encodes a query value.
+/// Percent-encodes a query value, or a part of a path.
 pub(crate) fn encode(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut out, byte| {

@@ -40,7 +40,7 @@ impl TokenFile {
     }
 }
 
-/// What a request is sent with, besides what the kubeconfig has.
+/// What a request is sent with in addition to what the kubeconfig has.
 #[derive(Default)]
 pub(super) struct Credentials {
     /// The bearer token.

@@ -113,19 +113,26 @@ pub(crate) fn advertised_port(service: &Object) -> u16 {
 
 /// The endpoints of a cluster's Prometheus, in the order in which they are tried.
 pub async fn discover_prometheus(cluster: &Cluster) -> Result<Vec<MonitoringEndpoint>, AccessError> {
-    if !cluster.spec.prometheus.is_empty() {
-        return named(cluster, &cluster.spec.prometheus);
-    }
-    Ok(monitoring(cluster, "prometheus", 9090, &PROMETHEUS).await?.into_iter().map(MonitoringEndpoint::from).collect())
+    monitoring(cluster, &cluster.spec.prometheus, "prometheus", 9090, &PROMETHEUS).await
 }
 
 /// The endpoints of a cluster's Alertmanager, in the order in which they are tried.
 pub async fn discover_alertmanager(cluster: &Cluster) -> Result<Vec<MonitoringEndpoint>, AccessError> {
-    if !cluster.spec.alertmanager.is_empty() {
-        return named(cluster, &cluster.spec.alertmanager);
+    monitoring(cluster, &cluster.spec.alertmanager, "alertmanager", 9093, &ALERTMANAGER).await
+}
+
+/// The places that the mesh file names; without any, those of the Service that is found.
+async fn monitoring(
+    cluster: &Cluster,
+    places: &[MonitoringPlace],
+    name: &str,
+    port: u16,
+    marks: &[Marks],
+) -> Result<Vec<MonitoringEndpoint>, AccessError> {
+    if !places.is_empty() {
+        return named(cluster, places);
     }
-    let found = monitoring(cluster, "alertmanager", 9093, &ALERTMANAGER).await?;
-    Ok(found.into_iter().map(MonitoringEndpoint::from).collect())
+    Ok(of_service(cluster, name, port, marks).await?.into_iter().map(MonitoringEndpoint::from).collect())
 }
 
 /// The endpoints that a mesh file names: URLs, or `forward/CLUSTER/NAMESPACE/service/NAME:PORT`.
@@ -170,7 +177,7 @@ const ALERTMANAGER: [Marks; 4] = [
 ];
 
 /// A Service found by its name or by the labels of a chart: URLs if it has addresses, else a port-forward.
-async fn monitoring(cluster: &Cluster, name: &str, port: u16, marks: &[Marks]) -> Result<Vec<Endpoint>, AccessError> {
+async fn of_service(cluster: &Cluster, name: &str, port: u16, marks: &[Marks]) -> Result<Vec<Endpoint>, AccessError> {
     let all = cluster.list("/api/v1/services", None).await?;
     let by_name = all.iter().find(|service| service.name() == name).map(|service| (service, port, ""));
     let marked = |(labels, port, prefix): &Marks| {

@@ -44,17 +44,17 @@ impl Deliveries {
         let now = timestamp(prometheus.time().await?);
         let context = DeliveryContext { config, firing: &firing, now, zone: &zone };
         let mut found = Self::default();
-        let mut told: Vec<(Delivery, Vec<&str>)> = Vec::new();
+        let mut known: Vec<(Delivery, Vec<&str>)> = Vec::new();
         for (name, labels) in &alerts {
             let delivery = context.delivery(labels);
             found.paths.entry((*name).to_owned()).or_default().extend(delivery.paths.clone());
-            match told.iter_mut().find(|(known, _)| *known == delivery) {
+            match known.iter_mut().find(|(one, _)| *one == delivery) {
                 Some((_, names)) if names.contains(name) => {}
                 Some((_, names)) => names.push(name),
-                None => told.push((delivery, vec![name])),
+                None => known.push((delivery, vec![name])),
             }
         }
-        for (delivery, names) in told {
+        for (delivery, names) in known {
             let alerts = named(&names);
             let paths = delivery.paths.join(" and ");
             match delivery.reach {

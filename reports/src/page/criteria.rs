@@ -8,7 +8,7 @@ use meshdrill_checks::verdict::Verdict;
 use super::pill;
 use super::scale::short;
 use crate::Run;
-use crate::text::{figure, inert, interval};
+use crate::text::{conclusive_with, figure, inert, interval};
 
 /// The table; nothing without criteria.
 pub(super) fn table(run: &Run<'_>) -> Markup {
@@ -47,7 +47,7 @@ fn needs(run: &Run<'_>, one: &CriterionResult) -> Markup {
     let every = one.probe.as_deref().and_then(|name| run.record.probe(name)).map(|probe| probe.every);
     html! {
         div.needs {
-            "Conclusive with " (grouped(needed)) " samples and no more bad ones"
+            (conclusive_with(needed))
             @if let Some(every) = every {
                 ": " (seconds(every.as_secs_f64() * needed as f64)) " at one every " (every) ", or a shorter " code { "every:" }
             }

@@ -12,7 +12,7 @@ const MOST: usize = 1000;
 /// The log, samples and requests to control targets left out.
 pub(super) fn log(record: &Record) -> Markup {
     let lines: Vec<(&Line, &'static str, String)> =
-        record.events.iter().filter_map(|line| told(&line.event).map(|(word, text)| (line, word, text))).collect();
+        record.events.iter().filter_map(|line| described(&line.event).map(|(word, text)| (line, word, text))).collect();
     html! {
         details.log open {
             summary { "Event log, " (counted(lines.len(), "event")) }
@@ -27,7 +27,7 @@ pub(super) fn log(record: &Record) -> Markup {
 }
 
 /// What an event says; none for those that have another place on the page.
-fn told(event: &Event) -> Option<(&'static str, String)> {
+fn described(event: &Event) -> Option<(&'static str, String)> {
     Some(match event {
         Event::Started(_) | Event::Sample { .. } | Event::Control { .. } => return None,
         Event::ProbeReady { .. } | Event::ProbeStopped { .. } | Event::Finished => return None,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use meshdrill_checks::record::Sample;
 
-use super::scale::{LogScale, Scale, short};
+use super::scale::{LogScale, Scale, cell, short};
 
 /// The height of the lane.
 pub(super) const HEIGHT: f64 = 88.0;
@@ -27,10 +27,7 @@ impl Points {
         let mut stretches: Vec<Vec<f64>> = Vec::new();
         for sample in samples.iter().filter(|sample| sample.class.is_answered()) {
             let index = (sample.scheduled.secs() / width) as usize;
-            if stretches.len() <= index {
-                stretches.resize(index + 1, Vec::new());
-            }
-            stretches[index].push(sample.latency().as_secs_f64());
+            cell(&mut stretches, index).push(sample.latency().as_secs_f64());
         }
         let points = stretches.into_iter().enumerate().filter(|(_, values)| !values.is_empty());
         let points = points.map(|(index, mut values)| {

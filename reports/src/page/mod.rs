@@ -18,15 +18,15 @@ mod suite;
 use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use meshdrill_checks::scorecard::Scorecard;
-use meshdrill_checks::units::{counted, percent, seconds};
+use meshdrill_checks::units::{counted, grouped, percent, seconds};
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::screen::title;
 use super::story::story;
-use super::text::inert;
-use super::windows::fault_windows;
+use super::text::{LAB, inert};
+use super::windows::{FaultWindow, fault_windows};
 use super::{ReportError, Run};
 use lanes::Timeline;
 use pointer::LaneData;
@@ -80,7 +80,7 @@ pub(super) fn render(run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
     // A text may hold what would end the script element.
     let data = serde_json::to_string(&data)?.replace('<', "\\u003c");
     let content = html! {
-        (banner(run))
+        (banner(run, &windows))
         (criteria::table(run))
         h2 id="timeline" { "Timeline" }
         @if card.probes.is_empty() { p.dim { "This scenario has no probe: its checks are below." } }
@@ -131,14 +131,14 @@ fn pill(verdict: Verdict) -> Markup {
 }
 
 /// The first screen: verdict, scenario, what happened.
-fn banner(run: &Run<'_>) -> Markup {
+fn banner(run: &Run<'_>, windows: &[FaultWindow<'_>]) -> Markup {
     let card = run.scorecard;
     let header = &run.record.header;
     html! {
-        @if card.run.lab { p.lab { "Run on the embedded lab: no evidence about any cluster." } }
+        @if card.run.lab { p.lab { (LAB) } }
         header.banner {
             h1 { span.word { (card.verdict.word().to_uppercase()) } " " (inert(&title(card))) }
-            div.story { @for sentence in story(run) { p { (inert(&sentence)) } } }
+            div.story { @for sentence in story(run, windows) { p { (inert(&sentence)) } } }
             dl {
                 (field("mesh", card.run.mesh.as_deref().unwrap_or("none")))
                 @if !header.clusters.is_empty() { (field("clusters", &header.clusters.join(", "))) }
@@ -232,8 +232,8 @@ fn how(run: &Run<'_>) -> Markup {
                         tr {
                             td { b { (inert(&probe.name)) } }
                             td.num data-label="every" { (every) }
-                            td.num data-label="due" { (meshdrill_checks::units::grouped(probe.all.planned)) }
-                            td.num data-label="sent" { (meshdrill_checks::units::grouped(probe.all.sent)) }
+                            td.num data-label="due" { (grouped(probe.all.planned)) }
+                            td.num data-label="sent" { (grouped(probe.all.sent)) }
                             td.num data-label="coverage" { (percent(probe.all.coverage)) }
                             td.num data-label="runner late" { @match lag { Some(lag) => { (seconds(lag.p50)) ", " (seconds(lag.p99)) } None => "0 s" } }
                         }

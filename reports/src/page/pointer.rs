@@ -30,7 +30,7 @@ impl LaneData {
         let mut messages: Vec<String> = Vec::new();
         let mut of_column: BTreeMap<usize, usize> = BTreeMap::new();
         for sample in samples.iter().filter(|sample| !sample.class.is_good()) {
-            let index = ((sample.scheduled.secs() - columns.from + 0.000_5) / columns.width) as usize;
+            let index = columns.index(sample);
             if of_column.contains_key(&index) {
                 continue;
             }

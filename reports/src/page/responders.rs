@@ -7,7 +7,7 @@ use meshdrill_checks::record::{ProbeHeader, Sample};
 use meshdrill_checks::units::{counted, grouped};
 
 use super::canvas::{Canvas, plot};
-use super::scale::rectangle;
+use super::scale::{cell, rectangle};
 use crate::text::inert;
 
 /// The most responders with a colour of their own.
@@ -32,10 +32,7 @@ pub(super) fn lane(canvas: &Canvas<'_>, samples: &[&Sample], header: &ProbeHeade
     for sample in samples {
         let Some(responder) = sample.responder.as_deref() else { continue };
         let index = (sample.scheduled.secs() / width) as usize;
-        if columns.len() <= index {
-            columns.resize(index + 1, [0; RESPONDERS + 1]);
-        }
-        columns[index][place(responder)] += 1;
+        cell(&mut columns, index)[place(responder)] += 1;
     }
     let height = 16.0;
     let mut paths: [String; RESPONDERS + 1] = Default::default();

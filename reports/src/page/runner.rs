@@ -6,7 +6,7 @@ use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::{counted, grouped, seconds};
 
 use super::canvas::{Canvas, plot};
-use super::scale::{WIDTH, rectangle};
+use super::scale::{WIDTH, cell, rectangle};
 use crate::Run;
 use crate::text::inert;
 
@@ -23,10 +23,8 @@ pub(super) fn lane(canvas: &Canvas<'_>, run: &Run<'_>) -> Markup {
             continue;
         }
         let index = (sample.scheduled.secs() / width) as usize;
-        if worst.len() <= index {
-            worst.resize(index + 1, 0.0);
-        }
-        worst[index] = worst[index].max(sample.lag().as_secs_f64());
+        let worst = cell(&mut worst, index);
+        *worst = worst.max(sample.lag().as_secs_f64());
     }
     let longest = worst.iter().copied().fold(0.0, f64::max);
     if worst.is_empty() {

@@ -85,6 +85,14 @@ impl LogScale {
     }
 }
 
+/// A cell of a row that is as long as it has to be.
+pub(super) fn cell<T: Clone + Default>(cells: &mut Vec<T>, index: usize) -> &mut T {
+    if cells.len() <= index {
+        cells.resize(index + 1, T::default());
+    }
+    &mut cells[index]
+}
+
 /// A number with at most two decimals and no zeros at the end.
 pub(super) fn short(number: f64) -> String {
     let text = format!("{number:.2}");

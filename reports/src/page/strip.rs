@@ -3,7 +3,7 @@
 
 use meshdrill_checks::record::{Class, Sample};
 
-use super::scale::{Scale, rectangle};
+use super::scale::{Scale, cell, rectangle};
 
 /// The height of a strip.
 pub(super) const HEIGHT: f64 = 26.0;
@@ -71,12 +71,7 @@ impl Columns {
         let from = samples.iter().map(|sample| sample.scheduled.secs()).fold(f64::INFINITY, f64::min);
         let mut counts: Vec<Column> = Vec::new();
         for sample in samples {
-            // Half of a millisecond, since schedules are rounded to microseconds.
-            let index = ((sample.scheduled.secs() - from + 0.000_5) / width) as usize;
-            if counts.len() <= index {
-                counts.resize(index + 1, Column::default());
-            }
-            let column = &mut counts[index];
+            let column = cell(&mut counts, index(sample, from, width));
             let count = match sample.class {
                 Class::Good => &mut column.good,
                 Class::Late => &mut column.late,
@@ -86,6 +81,11 @@ impl Columns {
             *count += 1;
         }
         Self { from: if from.is_finite() { from } else { 0.0 }, width, counts }
+    }
+
+    /// The column of a sample.
+    pub fn index(&self, sample: &Sample) -> usize {
+        index(sample, self.from, self.width)
     }
 
     /// One path for each of bad, late, none and good. Neighbours of the same heights are one rectangle.
@@ -109,6 +109,11 @@ impl Columns {
         }
         paths
     }
+}
+
+/// Half of a millisecond is added, since schedules are rounded to microseconds.
+fn index(sample: &Sample, from: f64, width: f64) -> usize {
+    ((sample.scheduled.secs() - from + 0.000_5) / width) as usize
 }
 
 /// The usual time from one sample to the next: one of several series has not every slot of the schedule. Seconds.

@@ -9,7 +9,7 @@ use meshdrill_checks::verdict::Verdict;
 
 use super::{document, pill};
 use crate::screen::{reason, title};
-use crate::text::inert;
+use crate::text::{LAB, inert};
 use crate::{Run, SuiteRun};
 
 /// How many runs are named first.
@@ -22,7 +22,7 @@ pub(crate) fn render_all(runs: &[SuiteRun<'_>]) -> Vec<u8> {
     let suites: BTreeSet<&str> = runs.iter().map(|one| one.run.scorecard.run.suite.as_str()).collect();
     let name = suites.into_iter().filter(|suite| !suite.is_empty()).collect::<Vec<_>>().join(", ");
     let content = html! {
-        @if runs.iter().any(|one| one.run.scorecard.run.lab) { p.lab { "Run on the embedded lab: no evidence about any cluster." } }
+        @if runs.iter().any(|one| one.run.scorecard.run.lab) { p.lab { (LAB) } }
         header.banner {
             h1 { span.word { (word) } " " (inert(&name)) }
             div.story { p { (totals(runs)) } }

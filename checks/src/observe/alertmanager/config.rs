@@ -20,7 +20,7 @@ pub struct Config {
     pub route: Route,
     /// The time intervals by their name.
     pub intervals: BTreeMap<String, TimeInterval>,
-    /// What keeps notifications back while something else fires.
+    /// What inhibits notifications while something else fires.
     pub inhibit_rules: Vec<InhibitRule>,
 }
 
@@ -29,7 +29,7 @@ pub struct Config {
 pub struct InhibitRule {
     /// Conditions on what fires.
     pub source: Vec<Matcher>,
-    /// Conditions on what is kept back.
+    /// Conditions on the alerts whose notifications are inhibited.
     pub target: Vec<Matcher>,
     /// Labels that both must have with the same value, or both lack.
     pub equal: Vec<String>,

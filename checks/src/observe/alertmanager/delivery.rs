@@ -1,4 +1,4 @@
-//! Who is notified of an alert: its way through the tree of routes, and what keeps a notification back.
+//! Who is notified of an alert: its way through the tree of routes, and what stops a notification.
 
 use std::collections::BTreeMap;
 
@@ -169,7 +169,7 @@ impl DeliveryContext<'_> {
         Ok(minutes.contains(&true).then_some(Mute { minutes, intervals }))
     }
 
-    /// Whether what fires now keeps notifications of an alert back.
+    /// Whether what fires now inhibits an alert.
     fn inhibited(&self, labels: &ExpectedLabels) -> Option<DeliveryReach> {
         let mut undecided = None;
         for rule in &self.config.inhibit_rules {
