@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{At, Chain, ChainError, Event, Header, History, Line, ProbeHeader, Sample};
 
+/// What the file of a record is called in a run directory, the newest form first.
+pub const RECORD_FILES: [&str; 1] = ["run.jsonl"];
+
 /// Why a text is not a record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -15,6 +18,9 @@ pub enum RecordError {
         /// What is wrong with it.
         source: ChainError,
     },
+    /// Bytes that are no text.
+    #[error("not a record: {0}")]
+    Text(#[from] std::str::Utf8Error),
     /// No first event.
     #[error("the record has no header line: nothing was recorded")]
     Empty,
@@ -45,6 +51,11 @@ impl Record {
         } else {
             self.events.push(line);
         }
+    }
+
+    /// Reads the bytes of a record's file, one of [`RECORD_FILES`].
+    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
+        Self::parse(std::str::from_utf8(bytes)?)
     }
 
     /// Reads the lines of `run.jsonl`. A last line cut short by a crash is left out; the record is then incomplete.

@@ -15,6 +15,6 @@ pub use history::{
     CheckAnswer, ControlAnswer, Ending, FaultHistory, Held, History, Lapse, NotRun, Note, ProbeHistory, Recovery,
     SCENARIO,
 };
-pub use log::{Record, RecordError};
+pub use log::{RECORD_FILES, Record, RecordError};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};
