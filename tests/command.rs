@@ -51,6 +51,13 @@ pub fn meshdrill() -> Command {
     command
 }
 
+/// A run's record, one event or sample per line.
+pub fn record(dir: &Path) -> Result<String, String> {
+    let ran = run(meshdrill().arg("record").arg(dir));
+    ran.expect_code(0)?;
+    Ok(ran.stdout)
+}
+
 /// Puts the stand-in for the cloud's command line before everything else on the command's PATH.
 pub fn stand_in(command: &mut Command, answer: &str) {
     let path = std::env::var_os("PATH").unwrap_or_default();

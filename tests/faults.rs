@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use crate::command::{Ran, meshdrill, run, run_dirs, scorecard, scratch};
+use crate::command::{Ran, meshdrill, record, run, run_dirs, scorecard, scratch};
 
 /// Name and the `faults:` row.
 const FAULTS: [(&str, &str); 14] = [
@@ -77,7 +77,7 @@ fn whole_early() -> Result<(), Failed> {
     let folder = scratch("whole-early");
     let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: whole-early }\nspec:\n  probes:\n    page:\n      http: { via: ingress/secondary, path: /productpage }\n  faults:\n    - scale: { cluster: primary, namespace: istio-system, deployment: istio-ingressgateway, replicas: 0 }\n      for: 5s\n    - cordon: { cluster: secondary, node: secondary-node-1 }\n      for: 5s\n  recovered:\n    - nodes: { cluster: secondary }\n      within: 1500ms\n  sla:\n    - { probe: page, errorRate: 5% }\n";
     let (_, dir) = on_the_lab(&folder, text, 0)?;
-    let record = std::fs::read_to_string(dir.join("run.jsonl")).map_err(|error| error.to_string())?;
+    let record = record(&dir)?;
     let at = |event: &str, fault: &str| {
         let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
         let line = lines.rev().find(|line| line["event"] == event && line["fault"] == fault);
@@ -92,7 +92,7 @@ fn second_round() -> Result<(), Failed> {
     let folder = scratch("second-round");
     let text = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: second-round }\nspec:\n  probes:\n    page:\n      http: { via: ingress/primary, path: /productpage }\n  faults:\n    - scale: { cluster: primary, namespace: bookinfo, deployment: reviews-v1, replicas: 0 }\n      for: 5s\n      repeat: { every: 40s, times: 2 }\n      effect: [{ deployment: { cluster: primary, namespace: bookinfo, name: ratings-v1 } }]\n    - scale: { cluster: primary, namespace: bookinfo, deployment: ratings-v1, replicas: 0 }\n      after: 30s\n      for: 60s\n  sla:\n    - { probe: page, errorRate: 5% }\n";
     let (ran, dir) = on_the_lab(&folder, text, 13)?;
-    let record = std::fs::read_to_string(dir.join("run.jsonl")).map_err(|error| error.to_string())?;
+    let record = record(&dir)?;
     let of_f1 = |line: &&str| line.contains(r#""fault":"f1""#);
     let last =
         |event: &str| record.lines().filter(of_f1).collect::<Vec<_>>().iter().rposition(|line| line.contains(event));

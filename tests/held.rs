@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use crate::cli::served::Served;
-use crate::command::{Running, meshdrill, run, run_dirs, scorecard, scratch};
+use crate::command::{Running, meshdrill, record, run, run_dirs, scorecard, scratch};
 
 /// Name, the fault, how someone else reverts it, and what is observed.
 const REVERTED: [(&str, &str, &str, &str); 7] = [
@@ -78,7 +78,7 @@ fn undo_phase() -> Result<(), Failed> {
     let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
     ran.expect_code(0)?;
     let dir = run_dirs(&folder).pop().ok_or("no run directory")?;
-    let record = std::fs::read_to_string(dir.join("run.jsonl"))?;
+    let record = record(&dir)?;
     let lines: Vec<Value> =
         record.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
     let places = |wanted: &dyn Fn(&Value) -> bool| -> Vec<usize> {

@@ -143,7 +143,7 @@ pub fn waived(dirs: &[PathBuf]) -> Result<bool, Failed> {
 
 /// A run directory has all its files, and they agree.
 pub fn whole(dir: &Path) -> Result<(), Failed> {
-    for file in ["plan.yaml", "run.jsonl", "scorecard.json", "junit.xml"] {
+    for file in ["plan.yaml", "run.jsonl.gz", "scorecard.json", "junit.xml"] {
         if !dir.join(file).is_file() {
             return Err(format!("{} has no {file}", dir.display()).into());
         }

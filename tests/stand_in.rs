@@ -251,5 +251,5 @@ pub fn expect(ran: &Ran, code: i32, words: &[&str]) -> Result<(), Failed> {
 /// The text of a run's record.
 pub fn record(runs: &Path) -> Result<String, Failed> {
     let dir = crate::command::run_dirs(runs).pop().ok_or("no run directory")?;
-    Ok(std::fs::read_to_string(dir.join("run.jsonl"))?)
+    Ok(crate::command::record(&dir)?)
 }

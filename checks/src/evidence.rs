@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::outage::{self, Outage};
-use crate::record::{At, History, ReadBack, SCENARIO, Sample, Series};
+use crate::record::{At, History, ReadBack, SCENARIO, Sample, Series, Timings};
 use crate::window::{During, Marks};
 
 /// What is known of one probe.
@@ -11,6 +11,8 @@ use crate::window::{During, Marks};
 pub struct ProbeEvidence<'a> {
     /// Its samples in the order in which they were due.
     pub samples: Vec<&'a Sample>,
+    /// The phases of its good requests, as far as they are not in the samples.
+    pub timings: Vec<&'a Timings>,
     /// How many slots its schedule held.
     pub planned: u64,
     /// Its outages, over all its series.
@@ -46,6 +48,7 @@ impl<'a> Evidence<'a> {
         for probe in self.probes.values_mut() {
             let before = probe.samples.len();
             probe.samples.retain(|sample| sample.scheduled >= from);
+            probe.timings.retain(|timings| timings.from >= from);
             let cut = before - probe.samples.len();
             if cut > 0 {
                 probe.planned = probe.planned.saturating_sub(cut as u64);
@@ -96,6 +99,14 @@ impl<'a> ProbeEvidence<'a> {
         let mut selected = marks.select(&self.samples, &self.outages, during);
         selected.retain(|sample| sample.class.is_valid());
         selected
+    }
+
+    /// The entries of timings that lie wholly in one part of the run.
+    pub fn timed(&self, marks: &Marks, during: During) -> Vec<&'a Timings> {
+        let inside = |timings: &&&Timings| {
+            [timings.from, timings.until].iter().all(|at| marks.is_inside(*at, &self.outages, during))
+        };
+        self.timings.iter().filter(inside).copied().collect()
     }
 
     /// The share of the schedule for which there is an answer.

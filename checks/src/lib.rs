@@ -16,6 +16,7 @@ pub mod record;
 pub mod score;
 pub mod scorecard;
 pub mod stats;
+mod timings;
 pub mod units;
 pub mod verdict;
 mod window;

@@ -72,17 +72,21 @@ impl Marks {
     /// The samples of one part of the run, by when they were due. `outages` are those of the same probe: the part
     /// `recovered` begins after the last of them, or never if that has no end.
     pub fn select<'a>(&self, samples: &[&'a Sample], outages: &[Outage], during: During) -> Vec<&'a Sample> {
+        samples.iter().filter(|sample| self.is_inside(sample.scheduled, outages, during)).copied().collect()
+    }
+
+    /// Whether an instant lies in one part of the run, of a probe with these outages.
+    pub fn is_inside(&self, at: At, outages: &[Outage], during: During) -> bool {
         let recovered = match outages.last() {
             Some(outage) => outage.end.map(|end| end.max(self.undone.unwrap_or(end))),
             None => self.undone,
         };
-        let inside = |sample: &&&Sample| match during {
+        match during {
             During::All => true,
-            During::Baseline => self.requested.is_none_or(|requested| sample.scheduled < requested),
-            During::Fault => self.is_in_fault(sample.scheduled, recovered),
-            During::Recovered => recovered.is_some_and(|recovered| sample.scheduled >= recovered),
-        };
-        samples.iter().filter(inside).copied().collect()
+            During::Baseline => self.requested.is_none_or(|requested| at < requested),
+            During::Fault => self.is_in_fault(at, recovered),
+            During::Recovered => recovered.is_some_and(|recovered| at >= recovered),
+        }
     }
 
     /// Whether an instant lies in the part `fault` of the run.

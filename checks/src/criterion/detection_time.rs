@@ -125,7 +125,7 @@ struct Reached {
 }
 
 fn look(sample: &Sample) -> Option<Look<'_>> {
-    let standing = serde_json::from_value(sample.seen.clone()?).ok()?;
+    let standing = serde_json::from_value(sample.seen.as_deref()?.clone()).ok()?;
     Some(Look { sample, standing })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::evidence::ProbeEvidence;
 use crate::figure::Unit;
 use crate::judgement::{Context, Judgement, Need};
-use crate::record::Sample;
+use crate::record::{RequestPhases, Sample, Timings};
 use crate::stats::proportion::{Proportion, samples_for_failures, samples_for_zero_failures};
 use crate::stats::quantile::{Quantile, Ranked, Samples};
 use crate::units::{Ratio, TimeSpan, percent, seconds};
@@ -31,29 +31,23 @@ pub(super) fn judge(
     let answered: Vec<Duration> = valid.iter().filter_map(|sample| answered(sample)).collect();
     let failed = (valid.len() - answered.len()) as u64;
     let judgement = Times { known: answered, failed, items: "samples", suffix: "" }.judge(share, target, context);
-    Judgement { message: judgement.message + &phases(&valid, share), ..judgement }
+    let timings = probe.timed(&context.evidence.marks, during);
+    Judgement { message: judgement.message + &phases(&valid, &timings, share), ..judgement }
 }
 
 /// The same quantile of each phase of the answered requests, and of what the runner added, in words; empty where nothing was
 /// timed.
-fn phases(samples: &[&Sample], share: Ratio) -> String {
-    let timed = samples.iter().filter(|sample| sample.class.is_answered());
-    let timed: Vec<_> = timed.filter_map(|sample| Some(sample.phases?.named())).collect();
+fn phases(samples: &[&Sample], timings: &[&Timings], share: Ratio) -> String {
     let Ok(quantile) = Quantile::new((share.get() * 1e6).round() as u32, 1_000_000) else { return String::new() };
-    let figure = |index: usize| {
-        let known = timed.iter().filter_map(|named| Some(Duration::from_secs_f64(named[index].1?)));
-        match Samples::new(known.collect(), 0).quantile(quantile)? {
-            Ranked::Within(length) => Some(format!("{} {}", timed[0][index].0, seconds(length.as_secs_f64()))),
-            Ranked::Never => None,
-        }
+    let figure = |name: &str, lengths: Vec<(Duration, u64)>| {
+        Some(format!("{name} {}", seconds(quantile.of_counted(lengths)?.as_secs_f64())))
     };
-    let lags =
-        Samples::new(samples.iter().filter(|sample| sample.class.is_answered()).map(|one| one.lag()).collect(), 0);
-    let runner = match lags.quantile(quantile) {
-        Some(Ranked::Within(lag)) if !lag.is_zero() => Some(format!("runner {}", seconds(lag.as_secs_f64()))),
-        _ => None,
-    };
-    let figures: Vec<String> = runner.into_iter().chain((0..4).filter_map(figure)).collect();
+    let lags = samples.iter().filter(|sample| sample.class.is_answered()).map(|sample| (sample.lag(), 1)).collect();
+    let runner = quantile.of_counted(lags).filter(|lag| !lag.is_zero());
+    let runner = runner.map(|lag| format!("runner {}", seconds(lag.as_secs_f64())));
+    let lengths = RequestPhases::NAMES.iter().zip(crate::timings::lengths(samples, timings));
+    let figures: Vec<String> =
+        runner.into_iter().chain(lengths.filter_map(|(name, lengths)| figure(name, lengths))).collect();
     if figures.is_empty() { String::new() } else { format!("; phases at {}: {}", label(share), figures.join(", ")) }
 }
 

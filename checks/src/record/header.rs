@@ -6,13 +6,13 @@ use super::Series;
 use crate::criterion::Criterion;
 use crate::units::TimeSpan;
 
-/// The schema name written into every record.
-pub const RECORD_SCHEMA: &str = "meshdrill.io/record/v1";
+/// The schema name written into every record; that of older ones is `meshdrill.io/record/v1`.
+pub const RECORD_SCHEMA: &str = "meshdrill.io/record/v2";
 
 /// What was run, and what it is to be judged by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`RECORD_SCHEMA`].
+    /// [`RECORD_SCHEMA`], or that of an older version.
     pub schema: String,
     /// The run's id, a UUID version 7.
     pub id: String,

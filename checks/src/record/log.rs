@@ -1,11 +1,13 @@
 //! A record in memory, and how it is read back from its lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use super::{At, Chain, ChainError, Event, Header, History, Line, ProbeHeader, Sample};
+use super::timings::Counting;
+use super::{At, BlockError, Chain, ChainError, Event, Header, History, Line, ProbeHeader, Sample, Timings, blocks};
 
 /// What the file of a record is called in a run directory, the newest form first.
-pub const RECORD_FILES: [&str; 1] = ["run.jsonl"];
+pub const RECORD_FILES: [&str; 2] = ["run.jsonl.gz", "run.jsonl"];
 
 /// Why a text is not a record.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +20,17 @@ pub enum RecordError {
         /// What is wrong with it.
         source: ChainError,
     },
+    /// A block that cannot be read or does not follow the one before it.
+    #[error("block {block}: {source}")]
+    Block {
+        /// Its number, from 0.
+        block: u64,
+        /// What is wrong with it.
+        source: BlockError,
+    },
+    /// Something that cannot be written as JSON.
+    #[error("the record cannot be written: {0}")]
+    Format(#[from] serde_json::Error),
     /// Bytes that are no text.
     #[error("not a record: {0}")]
     Text(#[from] std::str::Utf8Error),
@@ -34,18 +47,43 @@ pub struct Record {
     /// The events in their order, samples left out.
     pub events: Vec<Line>,
     samples: BTreeMap<String, Vec<Sample>>,
+    timings: Vec<Timings>,
+    counting: Counting,
+    responders: HashSet<Arc<str>>,
 }
 
 impl Record {
     /// A record that has only begun.
-    pub const fn begin(header: Header) -> Self {
-        Self { header, events: Vec::new(), samples: BTreeMap::new() }
+    pub fn begin(header: Header) -> Self {
+        Self {
+            header,
+            events: Vec::new(),
+            samples: BTreeMap::new(),
+            timings: Vec::new(),
+            counting: Counting::default(),
+            responders: HashSet::new(),
+        }
+    }
+
+    /// Adds what happens next in a run. The phases of good requests are counted, not kept.
+    pub fn observe(&mut self, mut line: Line) {
+        match &mut line.event {
+            Event::Sample { probe, sample } => self.timings.extend(self.counting.take(probe, sample)),
+            Event::Phase { .. } | Event::Finished => self.count_up(),
+            _ => {}
+        }
+        self.push(line);
+    }
+
+    /// Writes down what is being counted.
+    pub fn count_up(&mut self) {
+        self.timings.extend(self.counting.finish());
     }
 
     /// Adds what happened next.
     pub fn push(&mut self, line: Line) {
         if let Event::Sample { probe, sample } = line.event {
-            self.samples.entry(probe).or_default().push(sample);
+            self.add_sample(&probe, sample);
         } else if let Event::Started(header) = line.event {
             self.header = *header;
         } else {
@@ -53,9 +91,43 @@ impl Record {
         }
     }
 
+    /// Adds a sample of a probe.
+    pub(super) fn add_sample(&mut self, probe: &str, mut sample: Sample) {
+        // Few names answer many requests: each is kept once.
+        if let Some(responder) = &mut sample.responder {
+            match self.responders.get(responder) {
+                Some(known) => *responder = Arc::clone(known),
+                None => _ = self.responders.insert(Arc::clone(responder)),
+            }
+        }
+        if let Some(samples) = self.samples.get_mut(probe) {
+            samples.push(sample);
+        } else {
+            self.samples.insert(probe.to_owned(), vec![sample]);
+        }
+    }
+
+    pub(super) fn add_timings(&mut self, timings: Timings) {
+        self.timings.push(timings);
+    }
+
+    /// The samples of all probes.
+    pub fn all_samples(&self) -> impl Iterator<Item = (&str, &[Sample])> {
+        self.samples.iter().map(|(probe, samples)| (probe.as_str(), samples.as_slice()))
+    }
+
+    /// How long the phases of good requests took. Records of older versions have them in their samples.
+    pub fn timings(&self) -> &[Timings] {
+        &self.timings
+    }
+
     /// Reads the bytes of a record's file, one of [`RECORD_FILES`].
     pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
-        Self::parse(std::str::from_utf8(bytes)?)
+        if bytes.starts_with(&blocks::MAGIC[..2]) {
+            blocks::read(bytes)
+        } else {
+            Self::parse(std::str::from_utf8(bytes)?)
+        }
     }
 
     /// Reads the lines of `run.jsonl`. A last line cut short by a crash is left out; the record is then incomplete.
@@ -97,7 +169,12 @@ impl Record {
         history.recovery.is_some() && history.failed_undos(&self.header).is_empty()
     }
 
-    /// The samples of one probe, in the order in which they completed.
+    pub(super) fn all_samples_mut(&mut self) -> impl Iterator<Item = (&str, &mut [Sample])> {
+        self.samples.iter_mut().map(|(probe, samples)| (probe.as_str(), samples.as_mut_slice()))
+    }
+
+    /// The samples of one probe: in the order in which they completed in records of older versions, else in the order in which
+    /// they were due, second by second.
     pub fn samples(&self, probe: &str) -> &[Sample] {
         self.samples.get(probe).map_or(&[], Vec::as_slice)
     }
@@ -119,7 +196,7 @@ impl Record {
 
     /// When the record ends.
     pub fn end(&self) -> At {
-        let samples = self.samples.values().filter_map(|samples| samples.last()).map(|sample| sample.completed);
+        let samples = self.samples.values().flatten().map(|sample| sample.completed);
         self.events.last().map(|line| line.at).into_iter().chain(samples).max().unwrap_or_default()
     }
 }
@@ -159,8 +236,8 @@ mod tests {
             completed: at(301_234_567),
             class: Class::Http5xx,
             responder: Some("primary-cluster".into()),
-            phases: Some(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() }),
-            seen: Some(serde_json::json!({"status": 503})),
+            phases: Some(Box::new(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() })),
+            seen: Some(Box::new(serde_json::json!({"status": 503}))),
             message: None,
         };
         vec![

@@ -1,14 +1,20 @@
 //! The record of a run: events and samples on one clock, the only contract between running and judging.
 
+mod blocks;
 mod chain;
+mod columns;
 mod event;
 mod header;
 mod history;
+mod lines;
 mod log;
 mod phases;
 mod sample;
+mod timings;
 
+pub use blocks::{BlockError, BlockWriter};
 pub use chain::{Chain, ChainError};
+pub use columns::ColumnError;
 pub use event::{Event, Line, Phase, ReadBack};
 pub use header::{Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, ProbeHeader, RECORD_SCHEMA};
 pub use history::{
@@ -18,3 +24,4 @@ pub use history::{
 pub use log::{RECORD_FILES, Record, RecordError};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};
+pub use timings::{PhaseCounts, Timings};

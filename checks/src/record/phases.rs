@@ -22,8 +22,11 @@ pub struct RequestPhases {
 }
 
 impl RequestPhases {
-    /// The phases in their order, by the name that people read.
-    pub const fn named(&self) -> [(&'static str, Option<f64>); 4] {
-        [("dns", self.dns), ("connect", self.connect), ("tls", self.tls), ("first byte", self.first_byte)]
+    /// The names of the phases in their order, as people read them.
+    pub const NAMES: [&'static str; 4] = ["dns", "connect", "tls", "first byte"];
+
+    /// The phases in their order.
+    pub const fn in_order(&self) -> [Option<f64>; 4] {
+        [self.dns, self.connect, self.tls, self.first_byte]
     }
 }

@@ -1,6 +1,7 @@
 //! One observation of a probe.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,6 +26,11 @@ impl At {
     /// Seconds since the start.
     pub fn secs(self) -> f64 {
         self.0 as f64 / 1e6
+    }
+
+    /// Microseconds since the start.
+    pub const fn micros(self) -> u64 {
+        self.0
     }
 
     /// The time from an earlier point to this one; zero if it is not earlier.
@@ -167,16 +173,16 @@ pub struct Sample {
     pub class: Class,
     /// Who answered, as the probe extracts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub responder: Option<String>,
-    /// How long its phases took, of a request over HTTP.
+    pub responder: Option<Arc<str>>,
+    /// How long its phases took, of a request over HTTP. Those of good samples are kept as [`Timings`](super::Timings).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phases: Option<RequestPhases>,
+    pub phases: Option<Box<RequestPhases>>,
     /// What was seen, for the first bad samples of a stretch and for probes that observe more than good or bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Value>,
+    pub seen: Option<Box<Value>>,
     /// What a bad sample shows, as a sentence. Records of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub message: Option<Box<str>>,
 }
 
 impl Sample {
@@ -192,11 +198,11 @@ impl Sample {
 
     /// What it shows, in words: how late it was, the sentence of the probe, or its details.
     pub fn observed(&self) -> Option<String> {
-        let details = || match self.seen.as_ref()? {
+        let details = || match self.seen.as_deref()? {
             Value::String(text) => Some(text.clone()),
             details => Some(details.to_string()),
         };
         let late = || (self.class == Class::Late).then(|| format!("took {}", seconds(self.latency().as_secs_f64())));
-        self.message.clone().or_else(late).or_else(details)
+        self.message.as_deref().map(str::to_owned).or_else(late).or_else(details)
     }
 }

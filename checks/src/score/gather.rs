@@ -18,6 +18,7 @@ fn of_probe<'a>(record: &'a Record, history: &History<'a>, name: &str) -> ProbeE
         planned: probe.and_then(|probe| probe.planned).unwrap_or(samples.len() as u64),
         outages: outage::find(&samples),
         samples,
+        timings: record.timings().iter().filter(|timings| timings.probe == name).collect(),
         failed: probe.and_then(|probe| probe.failed),
         read_back: probe.and_then(|probe| probe.read_back),
     }

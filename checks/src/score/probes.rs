@@ -6,37 +6,48 @@ use std::time::Duration;
 use crate::evidence::{Evidence, ProbeEvidence};
 use crate::figure::Unit;
 use crate::outage::{self, Outage};
-use crate::record::{At, Class, ProbeHeader, Sample, Series};
+use crate::record::{At, Class, ProbeHeader, RequestPhases, Sample, Series, Timings};
 use crate::scorecard::{LatencyResult, OutageResult, PhaseResult, ProbeResult, SeriesResult};
 use crate::stats::latency::Latency;
 
 /// The figures of one probe.
 pub(super) fn summarise(header: &ProbeHeader, evidence: &Evidence<'_>) -> ProbeResult {
-    let empty = ProbeEvidence { samples: Vec::new(), planned: 0, outages: Vec::new(), failed: None, read_back: None };
+    let empty = ProbeEvidence {
+        samples: Vec::new(),
+        timings: Vec::new(),
+        planned: 0,
+        outages: Vec::new(),
+        failed: None,
+        read_back: None,
+    };
     let probe = evidence.probe(&header.name).unwrap_or(&empty);
     let mut responders = BTreeMap::new();
-    for responder in probe.samples.iter().filter_map(|sample| sample.responder.clone()) {
+    for responder in probe.samples.iter().filter_map(|sample| sample.responder.as_deref()) {
         *responders.entry(responder).or_default() += 1;
     }
+    let responders = responders.into_iter().map(|(responder, count): (&str, usize)| (responder.to_owned(), count));
     let mut series = BTreeMap::new();
     if header.series.len() > 1 {
-        for one in &header.series {
-            let samples = probe.series(*one);
-            let name = if *one == Series::New { "new" } else { "kept" };
+        for one_series in &header.series {
+            let samples = probe.series(*one_series);
+            let name = if *one_series == Series::New { "new" } else { "kept" };
             let planned = samples.len() as u64;
-            series.insert(name.to_owned(), figures(&samples, planned, &outage::find(&samples), evidence.end));
+            let timings: Vec<&Timings> =
+                probe.timings.iter().copied().filter(|one| one.series == *one_series).collect();
+            let outages = outage::find(&samples);
+            series.insert(name.to_owned(), figures(&samples, &timings, planned, &outages, evidence.end));
         }
     }
     ProbeResult {
         name: header.name.clone(),
         kind: header.kind.clone(),
-        all: figures(&probe.samples, probe.planned, &probe.outages, evidence.end),
+        all: figures(&probe.samples, &probe.timings, probe.planned, &probe.outages, evidence.end),
         series,
-        responders,
+        responders: responders.collect(),
     }
 }
 
-fn figures(samples: &[&Sample], planned: u64, outages: &[Outage], end: At) -> SeriesResult {
+fn figures(samples: &[&Sample], timings: &[&Timings], planned: u64, outages: &[Outage], end: At) -> SeriesResult {
     let count = |wanted: fn(Class) -> bool| samples.iter().filter(|sample| wanted(sample.class)).count() as u64;
     let not_sent = planned - (samples.len() as u64 - count(|class| class == Class::NotSent)).min(planned);
     let (good, bad) = (count(Class::is_good), count(Class::is_bad));
@@ -50,7 +61,7 @@ fn figures(samples: &[&Sample], planned: u64, outages: &[Outage], end: At) -> Se
         coverage: if planned == 0 { 0.0 } else { (good + bad) as f64 / planned as f64 },
         outages: outages.iter().map(|outage| of_outage(outage, end)).collect(),
         latency: latency(samples),
-        phases: phases(samples),
+        phases: phases(samples, timings),
     }
 }
 
@@ -86,21 +97,18 @@ fn latency(samples: &[&Sample]) -> Option<LatencyResult> {
 }
 
 /// Of the right answers, late ones included: what the runner added, and the phases of those that have times of them.
-fn phases(samples: &[&Sample]) -> Vec<PhaseResult> {
-    let answered: Vec<&&Sample> = samples.iter().filter(|sample| sample.class.is_answered()).collect();
-    let runner = phase("runner", answered.iter().map(|sample| sample.lag())).filter(|lag| lag.max > 0.0);
-    let timed: Vec<_> = answered.iter().filter_map(|sample| Some(sample.phases?.named())).collect();
-    let of_request = (0..4).filter_map(|index| {
-        let name = timed.first()?[index].0;
-        phase(name, timed.iter().filter_map(|named| Some(Duration::from_secs_f64(named[index].1?))))
-    });
-    runner.into_iter().chain(of_request).collect()
+fn phases(samples: &[&Sample], timings: &[&Timings]) -> Vec<PhaseResult> {
+    let lags = samples.iter().filter(|sample| sample.class.is_answered()).map(|sample| (sample.lag(), 1));
+    let runner = phase("runner", lags).filter(|lag| lag.max > 0.0);
+    let lengths = crate::timings::lengths(samples, timings);
+    let names = RequestPhases::NAMES.iter().zip(lengths);
+    runner.into_iter().chain(names.filter_map(|(name, lengths)| phase(name, lengths.into_iter()))).collect()
 }
 
 /// The figures of one phase; none if no request had it.
-fn phase(name: &str, lengths: impl Iterator<Item = Duration>) -> Option<PhaseResult> {
+fn phase(name: &str, lengths: impl Iterator<Item = (Duration, u64)>) -> Option<PhaseResult> {
     let mut histogram = Latency::new().ok()?;
-    lengths.for_each(|length| histogram.record(length));
+    lengths.for_each(|(length, count)| histogram.record_many(length, count));
     let figures = histogram.summary()?;
     let (p50, p99, max) = (figures.p50?, figures.p99?, figures.max?);
     Some(PhaseResult { phase: name.to_owned(), n: histogram.len(), p50, p99, max })

@@ -49,8 +49,13 @@ impl Latency {
 
     /// Adds an answered request.
     pub fn record(&mut self, latency: Duration) {
+        self.record_many(latency, 1);
+    }
+
+    /// Adds answered requests that took equally long.
+    pub fn record_many(&mut self, latency: Duration, count: u64) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.histogram.saturating_record(micros);
+        self.histogram.saturating_record_n(micros, count);
     }
 
     /// Adds a request that was never answered.

@@ -56,6 +56,18 @@ impl Quantile {
         Some((product.div_ceil(u128::from(self.denominator)) as u64).max(1))
     }
 
+    /// The nearest rank of lengths of time, each with how often it was measured.
+    pub fn of_counted(self, mut lengths: Vec<(Duration, u64)>) -> Option<Duration> {
+        lengths.sort_unstable();
+        let rank = self.nearest_rank(lengths.iter().map(|(_, count)| count).sum())?;
+        let mut below = 0;
+        let reaches = |(_, count): &(Duration, u64)| {
+            below += count;
+            below >= rank
+        };
+        lengths.into_iter().find(reaches).map(|(length, _)| length)
+    }
+
     /// The rank whose order statistic is an upper bound of the true quantile at `confidence`, one-sided.
     ///
     /// 1-based. `None` when no sample is far enough out: P99 at 95 % needs 299.

@@ -56,6 +56,11 @@ pub(super) enum Command {
     /// Judge a recorded run again, offline: the same record gives the same verdict
     #[command(after_help = "Example:\n  meshdrill score runs/20261123T020000Z-control-plane-failover-0a1b2c3d")]
     Score(RunDirArgs),
+    /// Print the events and samples of a recorded run as JSON Lines
+    #[command(
+        after_help = "Examples:\n  meshdrill record runs/… | jq -c 'select(.event == \"sample\" and .class != \"good\")'\n  meshdrill record runs/… | jq -r 'select(.event == \"phase\") | [.at, .phase] | @tsv'"
+    )]
+    Record(RunDirArgs),
     /// Render a report of recorded runs
     #[command(
         after_help = "Examples:\n  meshdrill report runs/… --format md\n  meshdrill report runs/* --format html --out index.html"

@@ -70,6 +70,7 @@ pub fn main() -> process::ExitCode {
         Command::Mesh(args) => mesh_init::mesh(&args),
         Command::Lab(args) => lab::lab(&args),
         Command::Score(args) => results::score(&args),
+        Command::Record(args) => results::print_record(&args),
         Command::Report(args) => results::report(&args),
         Command::Status(args) => rescue::status(&args),
         Command::Recover(args) => rescue::recover(&args),

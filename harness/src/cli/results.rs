@@ -1,9 +1,10 @@
 //! `score` and `report`: recorded runs, offline.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::{RECORD_FILES, Record};
+use meshdrill_checks::record::{RECORD_FILES, Record, RecordError};
 use meshdrill_checks::score;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_reports::{Run, headline};
@@ -39,6 +40,19 @@ pub(super) fn score(args: &RunDirArgs) -> Result<ExitCode, CliError> {
     Ok(scorecard.exit_code)
 }
 
+/// Prints a record.
+pub(super) fn print_record(args: &RunDirArgs) -> Result<ExitCode, CliError> {
+    let record = record(&args.run)?;
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = record.write_lines(&mut stdout).and_then(|()| Ok(stdout.flush().map_err(serde_json::Error::io)?));
+    match written {
+        // A reader such as `head` that has seen enough.
+        Err(RecordError::Format(error)) if error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe) => {}
+        written => written.map_err(std::io::Error::other)?,
+    }
+    Ok(ExitCode::Pass)
+}
+
 /// Renders a report.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
     let records = args.runs.iter().map(|run| record(run)).collect::<Result<Vec<Record>, CliError>>()?;
@@ -51,7 +65,6 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
             write_atomically(path, &bytes).map_err(|error| FileError::unwritable(path, error))?;
         }
         None => {
-            use std::io::Write as _;
             std::io::stdout().write_all(&bytes)?;
         }
     }

@@ -1,13 +1,14 @@
 //! The recorder: one task owns the record, its file and the progress display; everything else sends it messages.
 //!
-//! The channel is unbounded: what flows through it is bounded by the schedule of the probes, and a probe that had to
+//! What happens becomes a block of the record's file at once, except for samples and the answers of control targets, which
+//! wait for a second at most. The channel is unbounded: what flows through it is bounded by the schedule of the probes, and a probe that had to
 //! wait for the disk would measure the disk.
 
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshdrill_checks::record::{At, Chain, Event, Header, Line, Phase, Record};
+use meshdrill_checks::record::{At, BlockWriter, Event, Header, Line, Phase, RECORD_FILES, Record};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use super::{Clock, Progress, RunDir};
 
 /// How much of the record a crash may lose, in time.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+const BLOCK: Duration = Duration::from_secs(1);
 
 type Question = Box<dyn FnOnce(&Record) + Send>;
 
@@ -42,16 +43,15 @@ impl Recorder {
         clock: Clock,
         progress: Box<dyn Progress>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let file = std::fs::File::create(dir.file("run.jsonl"))?;
         let mut state = State {
-            chain: Chain::default(),
-            file: BufWriter::with_capacity(1 << 16, file),
-            record: Record::begin(header.clone()),
+            blocks: BlockWriter::default(),
+            file: std::fs::File::create(dir.file(RECORD_FILES[0]))?,
+            record: Record::begin(header),
             progress,
-            flushed: Instant::now(),
+            written: Instant::now(),
             failure: None,
         };
-        state.write(&Line { at: At::ZERO, event: Event::Started(Box::new(header)) });
+        state.write();
         let (sender, receiver) = mpsc::unbounded_channel();
         let task = tokio::spawn(state.serve(receiver));
         Ok((Self { sender, phase: Arc::new(watch::Sender::new(Phase::Preflight)), clock }, task))
@@ -106,11 +106,12 @@ impl Recorder {
 }
 
 struct State {
-    chain: Chain,
-    file: BufWriter<std::fs::File>,
+    blocks: BlockWriter,
+    file: std::fs::File,
     record: Record,
     progress: Box<dyn Progress>,
-    flushed: Instant,
+    /// When the last block was written.
+    written: Instant,
     failure: Option<std::io::Error>,
 }
 
@@ -119,14 +120,19 @@ impl State {
         while let Some(message) = receiver.recv().await {
             match message {
                 Message::Line(line) => {
-                    self.write(&line);
                     self.progress.line(&line);
-                    self.record.push(line);
+                    let waits = matches!(line.event, Event::Sample { .. } | Event::Control { .. });
+                    self.record.observe(line);
+                    if !waits || self.written.elapsed() >= BLOCK {
+                        self.write();
+                    }
                 }
                 Message::Ask(question) => question(&self.record),
                 Message::Close(answer) => {
-                    let flushed = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-                    let result = self.failure.map_or(flushed, Err).map(|()| self.record);
+                    self.record.count_up();
+                    self.write();
+                    let synced = self.file.sync_all();
+                    let result = self.failure.map_or(synced, Err).map(|()| self.record);
                     let _ = answer.send(result);
                     return;
                 }
@@ -134,20 +140,11 @@ impl State {
         }
     }
 
-    fn write(&mut self, line: &Line) {
-        let text = match self.chain.link(line) {
-            Ok(text) => text,
-            Err(error) => {
-                self.failure.get_or_insert(std::io::Error::other(error));
-                return;
-            }
-        };
-        let is_sample = line.event.as_sample().is_some();
-        let mut written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
-        if !is_sample || self.flushed.elapsed() >= FLUSH_EVERY {
-            written = written.and_then(|()| self.file.flush());
-            self.flushed = Instant::now();
-        }
+    /// Writes what is new.
+    fn write(&mut self) {
+        let block = self.blocks.next(&mut self.record).map_err(std::io::Error::other);
+        let written = block.and_then(|block| block.map_or(Ok(()), |block| self.file.write_all(&block)));
+        self.written = Instant::now();
         if let Err(error) = written {
             self.failure.get_or_insert(error);
         }

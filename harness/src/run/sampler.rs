@@ -277,10 +277,10 @@ impl Lane {
             started: clock.at(started),
             completed: clock.at(completed),
             class,
-            responder: outcome.responder.clone(),
-            phases: phases(&outcome.phases),
-            seen,
-            message,
+            responder: outcome.responder.as_deref().map(Into::into),
+            phases: phases(&outcome.phases).map(Box::new),
+            seen: seen.map(Box::new),
+            message: message.map(String::into_boxed_str),
         };
         let at = clock.now();
         self.recorder.event_at(at, Event::Sample { probe: self.probe.name.clone(), sample });

@@ -34,7 +34,7 @@ impl Unsteady {
 
     /// What a sample shows.
     fn of(probe: &str, sample: &Sample, why: String) -> Self {
-        let seen = sample.seen.clone().unwrap_or_default();
+        let seen = sample.seen.as_deref().cloned().unwrap_or_default();
         let answer = match sample.class {
             Class::Good => Answer::Good,
             class if class.is_bad() => Answer::Bad(class),

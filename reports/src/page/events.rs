@@ -21,7 +21,7 @@ pub(super) fn log(record: &Record) -> Markup {
                     tr { td.num { (format!("{:.2} s", line.at.secs())) } td { (word) } td.long { (cut(&inert(text), 600)) } }
                 }
             } }
-            @if lines.len() > MOST { p.dim { (counted(lines.len() - MOST, "event")) " more: run.jsonl has all of them" } }
+            @if lines.len() > MOST { p.dim { (counted(lines.len() - MOST, "event")) " more: `meshdrill record` prints all" } }
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn facts(samples: &[&Sample]) -> Facts {
     let shows = samples.iter().find(|sample| sample.class.is_good()).is_some_and(|sample| sample.seen.is_some());
     let begin = samples.first().map_or(0.0, |sample| sample.completed.secs());
     for sample in samples.iter().filter(|sample| shows && sample.class.is_valid()) {
-        let Some(seen @ Value::Object(_)) = &sample.seen else { continue };
+        let Some(seen @ Value::Object(_)) = sample.seen.as_deref() else { continue };
         if before == Some(seen) {
             continue;
         }
@@ -128,7 +128,7 @@ mod tests {
             class: Class::Good,
             responder: None,
             phases: None,
-            seen: Some(seen),
+            seen: Some(Box::new(seen)),
             message: None,
         }
     }

@@ -241,7 +241,7 @@ fn how(run: &Run<'_>) -> Markup {
                 }
             }
         }
-        p.dim { "Beside this page: run.jsonl (all " (counted(run.record.header.probes.iter().map(|probe| run.record.samples(&probe.name).len()).sum(), "sample")) " and events), scorecard.json, junit.xml, plan.yaml." }
+        p.dim { "Beside this page: the record (all " (counted(run.record.header.probes.iter().map(|probe| run.record.samples(&probe.name).len()).sum(), "sample")) " and events), scorecard.json, junit.xml, plan.yaml." }
     }
 }
 
@@ -274,10 +274,10 @@ mod tests {
                 started: due,
                 completed: done,
                 class,
-                responder: Some(if slot % 3 == 0 { "primary" } else { "secondary" }.to_owned()),
+                responder: Some(if slot % 3 == 0 { "primary" } else { "secondary" }.into()),
                 phases: None,
                 seen: None,
-                message,
+                message: message.map(String::into_boxed_str),
             };
             record.push(Line { at: done, event: Event::Sample { probe: "page".to_owned(), sample } });
         }

@@ -34,7 +34,7 @@ pub(super) fn lanes(canvas: &Canvas<'_>, facts: &Facts) -> Markup {
                     }
                 }
             }
-            @if facts.more > 0 { p.dim { (counted(facts.more, "more value")) " changed; run.jsonl has them" } }
+            @if facts.more > 0 { p.dim { (counted(facts.more, "more value")) " changed: `meshdrill record` prints all" } }
         }
     }
 }

@@ -127,7 +127,7 @@ impl Story {
                 class,
                 responder: None,
                 phases: None,
-                seen: Some(seen),
+                seen: Some(Box::new(seen)),
                 message: None,
             };
             self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });
