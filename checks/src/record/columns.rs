@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{At, Class, RequestPhases, Sample, Series};
 
 /// A value of every sample: one for all, or one for each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Column<T> {
     /// One for each.
@@ -36,7 +37,7 @@ impl<T: PartialEq + Clone> Column<T> {
 }
 
 /// Places in a schedule: those from the first on without a gap, or one for each sample.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Slots {
     Each(Vec<u64>),
@@ -60,7 +61,7 @@ impl Slots {
 }
 
 /// What few samples have.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct Details {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phases: Option<Box<RequestPhases>>,
@@ -71,7 +72,7 @@ struct Details {
 }
 
 /// Samples of one probe, in the order in which they were due.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Columns {
     /// The probe.

@@ -1,6 +1,7 @@
 //! What can happen in a run. `History` and the live progress display match exhaustively; everything else
 //! reads the history.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use crate::units::TimeSpan;
 use crate::verdict::Verdict;
 
 /// The fixed phases of a run, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Everything that must be true before anything is touched.
@@ -44,7 +45,7 @@ impl Phase {
 }
 
 /// What became of what a probe wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReadBack {
     /// Writes that were acknowledged.
@@ -58,7 +59,7 @@ pub struct ReadBack {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The run began; always the first event.
@@ -268,7 +269,7 @@ pub enum Event {
 }
 
 /// One line of the record: an event and when it happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
     /// When.
     pub at: At,

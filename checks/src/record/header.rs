@@ -1,5 +1,6 @@
 //! The first event of a record: everything that judging needs to know of the plan.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Series;
@@ -10,7 +11,7 @@ use crate::units::TimeSpan;
 pub const RECORD_SCHEMA: &str = "meshdrill.io/record/v2";
 
 /// What was run, and what it is to be judged by.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
     /// [`RECORD_SCHEMA`], or that of an older version.
     pub schema: String,
@@ -47,11 +48,12 @@ pub struct Header {
     /// The checks, in the order of their phases.
     pub checks: Vec<CheckHeader>,
     /// The criteria, in file order.
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub criteria: Vec<Criterion>,
 }
 
 /// How `during: fault` is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultWindow {
     /// From the request of the first fault until recovery, as in records of older versions.
@@ -69,7 +71,7 @@ impl FaultWindow {
 }
 
 /// The change that a run is part of, as given on the command line; it does not affect the verdict.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// The ticket that it is done under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +92,7 @@ impl Change {
 }
 
 /// A probe as planned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeHeader {
     /// Its key in the scenario, with `@CLUSTER` where that was expanded.
     pub name: String,
@@ -107,7 +109,7 @@ pub struct ProbeHeader {
 }
 
 /// A fault as planned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultHeader {
     /// `f1`, `f2`, … in file order, with `@CLUSTER` where that was expanded.
     pub id: String,
@@ -122,7 +124,7 @@ pub struct FaultHeader {
 }
 
 /// A check as planned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckHeader {
     /// Its id.
     pub id: String,
@@ -131,7 +133,7 @@ pub struct CheckHeader {
 }
 
 /// Where a check stands in a scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CheckStage {
     /// Before any fault.

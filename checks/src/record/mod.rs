@@ -10,6 +10,7 @@ mod lines;
 mod log;
 mod phases;
 mod sample;
+mod schema;
 mod timings;
 
 pub use blocks::{BlockError, BlockWriter};
@@ -24,4 +25,5 @@ pub use history::{
 pub use log::{RECORD_FILES, Record, RecordError};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};
+pub use schema::line_schema;
 pub use timings::{PhaseCounts, Timings};

@@ -1,10 +1,11 @@
 //! How long the phases of a request took.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Seconds that each phase of a request took; none for a phase that it did not have, such as the handshake of a connection
 /// that was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestPhases {
     /// The lookup of the name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{At, Sample, Series};
@@ -11,7 +12,7 @@ use super::{At, Sample, Series};
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// How long the phases of the good requests of a stretch of time took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Timings {
     /// The probe.
     pub probe: String,
@@ -26,7 +27,7 @@ pub struct Timings {
 }
 
 /// For each phase, microseconds (to 0.8 %) and how many requests took that long.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhaseCounts {
     /// The lookup of the name.

@@ -259,6 +259,8 @@ pub(super) enum SchemaKind {
     Scenario,
     /// Mesh files
     Mesh,
+    /// The lines of a record
+    Record,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -63,6 +63,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, CliError> {
     let schema = match args.file {
         SchemaKind::Scenario => spec::scenario_schema(),
         SchemaKind::Mesh => spec::mesh_schema(),
+        SchemaKind::Record => meshdrill_checks::record::line_schema(),
     };
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|error| CliError::Unwritable { what: "the schema", source: error.into() })?;
