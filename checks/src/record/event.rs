@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{At, CheckStage, Header, Sample};
+use super::{At, CheckStage, ClusterFacts, Header, Sample};
 use crate::units::TimeSpan;
 use crate::verdict::Verdict;
 
@@ -258,6 +258,19 @@ pub enum Event {
         leftovers: Vec<String>,
         /// What was looked at.
         message: String,
+    },
+    /// A cluster of the run was identified in preflight.
+    ClusterIdentified {
+        /// Its key in the mesh file.
+        cluster: String,
+        /// What was read.
+        #[serde(flatten)]
+        facts: ClusterFacts,
+    },
+    /// The wall clock of this machine was compared with its monotonic clock at the end.
+    ClockChecked {
+        /// How far the wall clock moved against the monotonic one since the start, in seconds.
+        moved: f64,
     },
     /// Something a reader of the report should know.
     Note {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Series;
+use super::{Identity, Series};
 use crate::criterion::Criterion;
 use crate::units::TimeSpan;
 
@@ -38,6 +38,9 @@ pub struct Header {
     /// The change that this run is part of.
     #[serde(default, skip_serializing_if = "Change::is_unsaid")]
     pub change: Change,
+    /// What identifies the run beyond its plan; records of older versions have none.
+    #[serde(default, skip_serializing_if = "Identity::is_empty")]
+    pub identity: Identity,
     /// How `during: fault` is read.
     #[serde(default, skip_serializing_if = "FaultWindow::is_old")]
     pub fault_window: FaultWindow,
@@ -82,6 +85,31 @@ pub struct Change {
     /// The window in which something may be broken, as it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<String>,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<Approver>,
+    /// Who takes part, in the order given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<Participant>,
+}
+
+/// Who approved a change, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    /// The name.
+    pub name: String,
+    /// When, as it was given; none where only the name was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// Who takes part in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// The name.
+    pub name: String,
+    /// The role, such as `drill lead` or `halt owner`.
+    pub role: String,
 }
 
 impl Change {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{At, CheckStage, Event, FaultWindow, Header, Line, Phase, ReadBack};
+use super::{At, CheckStage, ClusterFacts, Event, FaultWindow, Header, Line, Phase, ReadBack};
 use crate::units::TimeSpan;
 use crate::verdict::Verdict;
 use crate::window::{EffectEnd, EffectTime, Marks};
@@ -45,6 +45,10 @@ pub struct History<'a> {
     pub endings: Vec<Ending<'a>>,
     /// What the run itself found out about its recovery.
     pub recovery: Option<Recovery<'a>>,
+    /// What identifies the clusters, as read in preflight.
+    pub clusters: Vec<(&'a str, &'a ClusterFacts)>,
+    /// How far the wall clock of the runner moved against its monotonic clock, in seconds; none where it was not compared.
+    pub clock_moved: Option<f64>,
     /// What a reader should know, in order.
     pub notes: Vec<Note<'a>>,
     /// Whether the run wrote its last event.
@@ -345,6 +349,8 @@ impl<'a> History<'a> {
             Event::Recovery { verified, leftovers, message } => {
                 self.recovery = Some(Recovery { verified: *verified, leftovers, message });
             }
+            Event::ClusterIdentified { cluster, facts } => self.clusters.push((cluster, facts)),
+            Event::ClockChecked { moved } => self.clock_moved = Some(*moved),
             Event::Note { text } => self.notes.push(Note::Text(text)),
             Event::Finished => self.finished = true,
         }

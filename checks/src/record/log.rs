@@ -203,7 +203,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, Class, FaultWindow, Phase, RECORD_SCHEMA, Series};
+    use super::super::{Change, Class, FaultWindow, Identity, Phase, RECORD_SCHEMA, Series};
     use super::*;
     use crate::record::RequestPhases;
     use std::time::Duration;
@@ -222,6 +222,7 @@ mod tests {
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "0".into(),
             change: Change::default(),
+            identity: Identity::default(),
             probes: vec![],
             faults: vec![],
             checks: vec![],

@@ -6,6 +6,7 @@ mod columns;
 mod event;
 mod header;
 mod history;
+mod identity;
 mod lines;
 mod log;
 mod phases;
@@ -17,11 +18,14 @@ pub use blocks::{BlockError, BlockWriter};
 pub use chain::{Chain, ChainError};
 pub use columns::ColumnError;
 pub use event::{Event, Line, Phase, ReadBack};
-pub use header::{Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, ProbeHeader, RECORD_SCHEMA};
+pub use header::{
+    Approver, Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, Participant, ProbeHeader, RECORD_SCHEMA,
+};
 pub use history::{
     CheckAnswer, ControlAnswer, Ending, FaultHistory, Held, History, Lapse, NotRun, Note, ProbeHistory, Recovery,
     SCENARIO,
 };
+pub use identity::{ClockOffset, ClusterFacts, Identity, RunnerClock, ScenarioFile, WaiverEntry};
 pub use log::{RECORD_FILES, Record, RecordError};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};

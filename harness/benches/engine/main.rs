@@ -13,7 +13,7 @@ use std::time::Duration;
 use meshdrill::engine::{
     Clock, Interrupts, Net, NoProgress, PlannedProbe, ProbeKind, Recorder, Role, RunDir, World, make_room, sample,
 };
-use meshdrill_checks::record::{Change, Class, FaultWindow, Header, RECORD_SCHEMA, Record, Sample};
+use meshdrill_checks::record::{Change, Class, FaultWindow, Header, Identity, RECORD_SCHEMA, Record, Sample};
 use meshdrill_checks::units::TimeSpan;
 use target::Target;
 
@@ -129,6 +129,7 @@ fn header(id: &str) -> Header {
         started: "2026-01-01T00:00:00.000Z".to_owned(),
         tool: "bench".to_owned(),
         change: Change::default(),
+        identity: Identity::default(),
         probes: Vec::new(),
         faults: Vec::new(),
         checks: Vec::new(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{
-    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record, SCENARIO,
+    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Identity, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+    SCENARIO,
 };
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
@@ -230,6 +231,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
         lab: source.lab,
         started: clock.started(),
         change: Change::default(),
+        identity: Identity::default(),
         tool: concat!("meshdrill ", env!("CARGO_PKG_VERSION")).to_owned(),
         probes: plan
             .probes

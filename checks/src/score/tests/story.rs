@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::record::{
-    At, Change, Class, Event, FaultHeader, FaultWindow, Header, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+    At, Change, Class, Event, FaultHeader, FaultWindow, Header, Identity, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record,
     Sample, Series,
 };
 use crate::score::score;
@@ -51,6 +51,7 @@ impl Story {
             started: "2026-01-01T00:00:00.000Z".into(),
             tool: "test".into(),
             change: Change::default(),
+            identity: Identity::default(),
             probes: vec![probe],
             faults: Vec::new(),
             checks: Vec::new(),
