@@ -47,6 +47,8 @@ impl Envelope {
             .map(|key| Signature { keyid: key.public().id(), sig: STANDARD.encode(key.sign(&message)) })
             .collect();
         signatures.sort_by(|one, other| one.keyid.cmp(&other.keyid));
+        // A key that is named twice signs once.
+        signatures.dedup();
         Self { payload: STANDARD.encode(payload), payload_type: payload_type.to_owned(), signatures }
     }
 

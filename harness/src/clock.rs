@@ -1,8 +1,6 @@
 //! The clock of a run: monotonic time since its start, and the wall time of that start, read once.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use meshdrill_checks::record::At;
 use tokio::time::Instant;
 
@@ -57,11 +55,10 @@ impl Clock {
         self.wall + self.start.elapsed()
     }
 
-    /// How far the machine's wall clock has moved away from the monotonic one since the start.
-    pub fn step(&self) -> Duration {
+    /// How far the machine's wall clock has moved against the monotonic one since the start.
+    pub fn moved(&self) -> SignedDuration {
         let expected = self.start.elapsed();
         let seen = Timestamp::now().duration_since(self.wall);
-        seen.checked_sub(jiff::SignedDuration::try_from(expected).unwrap_or_default())
-            .map_or(Duration::ZERO, jiff::SignedDuration::unsigned_abs)
+        seen.checked_sub(SignedDuration::try_from(expected).unwrap_or_default()).unwrap_or_default()
     }
 }

@@ -1,9 +1,13 @@
 //! The files of a run directory that people and scripts read, each written completely or not at all.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_evidence::document::{EVIDENCE, document};
+use meshdrill_evidence::manifest::{FileEntry, MANIFEST, Manifest};
 use meshdrill_reports::{Format, ReportError, Run, SuiteRun};
 
 use crate::cluster::encode;
@@ -20,12 +24,36 @@ const REPORTS: [(Format, &str); 4] = [
 const PAGE: &str = "report.html";
 
 /// Writes all of them.
-pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> std::io::Result<()> {
+pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> io::Result<()> {
     let run = Run { record, scorecard };
     for (format, name) in REPORTS {
-        dir.write(name, &format.render(&run).map_err(std::io::Error::other)?)?;
+        dir.write(name, &format.render(&run).map_err(io::Error::other)?)?;
     }
     Ok(())
+}
+
+/// Writes the evidence document and, last of all files, the manifest.
+pub fn write_evidence(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> io::Result<()> {
+    let mut files = entries(dir.path())?;
+    let evidence = document(record, scorecard, &files).to_bytes();
+    dir.write(EVIDENCE, &evidence)?;
+    files.retain(|file| file.name != EVIDENCE);
+    files.push(FileEntry::new(EVIDENCE, &evidence));
+    dir.write(MANIFEST, &Manifest::new(files).to_bytes())
+}
+
+/// The files of a directory with their hashes, in the order of their names.
+fn entries(dir: &Path) -> io::Result<Vec<FileEntry>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            files.push(FileEntry::read(&name, fs::File::open(entry.path())?)?);
+        }
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
 }
 
 /// A judged run with its directory.

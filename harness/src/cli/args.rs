@@ -66,6 +66,21 @@ pub(super) enum Command {
         after_help = "Examples:\n  meshdrill report runs/… --format md\n  meshdrill report runs/* --format html --out index.html"
     )]
     Report(ReportArgs),
+    /// Put runs into one evidence bundle: a reproducible tar.gz with a signed statement
+    #[command(
+        after_help = "Examples:\n  meshdrill bundle runs/20261123T020000Z-control-plane-failover-0a1b2c3d --sign operator.key\n  meshdrill bundle runs/* --sign operator.key --sign approver.key --out drill.tar.gz\n\nWithout --sign, the bundle is not signed. A run directory that is not as its run left it is refused: exit code 2."
+    )]
+    Bundle(BundleArgs),
+    /// Check a bundle or run directory, offline: name what was altered, and judge each record again
+    #[command(
+        after_help = "Examples:\n  meshdrill verify drill.tar.gz --key operator.key.pub --key approver.key.pub\n  meshdrill verify runs/20261123T020000Z-control-plane-failover-0a1b2c3d\n\nExit codes: 0 nothing was altered, and every --key signed; 10 something was altered, or a signature is missing or wrong; 2 the file cannot be read.\nNothing is written, and nothing of the bundle is run. Without --key it is not known who signed."
+    )]
+    Verify(VerifyArgs),
+    /// Make an Ed25519 key for signing bundles
+    #[command(
+        after_help = "Example:\n  meshdrill keygen operator.key\n\nWrites operator.key (private, mode 0600) and operator.key.pub, in PEM. Neither replaces a file. Keys of `openssl genpkey -algorithm ed25519` work as well."
+    )]
+    Keygen(KeygenArgs),
     /// Show who holds which cluster and what earlier runs left behind
     #[command(after_help = "Example:\n  meshdrill status --mesh mesh.yaml")]
     Status(ClustersArgs),
@@ -157,6 +172,19 @@ pub(super) struct RunArgs {
     /// Person or job that runs it, stored in the record
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    /// Person who approved it, stored in the record
+    #[arg(long, value_name = "NAME")]
+    pub approver: Option<String>,
+    /// Participant and role, as `--participant "Jo Kim=halt owner"` (repeatable), stored in the record
+    #[arg(long, value_name = "NAME=ROLE")]
+    pub participant: Vec<String>,
+    /// YAML file with `participants`, `approver`, `ticket` and `window` of the change; flags take precedence
+    #[arg(
+        long,
+        value_name = "FILE",
+        long_help = "YAML file with `participants`, `approver`, `ticket` and `window` of the change; flags take precedence:\n  participants:\n    - { name: Jo Kim, role: halt owner }\n  approver: { name: Ana Ruiz, at: 2026-11-23T16:00:00Z }\n  ticket: CHG-1\n  window: 2026-11-24T22:00:00Z/2026-11-25T02:00:00Z"
+    )]
+    pub participants: Option<PathBuf>,
     /// Change window in RFC 3339; a drill that does not fit into it is refused
     #[arg(long, value_name = "START/END")]
     pub window: Option<ChangeWindow>,
@@ -343,6 +371,36 @@ pub(super) struct ReportArgs {
     /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct BundleArgs {
+    /// The run directories
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Output file, which must not exist; default `YYYYmmddHHMM_meshdrill_ID.tar.gz`, by time and id of the run
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Private Ed25519 key in PEM that signs it (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub sign: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VerifyArgs {
+    /// A bundle, or a run directory
+    #[arg(value_name = "BUNDLE")]
+    pub path: PathBuf,
+    /// Public Ed25519 key in PEM that must have signed it (repeatable)
+    #[arg(long, value_name = "PUB")]
+    pub key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct KeygenArgs {
+    /// The file of the private key; the public key goes to FILE.pub
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// The formats that the reports have, with what each is.

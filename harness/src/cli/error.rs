@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::RecordError;
+use meshdrill_evidence::bundle::BundleError;
+use meshdrill_evidence::keys::KeyError;
 use meshdrill_lab::{DefectError, LabError};
 use meshdrill_reports::ReportError;
 
@@ -162,6 +164,45 @@ pub(super) enum UsageError {
         path: String,
         /// A word that it knows.
         nearest: Option<String>,
+    },
+    /// A participant without a name or a role.
+    #[error("--participant {0}: write NAME=ROLE, as in --participant \"Jo Kim=halt owner\"")]
+    Participant(String),
+    /// A file of participants that is not valid; what is wrong with it was printed.
+    #[error("the file of --participants is not valid; nothing was contacted")]
+    InvalidParticipants,
+    /// A file that is no key.
+    #[error("{}: {source}", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A key file that would be overwritten.
+    #[error("{} exists already; a key is never overwritten: name another file", .0.display())]
+    KeyExists(PathBuf),
+    /// `--key` for a run directory.
+    #[error("{} is a run directory, which is not signed: make a bundle with `meshdrill bundle`, or leave out --key", .0.display())]
+    KeyForRun(PathBuf),
+    /// Runs that cannot be put into a bundle.
+    #[error("no bundle was written: {0}")]
+    Bundle(#[from] BundleError),
+    /// What is in a run directory beside files.
+    #[error("{}: {what}; a run directory has regular files only", .path.display())]
+    NoFile {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// More bytes than a key or bundle may have.
+    #[error("{}: too large; at most {limit} are read", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How large it may be.
+        limit: String,
     },
     /// A file that is not a record.
     #[error("{}: {source}", .path.display())]

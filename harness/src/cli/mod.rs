@@ -23,9 +23,11 @@ use {say, say_err, say_part};
 
 mod args;
 mod authoring;
+mod authority;
 mod check;
 mod display;
 mod error;
+mod evidence;
 mod lab;
 mod mesh_init;
 mod output;
@@ -72,6 +74,9 @@ pub fn main() -> process::ExitCode {
         Command::Score(args) => results::score(&args),
         Command::Record(args) => results::print_record(&args),
         Command::Report(args) => results::report(&args),
+        Command::Bundle(args) => evidence::bundle(&args),
+        Command::Verify(args) => evidence::verify(&args),
+        Command::Keygen(args) => evidence::keygen(&args),
         Command::Status(args) => rescue::status(&args),
         Command::Recover(args) => rescue::recover(&args),
         Command::Halt(args) => rescue::halt(&args),

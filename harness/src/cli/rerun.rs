@@ -27,6 +27,9 @@ pub(super) fn command(args: &RunArgs, plans: &[Plan], cards: &[&Scorecard]) -> S
     flag("--runs", (args.runs != Path::new("runs")).then(|| path(&args.runs)));
     flag("--ticket", args.ticket.clone());
     flag("--by", args.by.clone());
+    flag("--approver", args.approver.clone());
+    args.participant.iter().for_each(|one| flag("--participant", Some(one.clone())));
+    flag("--participants", args.participants.as_deref().map(path));
     flag("--window", args.window.map(|window| window.to_string()));
     let switches = [
         (select.lab, "--lab"),

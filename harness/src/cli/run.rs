@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::Change;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::TimeSpan;
 
 use super::args::RunArgs;
+use super::authority::{Authority, authority};
 use super::display::{Display, DisplayOptions, Entry};
 use super::error::{CliError, FileError, UsageError};
 use super::plans::{Selected, select, show_plans, start_lab};
@@ -34,6 +34,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     if args.select.select.is_empty() {
         return Err(UsageError::NothingSelected.into());
     }
+    let authority = authority(args)?;
     let mut selected = select(&args.select)?;
     if args.conclusive {
         selected.plans.iter_mut().for_each(lengthen);
@@ -60,7 +61,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let options =
         DisplayOptions { quiet: args.quiet, verbose: args.verbose, real: !args.select.lab, colour: super::colour() };
     let display = Display::start(&plans, options);
-    let console = Console { args, entry: display.entry(), total: plans.len() };
+    let console = Console { args, authority, entry: display.entry(), total: plans.len() };
     let mut finished = Vec::new();
     let ran = if args.select.lab {
         console.run_on_lab(&selected, &mut finished)
@@ -121,6 +122,7 @@ fn ask(selected: &Selected, source: &WorldSource, drills: &[&Plan]) -> Result<()
 /// Runs scenarios and shows them.
 struct Console<'a> {
     args: &'a RunArgs,
+    authority: Authority,
     entry: Entry,
     total: usize,
 }
@@ -231,12 +233,17 @@ impl Console<'_> {
         interrupts: &Interrupts,
         because: Option<&str>,
     ) -> Result<Finished, CliError> {
-        let options = options(self.args, self.entry.progress(index), interrupts.clone());
+        let options = self.options(self.entry.progress(index), interrupts.clone());
         let ran = match because {
             Some(why) => leave_out(plan, source, options, why).await,
             None => execute(plan, source, options).await,
         };
         ran.map_err(CliError::from)
+    }
+
+    fn options(&self, progress: Box<dyn Progress>, interrupts: Interrupts) -> RunOptions {
+        let Authority { change, window } = self.authority.clone();
+        RunOptions { runs: self.args.runs.clone(), progress, interrupts, change, window }
     }
 
     /// Shows a run that has ended and keeps it with the others; why nothing more is to be run because of it.
@@ -282,12 +289,6 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-fn options(args: &RunArgs, progress: Box<dyn Progress>, interrupts: Interrupts) -> RunOptions {
-    let window = args.window.map(|window| window.to_string());
-    let change = Change { ticket: args.ticket.clone(), by: args.by.clone(), window };
-    RunOptions { runs: args.runs.clone(), progress, interrupts, change, window: args.window }
 }
 
 /// The reports of all runs together, failures in full, the last line, and the exit code.

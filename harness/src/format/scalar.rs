@@ -17,6 +17,13 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Plain(text) => text,
+        }
+    }
+
     /// What it puts into a document.
     pub fn as_document(&self) -> Document {
         match self {

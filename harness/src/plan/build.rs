@@ -59,6 +59,7 @@ pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan
         name: loaded.file.metadata.name.clone(),
         suite: loaded.file.metadata.labels.get("suite").cloned().unwrap_or_default(),
         path: loaded.path.clone(),
+        sha256: loaded.sha256.clone(),
         objective: spec.objective.clone().unwrap_or_default(),
         binding: loaded.binding.clone(),
         needs: spec.needs.clone(),

@@ -24,6 +24,9 @@ pub struct Plan {
     pub suite: String,
     /// Its file.
     pub path: PathBuf,
+    /// SHA-256 of the text of its file, in hex.
+    #[serde(skip)]
+    pub sha256: String,
     /// What it shows if it passes.
     pub objective: String,
     /// What `forEach` bound.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{
-    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Identity, Phase, ProbeHeader, RECORD_SCHEMA, Record,
-    SCENARIO,
+    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record, SCENARIO,
 };
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
@@ -16,6 +15,7 @@ use tokio::sync::Mutex;
 use super::context::{FaultContext, Injected, UndoTimes};
 use super::control;
 use super::drill::Drill;
+use super::identity::{identify, identity};
 use super::lease::{Account, Held};
 use super::preflight::{Findings, Mode, preflight};
 use super::sampler::most_in_flight;
@@ -24,6 +24,7 @@ use super::{ChangeWindow, Clock, Interrupts, Journal, Progress, Recorder, RunDir
 use crate::cluster::World;
 use crate::net::make_room;
 use crate::plan::Plan;
+use crate::reporting::{write_evidence, write_reports};
 use crate::spec::Stage;
 
 /// How a run is carried out.
@@ -70,7 +71,7 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
     // Whatever happens to this process, there is a report that is not green.
     let change = header.change.clone();
     let (id, skeleton) = (header.id.clone(), skeleton(&header));
-    super::super::reporting::write_reports(&dir, &skeleton, &score(&skeleton))?;
+    write_reports(&dir, &skeleton, &score(&skeleton))?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
     let (interrupts, window) = (options.interrupts, options.window);
     let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts, window, change, id };
@@ -82,7 +83,7 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
     let record = recorder.close().await?;
     let _ = task.await;
     let scorecard = score(&record);
-    super::super::reporting::write_reports(&dir, &record, &scorecard)?;
+    write_all(&dir, &record, &scorecard)?;
     Ok(Finished { dir, record, scorecard, left_out: false })
 }
 
@@ -95,8 +96,14 @@ pub async fn leave_out(plan: &Plan, source: &WorldSource, options: RunOptions, w
     let record = recorder.close().await?;
     let _ = task.await;
     let scorecard = score(&record);
-    super::super::reporting::write_reports(&dir, &record, &scorecard)?;
+    write_all(&dir, &record, &scorecard)?;
     Ok(Finished { dir, record, scorecard, left_out: true })
+}
+
+/// Writes everything that is made of a record. The manifest is the last: a directory without one is that of a run that was killed.
+fn write_all(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> std::io::Result<()> {
+    write_reports(dir, record, scorecard)?;
+    write_evidence(dir, record, scorecard)
 }
 
 struct Run<'a> {
@@ -140,7 +147,11 @@ impl Run<'_> {
                 self.recorder.note(format!("a lease could not be released; it expires by itself: {error}"));
             }
         }
-        let step = self.recorder.clock().step();
+        let moved = self.recorder.clock().moved();
+        let step = moved.unsigned_abs();
+        if !self.source.lab {
+            self.recorder.event(Event::ClockChecked { moved: (moved.as_secs_f64() * 1e6).round() / 1e6 });
+        }
         if !self.source.lab && step > std::time::Duration::from_secs(2) {
             self.recorder.note(format!("the machine's wall clock moved by {} s against its monotonic clock during the run; durations are not affected", step.as_secs()));
         }
@@ -156,7 +167,11 @@ impl Run<'_> {
             phase: self.recorder.phase(),
         };
         let mode = Mode::Take { holder: &holder, account: &account, interrupts: &self.interrupts, leases };
-        preflight(self.plan, self.source, self.window, self.recorder.clock().wall(), mode).await
+        let found = preflight(self.plan, self.source, self.window, self.recorder.clock().wall(), mode).await;
+        if let Some(world) = &found.world {
+            identify(world, self.source.lab, &self.recorder).await;
+        }
+        found
     }
 
     /// Makes room for as many sockets as the probes may hold open at once.
@@ -231,7 +246,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
         lab: source.lab,
         started: clock.started(),
         change: Change::default(),
-        identity: Identity::default(),
+        identity: identity(plan, source),
         tool: concat!("meshdrill ", env!("CARGO_PKG_VERSION")).to_owned(),
         probes: plan
             .probes

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod halt;
 mod hold;
+mod identity;
 mod interrupt;
 mod journal;
 mod lease;

@@ -8,6 +8,7 @@ use super::{API_VERSION, Binding, ScenarioFile, names};
 use crate::format::MeshFile;
 use meshdrill_document as document;
 use meshdrill_document::{Node, Problem, Problems, Source};
+use meshdrill_evidence::sha256;
 
 /// A scenario file that was read but not decoded.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct ScenarioSource {
 pub struct Loaded {
     /// The file.
     pub path: PathBuf,
+    /// SHA-256 of its text, in hex.
+    pub sha256: String,
     /// What `forEach` bound.
     pub binding: Binding,
     /// Its contents.
@@ -69,6 +72,7 @@ pub fn load_scenario(
         if let Some(file) = decoded.value {
             loaded.push(Loaded {
                 path: scenario.source.path.clone(),
+                sha256: sha256(scenario.source.text.as_bytes()),
                 binding,
                 file,
                 node: decoded.node,

@@ -62,6 +62,18 @@ fn described(event: &Event) -> Option<(&'static str, String)> {
             let left = if leftovers.is_empty() { String::new() } else { format!(": {}", leftovers.join("; ")) };
             (word, format!("{message}{left}"))
         }
+        Event::ClusterIdentified { cluster, facts } => {
+            let fact = |name: &str, fact: &Option<String>| fact.as_ref().map(|fact| format!("{name} {fact}"));
+            let known = [
+                fact("UID", &facts.uid),
+                fact("Kubernetes", &facts.kubernetes),
+                fact("Istio", &facts.istio),
+                fact("region", &facts.region),
+            ];
+            let known: Vec<String> = known.into_iter().flatten().collect();
+            ("cluster", format!("{cluster}: {}", known.join(", ")))
+        }
+        Event::ClockChecked { moved } => ("clock", format!("the wall clock moved by {moved} s against the monotonic clock")),
         Event::Note { text } => ("note", text.clone()),
     })
 }

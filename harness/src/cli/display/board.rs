@@ -178,6 +178,8 @@ impl RunState {
             | Event::Aborted { .. }
             | Event::Interrupted { .. }
             | Event::Recovery { .. }
+            | Event::ClusterIdentified { .. }
+            | Event::ClockChecked { .. }
             | Event::Note { .. } => {}
         }
     }

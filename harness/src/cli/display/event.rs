@@ -25,7 +25,11 @@ impl<'a> Shown<'a> {
             Event::Sample { probe, sample } => return Self::Sample(probe, sample),
             Event::Phase { phase } => return Self::Phase(*phase),
             Event::Finished => return Self::End,
-            Event::ProbeReady { .. } | Event::ProbeStopped { .. } | Event::Control { .. } => return Self::Nothing,
+            Event::ProbeReady { .. }
+            | Event::ProbeStopped { .. }
+            | Event::Control { .. }
+            | Event::ClusterIdentified { .. }
+            | Event::ClockChecked { .. } => return Self::Nothing,
             Event::Crashed { why } => return Self::Trouble(format!("CRASHED: {why}")),
             Event::FaultIneffective { fault, why } => return Self::Trouble(format!("{fault} WITHOUT EFFECT: {why}")),
             Event::UndoFailed { fault, why } => return Self::Trouble(format!("UNDO of {fault} FAILED: {why}")),
