@@ -80,7 +80,15 @@ impl Bundle {
         let ids = self.runs.values().filter_map(|run| run["identity"]["run"].as_str());
         let ids: Vec<&str> = ids.collect();
         let id = match ids.as_slice() {
-            [one] => one.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect::<Vec<_>>().into_iter().rev().collect(),
+            [one] => one
+                .chars()
+                .rev()
+                .filter(char::is_ascii_alphanumeric)
+                .take(8)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect(),
             several => sha256(several.join(",").as_bytes())[..8].to_owned(),
         };
         format!("{time}_meshdrill_{id}.tar.gz")

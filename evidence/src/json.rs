@@ -34,7 +34,8 @@ fn compare(problems: &mut Vec<Problem>, place: &str, field: &str, expected: &Val
                 let inner = join(field, key);
                 match present.get(key) {
                     Some(other) => compare(problems, place, &inner, value, other),
-                    None => problems.push(Problem::new(place, format!("field {inner} is missing, expected {}", short(value)))),
+                    None => problems
+                        .push(Problem::new(place, format!("field {inner} is missing, expected {}", short(value)))),
                 }
             }
             for (key, value) in present.iter().filter(|(key, _)| !wanted.contains_key(*key)) {

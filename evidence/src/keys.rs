@@ -24,7 +24,9 @@ pub enum KeyError {
     #[error("this is a public key; sign with the private key")]
     Public,
     /// A private key where a public one is needed.
-    #[error("this is a private key; name its public key (FILE.pub, or `openssl pkey -pubout`), and keep this one to yourself")]
+    #[error(
+        "this is a private key; name its public key (FILE.pub, or `openssl pkey -pubout`), and keep this one to yourself"
+    )]
     Private,
     /// A key of another algorithm.
     #[error("not an Ed25519 key; make one with `meshdrill keygen FILE` or `openssl genpkey -algorithm ed25519`")]

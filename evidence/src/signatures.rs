@@ -17,10 +17,18 @@ pub(crate) struct Signers {
 }
 
 /// Checks the signatures of an envelope against the given keys. Each must have signed.
-pub(crate) fn check(envelope: &Envelope, payload: &[u8], keys: &[VerifyingKey], problems: &mut Vec<Problem>) -> Signers {
+pub(crate) fn check(
+    envelope: &Envelope,
+    payload: &[u8],
+    keys: &[VerifyingKey],
+    problems: &mut Vec<Problem>,
+) -> Signers {
     let mut say = |place: String, what: String| problems.push(Problem::new(place, what));
     if envelope.payload_type != PAYLOAD_TYPE {
-        say(format!("{STATEMENT}: payloadType"), format!("was altered: `{}`, not {PAYLOAD_TYPE}", envelope.payload_type));
+        say(
+            format!("{STATEMENT}: payloadType"),
+            format!("was altered: `{}`, not {PAYLOAD_TYPE}", envelope.payload_type),
+        );
     }
     let message = pae(&envelope.payload_type, payload);
     let ids: Vec<&str> = envelope.signatures.iter().map(|one| one.keyid.as_str()).collect();

@@ -45,8 +45,7 @@ pub fn bundle(bytes: &[u8], keys: &[VerifyingKey]) -> Verification {
 /// The same with other limits.
 pub(crate) fn bundle_within(bytes: &[u8], keys: &[VerifyingKey], limits: Limits) -> Verification {
     let reading = read(bytes, limits);
-    let mut found =
-        Verification { problems: reading.problems, files: reading.files.len(), ..Verification::default() };
+    let mut found = Verification { problems: reading.problems, files: reading.files.len(), ..Verification::default() };
     let mut runs: BTreeMap<&str, Files> = BTreeMap::new();
     for (path, content) in &reading.files {
         match folder(path) {
@@ -143,8 +142,10 @@ impl Verification {
         let before = self.problems.len();
         self.problems.extend(differences(STATEMENT, &expected, &found));
         // What is equal in its values may still be another text.
-        if self.problems.len() == before && wanted == listed && crate::statement::to_bytes(&statement(files)) != payload {
-            self.problems.push(Problem::new(format!("{STATEMENT}: payload"), "was altered: its text is not in canonical form"));
+        if self.problems.len() == before && wanted == listed && crate::statement::to_bytes(&statement(files)) != payload
+        {
+            self.problems
+                .push(Problem::new(format!("{STATEMENT}: payload"), "was altered: its text is not in canonical form"));
         }
     }
 

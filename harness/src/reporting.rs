@@ -21,7 +21,7 @@ const REPORTS: [(Format, &str); 4] = [
     (Format::Markdown, "report.md"),
 ];
 /// The page of a run.
-const PAGE: &str = "report.html";
+pub(crate) const PAGE: &str = "report.html";
 
 /// Writes all of them.
 pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> io::Result<()> {
@@ -73,7 +73,7 @@ pub fn render_runs(format: Format, runs: &[Judged<'_>], out: Option<&Path>) -> R
 }
 
 /// A link from one file to another, if that exists.
-fn link(from: &Path, to: &Path) -> Option<String> {
+pub(crate) fn link(from: &Path, to: &Path) -> Option<String> {
     let folder = from.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (folder, to) = (folder.canonicalize().ok()?, to.canonicalize().ok()?);
     let common = folder.components().zip(to.components()).take_while(|(one, other)| one == other).count();

@@ -11,9 +11,10 @@ mod story;
 mod text;
 mod windows;
 
+pub use page::{field, pill, still_document};
 pub use run::{ReportError, Run, SuiteRun};
 pub use screen::{LONGEST, ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};
-pub use text::cut;
+pub use text::{LAB, cut, figure, inert, interval};
 
 /// The kinds of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use meshdrill_checks::scorecard::{CriterionResult, Unit};
 use meshdrill_checks::units::{grouped, percent, seconds};
 
 /// Without control characters, escape sequences and what no XML may hold; `[[` cannot start an attachment.
-pub(super) fn inert(text: &str) -> String {
+pub fn inert(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -22,7 +22,7 @@ pub(super) fn inert(text: &str) -> String {
 }
 
 /// A value of a unit, for readers.
-pub(super) fn figure(value: f64, unit: Unit) -> String {
+pub fn figure(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Seconds => seconds(value),
         Unit::Ratio => percent(value),
@@ -33,7 +33,7 @@ pub(super) fn figure(value: f64, unit: Unit) -> String {
 }
 
 /// The interval of a criterion; none where it has no bounds.
-pub(super) fn interval(one: &CriterionResult) -> Option<String> {
+pub fn interval(one: &CriterionResult) -> Option<String> {
     match (one.low, one.high) {
         (Some(low), Some(high)) => Some(format!("{} to {}", figure(low, one.unit), figure(high, one.unit))),
         (Some(low), None) if one.value.is_some() => Some(format!("at least {}", figure(low, one.unit))),
@@ -43,7 +43,7 @@ pub(super) fn interval(one: &CriterionResult) -> Option<String> {
 }
 
 /// What a report of a lab run begins with.
-pub(super) const LAB: &str = "Run on the embedded lab: no evidence about any cluster.";
+pub const LAB: &str = "Run on the embedded lab: no evidence about any cluster.";
 
 /// How many samples would decide an inconclusive criterion.
 pub(super) fn conclusive_with(needed: u64) -> String {

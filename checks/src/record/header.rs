@@ -94,7 +94,7 @@ pub struct Change {
 }
 
 /// Who approved a change, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approver {
     /// The name.
     pub name: String,
@@ -104,7 +104,7 @@ pub struct Approver {
 }
 
 /// Who takes part in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Participant {
     /// The name.
     pub name: String,

@@ -1,9 +1,10 @@
 //! What identifies a run and its clusters: only what was read, never what is assumed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What identifies a run beyond its plan. Whatever could not be read is absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// The scenario's file.
@@ -28,7 +29,7 @@ impl Identity {
 }
 
 /// The file of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScenarioFile {
     /// Its path as it was selected; a path of the catalogue for a built-in one.
@@ -44,7 +45,7 @@ pub struct ScenarioFile {
 }
 
 /// One waiver of the mesh file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaiverEntry {
     /// What the mesh does not have.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct WaiverEntry {
 }
 
 /// The clock of the machine that runs meshdrill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunnerClock {
     /// The kernel's clock source, such as `tsc` or `kvm-clock`.
@@ -70,7 +71,7 @@ pub struct RunnerClock {
 }
 
 /// What identifies a cluster, as it was read in preflight. Whatever could not be read is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterFacts {
     /// UID of its namespace kube-system.
@@ -91,7 +92,7 @@ pub struct ClusterFacts {
 }
 
 /// The `Date` header of an API server against the clock of this machine. Seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClockOffset {
     /// The server's time minus this machine's, in the middle of the request.

@@ -19,7 +19,8 @@ pub use chain::{Chain, ChainError};
 pub use columns::ColumnError;
 pub use event::{Event, Line, Phase, ReadBack};
 pub use header::{
-    Approver, Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, Participant, ProbeHeader, RECORD_SCHEMA,
+    Approver, Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, Participant, ProbeHeader,
+    RECORD_SCHEMA,
 };
 pub use history::{
     CheckAnswer, ControlAnswer, Ending, FaultHistory, Held, History, Lapse, NotRun, Note, ProbeHistory, Recovery,

@@ -13,8 +13,7 @@ pub mod latency;
 pub mod poisson;
 pub mod proportion;
 pub mod quantile;
-#[cfg_attr(not(test), expect(dead_code, reason = "for comparing runs, which nothing does yet"))]
-pub(crate) mod rank;
+pub mod rank;
 pub mod split;
 #[cfg(test)]
 mod vectors;

@@ -112,7 +112,10 @@ impl<'a> Walk<'a> {
         if rest.len() < END {
             self.problem(PLACE, format!("the end is truncated: {} of {END} bytes", rest.len()));
         } else if let Some(at) = rest.iter().position(|byte| *byte != 0) {
-            self.problem(PLACE, format!("bytes were added after the last file, at byte {} of the tar file", self.at + at));
+            self.problem(
+                PLACE,
+                format!("bytes were added after the last file, at byte {} of the tar file", self.at + at),
+            );
         } else if rest.len() > END {
             self.problem(PLACE, format!("{} zero bytes were appended", rest.len() - END));
         }
@@ -128,7 +131,10 @@ impl<'a> Walk<'a> {
         let next = size.and_then(|size| self.at.checked_add(size.checked_add(BLOCK)?.checked_next_multiple_of(BLOCK)?));
         let intact = is_intact(block);
         let (Some(size), Some(next)) = (size, next.filter(|next| intact || self.begins_or_ends(*next))) else {
-            self.problem(place, "header was altered: its size cannot be trusted, so its content is not read".to_owned());
+            self.problem(
+                place,
+                "header was altered: its size cannot be trusted, so its content is not read".to_owned(),
+            );
             self.resynchronize();
             return name;
         };

@@ -172,7 +172,9 @@ fn recovery(card: &Scorecard, history: &History<'_>) -> RecoveryProof {
             targets: fault.targets.clone(),
             requested: known.and_then(|known| known.undo_begun).map(|at| at.secs()),
             state: fault.undo,
-            failures: known.map(|known| known.undo_failures.iter().map(|why| (*why).to_owned()).collect()).unwrap_or_default(),
+            failures: known
+                .map(|known| known.undo_failures.iter().map(|why| (*why).to_owned()).collect())
+                .unwrap_or_default(),
         }
     });
     RecoveryProof {

@@ -48,7 +48,8 @@ impl Wall {
 
     /// The step of an event; none for what the results have already.
     fn step(&self, at: f64, event: &Event) -> Option<TimelineStep> {
-        let by = |action: String, objects: &[String], detail: &str| Some(self.made(at, RUNNER, action, objects, detail));
+        let by =
+            |action: String, objects: &[String], detail: &str| Some(self.made(at, RUNNER, action, objects, detail));
         match event {
             Event::Phase { phase } => by(format!("phase {} began", phase.word()), &[], ""),
             Event::Refused { why } => by("refused: nothing was injected".to_owned(), &[], why),
@@ -58,7 +59,8 @@ impl Wall {
             Event::SteadyState { met: false, message } => by("steady state not met".to_owned(), &[], message),
             Event::FaultRequested { fault, targets } => by(format!("fault {fault} requested"), targets, ""),
             Event::FaultEffective { fault, since, proof } => {
-                let detail = since.map_or_else(|| proof.clone(), |since| format!("since {:.3} s: {proof}", since.secs()));
+                let detail =
+                    since.map_or_else(|| proof.clone(), |since| format!("since {:.3} s: {proof}", since.secs()));
                 by(format!("fault {fault} effective"), &[], &detail)
             }
             Event::FaultIneffective { fault, why } => by(format!("fault {fault} without effect"), &[], why),

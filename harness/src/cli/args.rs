@@ -6,6 +6,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use meshdrill_reports::Format;
 
+use super::compare::CompareArgs;
+use super::history::HistoryArgs;
 use crate::run::ChangeWindow;
 
 /// Breaks a live multi-cluster Istio mesh in a controlled way, measures the effect, undoes it, and reports what the samples prove.
@@ -81,6 +83,14 @@ pub(super) enum Command {
         after_help = "Example:\n  meshdrill keygen operator.key\n\nWrites operator.key (private, mode 0600) and operator.key.pub, in PEM. Neither replaces a file. Keys of `openssl genpkey -algorithm ed25519` work as well."
     )]
     Keygen(KeygenArgs),
+    /// Compare two runs, or two folders of runs, offline
+    #[command(
+        after_help = "Examples:\n  meshdrill compare runs/… runs/…\n  meshdrill compare nightly/2026-11-27 nightly/2026-11-28 --gate latency --gate recovery"
+    )]
+    Compare(CompareArgs),
+    /// Show what changed over many nights, and since when, from their scorecards
+    #[command(after_help = "Examples:\n  meshdrill history runs\n  meshdrill history nightly/* --html site")]
+    History(HistoryArgs),
     /// Show who holds which cluster and what earlier runs left behind
     #[command(after_help = "Example:\n  meshdrill status --mesh mesh.yaml")]
     Status(ClustersArgs),

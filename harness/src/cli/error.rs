@@ -204,6 +204,32 @@ pub(super) enum UsageError {
         /// How large it may be.
         limit: String,
     },
+    /// A run and a folder of runs.
+    #[error("{} is one run and {} is a folder: give two runs, or two folders of runs", .0.display(), .1.display())]
+    OneRunOneFolder(PathBuf, PathBuf),
+    /// A gate that can never fire.
+    #[error("--gate {0}: no compared run has this criterion; `meshdrill compare A B --json` lists the ids")]
+    UnknownCriterion(String),
+    /// Two runs that have nothing to do with each other.
+    #[error(transparent)]
+    Incomparable(#[from] meshdrill_history::compare::Incomparable),
+    /// A folder without runs.
+    #[error("{} has no run directory that can be read", .0.display())]
+    NoRuns(PathBuf),
+    /// No scorecard at all.
+    #[error("{} has no scorecard that can be read; name a folder with run directories, as `run` makes them", .0.display())]
+    NoScorecards(PathBuf),
+    /// Two folders without a scenario in common.
+    #[error("{} and {} have no scenario in common that can be compared: the name, the binding and the mesh must be the same", .0.display(), .1.display())]
+    NothingInCommon(PathBuf, PathBuf),
+    /// A file that is no scorecard.
+    #[error("{}: {source}", .path.display())]
+    Card {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: meshdrill_history::card::CardError,
+    },
     /// A file that is not a record.
     #[error("{}: {source}", .path.display())]
     Record {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::units::counted;
+use meshdrill_evidence::Files;
 use meshdrill_evidence::archive::Limits;
 use meshdrill_evidence::bundle::Bundle;
 use meshdrill_evidence::keys::{SigningKey, VerifyingKey, generate};
 use meshdrill_evidence::verify::{self, Verification};
-use meshdrill_evidence::Files;
 
 use super::args::{BundleArgs, KeygenArgs, VerifyArgs};
 use super::error::{CliError, FileError, UsageError};
@@ -73,7 +73,10 @@ fn show(found: &Verification, is_run: bool) {
         super::say!("  {problem}");
     }
     for id in &found.unchecked {
-        super::say_err!("the signature of key id {} was not checked: give its public key with --key", id.escape_debug());
+        super::say_err!(
+            "the signature of key id {} was not checked: give its public key with --key",
+            id.escape_debug()
+        );
     }
     if !found.is_intact() {
         super::say!("ALTERED  {} in {runs}, {files}", counted(found.problems.len(), "problem"));

@@ -25,9 +25,11 @@ mod args;
 mod authoring;
 mod authority;
 mod check;
+mod compare;
 mod display;
 mod error;
 mod evidence;
+mod history;
 mod lab;
 mod mesh_init;
 mod output;
@@ -77,6 +79,8 @@ pub fn main() -> process::ExitCode {
         Command::Bundle(args) => evidence::bundle(&args),
         Command::Verify(args) => evidence::verify(&args),
         Command::Keygen(args) => evidence::keygen(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::History(args) => history::history(&args),
         Command::Status(args) => rescue::status(&args),
         Command::Recover(args) => rescue::recover(&args),
         Command::Halt(args) => rescue::halt(&args),

@@ -9,9 +9,7 @@ use futures::future::join_all;
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use meshdrill_checks::observe::kube::Image;
-use meshdrill_checks::record::{
-    ClockOffset, ClusterFacts, Event, Identity, RunnerClock, ScenarioFile, WaiverEntry,
-};
+use meshdrill_checks::record::{ClockOffset, ClusterFacts, Event, Identity, RunnerClock, ScenarioFile, WaiverEntry};
 use meshdrill_evidence::sha256_of;
 use serde_json::Value;
 
@@ -147,11 +145,13 @@ mod tests {
     #[test]
     fn an_offset_is_as_exact_as_the_header_allows() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let same = clock_offset("Sat, 28 Nov 2026 15:52:33 GMT", at("2026-11-28T15:52:33.4Z"), Duration::from_millis(200));
+        let same =
+            clock_offset("Sat, 28 Nov 2026 15:52:33 GMT", at("2026-11-28T15:52:33.4Z"), Duration::from_millis(200));
         let same = same.unwrap();
         // 33 to 34 s against 33.5 s in the middle of the request.
         assert_eq!((same.offset, same.uncertainty, same.round_trip), (0.0, 0.6, 0.2));
-        let behind = clock_offset("Sat, 28 Nov 2026 15:52:33 GMT", at("2026-11-28T15:52:43.5Z"), Duration::ZERO).unwrap();
+        let behind =
+            clock_offset("Sat, 28 Nov 2026 15:52:33 GMT", at("2026-11-28T15:52:43.5Z"), Duration::ZERO).unwrap();
         assert_eq!((behind.offset, behind.uncertainty), (-10.0, 0.5));
         assert_eq!(clock_offset("yesterday", Timestamp::UNIX_EPOCH, Duration::ZERO), None);
     }

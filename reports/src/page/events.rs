@@ -73,7 +73,9 @@ fn described(event: &Event) -> Option<(&'static str, String)> {
             let known: Vec<String> = known.into_iter().flatten().collect();
             ("cluster", format!("{cluster}: {}", known.join(", ")))
         }
-        Event::ClockChecked { moved } => ("clock", format!("the wall clock moved by {moved} s against the monotonic clock")),
+        Event::ClockChecked { moved } => {
+            ("clock", format!("the wall clock moved by {moved} s against the monotonic clock"))
+        }
         Event::Note { text } => ("note", text.clone()),
     })
 }

@@ -11,17 +11,16 @@ mod pointer;
 mod responders;
 mod runner;
 mod scale;
+mod shell;
 mod steps;
 mod strip;
 mod suite;
 
-use base64::Engine as _;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::{counted, grouped, percent, seconds};
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::screen::title;
 use super::story::story;
@@ -30,7 +29,9 @@ use super::windows::{FaultWindow, fault_windows};
 use super::{ReportError, Run};
 use lanes::Timeline;
 use pointer::LaneData;
+use shell::Shell;
 
+pub use shell::still_document;
 pub(super) use suite::render_all;
 
 const STYLE: &str = include_str!("page.css");
@@ -98,35 +99,13 @@ pub(super) fn render(run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
     Ok(document(&heading, card.verdict, &content).into_string().into_bytes())
 }
 
-/// A whole file. Its policy forbids every request; style and script are allowed by their hash alone.
+/// A whole file with the script of the page.
 fn document(heading: &str, verdict: Verdict, content: &Markup) -> Markup {
-    let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
-    );
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="color-scheme" content="light dark";
-                title { (heading) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body class={ "verdict-" (verdict.word()) } {
-                main { (content) }
-                script { (PreEscaped(SCRIPT)) }
-            }
-        }
-    }
+    Shell { style: STYLE, script: Some(SCRIPT) }.document(heading, verdict, content)
 }
 
 /// A verdict in its colour.
-fn pill(verdict: Verdict) -> Markup {
+pub fn pill(verdict: Verdict) -> Markup {
     html! { span class={ "pill v-" (verdict.word()) } { (verdict.word().to_uppercase()) } }
 }
 
@@ -154,7 +133,8 @@ fn banner(run: &Run<'_>, windows: &[FaultWindow<'_>]) -> Markup {
     }
 }
 
-fn field(name: &str, value: &str) -> Markup {
+/// A name and its value in a list of facts.
+pub fn field(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (inert(value)) } } }
 }
 

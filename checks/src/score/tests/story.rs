@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::criterion::{Claim, Criterion, Subject};
 use crate::record::{
-    At, Change, Class, Event, FaultHeader, FaultWindow, Header, Identity, Line, Phase, ProbeHeader, RECORD_SCHEMA, Record,
-    Sample, Series,
+    At, Change, Class, Event, FaultHeader, FaultWindow, Header, Identity, Line, Phase, ProbeHeader, RECORD_SCHEMA,
+    Record, Sample, Series,
 };
 use crate::score::score;
 use crate::scorecard::{CriterionResult, Scorecard};

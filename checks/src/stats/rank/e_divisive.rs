@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shuffle::shuffle;
 use crate::stats::StatsError;
 
 /// Where a series changes, by the energy statistic with alpha = 1.
@@ -89,24 +90,12 @@ pub fn permutation_p_value(z: &[f64], shuffles: u32, start: u64) -> Result<Optio
     let Some(found) = best_split(z)? else { return Ok(None) };
     let (mut state, mut order, mut hits) = (start, z.to_vec(), 0u32);
     for _ in 0..shuffles {
-        for i in (1..order.len()).rev() {
-            let j = split_mix(&mut state) % (i as u64 + 1);
-            order.swap(i, j as usize);
-        }
+        shuffle(&mut order, &mut state);
         if Distances::of(&order).best().is_some_and(|b| b.q >= found.q * (1.0 - 1e-12)) {
             hits += 1;
         }
     }
     Ok(Some(f64::from(1 + hits) / f64::from(1 + shuffles)))
-}
-
-/// The `SplitMix64` sequence: enough for shuffling, and the same everywhere.
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 fn finite(z: &[f64]) -> Result<(), StatsError> {

@@ -1,0 +1,142 @@
+//! A criterion over the nights as SVG: values with their intervals, the target of each night, and changes.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+use meshdrill_checks::scorecard::Unit;
+use meshdrill_checks::verdict::Verdict;
+use meshdrill_reports::{figure, inert};
+
+use crate::nights::{CriterionHistory, MeshHistory, Point};
+
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 120.0;
+
+pub(super) fn render(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup {
+    let Some(scale) = Scale::around(criterion) else {
+        return html! { p.dim { "No run has a value." } };
+    };
+    let label = |night: usize| mesh.nights.get(night).map_or("", |night| night.label.as_str());
+    let ends = criterion.points.first().zip(criterion.points.last()).map(|(a, b)| (label(a.night), label(b.night)));
+    let (first, last) = ends.unwrap_or_default();
+    let dots = |wanted: fn(Verdict) -> bool| dots(criterion, &scale, wanted);
+    html! {
+        div.plot-row {
+            div.scale aria-hidden="true" { span { (figure(scale.high, criterion.unit)) } span { (figure(scale.low, criterion.unit)) } }
+            svg width="100%" height=(HEIGHT) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(inert(&words(criterion, first, last))) {
+                path.band d=(bands(criterion, &scale)) {}
+                path.target d=(targets(criterion, &scale)) {}
+                path.level d=(levels(criterion, &scale)) {}
+                path.flagged d=(changes(criterion, &scale)) {}
+                path.dot d=(dots(|verdict| verdict == Verdict::Pass)) {}
+                path.dot.unsure d=(dots(|verdict| matches!(verdict, Verdict::Inconclusive | Verdict::NotRun))) {}
+                path.dot.failed d=(dots(|verdict| matches!(verdict, Verdict::Fail | Verdict::Error))) {}
+            }
+            div.dates aria-hidden="true" { span { (first) } span { (last) } }
+        }
+    }
+}
+
+/// The chart in words.
+fn words(criterion: &CriterionHistory, first: &str, last: &str) -> String {
+    let count = criterion.points.len();
+    let median = criterion.median().map_or_else(|| "none".to_owned(), |value| figure(value, criterion.unit));
+    format!("{} in {count} runs from {first} to {last}: median {median}; {}", criterion.id, criterion.status)
+}
+
+/// Where values lie. Values of one run far from all others do not press the others flat: the middle 98 % decide.
+struct Scale {
+    low: f64,
+    high: f64,
+    first: usize,
+    last: usize,
+}
+
+impl Scale {
+    fn around(criterion: &CriterionHistory) -> Option<Self> {
+        let ends = |point: &Point| [point.low, point.value, point.high, point.limit.map(|limit| limit.value())];
+        let mut all: Vec<f64> =
+            criterion.points.iter().filter(|point| point.value.is_some()).flat_map(ends).flatten().collect();
+        all.retain(|value| value.is_finite());
+        all.sort_unstable_by(f64::total_cmp);
+        let spare = all.len() / 100;
+        let (low, high) = (*all.get(spare)?, *all.get(all.len().checked_sub(spare + 1)?)?);
+        let room = ((high - low) * 0.08).max(high.abs() * 1e-3).max(1e-9);
+        let (mut low, mut high) = (low - room, high + room);
+        if criterion.unit == Unit::Ratio {
+            (low, high) = (low.max(0.0), if high > 0.9 { high.min(1.0 + room / 2.0) } else { high });
+        } else {
+            low = low.max(0.0);
+        }
+        let (first, last) = (criterion.points.first()?.night, criterion.points.last()?.night);
+        Some(Self { low, high, first, last })
+    }
+
+    fn x(&self, night: usize) -> f64 {
+        let room = (self.last - self.first).max(1) as f64;
+        10.0 + (night - self.first) as f64 / room * (WIDTH - 20.0)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        (HEIGHT * (self.high - value) / (self.high - self.low)).clamp(0.0, HEIGHT)
+    }
+}
+
+fn bands(criterion: &CriterionHistory, scale: &Scale) -> String {
+    let mut path = String::new();
+    for point in &criterion.points {
+        let Some(value) = point.value else { continue };
+        let (x, top, bottom) =
+            (scale.x(point.night), scale.y(point.high.unwrap_or(value)), scale.y(point.low.unwrap_or(value)));
+        let _ = write!(path, "M{x:.1} {top:.1}V{bottom:.1}");
+    }
+    path
+}
+
+fn dots(criterion: &CriterionHistory, scale: &Scale, wanted: fn(Verdict) -> bool) -> String {
+    let mut path = String::new();
+    for point in criterion.points.iter().filter(|point| wanted(point.verdict)) {
+        if let Some(value) = point.value {
+            let _ = write!(path, "M{:.1} {:.1}h0", scale.x(point.night), scale.y(value));
+        }
+    }
+    path
+}
+
+/// The target of each night, as steps.
+fn targets(criterion: &CriterionHistory, scale: &Scale) -> String {
+    let mut path = String::new();
+    let mut before = None;
+    for point in &criterion.points {
+        let Some(limit) = point.limit else { continue };
+        let (x, y) = (scale.x(point.night), scale.y(limit.value()));
+        let _ = match before {
+            None => write!(path, "M{x:.1} {y:.1}"),
+            Some(old) if old == limit => write!(path, "H{x:.1}"),
+            Some(_) => write!(path, "H{x:.1}V{y:.1}"),
+        };
+        before = Some(limit);
+    }
+    path
+}
+
+/// The median between two changes.
+fn levels(criterion: &CriterionHistory, scale: &Scale) -> String {
+    let mut path = String::new();
+    let Some(first) = criterion.changes.first() else { return path };
+    let mut from = scale.x(scale.first);
+    let _ = write!(path, "M{from:.1} {:.1}H{:.1}", scale.y(first.before), scale.x(first.night));
+    for (index, change) in criterion.changes.iter().enumerate() {
+        from = scale.x(change.night);
+        let until = criterion.changes.get(index + 1).map_or(scale.last, |next| next.night);
+        let _ = write!(path, "M{from:.1} {:.1}H{:.1}", scale.y(change.after), scale.x(until));
+    }
+    path
+}
+
+fn changes(criterion: &CriterionHistory, scale: &Scale) -> String {
+    criterion.changes.iter().fold(String::new(), |mut path, change| {
+        let _ = write!(path, "M{:.1} 0V{HEIGHT}", scale.x(change.night));
+        path
+    })
+}
