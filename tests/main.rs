@@ -26,6 +26,7 @@ mod prepared;
 mod readme;
 mod routes;
 mod scenarios;
+mod signoff;
 mod stand_in;
 mod tls;
 mod turned;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     trials.extend(prepared::trials());
     trials.extend(routes::trials());
     trials.extend(turned::trials());
+    trials.extend(signoff::trials());
     trials.extend(words::trials());
     trials.extend(live::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);

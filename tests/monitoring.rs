@@ -215,8 +215,11 @@ fn credentials() -> Result<(), Failed> {
     let page = folder.check(&format!("http: {{ url: \"{with_user}/\" }}"))?;
     expect(&page, 0, &[])?;
     for dir in crate::command::run_dirs(&folder.runs()) {
+        if crate::command::record(&dir)?.contains("p%40w") {
+            return Err(format!("the password is in the record of {}", dir.display()).into());
+        }
         for file in std::fs::read_dir(dir)?.flatten() {
-            if std::fs::read_to_string(file.path())?.contains("p%40w") {
+            if String::from_utf8_lossy(&std::fs::read(file.path())?).contains("p%40w") {
                 return Err(format!("the password is in {}", file.path().display()).into());
             }
         }

@@ -16,8 +16,14 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
+/// A command of the README, and the exit code it ends with: 0, unless its comment names another as `exit code 10`.
+struct Shown {
+    words: Vec<String>,
+    code: i32,
+}
+
 /// The commands in the README's blocks, without their comments.
-fn commands() -> Result<Vec<Vec<String>>, Failed> {
+fn commands() -> Result<Vec<Shown>, Failed> {
     let text = std::fs::read_to_string(root().join("README.md"))?;
     let mut inside = false;
     let mut found = Vec::new();
@@ -25,8 +31,10 @@ fn commands() -> Result<Vec<Vec<String>>, Failed> {
         if line.starts_with("```") {
             inside = !inside;
         } else if inside && line.starts_with("meshdrill ") {
-            let command = line.split("  #").next().unwrap_or(line);
-            found.push(command.split_whitespace().skip(1).map(str::to_owned).collect());
+            let (command, comment) = line.split_once("  #").unwrap_or((line, ""));
+            let code = comment.split_once("exit code ").and_then(|(_, after)| after.split(' ').next()?.parse().ok());
+            let words = command.split_whitespace().skip(1).map(str::to_owned).collect();
+            found.push(Shown { words, code: code.unwrap_or(0) });
         }
     }
     if found.len() < 10 { Err(format!("{} commands in the README", found.len()).into()) } else { Ok(found) }
@@ -45,7 +53,7 @@ fn every_subcommand() -> Result<(), Failed> {
     if names.len() < 10 {
         return Err(format!("`--help` lists {names:?}").into());
     }
-    match names.iter().find(|name| !commands.iter().any(|command| command.first() == Some(name))) {
+    match names.iter().find(|name| !commands.iter().any(|command| command.words.first() == Some(name))) {
         Some(missing) => Err(format!("no command of the README shows `meshdrill {missing}`").into()),
         None => Ok(()),
     }
@@ -67,7 +75,7 @@ pub fn on_the_mesh(_: &Path) -> Result<(), Failed> {
 /// Runs all commands in an empty folder. Whatever they write stays there for the next one.
 fn in_order(kubeconfig: &Path) -> Result<(), Failed> {
     let folder = scratch("readme");
-    for words in commands()? {
+    for Shown { words, code } in commands()? {
         let words: Vec<String> = words.iter().map(|word| filled_in(word, &folder)).collect::<Result<_, _>>()?;
         let mut command = meshdrill();
         command.current_dir(&folder).env("KUBECONFIG", kubeconfig).args(&words);
@@ -80,7 +88,7 @@ fn in_order(kubeconfig: &Path) -> Result<(), Failed> {
         } else {
             run(&mut command)
         };
-        ran.expect_code(0).map_err(|error| format!("meshdrill {}: {error}", words.join(" ")))?;
+        ran.expect_code(code).map_err(|error| format!("meshdrill {}: {error}", words.join(" ")))?;
     }
     Ok(())
 }

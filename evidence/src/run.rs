@@ -1,6 +1,8 @@
 //! One run directory, checked: its manifest, its record judged again, and what was made from that.
 
-use meshdrill_checks::record::{RECORD_FILES, Record};
+use std::collections::BTreeMap;
+
+use meshdrill_checks::record::{ClusterFacts, RECORD_FILES, Record};
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
 use serde_json::{Map, Value, json};
@@ -22,6 +24,8 @@ pub(crate) struct CheckedRun {
     pub problems: Vec<Problem>,
     /// The record judged again; none if it cannot be read.
     pub card: Option<Scorecard>,
+    /// The clusters as its record identifies them, by their key.
+    pub clusters: BTreeMap<String, ClusterFacts>,
     /// Its evidence document; none if it cannot be read.
     pub evidence: Option<Value>,
 }
@@ -74,6 +78,8 @@ pub(crate) fn check(name: &str, files: &Files) -> CheckedRun {
         let differ = differences(&place(EVIDENCE), &only(&expected, fields), &only(found, fields));
         checked.problems.extend(differ.into_iter().map(|one| of_the_record(one, file)));
     }
+    let clusters = record.history().clusters;
+    checked.clusters = clusters.into_iter().map(|(key, facts)| (key.to_owned(), facts.clone())).collect();
     checked.card = Some(card);
     checked
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use meshdrill_checks::record::ClusterFacts;
 use meshdrill_checks::scorecard::Scorecard;
 use serde_json::Value;
 
@@ -35,6 +36,8 @@ pub struct VerifiedRun {
     pub name: String,
     /// Its scorecard, from its record.
     pub card: Scorecard,
+    /// The clusters as its record identifies them, by their key.
+    pub clusters: BTreeMap<String, ClusterFacts>,
 }
 
 /// Verifies a bundle. Every given key must have signed it.
@@ -77,7 +80,8 @@ pub fn run_directory(name: &str, files: &Files) -> Verification {
 impl Verification {
     fn take(&mut self, name: &str, checked: run::CheckedRun) {
         self.problems.extend(checked.problems);
-        self.runs.extend(checked.card.map(|card| VerifiedRun { name: name.to_owned(), card }));
+        let clusters = checked.clusters;
+        self.runs.extend(checked.card.map(|card| VerifiedRun { name: name.to_owned(), card, clusters }));
     }
 
     fn check_statement(&mut self, files: &Files, keys: &[VerifyingKey]) {

@@ -213,6 +213,8 @@ pub(crate) struct OwnFiles {
     pub scenarios: Vec<PathBuf>,
     /// Mesh files.
     pub meshes: Vec<PathBuf>,
+    /// Files of a sign-off.
+    pub signing: Vec<PathBuf>,
     /// How many YAML files belong to something else, such as the `plan.yaml` of run directories or a Kubernetes manifest.
     pub foreign: usize,
 }
@@ -236,6 +238,7 @@ fn sorted(files: impl Iterator<Item = PathBuf>) -> OwnFiles {
         match owner(&file) {
             Owner::Scenario => own.scenarios.push(file),
             Owner::Mesh => own.meshes.push(file),
+            Owner::Signing => own.signing.push(file),
             Owner::Other => own.foreign += 1,
         }
     }
@@ -245,6 +248,7 @@ fn sorted(files: impl Iterator<Item = PathBuf>) -> OwnFiles {
 enum Owner {
     Scenario,
     Mesh,
+    Signing,
     Other,
 }
 
@@ -258,11 +262,12 @@ fn owner(path: &Path) -> Owner {
     let version = node.get("apiVersion").and_then(Node::text);
     let ours = match version {
         Some(version) => nearest(version, std::iter::once(API_VERSION)).is_some() || version.starts_with("meshdrill"),
-        None => matches!(kind, Some("Scenario" | "Mesh")),
+        None => matches!(kind, Some("Scenario" | "Mesh" | "SignOff" | "Attestations" | "Findings")),
     };
     match (ours, kind) {
         (false, _) => Owner::Other,
         (true, Some("Mesh")) => Owner::Mesh,
+        (true, Some("SignOff" | "Attestations" | "Findings")) => Owner::Signing,
         (true, _) => Owner::Scenario,
     }
 }

@@ -11,6 +11,7 @@ mod story;
 mod text;
 mod windows;
 
+pub use markdown::message as markdown_text;
 pub use page::{field, pill, still_document};
 pub use run::{ReportError, Run, SuiteRun};
 pub use screen::{LONGEST, ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};

@@ -144,8 +144,8 @@ const fn mark(verdict: Verdict) -> &'static str {
     }
 }
 
-/// A text that stays a text: no markup, no mention of a person, no link.
-fn message(text: &str) -> String {
+/// A text that stays a text in Markdown: no markup, no mention of a person, no link.
+pub fn message(text: &str) -> String {
     let text = inert(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut out = String::with_capacity(text.len() + 8);
     for c in cut(&text, LONGEST).chars() {

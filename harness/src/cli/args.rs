@@ -91,6 +91,11 @@ pub(super) enum Command {
     /// Show what changed over many nights, and since when, from their scorecards
     #[command(after_help = "Examples:\n  meshdrill history runs\n  meshdrill history nightly/* --html site")]
     History(HistoryArgs),
+    /// Decide GO or NO-GO: every required line needs fresh, intact, passing runs of the same clusters
+    #[command(
+        after_help = "Examples:\n  meshdrill signoff runs --out signoff.html\n  meshdrill signoff runs --required signoff.yaml --attest attestations.yaml --out signoff.md\n\nWithout --required, every scenario of the suites readiness and drills that applies to the mesh is required.\nExit codes: 0 only for GO; 10 NO-GO."
+    )]
+    Signoff(SignoffArgs),
     /// Show who holds which cluster and what earlier runs left behind
     #[command(after_help = "Example:\n  meshdrill status --mesh mesh.yaml")]
     Status(ClustersArgs),
@@ -257,6 +262,37 @@ pub(super) struct CheckArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct SignoffArgs {
+    /// Run directories, or folders of run directories
+    #[arg(value_name = "RUN|DIR", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// File of what is required; `meshdrill new signoff NAME` prints one
+    #[arg(long, value_name = "FILE")]
+    pub required: Option<PathBuf>,
+    /// File of what people attest; `meshdrill new attestations NAME` prints one
+    #[arg(long, value_name = "FILE")]
+    pub attest: Option<PathBuf>,
+    /// File of who takes care of findings, and until when
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
+    /// How old evidence may be [default: that of the file of --required, else 7d]
+    #[arg(long, value_name = "DURATION")]
+    pub max_age: Option<String>,
+    /// Write the document here: .md, .html or .json
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Mesh file; default `$MESHDRILL_MESH`, else `mesh.yaml`, if it exists
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
+    /// Folder with suites and scenarios; default `./scenarios`, else the built-in catalogue
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+    /// Set a name that scenarios use as `${NAME}`
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct NewArgs {
     /// What to scaffold
     #[arg(value_enum)]
@@ -271,6 +307,10 @@ pub(super) enum NewKind {
     Drill,
     /// A scenario without one
     Validation,
+    /// What a sign-off requires
+    Signoff,
+    /// What people attest for a sign-off
+    Attestations,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -297,6 +337,12 @@ pub(super) enum SchemaKind {
     Scenario,
     /// Mesh files
     Mesh,
+    /// Files of what a sign-off requires
+    Signoff,
+    /// Files of what people attest
+    Attestations,
+    /// Files of who takes care of findings
+    Findings,
     /// The lines of a record
     Record,
 }

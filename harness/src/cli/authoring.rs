@@ -10,6 +10,8 @@ use crate::spec;
 
 const DRILL: &str = include_str!("scaffold/drill.yaml");
 const VALIDATION: &str = include_str!("scaffold/validation.yaml");
+const SIGN_OFF: &str = include_str!("scaffold/signoff.yaml");
+const ATTESTATIONS: &str = include_str!("scaffold/attestations.yaml");
 
 /// Prints a scaffold.
 pub(super) fn new(args: &NewArgs) -> Result<ExitCode, CliError> {
@@ -20,6 +22,8 @@ pub(super) fn new(args: &NewArgs) -> Result<ExitCode, CliError> {
     let scaffold = match args.kind {
         NewKind::Drill => DRILL,
         NewKind::Validation => VALIDATION,
+        NewKind::Signoff => SIGN_OFF,
+        NewKind::Attestations => ATTESTATIONS,
     };
     super::say_part!("{}", scaffold.replace("NAME", &args.name));
     Ok(ExitCode::Pass)
@@ -39,8 +43,9 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, CliError> {
         super::say_part!("{text}");
         return Ok(ExitCode::Pass);
     }
-    if let Some(text) =
-        ["scenario", "mesh"].into_iter().find_map(|file| spec::explain(&format!("{file}.{path}"), args.recursive))
+    if let Some(text) = ["scenario", "mesh", "signoff", "attestations", "findings"]
+        .into_iter()
+        .find_map(|file| spec::explain(&format!("{file}.{path}"), args.recursive))
     {
         super::say_part!("{text}");
         return Ok(ExitCode::Pass);
@@ -63,6 +68,9 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, CliError> {
     let schema = match args.file {
         SchemaKind::Scenario => spec::scenario_schema(),
         SchemaKind::Mesh => spec::mesh_schema(),
+        SchemaKind::Signoff => spec::sign_off_schema(),
+        SchemaKind::Attestations => spec::attestations_schema(),
+        SchemaKind::Findings => spec::findings_schema(),
         SchemaKind::Record => meshdrill_checks::record::line_schema(),
     };
     let text = serde_json::to_string_pretty(&schema)

@@ -12,7 +12,7 @@ use super::lab::lab_mesh;
 use super::plans::{assignments, find_mesh, plans_of};
 use crate::catalogue::{Catalogue, Selection, own_files};
 use crate::format::MeshFile;
-use crate::spec::{ScenarioSource, load_mesh};
+use crate::spec::{ScenarioSource, check_signing, load_mesh};
 use meshdrill_document::{Node, Problems, read_file};
 
 /// Checks every file; 0 if all are valid, 2 if not. Without paths: `./scenarios`, or the built-in catalogue where there is
@@ -53,7 +53,7 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, CliError> {
             continue;
         }
         let own = own_files(path);
-        files.extend(own.scenarios.into_iter().chain(own.meshes));
+        files.extend(own.scenarios.into_iter().chain(own.meshes).chain(own.signing));
         if own.foreign > 0 {
             super::say_err!("{}: skipped {} YAML files that are not meshdrill's", path.display(), own.foreign);
         }
@@ -70,6 +70,9 @@ fn check_one(file: &Path, mesh: Option<&MeshFile>, set: &BTreeMap<String, String
         let mesh = load_mesh(file)?;
         mesh.warnings().iter().for_each(|warning| super::say_err!("warning: {}: {warning}", file.display()));
         return Ok(());
+    }
+    if let Some(checked) = node.get("kind").and_then(Node::text).and_then(|kind| check_signing(file, kind)) {
+        return checked;
     }
     plans_of(&ScenarioSource { source, node }, mesh, set, 1).map(|_| ())
 }

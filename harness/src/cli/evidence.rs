@@ -151,7 +151,7 @@ fn name(run: &Path) -> Result<String, CliError> {
 }
 
 /// The files of a run directory.
-fn run_files(run: &Path) -> Result<Files, CliError> {
+pub(super) fn run_files(run: &Path) -> Result<Files, CliError> {
     let unreadable = |path: &Path, error| CliError::from(FileError::unreadable(path, error));
     let mut files = Files::new();
     let mut left = Limits::BUNDLE.bytes as u64;

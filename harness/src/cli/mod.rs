@@ -39,6 +39,7 @@ mod rescue;
 mod results;
 mod run;
 mod signals;
+mod signoff;
 mod summary;
 
 use std::io::IsTerminal as _;
@@ -81,6 +82,7 @@ pub fn main() -> process::ExitCode {
         Command::Keygen(args) => evidence::keygen(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::History(args) => history::history(&args),
+        Command::Signoff(args) => signoff::signoff(&args),
         Command::Status(args) => rescue::status(&args),
         Command::Recover(args) => rescue::recover(&args),
         Command::Halt(args) => rescue::halt(&args),

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::ScenarioFile;
 use super::schema::{KIND, resolved, variants};
+use super::{AttestationsFile, FindingsFile, ScenarioFile, SignOffFile};
 use crate::format::MeshFile;
 
 /// How far below what is asked for it goes on when everything is wanted. No file is nested deeper.
@@ -38,6 +38,16 @@ fn topics() -> Vec<Topic> {
     }
     topics.push(topic("scenario", "file", raw, &ours));
     topics.push(topic("mesh", "file", mesh, &theirs));
+    let more = [
+        ("signoff", schemars::schema_for!(SignOffFile)),
+        ("attestations", schemars::schema_for!(AttestationsFile)),
+        ("findings", schemars::schema_for!(FindingsFile)),
+    ];
+    for (name, schema) in more {
+        let schema = schema.to_value();
+        let definitions = Rc::new(schema["$defs"].clone());
+        topics.push(topic(name, "file", schema, &definitions));
+    }
     let sections = [
         ("cluster", "ClusterSpec", &theirs),
         ("probe", "ProbeSpec", &ours),

@@ -181,23 +181,27 @@ fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Vec<Binding> {
 }
 
 /// Problems with `apiVersion`, `kind`, `metadata` and `spec`.
-fn wrong_file(node: &Node, wanted: &str) -> Vec<Problem> {
+pub(super) fn wrong_file(node: &Node, wanted: &str) -> Vec<Problem> {
     let Some(kind) = node.get("kind") else {
         let problem = Problem::at(node.span.clone(), "this is not a meshdrill file: it has no `kind`");
         return vec![problem.help(format!("begin it with `apiVersion: {API_VERSION}` and `kind: {wanted}`"))];
     };
     match kind.text() {
         Some(text) if text == wanted => {}
-        Some(other @ ("Scenario" | "Mesh")) => {
+        Some(other @ ("Scenario" | "Mesh" | "SignOff" | "Attestations" | "Findings")) => {
             let help = match other {
                 "Mesh" => "give a mesh file with `--mesh FILE`; scenarios have `kind: Scenario`",
-                _ => "a mesh file has `kind: Mesh`; `meshdrill mesh init` writes one",
+                "SignOff" => "give it with `signoff --required FILE`",
+                "Attestations" => "give it with `signoff --attest FILE`",
+                "Findings" => "give it with `signoff --findings FILE`",
+                _ if wanted == "Mesh" => "a mesh file has `kind: Mesh`; `meshdrill mesh init` writes one",
+                _ => "a scenario is given by its path, as `meshdrill run FILE`",
             };
             return vec![Problem::at(kind.span.clone(), format!("a {other} is not a {wanted}")).help(help)];
         }
         _ => {
             let problem = Problem::at(kind.span.clone(), "unknown kind of file");
-            return vec![problem.help("write `kind: Scenario` or `kind: Mesh`")];
+            return vec![problem.help("write `kind: Scenario`, `Mesh`, `SignOff`, `Attestations` or `Findings`")];
         }
     }
     let mut problems = Vec::new();

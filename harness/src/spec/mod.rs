@@ -6,11 +6,16 @@ mod names;
 mod placeholders;
 mod scenario;
 mod schema;
+mod signing;
 mod sla;
 
 pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
 pub use names::{Binding, DEFAULT_VARS, names};
 pub use scenario::{API_VERSION, CheckSpec, FaultSpec, Repeat, ScenarioFile, Stage};
-pub use schema::{mesh_schema, scenario_schema};
+pub use schema::{attestations_schema, findings_schema, mesh_schema, scenario_schema, sign_off_schema};
+pub use signing::{
+    AttestationsFile, FindingSpec, FindingsFile, RequireRow, SignOffFile, WaiverRule, check_signing, load_attestations,
+    load_findings, load_sign_off,
+};
 pub use sla::SlaRow;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ScenarioFile;
+use super::{AttestationsFile, FindingsFile, ScenarioFile, SignOffFile};
 use crate::format::MeshFile;
 
 /// The key that stands for that of a kind.
@@ -16,6 +16,21 @@ pub fn scenario_schema() -> Value {
 /// The schema of mesh files.
 pub fn mesh_schema() -> Value {
     finished(schemars::schema_for!(MeshFile).to_value(), "Mesh")
+}
+
+/// The schema of files of what a sign-off requires.
+pub fn sign_off_schema() -> Value {
+    finished(schemars::schema_for!(SignOffFile).to_value(), "SignOff")
+}
+
+/// The schema of files of attestations.
+pub fn attestations_schema() -> Value {
+    finished(schemars::schema_for!(AttestationsFile).to_value(), "Attestations")
+}
+
+/// The schema of files of findings.
+pub fn findings_schema() -> Value {
+    finished(schemars::schema_for!(FindingsFile).to_value(), "Findings")
 }
 
 fn finished(mut schema: Value, kind: &str) -> Value {

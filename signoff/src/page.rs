@@ -1,0 +1,67 @@
+//! The decision as a page, for those who sign.
+
+use maud::html;
+use meshdrill_checks::verdict::Verdict;
+use meshdrill_reports::{inert, still_document};
+
+use crate::Decision;
+use crate::markdown::of_cluster;
+use crate::text::{last_line, of_finding, share};
+
+const STYLE: &str = include_str!("page.css");
+
+/// One file without a script, in the style of the report page.
+pub fn page(decision: &Decision) -> Vec<u8> {
+    let verdict = if decision.is_go() { Verdict::Pass } else { Verdict::Fail };
+    let content = html! {
+        header.banner {
+            p.verdict { (decision.decision) }
+            h1 { (inert(&decision.name)) }
+            p { (inert(&last_line(decision))) }
+            p.dim { "Decided " (decision.decided) "; evidence may be " (decision.max_age) " old." }
+            ul { @for seen in &decision.clusters { li { (inert(&of_cluster(seen))) } } }
+        }
+        @if !decision.reasons.is_empty() {
+            section {
+                h2 { "What stands in the way" }
+                ul { @for reason in &decision.reasons { li { (inert(reason)) } } }
+            }
+        }
+        section {
+            h2 { "Claims" }
+            @for line in &decision.lines {
+                article.claim.ok[line.ok].bad[!line.ok] {
+                    h3 { (if line.ok { "✓ " } else { "✗ " }) (inert(&line.claim)) }
+                    @if line.items.len() > 1 { p.dim { (share(line)) " in order" } }
+                    @for item in &line.items {
+                        details open[!item.state.is_ok()] {
+                            summary { b { (inert(&item.title)) } ": " (item.state.word()) }
+                            p { (inert(&item.message)) }
+                            @if let Some(command) = &item.command { p { "To settle it: " code { (inert(command)) } } }
+                            @if let (Some(run), Some(started)) = (&item.run, &item.started) { p.dim { (started) ", " (inert(run)) } }
+                            @if !item.criteria.is_empty() {
+                                div.wide { table {
+                                    thead { tr { th scope="col" { "criterion" } th scope="col" { "target" } th scope="col" { "measured" } th scope="col" { "verdict" } } }
+                                    tbody { @for one in &item.criteria {
+                                        tr { th scope="row" { (inert(&one.id)) } td { (inert(&one.target)) } td { (inert(&one.measured)) } td { (one.verdict.word()) } }
+                                    } }
+                                } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if !decision.findings.is_empty() {
+            section {
+                h2 { "Findings" }
+                ul { @for finding in &decision.findings { li { (inert(&of_finding(finding))) } } }
+            }
+        }
+        section.signatures {
+            h2 { "Signatures" }
+            @for role in ["Approved by", "Date", "Signature"] { p { (role) ": " span.line {} } }
+        }
+    };
+    still_document(&format!("{}: {}", decision.decision, inert(&decision.name)), STYLE, verdict, &content)
+}
