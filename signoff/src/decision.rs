@@ -23,6 +23,8 @@ pub struct Decision {
     pub clusters: Vec<Seen>,
     /// The lines, in order.
     pub lines: Vec<DecidedLine>,
+    /// Runs that are not as they were made, whatever they are of.
+    pub altered: Vec<String>,
     /// Failed criteria of drills that no later run has closed, and those that one has.
     pub findings: Vec<Finding>,
     /// Why it is NO-GO, one sentence for each reason.

@@ -84,8 +84,8 @@ pub fn decide(
     let altered = offered.iter().filter(|run| !run.is_intact());
     let problem = |run: &Offered| run.problems.first().map_or("the record cannot be read", String::as_str).to_owned();
     // Whoever leaves a run out says so; a run that was altered hides what it was.
-    reasons.extend(altered.map(|run| format!("{}: altered: {}", run.dir, problem(run))));
-    reasons.dedup();
+    let altered: Vec<String> = altered.map(|run| format!("{}: altered: {}", run.dir, problem(run))).collect();
+    reasons.extend(altered.iter().cloned());
     if !lines.iter().flat_map(|line| &line.items).any(|item| item.state == State::Backed) {
         reasons.push("no run backs any line".to_owned());
     }
@@ -97,6 +97,7 @@ pub fn decide(
         max_age: required.max_age.to_string(),
         clusters: evidence.clusters.into_values().collect(),
         lines,
+        altered,
         findings,
         reasons,
     }

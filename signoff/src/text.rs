@@ -18,11 +18,11 @@ pub fn text(decision: &Decision) -> String {
             }
         }
     }
+    for run in &decision.altered {
+        let _ = writeln!(text, "NOT OK   {}", inert(run));
+    }
     for finding in &decision.findings {
         let _ = writeln!(text, "finding  {}", inert(&of_finding(finding)));
-    }
-    for reason in decision.reasons.iter().filter(|_| decision.lines.is_empty()) {
-        let _ = writeln!(text, "{}", inert(reason));
     }
     let _ = writeln!(text, "{}", last_line(decision));
     text
