@@ -4,8 +4,6 @@
 mod gzip;
 mod read;
 mod tape;
-#[cfg(test)]
-mod tests;
 
 pub use read::{Reading, read};
 
