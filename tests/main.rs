@@ -10,6 +10,7 @@ mod answers;
 mod browser;
 mod cli;
 mod command;
+mod evidence;
 mod faults;
 mod held;
 mod invalid;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let rows = must_fail::rows();
     trials.extend(must_fail::trials(&rows));
     trials.extend(matrix::trials(&rows));
+    trials.extend(evidence::trials());
     trials.extend(faults::trials());
     trials.extend(held::trials());
     trials.extend(invalid::trials());
