@@ -1,6 +1,7 @@
 //! The evidence of runs, as an auditor gets it: a bundle of a run directory, verified offline, and what is found once anything of it
 //! was altered.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,12 +13,14 @@ use crate::command::{Ran, meshdrill, run, run_dirs, scratch};
 
 pub fn trials() -> Vec<Trial> {
     let openssl = Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success());
-    let name = if openssl { "evidence::keys of openssl" } else { "evidence::keys of openssl (openssl is not installed)" };
+    let name =
+        if openssl { "evidence::keys of openssl" } else { "evidence::keys of openssl (openssl is not installed)" };
     vec![
         Trial::test("evidence::a bundle is intact, reproducible, and any alteration is named", bundled),
         Trial::test("evidence::people, clusters and clocks are recorded", recorded),
         Trial::test("evidence::a run directory that was altered or killed", run_directories),
         Trial::test("evidence::paths that cannot be written or read", paths),
+        Trial::test("evidence::recover keeps a run directory intact", recovered),
         Trial::test("evidence::no secret reaches a file", secrets),
         Trial::test(name, interoperates).with_ignored_flag(!openssl),
     ]
@@ -49,6 +52,9 @@ fn expect(ran: &Ran, code: i32, says: &[&str]) -> Result<(), Failed> {
 fn text(path: &Path) -> Result<&str, Failed> {
     path.to_str().ok_or_else(|| "the path is no text".into())
 }
+
+/// Changes the bytes of a bundle.
+type Alteration<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 fn bundled() -> Result<(), Failed> {
     let folder = scratch("bundled");
@@ -87,7 +93,11 @@ fn bundled() -> Result<(), Failed> {
             return Err(ran.said().into());
         }
     }
-    expect(&verify(&["unsigned.tar.gz", "--key", "operator.key.pub"]), 10, &["no signature of key ", "ALTERED  1 problem"])?;
+    expect(
+        &verify(&["unsigned.tar.gz", "--key", "operator.key.pub"]),
+        10,
+        &["no signature of key ", "ALTERED  1 problem"],
+    )?;
     expect(&verify(&["a.tar.gz", "--key", "operator.key"]), 2, &["this is a private key"])?;
 
     let altered = |change: &dyn Fn(&mut Vec<u8>)| -> Result<(), Failed> {
@@ -95,7 +105,7 @@ fn bundled() -> Result<(), Failed> {
         change(&mut bytes);
         Ok(std::fs::write(folder.join("altered.tar.gz"), bytes)?)
     };
-    let said: [(&dyn Fn(&mut Vec<u8>), &str); 4] = [
+    let said: [(Alteration<'_>, &str); 4] = [
         (&|bytes| bytes[4] = 1, "gzip: header byte 4 (modification time) is 0x01"),
         (&|bytes| bytes.push(0), "gzip: 1 bytes were appended"),
         (&|bytes| bytes.truncate(bytes.len() / 2), "(truncated?)"),
@@ -117,7 +127,10 @@ fn recorded() -> Result<(), Failed> {
     let file = "participants:\n  - { name: Jo Kim, role: halt owner }\napprover: { name: Ana Ruiz, at: 2026-11-23T16:00:00Z }\nticket: CHG-1\n";
     std::fs::write(&people, file)?;
     let people = text(&people)?;
-    let dir = lab_run(&folder, &["--participants", people, "--participant", "Max=observer", "--by", "nightly", "--ticket", "CHG-2"])?;
+    let dir = lab_run(
+        &folder,
+        &["--participants", people, "--participant", "Max=observer", "--by", "nightly", "--ticket", "CHG-2"],
+    )?;
     let evidence: Value = serde_json::from_slice(&std::fs::read(dir.join("evidence.json"))?)?;
     let authority = serde_json::json!({ "requester": "nightly", "approver": "Ana Ruiz", "approvedAt": "2026-11-23T16:00:00Z",
         "ticket": "CHG-2", "window": "not recorded", "haltOwner": "Jo Kim" });
@@ -136,7 +149,8 @@ fn recorded() -> Result<(), Failed> {
     in_folder(&folder, &["bundle", text(&dir)?, "--out", "lab.tar.gz"]).expect_code(0)?;
     let statement = statement(&folder.join("lab.tar.gz"))?;
     let predicate = &statement["predicate"];
-    if predicate["result"] != "FAILED" || predicate["lab"] != true || predicate["passedTests"] != serde_json::json!([]) {
+    if predicate["result"] != "FAILED" || predicate["lab"] != true || predicate["passedTests"] != serde_json::json!([])
+    {
         return Err(format!("{predicate:#}").into());
     }
 
@@ -147,7 +161,9 @@ fn recorded() -> Result<(), Failed> {
     let evidence: Value = serde_json::from_slice(&std::fs::read(dir.join("evidence.json"))?)?;
     let clusters = evidence["scope"]["clusters"].as_array().ok_or("no clusters")?;
     let known = |cluster: &Value| {
-        cluster["uid"].as_str().is_some_and(|uid| uid.len() == 36) && cluster["kubernetes"] == "v1.34.1" && cluster["istio"] == "1.28.3"
+        cluster["uid"].as_str().is_some_and(|uid| uid.len() == 36)
+            && cluster["kubernetes"] == "v1.34.1"
+            && cluster["istio"] == "1.28.3"
     };
     if clusters.is_empty() || !clusters.iter().all(known) || evidence["lab"] != false {
         return Err(format!("{:#}", evidence["scope"]).into());
@@ -169,7 +185,13 @@ fn recorded() -> Result<(), Failed> {
         let ran = in_folder(&folder, &[&["run", "--lab", "week3/ingress-access"], &arguments[..]].concat());
         expect(&ran, 2, &[says])?;
     }
-    for wrong in ["approver: { name: A, at: yesterday }\n", "window: tonight\n", "people: []\n", "participants: [Jo]\n", "ticket: [\n"] {
+    for wrong in [
+        "approver: { name: A, at: yesterday }\n",
+        "window: tonight\n",
+        "people: []\n",
+        "participants: [Jo]\n",
+        "ticket: [\n",
+    ] {
         std::fs::write(folder.join("wrong.yaml"), wrong)?;
         let ran = in_folder(&folder, &["run", "--lab", "week3/ingress-access", "--participants", "wrong.yaml"]);
         expect(&ran, 2, &["the file of --participants is not valid; nothing was contacted"])?;
@@ -257,7 +279,6 @@ fn paths() -> Result<(), Failed> {
         return Err("a file was written or replaced".into());
     }
     expect(&in_folder(&folder, &["keygen", "new.key"]), 0, &[])?;
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(folder.join("new.key"))?.permissions().mode() & 0o777;
     if mode != 0o600 {
         return Err(format!("the private key has the mode {mode:o}").into());
@@ -269,6 +290,32 @@ fn paths() -> Result<(), Failed> {
         Some(left) => Err(format!("{left} was left behind").into()),
         None => Ok(()),
     }
+}
+
+/// `recover` adds a line to the journal of a run that left something behind on this machine.
+fn recovered() -> Result<(), Failed> {
+    let folder = scratch("recovered");
+    let (at, runs) = (folder.display(), folder.join("runs"));
+    let scenario = format!(
+        "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: {{ name: left }}\nspec:\n  baseline: 1s\n  observe: 2s\n  probes:\n    nothing: {{ command: {{ argv: [\"true\"] }}, every: 200ms }}\n  faults:\n    - command: {{ argv: [touch, {at}/broken], undo: [test, -e, {at}/may-be-undone] }}\n      for: 1s\n      effect: [{{ command: {{ argv: [test, -e, {at}/broken] }} }}]\n  recovered:\n    - command: {{ argv: [\"true\"] }}\n  sla:\n    - {{ probe: nothing, errorRate: 90% }}\n"
+    );
+    std::fs::write(folder.join("left.yaml"), scenario)?;
+    let ran = in_folder(&folder, &["run", "--lab", "left.yaml"]);
+    ran.expect_code(12)?;
+    let dir = run_dirs(&runs).pop().ok_or("no run directory")?;
+    expect(&in_folder(&folder, &["verify", text(&dir)?]), 0, &["ERROR by its record", "INTACT"])?;
+    std::fs::write(folder.join("may-be-undone"), "")?;
+    let before = std::fs::read(dir.join("journal.jsonl"))?;
+    expect(&in_folder(&folder, &["recover"]), 0, &["this machine: "])?;
+    if std::fs::read(dir.join("journal.jsonl"))? == before {
+        return Err("the journal did not change".into());
+    }
+    expect(&in_folder(&folder, &["verify", text(&dir)?]), 0, &["ERROR by its record", "INTACT"])?;
+    // What was altered before stays so.
+    std::fs::write(dir.join("report.md"), "# better\n")?;
+    std::fs::write(dir.join("journal.jsonl"), before)?;
+    expect(&in_folder(&folder, &["recover"]), 0, &["this machine: "])?;
+    expect(&in_folder(&folder, &["verify", text(&dir)?]), 10, &["report.md: was altered"])
 }
 
 /// Tokens and passwords of kubeconfig, mesh file and signing keys are in no file of a run directory or bundle.
@@ -377,7 +424,8 @@ fn interoperates() -> Result<(), Failed> {
         let name = format!("{number}.sig");
         std::fs::write(folder.join(&name), decode("sig", &signature["sig"])?)?;
         let verified = ["theirs.pub", "ours.key.pub"].iter().any(|key| {
-            openssl(&["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, "-in", "message", "-sigfile", &name]).is_ok()
+            openssl(&["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, "-in", "message", "-sigfile", &name])
+                .is_ok()
         });
         if !verified {
             return Err(format!("openssl does not verify {signature}").into());

@@ -43,7 +43,7 @@ def main(bundle, *keys):
     assert message.predicate_type == PREDICATE_TYPE, message.predicate_type
     result = json_format.ParseDict(payload["predicate"], TestResult(), ignore_unknown_fields=True)
     assert result.result == "FAILED", "a lab run passes"
-    assert not result.passedTests if hasattr(result, "passedTests") else not result.passed_tests
+    assert not result.passed_tests, "a lab run has passed tests"
     subjects = {subject.name: subject.digest["sha256"] for subject in message.subject}
     assert subjects == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 

@@ -5,7 +5,7 @@ mod schema;
 mod timeline;
 
 use meshdrill_checks::criterion::Criterion;
-use meshdrill_checks::record::{Header, History, Note, RECORD_FILES, Record};
+use meshdrill_checks::record::{At, Header, History, Note, RECORD_FILES, Record};
 use meshdrill_checks::scorecard::{CriterionResult, Scorecard, UndoState};
 use meshdrill_checks::verdict::Verdict;
 
@@ -170,7 +170,7 @@ fn recovery(card: &Scorecard, history: &History<'_>) -> RecoveryProof {
         UndoLine {
             fault: fault.id.clone(),
             targets: fault.targets.clone(),
-            requested: known.and_then(|known| known.undo_begun).map(|at| at.secs()),
+            requested: known.and_then(|known| known.undo_begun).map(At::secs),
             state: fault.undo,
             failures: known
                 .map(|known| known.undo_failures.iter().map(|why| (*why).to_owned()).collect())

@@ -1,5 +1,7 @@
 //! A bundle altered in 200 seeded random ways: every one is found, and named by file, field or signature.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::sample::{
@@ -84,6 +86,11 @@ fn change_leaf(random: &mut Random, value: &mut Value) {
 const WAYS: usize = 16;
 
 fn alter(way: usize, random: &mut Random, original: &[u8]) -> Altered {
+    if way < 10 { alter_archive(way, random, original) } else { alter_contents(way, random, original) }
+}
+
+/// Changes bytes or files of the archive.
+fn alter_archive(way: usize, random: &mut Random, original: &[u8]) -> Altered {
     let mut bytes = original.to_vec();
     let tape = expand(original);
     let mut parts = entries(&tape);
@@ -134,11 +141,17 @@ fn alter(way: usize, random: &mut Random, original: &[u8]) -> Altered {
             bytes.extend((0..count).map(|_| random.below(256) as u8));
             (bytes, vec!["gzip".to_owned()])
         }
-        9 => {
+        _ => {
             let mut tape = tape;
             tape.extend(vec![0; 512 * (1 + random.below(3))]);
             (compress(&tape), vec!["tar".to_owned()])
         }
+    }
+}
+
+/// Changes what the files say, and makes again what a forger without the key can.
+fn alter_contents(way: usize, random: &mut Random, original: &[u8]) -> Altered {
+    match way {
         10 => {
             let mut run = run_files(&record());
             let file = ["scorecard.json", EVIDENCE][random.below(2)];
@@ -165,8 +178,7 @@ fn alter(way: usize, random: &mut Random, original: &[u8]) -> Altered {
             let changed = with_statement(original, |envelope| {
                 let mut sig = envelope.signatures[0].bytes().unwrap();
                 sig[byte] ^= 4;
-                use base64::Engine as _;
-                envelope.signatures[0].sig = base64::engine::general_purpose::STANDARD.encode(sig);
+                envelope.signatures[0].sig = STANDARD.encode(sig);
             });
             (changed, vec![format!("{STATEMENT}: signatures[0].sig")])
         }
@@ -245,7 +257,10 @@ fn every_given_key_must_have_signed() {
     assert_eq!(found(&bytes, &[one_public, other_public]), Vec::<String>::new());
     assert_eq!(verify::bundle(&bytes, &[one_public]).unchecked, [other_public.id()]);
     let said = found(&bytes, &[one_public, stranger]);
-    assert_eq!(said, [format!("{STATEMENT}: signatures: no signature of key {}: not signed with it, or dropped", stranger.id())]);
+    assert_eq!(
+        said,
+        [format!("{STATEMENT}: signatures: no signature of key {}: not signed with it, or dropped", stranger.id())]
+    );
     let reordered = with_statement(&bytes, |envelope| envelope.signatures.reverse());
     assert_eq!(found(&reordered, &[]), [format!("{STATEMENT}: signatures: was altered: the signatures are reordered")]);
 }

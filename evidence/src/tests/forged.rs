@@ -9,8 +9,7 @@ use crate::verify;
 pub(super) fn without_a_sample(which: usize) -> String {
     let (text, mut chain) = (record(), Chain::default());
     let mut lines: Vec<Line> = text.lines().map(|line| chain.check(line).unwrap()).collect();
-    let samples: Vec<usize> =
-        (0..lines.len()).filter(|at| lines[*at].event.as_sample().is_some()).collect();
+    let samples: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].event.as_sample().is_some()).collect();
     lines.remove(samples[which % samples.len()]);
     let mut chain = Chain::default();
     lines.iter().map(|line| chain.link(line).unwrap() + "\n").collect()
@@ -25,7 +24,10 @@ fn a_scorecard_that_is_not_of_its_record_is_found() {
     let mut files = run_files(&record());
     files.insert(RECORD.to_owned(), without_a_sample(7).into_bytes());
     let said = found(&with_manifest(files.clone()));
-    assert!(said.iter().any(|one| one.contains("scorecard.json: is not that of run.jsonl: field probes[")), "{said:#?}");
+    assert!(
+        said.iter().any(|one| one.contains("scorecard.json: is not that of run.jsonl: field probes[")),
+        "{said:#?}"
+    );
     // With everything made again, only a signature shows it.
     assert_eq!(found(&with_documents(files)), Vec::<String>::new());
 }

@@ -33,7 +33,8 @@ fn entry(change: impl FnOnce(&mut Header)) -> Vec<u8> {
 /// after an update of the compressor, keep the old one.
 #[test]
 fn the_canonical_form_never_changes() {
-    let text: String = (0..20_000_u32).map(|n| format!("{} ", n.wrapping_mul(2_654_435_761) % 1000)).collect();
+    let numbers = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) % 1000).to_string());
+    let text = numbers.collect::<Vec<_>>().join(" ") + " ";
     let files = Files::from([
         ("run/one.txt".to_owned(), text.into_bytes()),
         ("run/two.txt".to_owned(), vec![b'x'; 100_000]),
@@ -60,7 +61,14 @@ fn paths_and_types_that_reach_elsewhere_are_refused() {
         assert!(found.files.is_empty(), "{name:?} was read");
         assert!(!found.problems.is_empty(), "{name:?}");
     }
-    for kind in [EntryType::Symlink, EntryType::Link, EntryType::Char, EntryType::Fifo, EntryType::Directory, EntryType::XHeader] {
+    for kind in [
+        EntryType::Symlink,
+        EntryType::Link,
+        EntryType::Char,
+        EntryType::Fifo,
+        EntryType::Directory,
+        EntryType::XHeader,
+    ] {
         let found = read(&entry(|header| header.set_entry_type(kind)), Limits::BUNDLE);
         assert!(found.files.is_empty());
         assert!(found.problems[0].to_string().starts_with("a/b: refused: type "), "{:?}", found.problems);

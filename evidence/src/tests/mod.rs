@@ -1,6 +1,6 @@
 //! What is made here is found intact, and nothing that is altered afterwards is.
 
 mod alterations;
-mod formats;
 mod forged;
+mod formats;
 mod sample;

@@ -95,7 +95,11 @@ pub(super) fn entries(tape: &[u8]) -> Vec<(String, Vec<u8>)> {
         })
         .collect();
     let ends = spans.iter().skip(1).map(|(_, at)| *at).chain([tape.len() as u64 - 1024]);
-    spans.iter().zip(ends).map(|((path, from), to)| (path.clone(), tape[*from as usize..to as usize].to_vec())).collect()
+    spans
+        .iter()
+        .zip(ends)
+        .map(|((path, from), to)| (path.clone(), tape[*from as usize..to as usize].to_vec()))
+        .collect()
 }
 
 /// A tar file of entries.

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::score::score;
 use meshdrill_checks::units::counted;
 use meshdrill_evidence::Files;
 use meshdrill_evidence::archive::Limits;
@@ -15,7 +16,9 @@ use meshdrill_evidence::verify::{self, Verification};
 
 use super::args::{BundleArgs, KeygenArgs, VerifyArgs};
 use super::error::{CliError, FileError, UsageError};
-use crate::run::write_atomically;
+use super::results::record;
+use crate::reporting::write_evidence;
+use crate::run::{RunDir, write_atomically};
 
 /// The longest file that a key may be.
 const LONGEST_KEY: u64 = 1 << 16;
@@ -59,6 +62,18 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     };
     show(&found, is_run);
     Ok(if found.is_intact() { ExitCode::Pass } else { ExitCode::Fail })
+}
+
+/// Whether a run directory is as its run left it.
+pub(super) fn is_intact(run: &Path) -> bool {
+    run_files(run).is_ok_and(|files| verify::run_directory("", &files).is_intact())
+}
+
+/// Makes evidence document and manifest of a run directory again, after its journal got a line.
+pub(super) fn renew(run: &Path) -> Result<(), CliError> {
+    let record = record(run)?;
+    let written = write_evidence(&RunDir::open(run), &record, &score(&record));
+    Ok(written.map_err(|error| FileError::not_written(run, error))?)
 }
 
 /// One line per run and problem, and the result in the last one.

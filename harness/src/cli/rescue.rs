@@ -1,10 +1,11 @@
 //! `status`, `recover`, `halt`, `resume`: for when something was left behind, or must stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{ClustersArgs, RecoverArgs};
 use super::error::{CliError, UsageError};
+use super::evidence;
 use super::plans::find_mesh;
 use crate::cluster::{AccessError, World};
 use crate::net::Net;
@@ -84,7 +85,13 @@ async fn recover_local(args: &RecoverArgs, local: Vec<(PathBuf, Leftover)>) -> R
             super::say!("this machine: {} (run {}, {})", leftover.undo, leftover.run, leftover.scenario);
             continue;
         }
+        let dir = journal.parent().map(Path::to_path_buf).unwrap_or_default();
+        let intact = evidence::is_intact(&dir);
         let (line, good) = run::recover_local(&world, &journal, &leftover).await?;
+        // The journal of the run has a line more: what was intact stays so.
+        if intact {
+            evidence::renew(&dir)?;
+        }
         all &= good;
         super::say!("this machine: {line}");
     }

@@ -20,6 +20,11 @@ impl RunDir {
         Ok(Self { path })
     }
 
+    /// The directory of a run that was made before.
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
