@@ -22,6 +22,7 @@ mod logins;
 mod matrix;
 mod monitoring;
 mod must_fail;
+mod nights;
 mod pages;
 mod prepared;
 mod readme;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     trials.extend(logins::trials());
     trials.extend(monitoring::trials());
     trials.extend(ledger::trials());
+    trials.extend(nights::trials());
     trials.extend(pages::trials());
     trials.extend(prepared::trials());
     trials.extend(routes::trials());

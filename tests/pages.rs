@@ -12,7 +12,7 @@ use crate::command::{meshdrill, root, run, scratch};
 /// The fixed runs whose structure is compared with a file of `tests/pages`.
 const FIXED: [&str; 5] = ["drill-pass", "drill-fail", "drill-inconclusive", "not-recovered", "validation-fail"];
 /// The widths of a phone, a tablet and a desk.
-const WIDTHS: [u32; 3] = [360, 768, 1280];
+pub const WIDTHS: [u32; 3] = [360, 768, 1280];
 
 /// What a page is made of: headings, tables with their rows, lanes with their words.
 const STRUCTURE: &str = r"[...document.querySelectorAll('h1, h2, table, svg[role=img], details > summary')].map((one) => {
@@ -109,7 +109,7 @@ fn quiet(program: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-fn looks_well(browser: &mut Browser, page: &Path, width: u32, dark: bool) -> Result<(), String> {
+pub fn looks_well(browser: &mut Browser, page: &Path, width: u32, dark: bool) -> Result<(), String> {
     let scheme = if dark { "dark" } else { "light" };
     browser.open(page, width, dark, true)?;
     let wide = browser.evaluate("document.documentElement.scrollWidth")?;

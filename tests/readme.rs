@@ -98,7 +98,7 @@ fn filled_in(word: &str, folder: &Path) -> Result<String, Failed> {
     match word {
         "CONTEXT_A" => Ok(crate::live::CONTEXTS[0].to_owned()),
         "CONTEXT_B" => Ok(crate::live::CONTEXTS[1].to_owned()),
-        "RUN" => {
+        "RUN" | "EARLIER" | "LATER" => {
             let last = run_dirs(&folder.join("runs")).pop().ok_or("no run directory for RUN")?;
             Ok(last.display().to_string())
         }

@@ -59,6 +59,9 @@ pub struct RunInfo {
     pub id: String,
     /// The scenario's name.
     pub scenario: String,
+    /// Names that the scenario had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// What `forEach` bound; empty without one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub binding: String,

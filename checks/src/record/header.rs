@@ -19,6 +19,9 @@ pub struct Header {
     pub id: String,
     /// The scenario's name.
     pub scenario: String,
+    /// Names that the scenario had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// Its suite; empty if it has none.
     pub suite: String,
     /// What `forEach` bound, as `primary` or `primary-secondary`; empty without one.

@@ -214,6 +214,7 @@ mod tests {
             schema: RECORD_SCHEMA.into(),
             id: "0".into(),
             scenario: "s".into(),
+            aliases: Vec::new(),
             suite: String::new(),
             binding: String::new(),
             mesh: None,

@@ -36,6 +36,7 @@ pub fn score(record: &Record) -> Scorecard {
         run: RunInfo {
             id: record.header.id.clone(),
             scenario: record.header.scenario.clone(),
+            aliases: record.header.aliases.clone(),
             binding: record.header.binding.clone(),
             suite: record.header.suite.clone(),
             started: record.header.started.clone(),

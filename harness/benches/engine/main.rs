@@ -121,6 +121,7 @@ fn header(id: &str) -> Header {
         schema: RECORD_SCHEMA.to_owned(),
         id: id.to_owned(),
         scenario: "engine".to_owned(),
+        aliases: Vec::new(),
         suite: String::new(),
         binding: String::new(),
         mesh: None,

@@ -1,6 +1,6 @@
 //! `meshdrill check`: validates files offline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use meshdrill_checks::exit_code::ExitCode;
@@ -12,7 +12,7 @@ use super::lab::lab_mesh;
 use super::plans::{assignments, find_mesh, plans_of};
 use crate::catalogue::{Catalogue, Selection, own_files};
 use crate::format::MeshFile;
-use crate::spec::{ScenarioSource, check_signing, load_mesh};
+use crate::spec::{ScenarioSource, alias_clashes, check_signing, load_mesh, read_scenario};
 use meshdrill_document::{Node, Problems, read_file};
 
 /// Checks every file; 0 if all are valid, 2 if not. Without paths: `./scenarios`, or the built-in catalogue where there is
@@ -26,18 +26,22 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         if named { find_mesh(args.mesh.as_deref())? } else { None }
     };
     let set = assignments(&args.set)?;
-    let results = if args.paths.is_empty() {
+    let (results, sources) = if args.paths.is_empty() {
         let Selection { scenarios, unreadable } = Catalogue::choose(None).all_valid();
         let checked = scenarios.iter().map(|source| plans_of(source, mesh.as_ref(), &set, 1).map(|_| ()));
-        unreadable.into_iter().map(Err).chain(checked).collect::<Vec<_>>()
+        (unreadable.into_iter().map(Err).chain(checked).collect::<Vec<_>>(), scenarios)
     } else {
-        files(&args.paths)?.iter().map(|file| check_one(file, mesh.as_ref(), &set)).collect::<Vec<_>>()
+        let files = files(&args.paths)?;
+        let results = files.iter().map(|file| check_one(file, mesh.as_ref(), &set)).collect::<Vec<_>>();
+        (results, files.iter().filter_map(|file| read_scenario(file).ok()).collect())
     };
-    let mut invalid = 0;
-    for problems in results.iter().filter_map(|result| result.as_ref().err()) {
-        invalid += 1;
+    let mut invalid: BTreeSet<&Path> = BTreeSet::new();
+    let clashes = alias_clashes(&sources);
+    for problems in results.iter().filter_map(|result| result.as_ref().err()).chain(&clashes) {
+        invalid.insert(&problems.source.path);
         eprint!("{}", problems.render(super::colour()));
     }
+    let invalid = invalid.len();
     super::say!("valid files: {} of {}", results.len() - invalid, results.len());
     if mesh.is_none() && invalid == 0 {
         super::say_err!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");

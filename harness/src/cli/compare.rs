@@ -98,8 +98,8 @@ struct Newest {
     path: PathBuf,
 }
 
-/// By mesh, lab, scenario and binding.
-type Key = (Option<String>, bool, String, String);
+/// By mesh, lab, scenario, binding and suite.
+type Key = (Option<String>, bool, String, String, String);
 
 /// The newest run of each scenario in a folder.
 fn newest(folder: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<Key, Newest>, CliError> {
@@ -117,7 +117,7 @@ fn newest(folder: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<Key, New
             }
         };
         let run = &card.run;
-        let key = (run.mesh.clone(), run.lab, run.scenario.clone(), run.binding.clone());
+        let key = (run.mesh.clone(), run.lab, run.scenario.clone(), run.binding.clone(), run.suite.clone());
         match found.get(&key) {
             Some(other) if other.card.started() >= card.started() => {}
             other => {
@@ -155,11 +155,10 @@ fn folders(before: &Path, after: &Path) -> Result<Comparisons, CliError> {
     let mut old = newest(before, &mut warnings)?;
     let new = newest(after, &mut warnings)?;
     let (mut comparisons, mut only_after) = (Vec::new(), Vec::new());
-    for ((_, _, scenario, binding), later) in &new {
-        let earlier =
-            old.iter().find(|(key, _)| key.2 == *scenario && comparable(&old[*key].card, &later.card).is_ok());
-        let earlier =
-            earlier.or_else(|| old.iter().find(|(_, earlier)| comparable(&earlier.card, &later.card).is_ok()));
+    for ((_, _, scenario, binding, suite), later) in &new {
+        // The same name in the same suite, else the same name, else an alias.
+        let candidates = old.iter().filter(|(_, earlier)| comparable(&earlier.card, &later.card).is_ok());
+        let earlier = candidates.max_by_key(|(key, _)| (key.2 == *scenario, key.4 == *suite));
         let Some(key) = earlier.map(|(key, _)| key.clone()) else {
             only_after.push(titled(scenario, binding));
             continue;
@@ -179,6 +178,7 @@ fn folders(before: &Path, after: &Path) -> Result<Comparisons, CliError> {
         warnings.iter().for_each(|warning| super::say_err!("warning: {}", inert(warning)));
         return Err(UsageError::NothingInCommon(before.to_owned(), after.to_owned()).into());
     }
-    let only_before: BTreeSet<String> = old.keys().map(|(_, _, scenario, binding)| titled(scenario, binding)).collect();
+    let only_before: BTreeSet<String> =
+        old.keys().map(|(_, _, scenario, binding, _)| titled(scenario, binding)).collect();
     Ok(Comparisons::new(comparisons, only_before.into_iter().collect(), only_after, warnings))
 }

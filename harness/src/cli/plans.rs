@@ -18,7 +18,7 @@ use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
-use crate::spec::{ScenarioSource, load_mesh, load_scenario};
+use crate::spec::{ScenarioSource, alias_clashes, load_mesh, load_scenario};
 use meshdrill_document::{Problem, Problems, nearest, used_names};
 
 /// What a command works on.
@@ -51,12 +51,13 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
     let selection = Catalogue::choose(args.scenarios.as_deref()).select(&words).map_err(UsageError::NotFound)?;
     let Selection { scenarios: sources, unreadable } = selection;
     let all = sources.len() + unreadable.len();
-    let mut invalid = unreadable.len();
-    for problems in &unreadable {
+    let mut invalid: BTreeSet<PathBuf> = BTreeSet::new();
+    for problems in unreadable.iter().chain(&alias_clashes(&sources)) {
+        invalid.insert(problems.source.path.clone());
         eprint!("{}", problems.render(super::colour()));
     }
     // A file that cannot be read may use any name.
-    for name in set.keys().filter(|_| invalid == 0) {
+    for name in set.keys().filter(|_| invalid.is_empty()) {
         let used: BTreeSet<String> = sources.iter().flat_map(|source| used_names(&source.node)).collect();
         if !used.contains(name) {
             let nearest = nearest(name, used.iter().map(String::as_str)).map(str::to_owned);
@@ -68,12 +69,12 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
         match plans_of(source, mesh.as_deref(), &set, args.seed) {
             Ok(found) => plans.extend(found),
             Err(problems) => {
-                invalid += 1;
+                invalid.insert(problems.source.path.clone());
                 eprint!("{}", problems.render(super::colour()));
             }
         }
     }
-    let invalid = (invalid > 0).then_some(UsageError::InvalidScenarios { invalid, all });
+    let invalid = (!invalid.is_empty()).then_some(UsageError::InvalidScenarios { invalid: invalid.len(), all });
     if !instances.is_empty() {
         // An instance that is not there may be one of a file that is not valid.
         if let Err(error) = keep_instances(&mut plans, &instances, &args.select) {

@@ -57,6 +57,7 @@ pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan
     let broken = building.faults.iter().filter_map(|fault| fault.kind.cluster().map(str::to_owned)).collect();
     Ok(Plan {
         name: loaded.file.metadata.name.clone(),
+        aliases: loaded.file.metadata.aliases.clone(),
         suite: loaded.file.metadata.labels.get("suite").cloned().unwrap_or_default(),
         path: loaded.path.clone(),
         sha256: loaded.sha256.clone(),
@@ -76,22 +77,45 @@ pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan
     })
 }
 
+/// Whether a text can name a scenario.
+fn is_name(name: &str) -> bool {
+    let letters = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    !name.is_empty() && name.len() <= 63 && letters && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// The names that the scenario had before.
+fn check_aliases(building: &mut Building<'_>) {
+    let metadata = &building.loaded.file.metadata;
+    for (index, alias) in metadata.aliases.iter().enumerate() {
+        let place = Path::of(&["metadata", "aliases"]).index(index);
+        let (message, help) = if !is_name(alias) {
+            (format!("`{alias}` cannot be a scenario's name"), "use at most 63 lower-case letters, digits and dashes")
+        } else if *alias == metadata.name {
+            (format!("`{alias}` is the scenario's own name"), "list only names that it had before")
+        } else if metadata.aliases[..index].contains(alias) {
+            (format!("`{alias}` is listed twice"), "remove one of the two")
+        } else {
+            continue;
+        };
+        let span = building.loaded.node.span_at(&place);
+        building.problem_at(span, &place, message, help);
+    }
+}
+
 /// The shape of the file: what belongs into a drill and what into a validation.
 fn check_shape(building: &mut Building<'_>) {
     let file = &building.loaded.file;
     let spec = &file.spec;
     let at = |key: &str| Path::of(&["spec", key]);
     let name = &file.metadata.name;
-    let named = !name.is_empty()
-        && name.len() <= 63
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if !named || name.starts_with('-') || name.ends_with('-') {
+    if !is_name(name) {
         building.problem(
             &Path::of(&["metadata", "name"]),
             format!("`{name}` cannot be a scenario's name"),
             "use at most 63 lower-case letters, digits and dashes",
         );
     }
+    check_aliases(building);
     if spec.faults.is_empty() && !building.lacks("faults") {
         let misplaced = [
             ("steadyState", !spec.steady_state.is_empty()),

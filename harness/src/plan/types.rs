@@ -20,6 +20,9 @@ use crate::spec::{Binding, Repeat, Stage};
 pub struct Plan {
     /// The scenario's name.
     pub name: String,
+    /// Names that it had before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// Its suite; empty if it has none.
     pub suite: String,
     /// Its file.

@@ -239,6 +239,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
         schema: RECORD_SCHEMA.to_owned(),
         id: id.to_owned(),
         scenario: plan.name.clone(),
+        aliases: plan.aliases.clone(),
         suite: plan.suite.clone(),
         binding: plan.binding.label(),
         mesh: source.mesh.as_ref().filter(|_| !plan.clusters.is_empty()).map(|mesh| mesh.metadata.name.clone()),

@@ -1,5 +1,6 @@
 //! Scenario files as written. Decides nothing and contacts nothing.
 
+mod aliases;
 mod explain;
 mod load;
 mod names;
@@ -9,6 +10,7 @@ mod schema;
 mod signing;
 mod sla;
 
+pub use aliases::alias_clashes;
 pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
 pub use names::{Binding, DEFAULT_VARS, names};

@@ -35,6 +35,9 @@ pub struct ScenarioFile {
 pub struct Metadata {
     /// Lower-case letters, digits and dashes; names runs, files and leases.
     pub name: String,
+    /// Names that the scenario had before: `compare` and `history` join their runs with those of today.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// `suite` puts it into a suite; others are for selection (`meshdrill run week=5`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

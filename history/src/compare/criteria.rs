@@ -49,8 +49,8 @@ pub struct CriterionComparison {
     pub message: String,
 }
 
-/// The share by which a single event, such as a recovery, must differ to be called a difference.
-const ONE_EVENT: f64 = 0.1;
+/// The share by which a single event, such as a recovery, must differ to be called a difference: other runs of the same mesh differ by less.
+const ONE_EVENT: f64 = 0.5;
 
 /// All criteria that either run has.
 pub(super) fn compare(before: &Card, after: &Card) -> Vec<CriterionComparison> {
@@ -105,7 +105,7 @@ fn conclusion(old: &CriterionFacts, new: &CriterionFacts) -> (Outcome, String) {
     // The ends of both intervals that face each other; an end that was not seen is anywhere.
     let facing = if after >= before { old.high.zip(new.low) } else { old.low.zip(new.high) };
     let apart = facing.is_some_and(|(old, new)| if after >= before { new > old } else { new < old });
-    let small = (after - before).abs() < ONE_EVENT * before.abs().max(after.abs());
+    let small = (after - before).abs() < ONE_EVENT * before.abs().min(after.abs());
     if apart && !(one_event && small) {
         let outcome = match Direction::of(new.limit.or(old.limit), before, after) {
             Direction::Worse => Outcome::Worse,
@@ -115,12 +115,13 @@ fn conclusion(old: &CriterionFacts, new: &CriterionFacts) -> (Outcome, String) {
         let events = if one_event { "; one event in each run, so other runs may differ as much" } else { "" };
         return (outcome, format!("{} by {change}{events}", outcome.word()));
     }
+    let why = if apart { "less than half as much again" } else { "within the intervals" };
     let settle = if one_event {
         "one event in each run: `meshdrill history` tells by many runs".to_owned()
     } else {
         settle(old, new, before, after)
     };
-    (Outcome::CannotTell, format!("cannot tell: {change}, within the intervals; {settle}"))
+    (Outcome::CannotTell, format!("cannot tell: {change}, {why}; {settle}"))
 }
 
 /// With how many samples the difference would stand out, if it stays as it is: intervals narrow with the root of the samples.
@@ -130,7 +131,9 @@ fn settle(old: &CriterionFacts, new: &CriterionFacts, before: f64, after: f64) -
     } else {
         old.low.zip(new.high).map(|(low, high)| (before - low) + (high - after))
     };
-    let Some(reach) = reach else { return "an end of an interval was not seen".to_owned() };
+    let Some(reach) = reach else {
+        return "the criterion has one bound, and that decides nothing here; see the latency of the probe".to_owned();
+    };
     let least = old.n.min(new.n);
     let difference = (after - before).abs();
     if difference <= f64::EPSILON * before.abs() {

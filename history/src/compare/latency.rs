@@ -3,6 +3,8 @@
 //! Consecutive samples resemble each other, which a rank test does not know. So only every k-th sample is used, with k from the
 //! correlation of ranks of consecutive samples, as if the others had not been made.
 
+use meshdrill_checks::stats::Confidence;
+use meshdrill_checks::stats::quantile::Quantile;
 use meshdrill_checks::stats::rank::mann_whitney;
 use meshdrill_checks::units::{counted, grouped, seconds};
 use serde::Serialize;
@@ -14,6 +16,8 @@ use super::side::Side;
 pub const LEVEL: f64 = 0.01;
 /// A shift matters if a sample of the one run is larger than one of the other this much more often than half of the time.
 pub const EFFECT: f64 = 0.06;
+/// The share by which the 99th percentile must differ to matter.
+const TAIL: f64 = 0.1;
 /// Normal quantile of 80 %: how surely a shift that matters is to be found.
 const POWER: f64 = 0.8416;
 
@@ -33,6 +37,8 @@ pub struct LatencyComparison {
     pub p50: [Option<f64>; 2],
     /// 99 % in seconds.
     pub p99: [Option<f64>; 2],
+    /// Their intervals, at a confidence that is corrected for the number of tests; an end is none with too few samples.
+    pub p99_interval: [[Option<f64>; 2]; 2],
     /// How often a sample of the second run is larger than one of the first; none without samples.
     pub superiority: Option<f64>,
     /// Mann-Whitney's two-sided p-value.
@@ -43,6 +49,9 @@ pub struct LatencyComparison {
     pub outcome: Outcome,
     /// The same in words.
     pub message: String,
+    /// The samples that are tested, sorted.
+    #[serde(skip)]
+    tested: [Vec<f64>; 2],
 }
 
 /// Compares all series that either run has. What can be concluded is open until all tests are known.
@@ -63,9 +72,11 @@ pub(super) fn compare(before: &Side, after: &Side) -> Vec<LatencyComparison> {
             p99: both.map(|values| quantile(values, 0.99)),
             superiority: tested.map(|one| one.superiority),
             p_value: tested.map(|one| one.p_value),
+            p99_interval: [[None; 2]; 2],
             adjusted_p_value: None,
             outcome: Outcome::CannotTell,
             message: String::new(),
+            tested: thinned.map(sorted),
         }
     });
     series.collect()
@@ -82,6 +93,8 @@ pub(super) fn conclude(tests: &mut [&mut LatencyComparison]) {
         tests[index].adjusted_p_value = Some(highest);
     }
     for test in tests {
+        let tested = std::mem::take(&mut test.tested);
+        test.p99_interval = tested.map(|values| p99_interval(&values, count));
         (test.outcome, test.message) = conclusion(test, count);
     }
 }
@@ -99,6 +112,9 @@ fn conclusion(test: &LatencyComparison, count: usize) -> (Outcome, String) {
     if p_value < LEVEL && effect.abs() >= EFFECT {
         let outcome = if effect > 0.0 { Outcome::Worse } else { Outcome::Better };
         return (outcome, format!("{}: {medians}; {often} (p = {p_value:.2e})", outcome.word()));
+    }
+    if let Some(slowest) = slowest(test) {
+        return slowest;
     }
     // The half width of the interval of the superiority, without ties.
     let [n, m] = test.used.map(|count| count as f64);
@@ -131,6 +147,29 @@ fn conclusion(test: &LatencyComparison, count: usize) -> (Outcome, String) {
         )
     };
     (Outcome::CannotTell, format!("cannot tell: {medians}; {often} (p = {p_value:.2}); {settle}"))
+}
+
+/// The slowest requests, which the middle says nothing of: whether the intervals of the 99th percentile are apart.
+fn slowest(test: &LatencyComparison) -> Option<(Outcome, String)> {
+    let ([old, new], [[old_low, old_high], [new_low, new_high]]) = (test.p99, test.p99_interval);
+    let (old, new) = (old?, new?);
+    let apart = if new > old { new_low? > old_high? } else { new_high? < old_low? };
+    if !apart || (new - old).abs() < TAIL * old {
+        return None;
+    }
+    let outcome = if new > old { Outcome::Worse } else { Outcome::Better };
+    let level = seconds(old);
+    Some((
+        outcome,
+        format!("{}: the slowest 1 %: P99 {level}, now {}; their intervals are apart", outcome.word(), seconds(new)),
+    ))
+}
+
+/// The interval of the 99th percentile of sorted values: order statistics.
+fn p99_interval(sorted: &[f64], tests: usize) -> [Option<f64>; 2] {
+    let Ok(confidence) = Confidence::new(1.0 - LEVEL / 2.0 / tests.max(1) as f64) else { return [None; 2] };
+    let ranks = Quantile::P99.rank_interval(sorted.len() as u64, confidence);
+    [ranks.lower, ranks.upper].map(|rank| sorted.get(usize::try_from(rank?).ok()?.checked_sub(1)?).copied())
 }
 
 /// How many samples each run needs so that a shift that matters is found four times of five (Noether, 1987).
@@ -166,10 +205,14 @@ fn spacing(values: &[f64]) -> usize {
     ((1.0 + correlation) / (1.0 - correlation)).ceil() as usize
 }
 
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
 /// A quantile by nearest rank.
 fn quantile(values: &[f64], share: f64) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let sorted = sorted(values.to_vec());
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied()
 }
@@ -186,11 +229,13 @@ mod tests {
             used: [n; 2],
             p50: [Some(0.01); 2],
             p99: [Some(0.02); 2],
+            p99_interval: [[None; 2]; 2],
             superiority: Some(superiority),
             p_value: Some(p_value),
             adjusted_p_value: None,
             outcome: Outcome::CannotTell,
             message: String::new(),
+            tested: [Vec::new(), Vec::new()],
         }
     }
 
@@ -218,10 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_tail_shows_where_the_middle_does_not() {
+        let values = |slow: f64| {
+            (0..4_000).map(|i| if i % 40 == 0 { slow } else { 0.01 + f64::from(i % 39) * 1e-5 }).collect::<Vec<f64>>()
+        };
+        let mut one =
+            LatencyComparison { tested: [sorted(values(0.1)), sorted(values(0.3))], ..test(4_000, 0.51, 0.4) };
+        one.p99 = [Some(0.1), Some(0.3)];
+        conclude(&mut [&mut one]);
+        assert_eq!(one.outcome, Outcome::Worse, "{}", one.message);
+    }
+
+    #[test]
     fn values_that_follow_each_other_are_thinned_out() {
         let slow: Vec<f64> = (0..1_000).map(|i| f64::from(i / 50 % 7)).collect();
         assert!(spacing(&slow) > 10, "{}", spacing(&slow));
-        let quick: Vec<f64> = (0..1_000_u64).map(|i| (i * 7_919 % 1_009) as f64).collect();
+        let quick: Vec<f64> = (0..1_000_u64).map(|i| ((i * i * 7_919 + i * 31) % 1_009) as f64).collect();
         assert_eq!(spacing(&quick), 1);
         assert_eq!([spacing(&[]), spacing(&[1.0; 100])], [1, 1]);
         assert_eq!((quantile(&[], 0.5), quantile(&[3.0, 1.0, 2.0], 0.5)), (None, Some(2.0)));

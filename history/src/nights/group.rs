@@ -18,6 +18,8 @@ pub(super) struct Group {
 
 /// The runs of one scenario and binding, oldest first, each with its night.
 pub(super) struct Series {
+    /// Its suite, where another suite has a scenario of its name; else empty.
+    pub suite: String,
     pub scenario: String,
     pub binding: String,
     /// Names that it had before.
@@ -43,13 +45,16 @@ pub(super) fn by_mesh(sources: Vec<Source>, warnings: &mut Vec<String>) -> BTree
 fn group(mut runs: Vec<Source>, warnings: &mut Vec<String>) -> Group {
     runs.sort_by_cached_key(|source| (source.card.started(), source.card.run.id.clone()));
     let names = names(&runs, warnings);
+    let shared = shared_names(&runs);
     let mut nights: Vec<Night> = Vec::new();
-    let mut series: BTreeMap<(String, String), Series> = BTreeMap::new();
+    let mut series: BTreeMap<(String, String, String), Series> = BTreeMap::new();
     let (mut tonight, mut last) = (BTreeSet::new(), Timestamp::MIN);
     for source in runs {
         let run = &source.card.run;
         let scenario = names.get(&run.scenario).unwrap_or(&run.scenario).clone();
-        let key = (scenario, run.binding.clone());
+        // A scenario that moves to another suite goes on; two of one name in two suites are two.
+        let suite = if shared.contains(&scenario) { run.suite.clone() } else { String::new() };
+        let key = (suite, scenario, run.binding.clone());
         let started = source.card.started();
         let gap = started.as_second() - last.as_second() > GAP;
         // One command runs each scenario once, so a scenario that comes again is of another.
@@ -62,7 +67,8 @@ fn group(mut runs: Vec<Source>, warnings: &mut Vec<String>) -> Group {
         if let Some(night) = nights.last_mut() {
             night.runs += 1;
         }
-        let series = series.entry(key).or_insert_with_key(|(scenario, binding)| Series {
+        let series = series.entry(key).or_insert_with_key(|(suite, scenario, binding)| Series {
+            suite: suite.clone(),
             scenario: scenario.clone(),
             binding: binding.clone(),
             formerly: Vec::new(),
@@ -74,6 +80,21 @@ fn group(mut runs: Vec<Source>, warnings: &mut Vec<String>) -> Group {
         series.runs.push((nights.len() - 1, source));
     }
     Group { nights, series: series.into_values().collect() }
+}
+
+/// Names that two suites have at the same time.
+fn shared_names(runs: &[Source]) -> BTreeSet<String> {
+    let mut spans: BTreeMap<(&str, &str), (Timestamp, Timestamp)> = BTreeMap::new();
+    for source in runs {
+        let (run, at) = (&source.card.run, source.card.started());
+        spans.entry((&run.scenario, &run.suite)).and_modify(|span| span.1 = at).or_insert((at, at));
+    }
+    let pairs = spans.iter().zip(spans.iter().skip(1));
+    let overlap = pairs.filter(|(one, other)| {
+        let apart = one.1.1 < other.1.0 || other.1.1 < one.1.0;
+        one.0.0 == other.0.0 && !apart
+    });
+    overlap.map(|(one, _)| one.0.0.to_owned()).collect()
 }
 
 fn night(first: &Card, before: &[Night]) -> Night {
@@ -173,6 +194,16 @@ mod tests {
         assert!(warnings[0].contains("two scenarios"), "{warnings:?}");
         let circle = vec![named(1, "a", &["b"]), named(2, "b", &["a"])];
         by_mesh(circle, &mut Vec::new());
+    }
+
+    #[test]
+    fn two_suites_with_one_name_are_two() {
+        let of = |night: usize, suite: &'static str| {
+            source(card(night, 0.1, move |card| card["run"]["suite"] = json!(suite)))
+        };
+        let count = |runs| by_mesh(runs, &mut Vec::new()).values().next().unwrap().series.len();
+        assert_eq!(count(vec![of(1, "a"), of(2, "b"), of(3, "a")]), 2);
+        assert_eq!(count(vec![of(1, "a"), of(2, "a"), of(3, "b")]), 1, "moved to another suite");
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl History {
         let mut meshes: Vec<MeshHistory> = groups
             .into_iter()
             .map(|(key, group)| {
-                let scenarios = group.series.iter().map(|series| scenario::collect(series, &group.nights)).collect();
+                let scenarios = group.series.iter().map(scenario::collect).collect();
                 MeshHistory { mesh: key.0, lab: key.1, nights: group.nights, flags: Vec::new(), scenarios }
             })
             .collect();

@@ -9,7 +9,7 @@ use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
 
 use super::group::Series;
-use super::{Night, Rule, varies};
+use super::{Rule, varies};
 use crate::area::Direction;
 use crate::card::titled;
 use crate::edits::{Edit, edits};
@@ -132,7 +132,7 @@ pub struct ChangePoint {
 }
 
 /// The runs of a scenario as its history.
-pub(super) fn collect(series: &Series, _nights: &[Night]) -> ScenarioHistory {
+pub(super) fn collect(series: &Series) -> ScenarioHistory {
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
     let mut runs: Vec<NightRun> = Vec::with_capacity(series.runs.len());
     let mut before = None;
@@ -155,7 +155,7 @@ pub(super) fn collect(series: &Series, _nights: &[Night]) -> ScenarioHistory {
         before = Some(card);
     }
     ScenarioHistory {
-        title: titled(&series.scenario, &series.binding),
+        title: title(series),
         suite: series.runs.last().map(|(_, source)| source.card.run.suite.clone()).unwrap_or_default(),
         formerly: series.formerly.clone(),
         criteria: criteria(series),
@@ -163,6 +163,11 @@ pub(super) fn collect(series: &Series, _nights: &[Night]) -> ScenarioHistory {
         flapping: flapping(&runs),
         runs,
     }
+}
+
+fn title(series: &Series) -> String {
+    let title = titled(&series.scenario, &series.binding);
+    if series.suite.is_empty() { title } else { format!("{}/{title}", series.suite) }
 }
 
 fn criteria(series: &Series) -> Vec<CriterionHistory> {

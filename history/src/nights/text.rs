@@ -56,7 +56,7 @@ fn write_mesh(out: &mut String, mesh: &MeshHistory) {
         let _ = writeln!(out, "What changed: nothing that shows");
     } else {
         let _ = writeln!(out, "What changed, newest first");
-        let mut table = Table::new(["since", "", "", ""]);
+        let mut table = Table::new(["since", "what", "scenario", "change"]);
         for flag in mesh.flags.iter().take(SHOWN) {
             table.row([flag.since.clone(), flag.kind.word().to_owned(), inert(&flag.scenario), inert(&flag.text)]);
         }

@@ -11,6 +11,10 @@ use crate::nights::{CriterionHistory, MeshHistory, Point};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 120.0;
+/// What is beyond the scale lies at this distance from the edge.
+const EDGE: f64 = 4.0;
+/// A target is shown if it is at most so many times the spread of the values away from them.
+const MOST_ROOM: f64 = 4.0;
 
 pub(super) fn render(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup {
     let Some(scale) = Scale::around(criterion) else {
@@ -19,6 +23,8 @@ pub(super) fn render(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup
     let label = |night: usize| mesh.nights.get(night).map_or("", |night| night.label.as_str());
     let ends = criterion.points.first().zip(criterion.points.last()).map(|(a, b)| (label(a.night), label(b.night)));
     let (first, last) = ends.unwrap_or_default();
+    let target = criterion.last().and_then(|point| point.limit);
+    let unseen = target.and_then(|limit| Some((scale.beyond(limit.value())?, limit.value())));
     let dots = |wanted: fn(Verdict) -> bool| dots(criterion, &scale, wanted);
     html! {
         div.plot-row {
@@ -32,7 +38,7 @@ pub(super) fn render(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup
                 path.dot.unsure d=(dots(|verdict| matches!(verdict, Verdict::Inconclusive | Verdict::NotRun))) {}
                 path.dot.failed d=(dots(|verdict| matches!(verdict, Verdict::Fail | Verdict::Error))) {}
             }
-            div.dates aria-hidden="true" { span { (first) } span { (last) } }
+            div.dates { span { (first) } @if let Some((side, value)) = unseen { span { "the target, " (figure(value, criterion.unit)) ", is " (side) " this chart" } } span { (last) } }
         }
     }
 }
@@ -44,7 +50,8 @@ fn words(criterion: &CriterionHistory, first: &str, last: &str) -> String {
     format!("{} in {count} runs from {first} to {last}: median {median}; {}", criterion.id, criterion.status)
 }
 
-/// Where values lie. Values of one run far from all others do not press the others flat: the middle 98 % decide.
+/// Where values lie. A few values far from all others, or a target far from all values, would press the others flat: they lie at
+/// the edge.
 struct Scale {
     low: f64,
     high: f64,
@@ -54,22 +61,35 @@ struct Scale {
 
 impl Scale {
     fn around(criterion: &CriterionHistory) -> Option<Self> {
-        let ends = |point: &Point| [point.low, point.value, point.high, point.limit.map(|limit| limit.value())];
         let mut all: Vec<f64> =
-            criterion.points.iter().filter(|point| point.value.is_some()).flat_map(ends).flatten().collect();
-        all.retain(|value| value.is_finite());
+            criterion.points.iter().flat_map(|point| [point.low, point.value, point.high]).flatten().collect();
         all.sort_unstable_by(f64::total_cmp);
-        let spare = all.len() / 100;
-        let (low, high) = (*all.get(spare)?, *all.get(all.len().checked_sub(spare + 1)?)?);
-        let room = ((high - low) * 0.08).max(high.abs() * 1e-3).max(1e-9);
-        let (mut low, mut high) = (low - room, high + room);
+        let spare = all.len() / 30;
+        let (mut low, mut high) = (*all.get(spare)?, *all.get(all.len().checked_sub(spare + 1)?)?);
+        let span = (high - low).max(high.abs() * 0.02).max(1e-9);
+        for limit in criterion.points.iter().filter_map(|point| Some(point.limit?.value())) {
+            if limit > low - MOST_ROOM * span && limit < high + MOST_ROOM * span {
+                (low, high) = (low.min(limit), high.max(limit));
+            }
+        }
+        let room = ((high - low) * 0.08).max(span * 0.1);
+        (low, high) = ((low - room).max(0.0), high + room);
         if criterion.unit == Unit::Ratio {
-            (low, high) = (low.max(0.0), if high > 0.9 { high.min(1.0 + room / 2.0) } else { high });
-        } else {
-            low = low.max(0.0);
+            high = high.min(1.0);
         }
         let (first, last) = (criterion.points.first()?.night, criterion.points.last()?.night);
-        Some(Self { low, high, first, last })
+        (high > low).then_some(Self { low, high, first, last })
+    }
+
+    /// Where a value that is not shown lies.
+    fn beyond(&self, value: f64) -> Option<&'static str> {
+        if value > self.high {
+            Some("above")
+        } else if value < self.low {
+            Some("below")
+        } else {
+            None
+        }
     }
 
     fn x(&self, night: usize) -> f64 {
@@ -78,7 +98,7 @@ impl Scale {
     }
 
     fn y(&self, value: f64) -> f64 {
-        (HEIGHT * (self.high - value) / (self.high - self.low)).clamp(0.0, HEIGHT)
+        (HEIGHT * (self.high - value) / (self.high - self.low)).clamp(EDGE, HEIGHT - EDGE)
     }
 }
 
@@ -108,7 +128,7 @@ fn targets(criterion: &CriterionHistory, scale: &Scale) -> String {
     let mut path = String::new();
     let mut before = None;
     for point in &criterion.points {
-        let Some(limit) = point.limit else { continue };
+        let Some(limit) = point.limit.filter(|limit| scale.beyond(limit.value()).is_none()) else { continue };
         let (x, y) = (scale.x(point.night), scale.y(limit.value()));
         let _ = match before {
             None => write!(path, "M{x:.1} {y:.1}"),

@@ -43,6 +43,7 @@ impl Story {
             schema: RECORD_SCHEMA.into(),
             id: "0".into(),
             scenario: "story".into(),
+            aliases: Vec::new(),
             suite: String::new(),
             binding: String::new(),
             mesh: None,

@@ -21,6 +21,8 @@ const FEWEST: usize = 8;
 const SHUFFLES: [usize; 2] = [499, 9_999];
 /// Windows that overlap find the same change more than once, a few values apart.
 const SAME: usize = 3;
+/// How far from the clearest split of ranks a change may lie.
+const NEAR: usize = 2;
 /// Where all shuffles begin.
 const START: u64 = 0x6d65_7368_6472_696c;
 
@@ -148,10 +150,20 @@ fn splits(n: usize) -> f64 {
     ((n - 3) * (n - 2)) as f64 / 2.0
 }
 
-/// Where a change lies by the values themselves, near where it lies by their ranks: ranks do not show the width of a gap.
+/// Where a change lies by the values themselves, near where it lies by their ranks: ranks do not show the width of a gap. Outliers
+/// count as three times the distance between the quartiles.
 fn place(values: &[f64], tau: usize, kappa: usize) -> usize {
-    let near = tau.saturating_sub(SAME).max(2)..=(tau + SAME).min(kappa - 2);
-    let q = |at: usize| e_divisive_q(values, at, kappa).unwrap_or(f64::MIN);
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let n = sorted.len();
+    let (low, middle, high) = (sorted[n / 4], sorted[n / 2], sorted[n - 1 - n / 4]);
+    let reach = 3.0 * (high - low);
+    if reach <= 0.0 {
+        return tau;
+    }
+    let tamed: Vec<f64> = values.iter().map(|value| value.clamp(middle - reach, middle + reach)).collect();
+    let near = tau.saturating_sub(NEAR).max(2)..=(tau + NEAR).min(kappa - 2);
+    let q = |at: usize| e_divisive_q(&tamed, at, kappa).unwrap_or(f64::MIN);
     near.max_by(|a, b| q(*a).total_cmp(&q(*b))).unwrap_or(tau)
 }
 
@@ -191,6 +203,16 @@ mod tests {
             ChangeSearch::default().changes(&z, 0.002),
             "the same input, the same answer"
         );
+    }
+
+    #[test]
+    fn an_outlier_next_to_a_shift_does_not_move_it() {
+        let mut state = 5;
+        let mut z: Vec<f64> = noise(&mut state, 60).iter().map(|value| 50.0 + value.min(4.0)).collect();
+        z[41..].iter_mut().for_each(|value| *value += 30.0);
+        z[44] = 4e5;
+        let found = ChangeSearch::default().changes(&z, 0.0001);
+        assert!(found.len() == 1 && found[0].at.abs_diff(41) <= 1, "{found:?}");
     }
 
     #[test]
@@ -235,7 +257,7 @@ mod tests {
     fn the_fewest_values_can_be_found() {
         for level in [0.01, 0.002, 1e-4, 4e-6] {
             let n = ChangeSearch::default().fewest(level);
-            let step = |n: usize| (0..n).map(|i| if i < n / 2 { i as f64 } else { 1e3 + i as f64 }).collect::<Vec<_>>();
+            let step = |n: usize| (0..n).map(|i| if i < n / 2 { 0.0 } else { 1.0 }).collect::<Vec<_>>();
             assert_eq!(ChangeSearch::default().changes(&step(n), level).len(), 1, "{n} at {level}");
         }
         assert_eq!([0, 7, 8, 60, 61, 90, 91, 365].map(windows), [0, 0, 1, 1, 2, 2, 3, 12]);
