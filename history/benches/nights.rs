@@ -1,6 +1,6 @@
 //! A year of nights: 365 nights of 49 scenarios, read from their scorecards on disk, and what `history` makes of them.
 //!
-//! `cargo bench -p meshdrill-history [-- NIGHTS SCENARIOS]`. The scorecards are that of a real drill with 15 criteria and its
+//! `cargo bench -p meshdrill-history [-- NIGHTS SCENARIOS]`. The scorecards are that of a real drill with 12 criteria and its
 //! figures varied.
 
 use std::path::{Path, PathBuf};

@@ -23,7 +23,7 @@ pub struct Planted {
 /// A drill that takes half a minute of virtual time.
 pub fn scenario(folder: &Path, name: &str, target: &str, metadata: &str) -> Result<PathBuf, Failed> {
     let text = format!(
-        r#"apiVersion: meshdrill.io/v1
+        r"apiVersion: meshdrill.io/v1
 kind: Scenario
 metadata: {{ name: {name}, labels: {{ suite: nightly }}{metadata} }}
 spec:
@@ -41,7 +41,7 @@ spec:
     - {{ probe: productpage, availability: 99.95%, over: 30d }}
     - {{ probe: productpage, latency: {{ p50: 300ms, p99: {target} }}, during: recovered }}
     - {{ fault: f1, restartTime: 2m }}
-"#
+"
     );
     let path = folder.join(format!("{name}-{target}.yaml"));
     std::fs::write(&path, text)?;

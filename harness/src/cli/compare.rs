@@ -49,7 +49,8 @@ pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, CliError> {
         super::say_part!("{}", to_text(&all));
         if !args.gate.is_empty() {
             let found = meshdrill_checks::units::counted(fired.len(), "regression");
-            super::say!("\ngate: {}", if fired.is_empty() { "no regression found".to_owned() } else { found });
+            let found = if fired.is_empty() { "no regression found".to_owned() } else { found };
+            super::say!("\ngate: {found}; {} cannot be told", all.cannot_tell());
         }
     }
     Ok(if fired.is_empty() { ExitCode::Pass } else { ExitCode::Fail })

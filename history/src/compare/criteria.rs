@@ -93,6 +93,11 @@ fn measured(one: &CriterionFacts) -> Measured {
 }
 
 fn conclusion(old: &CriterionFacts, new: &CriterionFacts) -> (Outcome, String) {
+    for (side, one) in [("A", old), ("B", new)] {
+        if matches!(one.verdict, Verdict::Error | Verdict::NotRun) {
+            return (Outcome::CannotTell, format!("cannot tell: {side} did not judge it ({})", one.verdict));
+        }
+    }
     let (Some(before), Some(after)) = (old.value, new.value) else {
         let side = if old.value.is_none() { "A" } else { "B" };
         return (Outcome::CannotTell, format!("cannot tell: {side} measured nothing"));

@@ -1,4 +1,4 @@
-//! Latency of good samples, probe by probe: whether those of one run tend to be larger.
+//! Latency of right answers, in time or late, probe by probe: whether those of one run tend to be larger.
 //!
 //! Consecutive samples resemble each other, which a rank test does not know. So only every k-th sample is used, with k from the
 //! correlation of ranks of consecutive samples, as if the others had not been made.
@@ -29,7 +29,7 @@ pub struct LatencyComparison {
     pub probe: String,
     /// Its connections: `new` or `kept`.
     pub series: &'static str,
-    /// Good samples.
+    /// Right answers.
     pub n: [usize; 2],
     /// Those that were tested.
     pub used: [usize; 2],
@@ -102,7 +102,7 @@ pub(super) fn conclude(tests: &mut [&mut LatencyComparison]) {
 fn conclusion(test: &LatencyComparison, count: usize) -> (Outcome, String) {
     let (Some(superiority), Some(p_value)) = (test.superiority, test.adjusted_p_value) else {
         let side = if test.n[0] == 0 { "A" } else { "B" };
-        return (Outcome::CannotTell, format!("cannot tell: {side} has no good sample"));
+        return (Outcome::CannotTell, format!("cannot tell: {side} has no answer"));
     };
     let needed = needed(count);
     let often = format!("a request of B takes longer than one of A {:.0} % of the time", superiority * 100.0);

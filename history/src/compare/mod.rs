@@ -288,6 +288,17 @@ impl Comparisons {
         }
     }
 
+    /// How many criteria and latencies the samples do not tell of.
+    pub fn cannot_tell(&self) -> usize {
+        self.count(Outcome::CannotTell)
+    }
+
+    fn count(&self, outcome: Outcome) -> usize {
+        let criteria = self.comparisons.iter().flat_map(|one| &one.criteria).map(|one| one.outcome);
+        let latency = self.comparisons.iter().flat_map(|one| &one.latency).map(|one| one.outcome);
+        criteria.chain(latency).filter(|one| *one == outcome).count()
+    }
+
     /// The same as JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self)

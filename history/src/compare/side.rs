@@ -20,7 +20,7 @@ pub struct Side {
     pub(super) shape: BTreeMap<(&'static str, String), String>,
     /// The versions that the record names.
     pub(super) versions: BTreeMap<String, String>,
-    /// Latencies of good samples in seconds, in the order in which they were due.
+    /// Latencies of right answers, in time or late, in seconds, in the order in which they were due.
     pub(super) latencies: BTreeMap<(String, &'static str), Vec<f64>>,
 }
 
@@ -46,7 +46,8 @@ impl Side {
         let card = Card::of(&score(record))?;
         let mut latencies: BTreeMap<(String, &'static str), Vec<f64>> = BTreeMap::new();
         for probe in &record.header.probes {
-            let mut samples: Vec<_> = record.samples(&probe.name).iter().filter(|one| one.class.is_good()).collect();
+            let mut samples: Vec<_> =
+                record.samples(&probe.name).iter().filter(|one| one.class.is_answered()).collect();
             samples.sort_by_key(|one| one.scheduled);
             for sample in samples {
                 let series = (probe.name.clone(), series_word(sample.series));

@@ -6,7 +6,7 @@ use meshdrill_checks::units::{counted, grouped, seconds};
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{figure, inert};
 
-use super::{Comparison, Comparisons, CriterionComparison, LatencyComparison, Measured};
+use super::{Comparison, Comparisons, CriterionComparison, LatencyComparison, Measured, Outcome};
 use crate::table::Table;
 
 /// The text.
@@ -45,27 +45,22 @@ pub fn to_text(all: &Comparisons) -> String {
 }
 
 fn summary(all: &Comparisons) -> String {
-    let outcomes = |word: &str| {
-        let criteria = all.comparisons.iter().flat_map(|one| &one.criteria).map(|one| one.outcome);
-        let latency = all.comparisons.iter().flat_map(|one| &one.latency).map(|one| one.outcome);
-        criteria.chain(latency).filter(|outcome| outcome.word() == word).count()
-    };
     format!(
         "{} compared: {}, {} better, {} that cannot be told",
         counted(all.comparisons.len(), "scenario"),
         counted(all.regressions.len(), "regression"),
-        outcomes("better"),
-        outcomes("cannot tell")
+        all.count(Outcome::Better),
+        all.cannot_tell()
     )
 }
 
 fn is_news(one: &Comparison) -> bool {
-    let moved = |word: &str| matches!(word, "worse" | "better" | "changed");
+    let moved = |outcome| matches!(outcome, Outcome::Worse | Outcome::Better | Outcome::Changed);
     one.before.verdict != one.after.verdict
         || !one.edits.is_empty()
         || !one.new_failure_classes.is_empty()
-        || one.criteria.iter().any(|one| moved(one.outcome.word()))
-        || one.latency.iter().any(|one| moved(one.outcome.word()))
+        || one.criteria.iter().any(|one| moved(one.outcome))
+        || one.latency.iter().any(|one| moved(one.outcome))
 }
 
 fn write_one(out: &mut String, one: &Comparison) {
@@ -131,6 +126,6 @@ fn latencies(one: &LatencyComparison, side: usize) -> String {
         (Some(p50), Some(p99)) => {
             format!("p50 {}, p99 {}, n {}", seconds(p50), seconds(p99), grouped(one.n[side] as u64))
         }
-        _ => "no good sample".to_owned(),
+        _ => "no answer".to_owned(),
     }
 }

@@ -125,8 +125,11 @@ impl History {
 /// Tests every series that can be tested; the level of each test follows from how many there are.
 fn find_changes(meshes: &mut [MeshHistory]) -> Rule {
     let criteria = || meshes.iter().flat_map(|mesh| &mesh.scenarios).flat_map(|scenario| &scenario.criteria);
-    let tests: usize =
-        criteria().map(|one| one.values()).filter(|values| varies(values)).map(|values| windows(values.len())).sum();
+    let tests: usize = criteria()
+        .map(CriterionHistory::values)
+        .filter(|values| varies(values))
+        .map(|values| windows(values.len()))
+        .sum();
     let level = FALSE_ALARMS / tests.max(1) as f64;
     let mut search = ChangeSearch::default();
     let rule = Rule { false_alarms: FALSE_ALARMS, tests, level, fewest_runs: search.fewest(level) };

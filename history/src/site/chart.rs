@@ -7,7 +7,7 @@ use meshdrill_checks::scorecard::Unit;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{figure, inert};
 
-use crate::nights::{CriterionHistory, MeshHistory, Point};
+use crate::nights::{CriterionHistory, MeshHistory};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 120.0;

@@ -8,7 +8,7 @@ use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::inert;
 
 use super::names::Names;
-use super::{document, flags, lab};
+use super::{Link, document, flags, lab};
 use crate::nights::{History, MeshHistory, NightRun, ScenarioHistory, rule_text, summary};
 
 /// Nights in the matrix; the pages of the scenarios have all.
@@ -58,7 +58,7 @@ fn of_mesh(mesh: &MeshHistory, place: usize, names: &Names) -> Markup {
 }
 
 /// A row for each scenario, a column for each of the newest nights.
-fn matrix(mesh: &MeshHistory, link: &dyn Fn(&str) -> Option<String>) -> Markup {
+fn matrix(mesh: &MeshHistory, link: Link<'_>) -> Markup {
     let first = mesh.nights.len().saturating_sub(COLUMNS);
     let label = format!("Scenarios by night, {}", mesh.title());
     html! {

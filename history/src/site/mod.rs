@@ -38,8 +38,11 @@ fn lab(mesh: &MeshHistory) -> Markup {
     html! { @if mesh.lab { p.lab { (LAB) } } }
 }
 
+/// The file of a scenario, by its title.
+type Link<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What changed, as a table; the scenario is left out where it is known.
-fn flags<'a>(flags: impl Iterator<Item = &'a Flag>, link: Option<&dyn Fn(&str) -> Option<String>>) -> Markup {
+fn flags<'a>(flags: impl Iterator<Item = &'a Flag>, link: Option<Link<'_>>) -> Markup {
     html! {
         table.flags {
             thead { tr { th { "Since" } th { "What" } @if link.is_some() { th { "Scenario" } } th { "Change" } } }

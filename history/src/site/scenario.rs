@@ -36,7 +36,8 @@ pub(super) fn render(history: &History, mesh: &MeshHistory, scenario: &ScenarioH
                 span.key { i.late {} "inconclusive" }
                 span.key { i.bad {} "fail" }
                 span.key { i.target {} "target" }
-                span.key { i.level {} "median between changes; a vertical line is a change" }
+                span.key { i.level {} "median between changes" }
+                span.key { i.changed {} "change" }
             }
             @for criterion in &scenario.criteria { (of_criterion(mesh, criterion)) }
         }
