@@ -102,7 +102,7 @@ fn of_row(args: &SignoffArgs, row: &RequireRow) -> Result<Vec<RequiredLine>, Cli
         WaiverRule::Refused => Waivers::Refused,
     };
     let run = |plan: &Plan| RequiredRun {
-        names: vec![plan.name.clone()],
+        names: std::iter::once(&plan.name).chain(&plan.aliases).cloned().collect(),
         binding: plan.binding.label(),
         of_clusters: !plan.clusters.is_empty(),
         command: command(args, plan),

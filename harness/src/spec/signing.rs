@@ -8,8 +8,8 @@ use meshdrill_checks::units::TimeSpan;
 use meshdrill_document as document;
 use meshdrill_document::{Node, Path, Problem, Problems};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::load::wrong_file;
 use crate::format::MeshMetadata;
