@@ -8,7 +8,7 @@ of methods are not imports: a circle that runs through methods alone is not foun
 import argparse, re, sys, tempfile
 from pathlib import Path
 
-CRATES = {"checks": "checks/src", "evidence": "evidence/src", "reports": "reports/src", "document": "harness/document/src", "harness": "harness/src", "lab": "harness/lab/src"}
+CRATES = {"checks": "checks/src", "evidence": "evidence/src", "history": "history/src", "signoff": "signoff/src", "reports": "reports/src", "document": "harness/document/src", "harness": "harness/src", "lab": "harness/lab/src"}
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|b?r(#+)".*?"\1|b?r"[^"]*"|b?"(?:\\.|[^"\\])*"|b?\'(?:\\[^\n]*?|[^\\\n])\'', re.S)
 TEST = re.compile(r"#\[cfg\((?:test|all\(test[^\]]*)\)\]")
 USE = re.compile(r"\b(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);")

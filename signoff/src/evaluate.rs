@@ -3,58 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, tz::TimeZone};
-use meshdrill_checks::record::ClusterFacts;
 use meshdrill_checks::scorecard::{CriterionResult, Scorecard};
 use meshdrill_checks::units::TimeSpan;
 use meshdrill_checks::verdict::Verdict;
 
 use crate::decision::{Backing, DecidedLine, DecidedRun, Decision, GO, NO_GO, Seen, State};
 use crate::findings::{FindingOwner, findings};
+use crate::offered::Offered;
 use crate::requirement::{Attestations, Required, RequiredLine, RequiredRun, Waivers};
-
-/// A run that is offered as evidence.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Offered {
-    /// Its directory.
-    pub dir: String,
-    /// What is not as it was made, by file.
-    pub problems: Vec<String>,
-    /// Its record judged again; none if that cannot be read.
-    pub card: Option<Scorecard>,
-    /// The clusters it read in preflight.
-    pub clusters: BTreeMap<String, ClusterFacts>,
-}
-
-impl Offered {
-    /// Whether it is as it was made.
-    pub fn is_intact(&self) -> bool {
-        self.problems.is_empty() && self.card.is_some()
-    }
-
-    /// Whether it is of the embedded mesh.
-    pub fn is_lab(&self) -> bool {
-        self.card.as_ref().is_some_and(|card| card.run.lab)
-    }
-
-    /// When it began.
-    pub(crate) fn started(&self) -> Option<Timestamp> {
-        self.card.as_ref()?.run.started.parse().ok()
-    }
-
-    /// `SCENARIO@BINDING`.
-    pub(crate) fn title(&self) -> String {
-        let Some(card) = &self.card else { return self.dir.clone() };
-        let (name, binding) = (&card.run.scenario, &card.run.binding);
-        if binding.is_empty() { name.clone() } else { format!("{name}@{binding}") }
-    }
-
-    fn is_of(&self, required: &RequiredRun) -> bool {
-        let named = |card: &Scorecard| {
-            required.names.contains(&card.run.scenario) && card.run.binding == required.binding && !card.run.lab
-        };
-        self.card.as_ref().is_some_and(named)
-    }
-}
 
 struct Evidence<'a> {
     offered: &'a [Offered],
@@ -235,12 +191,6 @@ impl Evidence<'_> {
             }
         }
         None
-    }
-}
-
-impl Offered {
-    fn scenario(&self) -> String {
-        self.card.as_ref().map(|card| card.run.scenario.clone()).unwrap_or_default()
     }
 }
 

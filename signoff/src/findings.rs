@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
 
-use crate::evaluate::Offered;
+use crate::offered::Offered;
 
 /// Who takes care of a finding, and until when.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod decision;
 mod evaluate;
 mod findings;
 mod markdown;
+mod offered;
 mod page;
 mod requirement;
 #[cfg(test)]
@@ -12,9 +13,10 @@ mod tests;
 mod text;
 
 pub use decision::{Backing, DecidedLine, DecidedRun, Decision, Seen, State};
-pub use evaluate::{Offered, decide};
+pub use evaluate::decide;
 pub use findings::{Finding, FindingOwner};
 pub use markdown::markdown;
+pub use offered::Offered;
 pub use page::page;
 pub use requirement::{Attestation, Attestations, Required, RequiredLine, RequiredRun, Waivers};
 pub use text::text;

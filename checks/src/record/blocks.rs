@@ -11,40 +11,13 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::chain::digest;
-use super::columns::{ColumnError, Columns};
-use super::{At, Event, Line, Record, RecordError, Timings};
+use super::columns::Columns;
+use super::{At, BlockError, Event, Line, Record, RecordError, Timings};
 
 /// What every block begins with, in bytes: gzip, deflate, no name, no time.
 pub(super) const MAGIC: [u8; 8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
 /// No block of ours is longer than this when unpacked.
 const LONGEST: u64 = 1 << 30;
-
-/// Why a block cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum BlockError {
-    /// Bytes that do not unpack.
-    #[error("it cannot be unpacked ({0}): the record was altered")]
-    Packed(std::io::Error),
-    /// Not the next one.
-    #[error("it does not follow the one before it: a block was altered, dropped or moved")]
-    Chain,
-    /// A line that is none of a record.
-    #[error("line {line}: not a line of a record: {source}")]
-    Line {
-        /// Its number in the block, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// Columns that do not fit together.
-    #[error("line {line}: {source}")]
-    Columns {
-        /// Its number in the block, from 1.
-        line: usize,
-        /// What is wrong with them.
-        source: ColumnError,
-    },
-}
 
 /// The first line of a block.
 #[derive(Debug, Serialize, Deserialize)]

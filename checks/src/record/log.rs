@@ -4,40 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::timings::Counting;
-use super::{At, BlockError, Chain, ChainError, Event, Header, History, Line, ProbeHeader, Sample, Timings, blocks};
+use super::{At, Chain, ChainError, Event, Header, History, Line, ProbeHeader, RecordError, Sample, Timings};
 
 /// What the file of a record is called in a run directory, the newest form first.
 pub const RECORD_FILES: [&str; 2] = ["run.jsonl.gz", "run.jsonl"];
-
-/// Why a text is not a record.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// A line that cannot be read or does not follow the one before it.
-    #[error("line {line}: {source}")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: ChainError,
-    },
-    /// A block that cannot be read or does not follow the one before it.
-    #[error("block {block}: {source}")]
-    Block {
-        /// Its number, from 0.
-        block: u64,
-        /// What is wrong with it.
-        source: BlockError,
-    },
-    /// Something that cannot be written as JSON.
-    #[error("the record cannot be written: {0}")]
-    Format(#[from] serde_json::Error),
-    /// Bytes that are no text.
-    #[error("not a record: {0}")]
-    Text(#[from] std::str::Utf8Error),
-    /// No first event.
-    #[error("the record has no header line: nothing was recorded")]
-    Empty,
-}
 
 /// Everything that happened in one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,15 +89,6 @@ impl Record {
     /// How long the phases of good requests took. Records of older versions have them in their samples.
     pub fn timings(&self) -> &[Timings] {
         &self.timings
-    }
-
-    /// Reads the bytes of a record's file, one of [`RECORD_FILES`].
-    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
-        if bytes.starts_with(&blocks::MAGIC[..2]) {
-            blocks::read(bytes)
-        } else {
-            Self::parse(std::str::from_utf8(bytes)?)
-        }
     }
 
     /// Reads the lines of `run.jsonl`. A last line cut short by a crash is left out; the record is then incomplete.

@@ -3,6 +3,7 @@
 mod blocks;
 mod chain;
 mod columns;
+mod error;
 mod event;
 mod header;
 mod history;
@@ -10,13 +11,15 @@ mod identity;
 mod lines;
 mod log;
 mod phases;
+mod read;
 mod sample;
 mod schema;
 mod timings;
 
-pub use blocks::{BlockError, BlockWriter};
+pub use blocks::BlockWriter;
 pub use chain::{Chain, ChainError};
 pub use columns::ColumnError;
+pub use error::{BlockError, RecordError};
 pub use event::{Event, Line, Phase, ReadBack};
 pub use header::{
     Approver, Change, CheckHeader, CheckStage, FaultHeader, FaultWindow, Header, Participant, ProbeHeader,
@@ -27,7 +30,7 @@ pub use history::{
     SCENARIO,
 };
 pub use identity::{ClockOffset, ClusterFacts, Identity, RunnerClock, ScenarioFile, WaiverEntry};
-pub use log::{RECORD_FILES, Record, RecordError};
+pub use log::{RECORD_FILES, Record};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};
 pub use schema::line_schema;

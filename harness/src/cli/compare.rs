@@ -11,7 +11,7 @@ use meshdrill_history::compare::{Comparison, Comparisons, Gate, Side, comparable
 use meshdrill_reports::inert;
 
 use super::error::{CliError, FileError, UsageError};
-use super::results::record;
+use super::recorded::record;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CompareArgs {

@@ -16,7 +16,7 @@ use meshdrill_evidence::verify::{self, Verification};
 
 use super::args::{BundleArgs, KeygenArgs, VerifyArgs};
 use super::error::{CliError, FileError, UsageError};
-use super::results::record;
+use super::recorded::record;
 use crate::reporting::write_evidence;
 use crate::run::{RunDir, write_atomically};
 

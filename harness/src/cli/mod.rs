@@ -34,6 +34,7 @@ mod lab;
 mod mesh_init;
 mod output;
 mod plans;
+mod recorded;
 mod rerun;
 mod rescue;
 mod results;

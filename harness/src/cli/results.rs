@@ -1,34 +1,18 @@
 //! `score` and `report`: recorded runs, offline.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::{RECORD_FILES, Record, RecordError};
+use meshdrill_checks::record::{Record, RecordError};
 use meshdrill_checks::score;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_reports::{Run, headline};
 
 use super::args::{ReportArgs, RunDirArgs};
-use super::error::{CliError, FileError, UsageError};
+use super::error::{CliError, FileError};
+use super::recorded::record;
 use crate::reporting::{Judged, render_runs};
 use crate::run::write_atomically;
-
-/// Reads the record of a run directory, or the file of one.
-pub(super) fn record(run: &Path) -> Result<Record, CliError> {
-    let path = record_file(run);
-    let bytes = std::fs::read(&path).map_err(|error| FileError::unreadable(&path, error))?;
-    Record::read(&bytes).map_err(|source| UsageError::Record { path, source }.into())
-}
-
-/// The file of a run's record: the newest form that is there.
-fn record_file(run: &Path) -> PathBuf {
-    if !run.is_dir() {
-        return run.to_owned();
-    }
-    let files = RECORD_FILES.map(|name| run.join(name));
-    files.iter().find(|file| file.exists()).unwrap_or(&files[0]).clone()
-}
 
 /// Judges a run again.
 pub(super) fn score(args: &RunDirArgs) -> Result<ExitCode, CliError> {

@@ -20,7 +20,6 @@ const BLOCK: Duration = Duration::from_secs(1);
 
 type Question = Box<dyn FnOnce(&Record) + Send>;
 
-#[expect(clippy::large_enum_variant, reason = "most messages are lines; a box each would be an allocation per sample")]
 enum Message {
     Line(Line),
     Ask(Question),
