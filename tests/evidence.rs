@@ -138,8 +138,8 @@ fn recorded() -> Result<(), Failed> {
         return Err(format!("{:#}\n{:#}", evidence["authority"], evidence["participants"]).into());
     }
     let identity = &evidence["identity"];
-    let hashes = [&identity["binarySha256"], &identity["scenarioFile"]["sha256"], &evidence["files"][0]["sha256"]];
-    if hashes.iter().any(|hash| hash.as_str().is_none_or(|hash| hash.len() != 64)) {
+    let is_hash = |hash: &Value| hash.as_str().is_some_and(|hash| hash.len() == 64);
+    if !is_hash(&identity["scenarioFile"]["sha256"]) || !is_hash(&evidence["files"][0]["sha256"]) {
         return Err(format!("{identity:#}").into());
     }
     if evidence["lab"] != true || evidence["clock"]["virtualTime"] != true || evidence["notice"].is_null() {
@@ -168,8 +168,8 @@ fn recorded() -> Result<(), Failed> {
     if clusters.is_empty() || !clusters.iter().all(known) || evidence["lab"] != false {
         return Err(format!("{:#}", evidence["scope"]).into());
     }
-    if !evidence["clock"]["moved"].is_number() {
-        return Err(format!("{:#}", evidence["clock"]).into());
+    if !evidence["clock"]["moved"].is_number() || !is_hash(&evidence["identity"]["binarySha256"]) {
+        return Err(format!("{:#}\n{:#}", evidence["clock"], evidence["identity"]).into());
     }
     in_folder(&folder, &["bundle", text(&dir)?, "--out", "live.tar.gz"]).expect_code(0)?;
     let predicate = &self::statement(&folder.join("live.tar.gz"))?["predicate"];
@@ -185,6 +185,9 @@ fn recorded() -> Result<(), Failed> {
         let ran = in_folder(&folder, &[&["run", "--lab", "week3/ingress-access"], &arguments[..]].concat());
         expect(&ran, 2, &[says])?;
     }
+    std::fs::write(folder.join("over.yaml"), "window: 2020-01-01T00:00:00Z/2020-01-01T02:00:00Z\n")?;
+    let over = in_folder(&folder, &["run", "--lab", "drills/ingress-gateway-crash", "--participants", "over.yaml"]);
+    expect(&over, 3, &["the change window closed at 2020-01-01T02:00:00Z"])?;
     for wrong in [
         "approver: { name: A, at: yesterday }\n",
         "window: tonight\n",

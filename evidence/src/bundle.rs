@@ -69,7 +69,8 @@ impl Bundle {
         let evidence = files.get(EVIDENCE).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
         self.runs.insert(name.to_owned(), evidence);
         self.files.extend(files.into_iter().map(|(file, content)| (format!("{name}/{file}"), content)));
-        Ok(())
+        // Before the next run is read: there may be ten thousand of them.
+        Ok(archive::check_limits(&self.files)?)
     }
 
     /// The name of its file: `YYYYmmddHHMM_meshdrill_<id>.tar.gz`, by the first run; the id is that of the run, or of all runs
@@ -105,8 +106,8 @@ impl Bundle {
     }
 
     /// Its bytes, signed with each of some keys.
-    pub fn to_bytes(&self, keys: &[SigningKey]) -> Result<Vec<u8>, BundleError> {
-        let mut files = self.files.clone();
+    pub fn into_bytes(self, keys: &[SigningKey]) -> Result<Vec<u8>, BundleError> {
+        let mut files = self.files;
         let envelope = Envelope::sign(PAYLOAD_TYPE, &to_bytes(&statement(&files)), keys);
         files.insert(STATEMENT.to_owned(), envelope.to_bytes());
         debug_assert!(files.keys().any(|path| path.ends_with(MANIFEST)));

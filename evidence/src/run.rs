@@ -50,6 +50,9 @@ pub(crate) fn check(name: &str, files: &Files) -> CheckedRun {
         checked.problems.push(Problem::new(place(RECORD_FILES[0]), what));
         return checked;
     };
+    if let Some(other) = RECORD_FILES.iter().find(|other| **other != file && files.contains_key(**other)) {
+        checked.problems.push(Problem::new(place(other), format!("was added: the record is {file}")));
+    }
     let record = match Record::read(bytes) {
         Ok(record) => record,
         Err(error) => {

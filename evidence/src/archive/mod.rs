@@ -54,6 +54,12 @@ pub fn write(files: &Files) -> Result<Vec<u8>, ArchiveError> {
             return Err(ArchiveError::Name { name: name.clone(), why });
         }
     }
+    check_limits(files)?;
+    Ok(gzip::compress(&tape::write(files)?)?)
+}
+
+/// Whether some files fit into a bundle.
+pub(crate) fn check_limits(files: &Files) -> Result<(), ArchiveError> {
     let bytes: usize = files.values().map(|content| tape::space(content.len())).sum();
     let limits = Limits::BUNDLE;
     if bytes > limits.bytes {
@@ -63,7 +69,7 @@ pub fn write(files: &Files) -> Result<Vec<u8>, ArchiveError> {
     if files.len() > limits.files {
         return Err(ArchiveError::Limit { what: format!("{} files", files.len()), limit: limits.files.to_string() });
     }
-    Ok(gzip::compress(&tape::write(files)?)?)
+    Ok(())
 }
 
 /// Why a name may not be in an archive; none if it may.

@@ -110,11 +110,14 @@ fn authority(header: &Header) -> Authority {
 }
 
 fn scope(header: &Header, card: &Scorecard, history: &History<'_>) -> Scope {
-    let clusters = header.clusters.iter().map(|key| {
-        let facts = history.clusters.iter().find(|(cluster, _)| cluster == key).map(|(_, facts)| *facts);
+    // Some scenarios contact clusters that they do not name.
+    let contacted = history.clusters.iter().map(|(key, _)| *key);
+    let contacted = contacted.filter(|key| !header.clusters.iter().any(|named| named == key));
+    let clusters = header.clusters.iter().map(String::as_str).chain(contacted).map(|key| {
+        let facts = history.clusters.iter().find(|(cluster, _)| *cluster == key).map(|(_, facts)| *facts);
         let fact = |text: Option<&String>| recorded(text.map(String::as_str));
         ScopeCluster {
-            cluster: key.clone(),
+            cluster: key.to_owned(),
             uid: fact(facts.and_then(|facts| facts.uid.as_ref())),
             kubernetes: fact(facts.and_then(|facts| facts.kubernetes.as_ref())),
             istio: fact(facts.and_then(|facts| facts.istio.as_ref())),

@@ -66,7 +66,7 @@ pub(super) fn key() -> (SigningKey, VerifyingKey) {
 pub(super) fn bundle(keys: &[SigningKey]) -> Vec<u8> {
     let mut bundle = Bundle::default();
     bundle.add(RUN, run_files(&record())).unwrap();
-    bundle.to_bytes(keys).unwrap()
+    bundle.into_bytes(keys).unwrap()
 }
 
 /// The tar file of a bundle.

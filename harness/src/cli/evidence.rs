@@ -37,13 +37,14 @@ pub(super) fn bundle(args: &BundleArgs) -> Result<ExitCode, CliError> {
     }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(bundle.file_name()));
     free(&out)?;
-    let bytes = bundle.to_bytes(&keys).map_err(UsageError::from)?;
+    let count = bundle.len();
+    let bytes = bundle.into_bytes(&keys).map_err(UsageError::from)?;
     write_atomically(&out, &bytes).map_err(|error| FileError::unwritable(&out, error))?;
     let signed = match keys.len() {
         0 => "not signed".to_owned(),
         count => counted(count, "signature"),
     };
-    let (runs, files) = (counted(args.runs.len(), "run"), counted(bundle.len(), "file"));
+    let (runs, files) = (counted(args.runs.len(), "run"), counted(count, "file"));
     super::say!("{}  {runs}, {files}, {signed}", out.display());
     Ok(ExitCode::Pass)
 }
@@ -81,7 +82,7 @@ fn show(found: &Verification, is_run: bool) {
     for run in &found.runs {
         let lab = if run.card.run.lab { "  (lab: no evidence about any cluster)" } else { "" };
         let verdict = run.card.verdict.word().to_uppercase();
-        super::say!("{}: {verdict} by its record{lab}", run.name);
+        super::say!("{}: {verdict} by its record{lab}", run.name.escape_debug());
     }
     let (runs, files) = (counted(found.runs.len(), "run"), counted(found.files, "file"));
     for problem in &found.problems {

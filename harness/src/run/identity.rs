@@ -36,7 +36,8 @@ pub(super) fn identity(plan: &Plan, source: &WorldSource) -> Identity {
     });
     Identity {
         scenario_file: Some(scenario_file(plan)),
-        binary_sha256: binary_sha256(),
+        // A lab run is no evidence, and there are many of them: the program is not read for it.
+        binary_sha256: if source.lab { None } else { binary_sha256() },
         waivers: waivers.collect(),
         clock: (!source.lab).then(runner_clock),
     }
@@ -58,6 +59,10 @@ fn git(file: &Path, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
     // No program that the configuration of a checkout names is started, and nothing is written.
     command.args(["-c", "core.fsmonitor=false", "-C"]).arg(folder).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
+    // The checkout of the file, not one that a hook or CI job works on.
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].iter().for_each(|name| {
+        command.env_remove(name);
+    });
     let output = command.stdin(std::process::Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
