@@ -358,8 +358,9 @@ fn secrets() -> Result<(), Failed> {
         no_secret(&SECRETS, "the output", format!("{}{}", ran.stdout, ran.stderr).as_bytes())?;
     }
     let dirs = run_dirs(&runs);
-    if dirs.len() != 3 {
-        return Err(format!("{} of 3 scenarios ran", dirs.len()).into());
+    // One of them runs once per pair of clusters.
+    if dirs.len() < 3 {
+        return Err(format!("{} runs of 3 scenarios", dirs.len()).into());
     }
     in_folder(folder, &["keygen", "op.key"]).expect_code(0)?;
     let private = std::fs::read_to_string(folder.join("op.key"))?;

@@ -73,7 +73,7 @@ pub(super) enum Command {
         after_help = "Examples:\n  meshdrill bundle runs/20261123T020000Z-control-plane-failover-0a1b2c3d --sign operator.key\n  meshdrill bundle runs/* --sign operator.key --sign approver.key --out drill.tar.gz\n\nWithout --sign, the bundle is not signed. A run directory that is not as its run left it is refused: exit code 2."
     )]
     Bundle(BundleArgs),
-    /// Check a bundle or run directory, offline: name what was altered, and judge each record again
+    /// Check a bundle or run directory, offline, and name what was altered
     #[command(
         after_help = "Examples:\n  meshdrill verify drill.tar.gz --key operator.key.pub --key approver.key.pub\n  meshdrill verify runs/20261123T020000Z-control-plane-failover-0a1b2c3d\n\nExit codes: 0 nothing was altered, and every --key signed; 10 something was altered, or a signature is missing or wrong; 2 the file cannot be read.\nNothing is written, and nothing of the bundle is run. Without --key it is not known who signed."
     )]
