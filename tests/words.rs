@@ -127,7 +127,7 @@ fn printed() -> Result<(), Failed> {
 /// The literals of the sources, test modules and comments left out.
 fn messages() -> Result<(), Failed> {
     let mut paths = Vec::new();
-    for folder in ["checks/src", "reports/src", "harness/src", "harness/lab/src"] {
+    for folder in ["checks/src", "history/src", "reports/src", "harness/src", "harness/lab/src"] {
         files(&root().join(folder), "rs", &mut paths);
     }
     let mut all = Vec::new();

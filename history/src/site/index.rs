@@ -1,4 +1,4 @@
-//! The first page: what changed, and a matrix of scenarios by night.
+//! The first page: what changed, and a matrix of scenarios by night, the newest first.
 
 use std::collections::BTreeMap;
 
@@ -69,12 +69,12 @@ fn matrix(mesh: &MeshHistory, link: Link<'_>) -> Markup {
         }
         div.scroll tabindex="0" role="region" aria-label=(inert(&label)) {
             table.matrix.nights {
-                thead { tr { th { "Scenario" } @for night in &mesh.nights[first..] { th.night scope="col" { (night.label) } } } }
+                thead { tr { th { "Scenario" } @for night in mesh.nights[first..].iter().rev() { th.night scope="col" { (night.label) } } } }
                 tbody {
                     @for scenario in &mesh.scenarios {
                         tr {
                             th scope="row" { @if let Some(file) = link(&scenario.title) { a href=(file) { (inert(&scenario.title)) } } }
-                            @for night in first..mesh.nights.len() { td { @for run in in_night(scenario, night) { (cell(mesh, scenario, run)) } } }
+                            @for night in (first..mesh.nights.len()).rev() { td { @for run in in_night(scenario, night) { (cell(mesh, scenario, run)) } } }
                         }
                     }
                 }
