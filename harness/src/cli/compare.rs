@@ -50,7 +50,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, CliError> {
         if !args.gate.is_empty() {
             let found = meshdrill_checks::units::counted(fired.len(), "regression");
             let found = if fired.is_empty() { "no regression found".to_owned() } else { found };
-            super::say!("\ngate: {found}; {} cannot be told", all.cannot_tell());
+            super::say!("\ngate: {found}; {} undecided", all.cannot_tell());
         }
     }
     Ok(if fired.is_empty() { ExitCode::Pass } else { ExitCode::Fail })

@@ -46,7 +46,7 @@ pub fn to_text(all: &Comparisons) -> String {
 
 fn summary(all: &Comparisons) -> String {
     format!(
-        "{} compared: {}, {} better, {} that cannot be told",
+        "{} compared: {}, {} better, {} undecided",
         counted(all.comparisons.len(), "scenario"),
         counted(all.regressions.len(), "regression"),
         all.count(Outcome::Better),
