@@ -6,6 +6,7 @@ mod independent;
 mod kubectl;
 mod planted;
 mod rescue;
+mod signoff;
 
 pub use kubectl::{CONTEXTS, as_before, state};
 
@@ -38,6 +39,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(trial("the east-west outage is seen from the other cluster", |mesh| {
         in_tries(2, || independent::east_west(mesh))
     }));
+    trials.push(trial("the sign-off of these runs", signoff::of_these_runs));
     trials.push(trial("SIGTERM restores the control plane", rescue::terminated));
     trials.push(trial("SIGKILL leaves what recover needs", rescue::killed));
     trials.push(trial("a second run is refused", rescue::second_run));
@@ -98,5 +100,6 @@ fn passes_on_the_mesh(selected: &OsStr, mesh: &Path, options: &[&str]) -> Result
     }
     // Where nothing ran, that is what the exit code is about.
     ran.expect_code(if passed == 0 { 11 } else { 0 })?;
+    signoff::keep(&dirs);
     as_before(&before)
 }

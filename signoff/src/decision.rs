@@ -19,7 +19,7 @@ pub struct Decision {
     pub decided: String,
     /// How old evidence may be.
     pub max_age: String,
-    /// The clusters that most of the runs are of.
+    /// The clusters that the mesh file names, else those that most of the runs are of.
     pub clusters: Vec<Seen>,
     /// The lines, in order.
     pub lines: Vec<DecidedLine>,

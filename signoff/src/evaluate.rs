@@ -28,7 +28,7 @@ pub fn decide(
     owners: &BTreeMap<String, FindingOwner>,
     now: Timestamp,
 ) -> Decision {
-    let clusters = clusters(offered);
+    let clusters = clusters(offered, &required.uids);
     let evidence = Evidence { offered, attestations, clusters, max_age: required.max_age, now };
     let lines: Vec<DecidedLine> = required.lines.iter().map(|line| evidence.line(line)).collect();
     let findings = findings(offered, owners, now.to_zoned(TimeZone::UTC).date());
@@ -63,8 +63,9 @@ fn reason(item: &DecidedRun) -> Option<String> {
     (!item.state.is_ok()).then(|| format!("{}: {}: {}", item.title, item.state.word(), item.message))
 }
 
-/// The clusters that most of the runs are of, with their versions in the newest of these runs.
-fn clusters(offered: &[Offered]) -> BTreeMap<&str, Seen> {
+/// The clusters that the mesh file names, else those that most of the runs are of, with their versions in the newest of these
+/// runs.
+fn clusters<'a>(offered: &'a [Offered], named: &'a BTreeMap<String, String>) -> BTreeMap<&'a str, Seen> {
     let mut runs: Vec<&Offered> = offered.iter().filter(|run| run.is_intact() && !run.is_lab()).collect();
     runs.sort_by_key(|run| run.started());
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -75,12 +76,19 @@ fn clusters(offered: &[Offered]) -> BTreeMap<&str, Seen> {
             }
         }
     }
-    let mut clusters = BTreeMap::new();
+    let unseen = |(key, uid): (&'a String, &'a String)| {
+        (key.as_str(), Seen { cluster: key.clone(), uid: uid.clone(), kubernetes: None, istio: None })
+    };
+    let mut clusters: BTreeMap<&str, Seen> = named.iter().map(unseen).collect();
     for run in runs {
         for (key, facts) in &run.clusters {
             let Some(uid) = &facts.uid else { continue };
             let most = counts.iter().filter(|((one, _), _)| one == key).map(|(_, count)| *count).max();
-            if counts.get(&(key.as_str(), uid.as_str())).copied() == most {
+            let is_meant = match named.get(key) {
+                Some(named) => named == uid,
+                None => counts.get(&(key.as_str(), uid.as_str())).copied() == most,
+            };
+            if is_meant {
                 let (kubernetes, istio) = (facts.kubernetes.clone(), facts.istio.clone());
                 clusters.insert(key.as_str(), Seen { cluster: key.clone(), uid: uid.clone(), kubernetes, istio });
             }
@@ -177,7 +185,7 @@ impl Evidence<'_> {
             let Some(uid) = &facts.uid else { return Some(unsaid()) };
             let Some(seen) = self.clusters.get(key.as_str()) else { return Some(unsaid()) };
             if *uid != seen.uid {
-                let why = format!("cluster `{key}` has UID {uid} here and {} in most runs", seen.uid);
+                let why = format!("cluster `{key}` has UID {uid} here, and {} is meant", seen.uid);
                 return Some((State::OtherClusters, why));
             }
             let versions = [("Istio", &facts.istio, &seen.istio), ("Kubernetes", &facts.kubernetes, &seen.kubernetes)];

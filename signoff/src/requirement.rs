@@ -13,6 +13,8 @@ pub struct Required {
     pub name: String,
     /// How old evidence may be.
     pub max_age: TimeSpan,
+    /// The UIDs that the mesh file names, by the key of the cluster.
+    pub uids: BTreeMap<String, String>,
     /// The claims.
     pub lines: Vec<RequiredLine>,
 }

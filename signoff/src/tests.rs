@@ -47,7 +47,7 @@ fn required(scenario: &str) -> RequiredLine {
 }
 
 fn all(lines: Vec<RequiredLine>) -> Required {
-    Required { name: "go-live".to_owned(), max_age: "7d".parse().unwrap(), lines }
+    Required { name: "go-live".to_owned(), max_age: "7d".parse().unwrap(), uids: BTreeMap::new(), lines }
 }
 
 fn now() -> Timestamp {
@@ -116,6 +116,15 @@ fn whatever_is_less_is_named() {
     };
     assert_eq!(state_after(older), State::OtherVersions);
     assert_eq!(state_after(|run| run.problems.push("scorecard.json: was altered".to_owned())), State::Altered);
+}
+
+#[test]
+fn the_mesh_file_says_which_clusters_are_meant() {
+    let mut required = all(three());
+    required.uids.insert("two".to_owned(), "u-9".to_owned());
+    let decision = decide(&required, &good(), &Attestations::new(), &BTreeMap::new(), now());
+    assert_eq!(decision.lines[0].items[0].state, State::OtherClusters);
+    assert!(decision.lines[0].items[0].message.contains("u-9 is meant"), "{:?}", decision.reasons);
 }
 
 #[test]

@@ -162,6 +162,7 @@ fn beside(
     ran.expect_code(0)?;
     let cards = run_dirs(&runs).iter().map(|dir| scorecard(dir)).collect::<Result<Vec<_>, _>>()?;
     kubectl::as_before(&before)?;
+    super::signoff::keep(&run_dirs(&runs));
     Ok((cards, seen))
 }
 

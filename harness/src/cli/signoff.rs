@@ -90,8 +90,10 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
         lines.extend(of_row(args, row)?);
     }
     let mesh = plans::find_mesh(args.mesh.as_deref())?;
+    let clusters = mesh.iter().flat_map(|mesh| &mesh.spec.clusters);
+    let uids = clusters.filter_map(|(key, cluster)| Some((key.clone(), cluster.uid.clone()?))).collect();
     let name = file.map(|file| file.metadata.name).or(mesh.map(|mesh| mesh.metadata.name));
-    Ok(Required { name: name.unwrap_or_else(|| "sign-off".to_owned()), max_age, lines })
+    Ok(Required { name: name.unwrap_or_else(|| "sign-off".to_owned()), max_age, uids, lines })
 }
 
 /// The lines of a row: one with its claim, or one for each scenario.
