@@ -42,7 +42,7 @@ pub(super) enum Command {
         after_help = "Examples:\n  meshdrill explain deletePods\n  meshdrill explain http.expect\n  meshdrill explain scenario --recursive"
     )]
     Explain(ExplainArgs),
-    /// Print the JSON Schema of scenario or mesh files
+    /// Print the JSON Schema of a kind of file
     #[command(after_help = "Example:\n  meshdrill schema scenario > scenario.schema.json")]
     Schema(SchemaArgs),
     /// Print shell completions
@@ -91,9 +91,9 @@ pub(super) enum Command {
     /// Show what changed over many nights, and since when, from their scorecards
     #[command(after_help = "Examples:\n  meshdrill history runs\n  meshdrill history nightly/* --html site")]
     History(HistoryArgs),
-    /// Decide GO or NO-GO: every required line needs fresh, intact, passing runs of the same clusters
+    /// Decide GO or NO-GO from recorded runs
     #[command(
-        after_help = "Examples:\n  meshdrill signoff runs --out signoff.html\n  meshdrill signoff runs --required signoff.yaml --attest attestations.yaml --out signoff.md\n\nWithout --required, every scenario of the suites readiness and drills that applies to the mesh is required.\nExit codes: 0 only for GO; 10 NO-GO."
+        after_help = "Examples:\n  meshdrill signoff runs --out signoff.html\n  meshdrill signoff runs --required signoff.yaml --attest attestations.yaml --out signoff.md\n\nGO needs a fresh, intact, passing run of the same clusters for every required line.\nWithout --required, every scenario of the suites readiness and drills that applies to the mesh is required.\nExit codes: 0 only for GO; 10 NO-GO."
     )]
     Signoff(SignoffArgs),
     /// Show who holds which cluster and what earlier runs left behind

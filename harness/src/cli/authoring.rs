@@ -43,7 +43,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, CliError> {
         super::say_part!("{text}");
         return Ok(ExitCode::Pass);
     }
-    if let Some(text) = ["scenario", "mesh", "signoff", "attestations", "findings"]
+    if let Some(text) = ["scenario", "mesh", "signoff"]
         .into_iter()
         .find_map(|file| spec::explain(&format!("{file}.{path}"), args.recursive))
     {
