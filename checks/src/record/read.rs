@@ -3,7 +3,7 @@
 use super::{Record, RecordError, blocks};
 
 impl Record {
-    /// Reads the bytes of a record's file, one of [`RECORD_FILES`].
+    /// Reads the bytes of a record's file, one of [`RECORD_FILES`](super::RECORD_FILES).
     pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.starts_with(&blocks::MAGIC[..2]) {
             blocks::read(bytes)
