@@ -47,7 +47,12 @@ pub fn scratch(name: &str) -> PathBuf {
 /// The binary, without anything of this process's environment that would change what it does.
 pub fn meshdrill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshdrill"));
-    command.current_dir(root()).env_remove("MESHDRILL_MESH").env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+        .current_dir(root())
+        .env_remove("MESHDRILL_MESH")
+        .env_remove("MESHDRILL_JOBS")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
     command
 }
 

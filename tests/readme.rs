@@ -61,24 +61,25 @@ fn every_subcommand() -> Result<(), Failed> {
 
 fn on_the_served_lab() -> Result<(), Failed> {
     let served = Served::start("readme")?;
-    in_order(&served.kubeconfig)
+    in_order(&served.kubeconfig, &[])
 }
 
 /// The same on real clusters.
 pub fn on_the_mesh(_: &Path) -> Result<(), Failed> {
     let before = crate::live::state()?;
     let kubeconfig = std::env::var_os("KUBECONFIG").map(PathBuf::from).ok_or("KUBECONFIG is not set")?;
-    in_order(&kubeconfig)?;
+    // Two cores are too few for all validations of two clusters at once.
+    in_order(&kubeconfig, &[("MESHDRILL_JOBS", "1")])?;
     crate::live::as_before(&before)
 }
 
 /// Runs all commands in an empty folder. Whatever they write stays there for the next one.
-fn in_order(kubeconfig: &Path) -> Result<(), Failed> {
+fn in_order(kubeconfig: &Path, environment: &[(&str, &str)]) -> Result<(), Failed> {
     let folder = scratch("readme");
     for Shown { words, code } in commands()? {
         let words: Vec<String> = words.iter().map(|word| filled_in(word, &folder)).collect::<Result<_, _>>()?;
         let mut command = meshdrill();
-        command.current_dir(&folder).env("KUBECONFIG", kubeconfig).args(&words);
+        command.current_dir(&folder).env("KUBECONFIG", kubeconfig).envs(environment.iter().copied()).args(&words);
         if words.first().is_some_and(|word| word == "run") {
             // A terminal is asked; a script gives its consent.
             command.arg("--yes");

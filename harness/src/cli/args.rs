@@ -175,9 +175,10 @@ pub(super) struct RunArgs {
     /// Stop after the first run that does not pass
     #[arg(long)]
     pub fail_fast: bool,
-    /// Number of validations that run at the same time
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    pub jobs: usize,
+    /// Number of validations that run at the same time; default `$MESHDRILL_JOBS`, else 16. On a small mesh, take fewer:
+    /// their requests add up
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// Keep sampling until every criterion is decided, at most one hour longer
     #[arg(long)]
     pub conclusive: bool,

@@ -165,6 +165,9 @@ pub(super) enum UsageError {
         /// A word that it knows.
         nearest: Option<String>,
     },
+    /// A number of jobs that is none.
+    #[error("MESHDRILL_JOBS: `{0}` is not a number of validations; write 1 or more, or unset it")]
+    Jobs(String),
     /// A document of an unknown form.
     #[error("--out {}: the name decides the form: end it with .md, .html or .json", .0.display())]
     SignoffForm(PathBuf),

@@ -28,12 +28,16 @@ const STAGGER: Duration = Duration::from_millis(400);
 const MOST_SPARE: Duration = Duration::from_secs(30);
 /// How much of what they have to spare they use.
 const SPREAD: f64 = 0.9;
+/// How many validations run at the same time unless someone says otherwise.
+const JOBS: usize = 16;
 
 /// Runs everything that was selected and gives the exit code of all of it.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     if args.select.select.is_empty() {
         return Err(UsageError::NothingSelected.into());
     }
+    // A wrong setting is found before anything is contacted.
+    jobs(args)?;
     let authority = authority(args)?;
     let mut selected = select(&args.select)?;
     if args.conclusive {
@@ -183,7 +187,7 @@ impl Console<'_> {
     ) -> Result<Option<String>, CliError> {
         // The longest first, so that none of them begins when the others have ended.
         validations.sort_by_key(|(_, plan)| std::cmp::Reverse(plan.duration()));
-        let jobs = self.args.jobs.max(1);
+        let jobs = jobs(self.args)?;
         let longest = validations.first().map_or(Duration::ZERO, |(_, plan)| plan.duration().0);
         let (begun, count) = (tokio::time::Instant::now(), validations.len() as f64);
         let stop = Interrupts::default();
@@ -289,6 +293,19 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// How many validations run at the same time.
+fn jobs(args: &RunArgs) -> Result<usize, UsageError> {
+    let given = match (args.jobs, std::env::var_os("MESHDRILL_JOBS")) {
+        (Some(jobs), _) => jobs,
+        (None, Some(text)) => {
+            let text = text.to_string_lossy();
+            text.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| UsageError::Jobs(text.into_owned()))?
+        }
+        (None, None) => JOBS,
+    };
+    Ok(given.max(1))
 }
 
 /// The reports of all runs together, failures in full, the last line, and the exit code.

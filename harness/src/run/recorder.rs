@@ -141,6 +141,10 @@ impl State {
 
     /// Writes what is new.
     fn write(&mut self) {
+        // What follows a block that was lost cannot be read.
+        if self.failure.is_some() {
+            return;
+        }
         let block = self.blocks.next(&mut self.record).map_err(std::io::Error::other);
         let written = block.and_then(|block| block.map_or(Ok(()), |block| self.file.write_all(&block)));
         self.written = Instant::now();
