@@ -30,6 +30,16 @@ struct Seen {
     good: bool,
 }
 
+/// What a run and the prober beside it saw.
+struct Beside {
+    /// The run's scorecards.
+    cards: Vec<Value>,
+    /// What the prober saw.
+    seen: Vec<Seen>,
+    /// The run directories.
+    dirs: Vec<PathBuf>,
+}
+
 /// Probes until told to stop.
 struct Prober {
     stop: Arc<Mutex<bool>>,
@@ -142,12 +152,7 @@ fn ingress(context: &str) -> Result<SocketAddr, Failed> {
 }
 
 /// Runs a scenario beside a prober: the scorecards, and what the prober saw.
-fn beside(
-    mesh: &Path,
-    scenario: &str,
-    address: SocketAddr,
-    path: &'static str,
-) -> Result<(Vec<Value>, Vec<Seen>, Vec<PathBuf>), Failed> {
+fn beside(mesh: &Path, scenario: &str, address: SocketAddr, path: &'static str) -> Result<Beside, Failed> {
     let before = kubectl::state()?;
     let prober = Prober::start(address, path);
     let runs = scratch("independent");
@@ -164,12 +169,12 @@ fn beside(
     kubectl::as_before(&before)?;
     let dirs = run_dirs(&runs);
     super::signoff::keep(&dirs);
-    Ok((cards, seen, dirs))
+    Ok(Beside { cards, seen, dirs })
 }
 
 /// A forced deletion of the ingress gateway: start and end of the outage agree.
 pub fn crash(mesh: &Path) -> Result<(), Failed> {
-    let (cards, seen, dirs) = beside(mesh, SCENARIOS[0], ingress("primary-cluster-context")?, "/productpage")?;
+    let Beside { cards, seen, dirs } = beside(mesh, SCENARIOS[0], ingress("primary-cluster-context")?, "/productpage")?;
     let card = cards.first().ok_or("no scorecard")?;
     let outages = card["probes"][0]["outages"].as_array().cloned().unwrap_or_default();
     let zero = started(card)?;
@@ -221,7 +226,8 @@ fn by_the_second(dir: &Path, card: &Value, seen: &[Seen], zero: f64) -> Result<(
 
 /// The east-west gateway of the primary away for 15 s, seen through the secondary's ingress.
 pub fn east_west(mesh: &Path) -> Result<(), Failed> {
-    let (cards, seen, _) = beside(mesh, SCENARIOS[1], ingress("secondary-cluster")?, "/api/v1/products/0/reviews")?;
+    let Beside { cards, seen, .. } =
+        beside(mesh, SCENARIOS[1], ingress("secondary-cluster")?, "/api/v1/products/0/reviews")?;
     let card = cards.iter().find(|card| card["run"]["binding"] == "primary-secondary").ok_or("no such pair")?;
     let zero = started(card)?;
     let during = |one: &&Seen| (zero..=unix(card, "finished").unwrap_or(f64::MAX)).contains(&one.due);
