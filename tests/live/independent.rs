@@ -217,11 +217,11 @@ fn by_the_second(dir: &Path, card: &Value, seen: &[Seen], zero: f64) -> Result<(
         bad / f64::max(count, 1.0)
     };
     let apart: f64 = (0..20).map(|second| (share(&ours, second) - share(&theirs, second)).abs()).sum::<f64>() / 20.0;
-    let told = format!(
+    let message = format!(
         "first bad answer {our_first:.3} s and {their_first:.3} s after the fault, shares of bad answers {apart:.3} apart"
     );
-    eprintln!("{told}");
-    if (our_first - their_first).abs() <= TOLERANCE && apart <= 0.1 { Ok(()) } else { Err(told.into()) }
+    eprintln!("{message}");
+    if (our_first - their_first).abs() <= TOLERANCE && apart <= 0.1 { Ok(()) } else { Err(message.into()) }
 }
 
 /// The east-west gateway of the primary away for 15 s, seen through the secondary's ingress.

@@ -125,9 +125,9 @@ fn few() -> Result<(), Failed> {
     let found = json(&[&pass, &pass])?;
     let one = &found["comparisons"][0];
     let outcomes = one["criteria"].as_array().into_iter().chain(one["latency"].as_array()).flatten();
-    let told: Vec<&Value> = outcomes.filter(|one| one["outcome"] != "cannot-tell").collect();
-    if !told.is_empty() {
-        return Err(format!("{told:#?}").into());
+    let decided: Vec<&Value> = outcomes.filter(|one| one["outcome"] != "cannot-tell").collect();
+    if !decided.is_empty() {
+        return Err(format!("{decided:#?}").into());
     }
     expect(&compare(&[], &[&pass, &pass]), "a shift that matters needs about")
 }

@@ -122,7 +122,7 @@ fn conclusion(old: &CriterionFacts, new: &CriterionFacts) -> (Outcome, String) {
     }
     let why = if apart { "less than half as much again" } else { "within the intervals" };
     let settle = if one_event {
-        "one event in each run: `meshdrill history` tells by many runs".to_owned()
+        "one event in each run: `meshdrill history` compares many runs".to_owned()
     } else {
         settle(old, new, before, after)
     };

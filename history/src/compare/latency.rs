@@ -198,7 +198,7 @@ fn spacing(values: &[f64]) -> usize {
     let total: f64 = ranks.iter().map(|rank| (rank - mean).powi(2)).sum();
     let together: f64 = ranks.windows(2).map(|two| (two[0] - mean) * (two[1] - mean)).sum();
     let correlation = if total > 0.0 { (together / total).clamp(0.0, 0.98) } else { 0.0 };
-    // Below that it cannot be told from none.
+    // A smaller correlation than this also shows in independent samples.
     if correlation < 2.0 / (values.len() as f64).sqrt() {
         return 1;
     }

@@ -37,7 +37,7 @@ pub enum Outcome {
     Changed,
     /// A difference that matters would have shown.
     Same,
-    /// The samples do not tell.
+    /// The samples leave it undecided.
     CannotTell,
 }
 
@@ -144,7 +144,7 @@ pub fn comparable(before: &crate::card::Card, after: &crate::card::Card) -> Resu
 }
 
 impl Comparison {
-    /// Compares two runs. What their latencies tell is open until [`Comparisons::new`] knows how many there are.
+    /// Compares two runs. The outcome of latencies is open until [`Comparisons::new`] knows how many there are.
     pub fn new(before: &Side, after: &Side) -> Result<Self, Incomparable> {
         comparable(&before.card, &after.card)?;
         let (old, new) = (&before.card.run, &after.card.run);
@@ -288,7 +288,7 @@ impl Comparisons {
         }
     }
 
-    /// How many criteria and latencies the samples do not tell of.
+    /// How many criteria and latencies the samples leave undecided.
     pub fn cannot_tell(&self) -> usize {
         self.count(Outcome::CannotTell)
     }

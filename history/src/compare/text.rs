@@ -25,9 +25,9 @@ pub fn to_text(all: &Comparisons) -> String {
         }
     }
     // In a folder, what did not change needs no table.
-    let (told, quiet): (Vec<_>, Vec<_>) =
+    let (shown, quiet): (Vec<_>, Vec<_>) =
         all.comparisons.iter().partition(|one| all.comparisons.len() == 1 || is_news(one));
-    told.iter().for_each(|one| write_one(&mut out, one));
+    shown.iter().for_each(|one| write_one(&mut out, one));
     if !quiet.is_empty() {
         let names: Vec<&str> = quiet.iter().map(|one| one.scenario.as_str()).collect();
         let _ = writeln!(out, "\nSame verdict, and no difference that the samples show: {}", inert(&names.join(", ")));

@@ -2,7 +2,7 @@
 //!
 //! A history is looked at in windows of [`WINDOW`] values, by ranks, so that one outlier neither makes nor hides a change.
 //! In each window the clearest split by the E-divisive statistic is tested: against shuffles of the same ranks, and, where
-//! shuffles are too few to tell how rare it is, by Mann-Whitney's exact test with every possible split counted. The smaller of
+//! shuffles are too few to show how rare it is, by Mann-Whitney's exact test with every possible split counted. The smaller of
 //! the two counts double. If the split is significant, both sides are searched in the same way.
 
 use std::collections::BTreeMap;
