@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{
-    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Phase, ProbeHeader, RECORD_SCHEMA, Record, SCENARIO,
+    Change, CheckHeader, Event, FaultHeader, FaultWindow, Header, Identity, Phase, ProbeHeader, RECORD_SCHEMA, Record,
+    SCENARIO,
 };
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
@@ -55,19 +56,25 @@ pub struct Finished {
 }
 
 /// Makes the directory of a run, with its plan.
-fn begin(plan: &Plan, source: &WorldSource, runs: &Path, change: Change) -> std::io::Result<(RunDir, Clock, Header)> {
+async fn begin(
+    plan: &Plan,
+    source: &WorldSource,
+    runs: &Path,
+    change: Change,
+) -> std::io::Result<(RunDir, Clock, Header)> {
     let clock = Clock::start(&source.net);
     let id = uuid::Uuid::now_v7().to_string();
     let time = clock.wall().strftime("%Y%m%dT%H%M%SZ").to_string();
     let dir = RunDir::create(runs, &time, &plan.title(), &id)?;
     dir.write("plan.yaml", plan_yaml(plan).as_bytes())?;
-    let header = Header { change, ..header(plan, source, &id, &clock) };
+    let identity = identity(plan, source).await;
+    let header = Header { change, identity, ..header(plan, source, &id, &clock) };
     Ok((dir, clock, header))
 }
 
 /// Runs a plan to its end, whatever happens, and writes record and reports. An error is one of this machine's disk.
 pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> std::io::Result<Finished> {
-    let (dir, clock, header) = begin(plan, source, &options.runs, options.change)?;
+    let (dir, clock, header) = begin(plan, source, &options.runs, options.change).await?;
     // Whatever happens to this process, there is a report that is not green.
     let change = header.change.clone();
     let (id, skeleton) = (header.id.clone(), skeleton(&header));
@@ -89,7 +96,7 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
 
 /// Writes the record and reports of a plan that does not run, because of another run of the same command.
 pub async fn leave_out(plan: &Plan, source: &WorldSource, options: RunOptions, why: &str) -> std::io::Result<Finished> {
-    let (dir, clock, header) = begin(plan, source, &options.runs, options.change)?;
+    let (dir, clock, header) = begin(plan, source, &options.runs, options.change).await?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
     recorder.event(Event::NotRun { id: SCENARIO.to_owned(), reason: why.to_owned(), waived: false });
     recorder.event(Event::Finished);
@@ -247,7 +254,7 @@ fn header(plan: &Plan, source: &WorldSource, id: &str, clock: &Clock) -> Header 
         lab: source.lab,
         started: clock.started(),
         change: Change::default(),
-        identity: identity(plan, source),
+        identity: Identity::default(),
         tool: concat!("meshdrill ", env!("CARGO_PKG_VERSION")).to_owned(),
         probes: plan
             .probes

@@ -25,8 +25,18 @@ const TIMESYNC: &str = "/run/systemd/timesync/synchronized";
 /// The resolution of a `Date` header, in seconds.
 const DATE_RESOLUTION: f64 = 1.0;
 
-/// What is known of a run before it begins.
-pub(super) fn identity(plan: &Plan, source: &WorldSource) -> Identity {
+/// What is known of a run before it begins. What has to be read of this machine is read on a thread of its own: other runs are
+/// being measured meanwhile.
+pub(super) async fn identity(plan: &Plan, source: &WorldSource) -> Identity {
+    let (path, sha256, lab) = (plan.path.clone(), plan.sha256.clone(), source.lab);
+    let read = move || {
+        // A lab run is no evidence, and there are many of them: the program is not read for it.
+        (scenario_file(&path, sha256), if lab { None } else { binary_sha256() }, (!lab).then(runner_clock))
+    };
+    let (scenario_file, binary_sha256, clock) = match tokio::task::spawn_blocking(read).await {
+        Ok((file, binary, clock)) => (Some(file), binary, clock),
+        Err(_) => (None, None, None),
+    };
     let waivers = source.mesh.iter().filter(|_| !plan.clusters.is_empty()).flat_map(|mesh| &mesh.spec.without);
     let waivers = waivers.map(|(name, waiver)| WaiverEntry {
         name: name.clone(),
@@ -34,23 +44,17 @@ pub(super) fn identity(plan: &Plan, source: &WorldSource) -> Identity {
         owner: waiver.owner.clone(),
         until: waiver.until.clone(),
     });
-    Identity {
-        scenario_file: Some(scenario_file(plan)),
-        // A lab run is no evidence, and there are many of them: the program is not read for it.
-        binary_sha256: if source.lab { None } else { binary_sha256() },
-        waivers: waivers.collect(),
-        clock: (!source.lab).then(runner_clock),
-    }
+    Identity { scenario_file, binary_sha256, waivers: waivers.collect(), clock }
 }
 
-fn scenario_file(plan: &Plan) -> ScenarioFile {
+fn scenario_file(path: &Path, sha256: String) -> ScenarioFile {
     // The path of a built-in scenario names no file of this machine.
-    let commit = if plan.path.is_file() { git(&plan.path, &["rev-parse", "--verify", "HEAD"]) } else { None };
+    let commit = if path.is_file() { git(path, &["rev-parse", "--verify", "HEAD"]) } else { None };
     let modified = commit.as_ref().and_then(|_| {
-        let name = plan.path.file_name()?.to_str()?;
-        git(&plan.path, &["status", "--porcelain", "--ignored", "--", name]).map(|changes| !changes.is_empty())
+        let name = path.file_name()?.to_str()?;
+        git(path, &["status", "--porcelain", "--ignored", "--", name]).map(|changes| !changes.is_empty())
     });
-    ScenarioFile { path: plan.path.display().to_string(), sha256: plan.sha256.clone(), commit, modified }
+    ScenarioFile { path: path.display().to_string(), sha256, commit, modified }
 }
 
 /// What git prints about the folder of a file; none where it is no checkout, or where there is no git.
