@@ -80,6 +80,18 @@ pub struct RunInfo {
     pub change: Change,
 }
 
+impl RunInfo {
+    /// `SCENARIO`, or `SCENARIO@BINDING`.
+    pub fn title(&self) -> String {
+        titled(&self.scenario, &self.binding)
+    }
+}
+
+/// `SCENARIO`, or `SCENARIO@BINDING`.
+pub fn titled(scenario: &str, binding: &str) -> String {
+    if binding.is_empty() { scenario.to_owned() } else { format!("{scenario}@{binding}") }
+}
+
 /// One SLA line, judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CriterionResult {

@@ -14,12 +14,10 @@ use crate::cluster::encode;
 use crate::run::RunDir;
 
 /// The reports every run writes, with their file names.
-const REPORTS: [(Format, &str); 4] = [
-    (Format::Json, "scorecard.json"),
-    (Format::Junit, "junit.xml"),
-    (Format::Html, PAGE),
-    (Format::Markdown, "report.md"),
-];
+const REPORTS: [(Format, &str); 4] =
+    [(Format::Json, SCORECARD), (Format::Junit, "junit.xml"), (Format::Html, PAGE), (Format::Markdown, "report.md")];
+/// The judgement of a run.
+pub(crate) const SCORECARD: &str = "scorecard.json";
 /// The page of a run.
 pub(crate) const PAGE: &str = "report.html";
 

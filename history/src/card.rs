@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::record::CheckStage;
-use meshdrill_checks::scorecard::{Limit, SCORECARD_SCHEMA, Scorecard, Unit};
+use meshdrill_checks::scorecard::{Limit, SCORECARD_SCHEMA, Scorecard, Unit, titled};
 use meshdrill_checks::verdict::Verdict;
 use serde::Deserialize;
 use serde_json::Value;
@@ -209,11 +209,6 @@ impl Card {
     pub fn versions(&self) -> BTreeMap<String, String> {
         versions(&self.run.identity)
     }
-}
-
-/// `scenario`, or `scenario@binding`.
-pub fn titled(scenario: &str, binding: &str) -> String {
-    if binding.is_empty() { scenario.to_owned() } else { format!("{scenario}@{binding}") }
 }
 
 /// All texts of an identity that are, or lie below, a version, an image or a revision, by their place.

@@ -6,9 +6,11 @@ mod area;
 pub mod card;
 pub mod compare;
 mod edits;
+mod measured;
 pub mod nights;
 pub mod site;
 mod table;
 
 pub use area::{Area, Direction};
 pub use edits::{Edit, EditKind};
+pub use measured::Measured;

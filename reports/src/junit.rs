@@ -42,11 +42,7 @@ struct Case {
 /// One suite. `taken` has each (classname, name) of the file: a server that keys cases by both would keep one of two.
 fn suite(run: &Run<'_>, taken: &mut BTreeSet<(String, String)>) -> TestSuite {
     let card = run.scorecard;
-    let title = if card.run.binding.is_empty() {
-        card.run.scenario.clone()
-    } else {
-        format!("{}@{}", card.run.scenario, card.run.binding)
-    };
+    let title = card.run.title();
     let class = if card.run.suite.is_empty() { title.clone() } else { format!("{}.{title}", card.run.suite) };
     let name = if card.run.lab { format!("{title} (lab)") } else { title };
     let mut suite = TestSuite::new(inert(&name));

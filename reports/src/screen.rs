@@ -178,11 +178,7 @@ fn probe_lines(out: &mut String, probe: &ProbeResult) {
 
 /// `name`, or `name@binding`.
 pub fn title(card: &Scorecard) -> String {
-    if card.run.binding.is_empty() {
-        card.run.scenario.clone()
-    } else {
-        format!("{}@{}", card.run.scenario, card.run.binding)
-    }
+    card.run.title()
 }
 
 /// The last line: `VERDICT  scenario  measured-headline  run-directory`, with two spaces only between these.

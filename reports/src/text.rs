@@ -34,11 +34,18 @@ pub fn figure(value: f64, unit: Unit) -> String {
 
 /// The interval of a criterion; none where it has no bounds.
 pub fn interval(one: &CriterionResult) -> Option<String> {
-    match (one.low, one.high) {
-        (Some(low), Some(high)) => Some(format!("{} to {}", figure(low, one.unit), figure(high, one.unit))),
-        (Some(low), None) if one.value.is_some() => Some(format!("at least {}", figure(low, one.unit))),
-        (None, Some(high)) => Some(format!("at most {}", figure(high, one.unit))),
-        (Some(_) | None, None) => None,
+    // Without a value, a lower bound alone says nothing.
+    let low = one.low.filter(|_| one.value.is_some() || one.high.is_some());
+    bounds(low, one.high, one.unit)
+}
+
+/// Two bounds, or the one that is known.
+pub fn bounds(low: Option<f64>, high: Option<f64>, unit: Unit) -> Option<String> {
+    match (low, high) {
+        (Some(low), Some(high)) => Some(format!("{} to {}", figure(low, unit), figure(high, unit))),
+        (Some(low), None) => Some(format!("at least {}", figure(low, unit))),
+        (None, Some(high)) => Some(format!("at most {}", figure(high, unit))),
+        (None, None) => None,
     }
 }
 

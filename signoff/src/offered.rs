@@ -39,9 +39,7 @@ impl Offered {
 
     /// `SCENARIO@BINDING`.
     pub(crate) fn title(&self) -> String {
-        let Some(card) = &self.card else { return self.dir.clone() };
-        let (name, binding) = (&card.run.scenario, &card.run.binding);
-        if binding.is_empty() { name.clone() } else { format!("{name}@{binding}") }
+        self.card.as_ref().map_or_else(|| self.dir.clone(), |card| card.run.title())
     }
 
     /// Whether it is a run on clusters of what is required.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use meshdrill_checks::scorecard::titled;
 use meshdrill_checks::units::TimeSpan;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything that has to be shown.
@@ -48,19 +50,18 @@ pub struct RequiredRun {
 impl RequiredRun {
     /// `SCENARIO@BINDING`.
     pub fn title(&self) -> String {
-        let name = self.names.first().map_or("", String::as_str);
-        if self.binding.is_empty() { name.to_owned() } else { format!("{name}@{}", self.binding) }
+        titled(self.names.first().map_or("", String::as_str), &self.binding)
     }
 }
 
 /// What a waiver of the mesh file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Waivers {
-    /// What is waived is shown and does not count.
+    /// What is waived is shown with owner and date, and does not stand in the way.
     #[default]
     Allowed,
-    /// What is waived is not evidenced.
+    /// What is waived is NO-GO.
     Refused,
 }
 

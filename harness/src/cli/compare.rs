@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::RECORD_FILES;
-use meshdrill_history::card::{Card, titled};
+use meshdrill_checks::scorecard::titled;
+use meshdrill_history::card::Card;
 use meshdrill_history::compare::{Comparison, Comparisons, Gate, Side, comparable, to_text};
 use meshdrill_reports::inert;
 
 use super::error::{CliError, FileError, UsageError};
-use super::recorded::record;
+use super::recorded::{has_record, record};
+use crate::reporting::SCORECARD;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CompareArgs {
@@ -58,7 +59,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, CliError> {
 
 /// Whether a path is a run: a file, or a directory with a record or a scorecard.
 fn is_run(path: &Path) -> bool {
-    path.is_file() || RECORD_FILES.iter().chain(&["scorecard.json"]).any(|name| path.join(name).exists())
+    path.is_file() || has_record(path) || path.join(SCORECARD).exists()
 }
 
 /// Judges a run again by its record.
@@ -77,7 +78,7 @@ fn runs(before: &Path, after: &Path) -> Result<Comparisons, CliError> {
 
 /// What the scorecard of a run has otherwise than its record.
 fn altered(path: &Path, judged: &Card) -> Option<String> {
-    let file = path.join("scorecard.json");
+    let file = path.join(SCORECARD);
     let bytes = std::fs::read(&file).ok()?;
     let written = match Card::read(&bytes) {
         Ok(written) => written,
@@ -143,7 +144,7 @@ fn newest(folder: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<Key, New
 
 /// The scorecard of a run; without one, its record is judged.
 fn card(path: &Path) -> Result<Card, CliError> {
-    let file = path.join("scorecard.json");
+    let file = path.join(SCORECARD);
     match std::fs::read(&file) {
         Ok(bytes) => Ok(Card::read(&bytes).map_err(|source| UsageError::Card { path: file, source })?),
         Err(_) => Ok(side(path)?.card),

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::RECORD_FILES;
 use meshdrill_history::card::Card;
 use meshdrill_history::nights::{History, Source, to_text};
 use meshdrill_history::site::{INDEX, pages};
 use meshdrill_reports::inert;
 
 use super::error::{CliError, FileError, UsageError};
-use crate::reporting::{PAGE, link};
+use super::recorded::has_record;
+use crate::reporting::{PAGE, SCORECARD, link};
 use crate::run::write_atomically;
 
 #[derive(Debug, Clone, Args)]
@@ -29,8 +29,6 @@ pub(super) struct HistoryArgs {
     pub json: bool,
 }
 
-/// The file of a run's judgement.
-const SCORECARD: &str = "scorecard.json";
 /// How deep folders are searched.
 const DEPTH: usize = 8;
 /// The largest file that is read: a scorecard has kilobytes.
@@ -117,7 +115,7 @@ impl Found {
             self.files.push(card);
             return;
         }
-        if RECORD_FILES.iter().any(|name| folder.join(name).exists()) {
+        if has_record(folder) {
             let folder = folder.display();
             self.warnings.push(format!(
                 "{folder} is left out: it has a record and no {SCORECARD}, so its run was killed; `meshdrill report {folder} --format json --out {folder}/{SCORECARD}` judges it"

@@ -40,15 +40,37 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
     let defects = defects.map_err(UsageError::from)?;
     let mesh =
         if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
-    let set = assignments(&args.set)?;
+    let choice = Choice { words: &args.select, scenarios: args.scenarios.as_deref(), set: &args.set, seed: args.seed };
+    let (plans, invalid) = choose(&choice, mesh.as_deref())?;
+    Ok((Selected { mesh, plans, defects }, invalid))
+}
+
+/// What plans are made of, besides the mesh file.
+pub(super) struct Choice<'a> {
+    /// What selects scenarios.
+    pub words: &'a [String],
+    /// The folder of `--scenarios`.
+    pub scenarios: Option<&'a Path>,
+    /// `NAME=VALUE` of `--set`.
+    pub set: &'a [String],
+    /// The seed of `count` and `percent` selections.
+    pub seed: u64,
+}
+
+/// Builds the plans of a choice, without those of files that are not valid, and how many those are. Their problems are shown.
+pub(super) fn choose(
+    choice: &Choice<'_>,
+    mesh: Option<&MeshFile>,
+) -> Result<(Vec<Plan>, Option<UsageError>), CliError> {
+    let set = assignments(choice.set)?;
     // An instance of a scenario is selected by the title that `list` prints.
-    let instances: Vec<&String> = args.select.iter().filter(|word| is_instance(word)).collect();
-    let words: Vec<String> = args
-        .select
+    let instances: Vec<&String> = choice.words.iter().filter(|word| is_instance(word)).collect();
+    let words: Vec<String> = choice
+        .words
         .iter()
         .map(|word| if is_instance(word) { word.split('@').next().unwrap_or(word).to_owned() } else { word.clone() })
         .collect();
-    let selection = Catalogue::choose(args.scenarios.as_deref()).select(&words).map_err(UsageError::NotFound)?;
+    let selection = Catalogue::choose(choice.scenarios).select(&words).map_err(UsageError::NotFound)?;
     let Selection { scenarios: sources, unreadable } = selection;
     let all = sources.len() + unreadable.len();
     let mut invalid: BTreeSet<PathBuf> = BTreeSet::new();
@@ -66,7 +88,7 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
     }
     let mut plans = Vec::new();
     for source in &sources {
-        match plans_of(source, mesh.as_deref(), &set, args.seed) {
+        match plans_of(source, mesh, &set, choice.seed) {
             Ok(found) => plans.extend(found),
             Err(problems) => {
                 invalid.insert(problems.source.path.clone());
@@ -77,7 +99,7 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
     let invalid = (!invalid.is_empty()).then_some(UsageError::InvalidScenarios { invalid: invalid.len(), all });
     if !instances.is_empty() {
         // An instance that is not there may be one of a file that is not valid.
-        if let Err(error) = keep_instances(&mut plans, &instances, &args.select) {
+        if let Err(error) = keep_instances(&mut plans, &instances, choice.words) {
             return Err(invalid.unwrap_or(error).into());
         }
     }
@@ -87,7 +109,7 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
     {
         return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
-    Ok((Selected { mesh, plans, defects }, invalid))
+    Ok((plans, invalid))
 }
 
 /// Whether a word names one instance of a scenario, as `latency-injection@primary`.

@@ -13,6 +13,11 @@ pub(super) fn record(run: &Path) -> Result<Record, CliError> {
     Record::read(&bytes).map_err(|source| UsageError::Record { path, source }.into())
 }
 
+/// Whether a directory has a record.
+pub(super) fn has_record(dir: &Path) -> bool {
+    RECORD_FILES.iter().any(|name| dir.join(name).exists())
+}
+
 /// The file of a run's record: the newest form that is there.
 fn record_file(run: &Path) -> PathBuf {
     if !run.is_dir() {

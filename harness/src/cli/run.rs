@@ -37,7 +37,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         return Err(UsageError::NothingSelected.into());
     }
     // A wrong setting is found before anything is contacted.
-    jobs(args)?;
+    let jobs = jobs(args)?;
     let authority = authority(args)?;
     let mut selected = select(&args.select)?;
     if args.conclusive {
@@ -65,7 +65,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let options =
         DisplayOptions { quiet: args.quiet, verbose: args.verbose, real: !args.select.lab, colour: super::colour() };
     let display = Display::start(&plans, options);
-    let console = Console { args, authority, entry: display.entry(), total: plans.len() };
+    let console = Console { args, jobs, authority, entry: display.entry(), total: plans.len() };
     let mut finished = Vec::new();
     let ran = if args.select.lab {
         console.run_on_lab(&selected, &mut finished)
@@ -126,6 +126,8 @@ fn ask(selected: &Selected, source: &WorldSource, drills: &[&Plan]) -> Result<()
 /// Runs scenarios and shows them.
 struct Console<'a> {
     args: &'a RunArgs,
+    /// How many validations run at the same time.
+    jobs: usize,
     authority: Authority,
     entry: Entry,
     total: usize,
@@ -187,7 +189,6 @@ impl Console<'_> {
     ) -> Result<Option<String>, CliError> {
         // The longest first, so that none of them begins when the others have ended.
         validations.sort_by_key(|(_, plan)| std::cmp::Reverse(plan.duration()));
-        let jobs = jobs(self.args)?;
         let longest = validations.first().map_or(Duration::ZERO, |(_, plan)| plan.duration().0);
         let (begun, count) = (tokio::time::Instant::now(), validations.len() as f64);
         let stop = Interrupts::default();
@@ -195,7 +196,7 @@ impl Console<'_> {
             // Many that begin at once would be measured as lateness of what they ask. So they take turns, and those with time
             // to spare are spread over what the longest takes.
             let spare = longest.saturating_sub(plan.duration().0).min(MOST_SPARE);
-            let turn = if place < jobs { STAGGER * u32::try_from(place).unwrap_or(0) } else { Duration::ZERO };
+            let turn = if place < self.jobs { STAGGER * u32::try_from(place).unwrap_or(0) } else { Duration::ZERO };
             let begin = begun + turn.max(spare.mul_f64(SPREAD * place as f64 / count));
             let stop = stop.clone();
             async move {
@@ -205,7 +206,7 @@ impl Console<'_> {
                 self.execute(index, plan, source, interrupts, because.as_deref()).await
             }
         });
-        let mut running = futures::stream::iter(starts).buffer_unordered(jobs);
+        let mut running = futures::stream::iter(starts).buffer_unordered(self.jobs);
         let mut broken = None;
         while let Some(one) = running.next().await {
             match one {
@@ -298,14 +299,14 @@ async fn clean(source: &WorldSource, plans: &[Plan]) -> Result<(), CliError> {
 /// How many validations run at the same time.
 fn jobs(args: &RunArgs) -> Result<usize, UsageError> {
     let given = match (args.jobs, std::env::var_os("MESHDRILL_JOBS")) {
-        (Some(jobs), _) => jobs,
+        (Some(jobs), _) => jobs.max(1),
         (None, Some(text)) => {
             let text = text.to_string_lossy();
             text.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| UsageError::Jobs(text.into_owned()))?
         }
         (None, None) => JOBS,
     };
-    Ok(given.max(1))
+    Ok(given)
 }
 
 /// The reports of all runs together, failures in full, the last line, and the exit code.

@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::RECORD_FILES;
 use meshdrill_checks::units::TimeSpan;
 use meshdrill_document::Problems;
+use meshdrill_evidence::manifest::MANIFEST;
 use meshdrill_evidence::verify;
 use meshdrill_signoff::{
     Attestation, Attestations, FindingOwner, Offered, Required, RequiredLine, RequiredRun, Waivers, decide,
 };
 
-use super::args::{SelectArgs, SignoffArgs};
+use super::args::SignoffArgs;
 use super::error::{CliError, FileError, UsageError};
 use super::evidence::run_files;
-use super::plans;
+use super::plans::{self, Choice};
+use super::recorded::has_record;
+use crate::format::MeshFile;
 use crate::plan::Plan;
 use crate::run::write_atomically;
-use crate::spec::{RequireRow, WaiverRule, load_attestations, load_findings, load_sign_off};
+use crate::spec::{RequireRow, load_attestations, load_findings, load_sign_off};
 
 /// How old evidence may be, unless someone says otherwise.
 const MAX_AGE: &str = "7d";
@@ -74,7 +76,7 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
         claim: None,
         scenarios: SUITES.map(str::to_owned).to_vec(),
         attested: None,
-        waivers: WaiverRule::Allowed,
+        waivers: Waivers::Allowed,
     };
     let rows = file.as_ref().map_or_else(|| vec![suites()], |file| file.spec.require.clone());
     let given = args.max_age.as_deref().map(|text| {
@@ -85,11 +87,11 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
         Some(age) => age,
         None => MAX_AGE.parse().map_err(std::io::Error::other)?,
     };
+    let mesh = plans::find_mesh(args.mesh.as_deref())?;
     let mut lines = Vec::new();
     for row in &rows {
-        lines.extend(of_row(args, row)?);
+        lines.extend(of_row(args, mesh.as_ref(), row)?);
     }
-    let mesh = plans::find_mesh(args.mesh.as_deref())?;
     let clusters = mesh.iter().flat_map(|mesh| &mesh.spec.clusters);
     let uids = clusters.filter_map(|(key, cluster)| Some((key.clone(), cluster.uid.clone()?))).collect();
     let name = file.map(|file| file.metadata.name).or(mesh.map(|mesh| mesh.metadata.name));
@@ -97,12 +99,8 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
 }
 
 /// The lines of a row: one with its claim, or one for each scenario.
-fn of_row(args: &SignoffArgs, row: &RequireRow) -> Result<Vec<RequiredLine>, CliError> {
-    let plans = if row.scenarios.is_empty() { Vec::new() } else { selected(args, &row.scenarios)? };
-    let waivers = match row.waivers {
-        WaiverRule::Allowed => Waivers::Allowed,
-        WaiverRule::Refused => Waivers::Refused,
-    };
+fn of_row(args: &SignoffArgs, mesh: Option<&MeshFile>, row: &RequireRow) -> Result<Vec<RequiredLine>, CliError> {
+    let plans = if row.scenarios.is_empty() { Vec::new() } else { selected(args, mesh, &row.scenarios)? };
     let run = |plan: &Plan| RequiredRun {
         names: std::iter::once(&plan.name).chain(&plan.aliases).cloned().collect(),
         binding: plan.binding.label(),
@@ -113,7 +111,7 @@ fn of_row(args: &SignoffArgs, row: &RequireRow) -> Result<Vec<RequiredLine>, Cli
         claim: claim.to_owned(),
         runs,
         attested,
-        waivers,
+        waivers: row.waivers,
     };
     Ok(match &row.claim {
         Some(claim) => vec![line(claim, plans.iter().map(run).collect(), row.attested.clone())],
@@ -121,19 +119,10 @@ fn of_row(args: &SignoffArgs, row: &RequireRow) -> Result<Vec<RequiredLine>, Cli
     })
 }
 
-fn selected(args: &SignoffArgs, words: &[String]) -> Result<Vec<Plan>, CliError> {
-    let select = SelectArgs {
-        select: words.to_vec(),
-        mesh: args.mesh.clone(),
-        scenarios: args.scenarios.clone(),
-        set: args.set.clone(),
-        lab: false,
-        lab_defect: Vec::new(),
-        lab_clusters: 2,
-        lab_least_privilege: false,
-        seed: 1,
-    };
-    Ok(plans::select(&select)?.plans)
+fn selected(args: &SignoffArgs, mesh: Option<&MeshFile>, words: &[String]) -> Result<Vec<Plan>, CliError> {
+    let choice = Choice { words, scenarios: args.scenarios.as_deref(), set: &args.set, seed: 1 };
+    let (plans, invalid) = plans::choose(&choice, mesh)?;
+    invalid.map_or(Ok(plans), |invalid| Err(invalid.into()))
 }
 
 /// The command that makes the run that is missing.
@@ -194,7 +183,7 @@ fn one(dir: &Path) -> Result<Offered, CliError> {
 
 /// A run directory, or those in a folder.
 fn run_dirs(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_run = |dir: &Path| RECORD_FILES.iter().chain(&["manifest.json"]).any(|file| dir.join(file).is_file());
+    let is_run = |dir: &Path| has_record(dir) || dir.join(MANIFEST).exists();
     if is_run(path) {
         return Ok(vec![path.to_owned()]);
     }

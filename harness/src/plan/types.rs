@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use meshdrill_checks::criterion::Criterion;
 use meshdrill_checks::record::Series;
+use meshdrill_checks::scorecard::titled;
 use meshdrill_checks::units::TimeSpan;
 use serde::Serialize;
 
@@ -202,8 +203,7 @@ impl Plan {
 
     /// `name`, or `name@binding`.
     pub fn title(&self) -> String {
-        let label = self.binding.label();
-        if label.is_empty() { self.name.clone() } else { format!("{}@{label}", self.name) }
+        titled(&self.name, &self.binding.label())
     }
 
     /// About how long it takes if nothing goes wrong.

@@ -17,7 +17,7 @@ pub use names::{Binding, DEFAULT_VARS, names};
 pub use scenario::{API_VERSION, CheckSpec, FaultSpec, Repeat, ScenarioFile, Stage};
 pub use schema::{attestations_schema, findings_schema, mesh_schema, scenario_schema, sign_off_schema};
 pub use signing::{
-    AttestationsFile, FindingSpec, FindingsFile, RequireRow, SignOffFile, WaiverRule, check_signing, load_attestations,
+    AttestationsFile, FindingSpec, FindingsFile, RequireRow, SignOffFile, check_signing, load_attestations,
     load_findings, load_sign_off,
 };
 pub use sla::SlaRow;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use meshdrill_checks::units::TimeSpan;
 use meshdrill_document as document;
 use meshdrill_document::{Node, Path, Problem, Problems};
+use meshdrill_signoff::Waivers;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -54,18 +55,7 @@ pub struct RequireRow {
     pub attested: Option<String>,
     /// What a waiver of the mesh file (`without:`) does. Default: `allowed`.
     #[serde(default)]
-    pub waivers: WaiverRule,
-}
-
-/// What a waiver of the mesh file does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WaiverRule {
-    /// What is waived is shown with owner and date, and does not stand in the way.
-    #[default]
-    Allowed,
-    /// What is waived is NO-GO.
-    Refused,
+    pub waivers: Waivers,
 }
 
 /// A file of what people attest.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meshdrill_checks::scorecard::{Limit, Unit};
+use meshdrill_checks::scorecard::Unit;
 use meshdrill_checks::units::grouped;
 use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::figure;
@@ -11,21 +11,7 @@ use serde::Serialize;
 use super::Outcome;
 use crate::area::{Direction, is_one_event};
 use crate::card::{Card, CriterionFacts};
-
-/// What one run measured.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "as in the scorecard")]
-pub struct Measured {
-    pub value: Option<f64>,
-    pub low: Option<f64>,
-    pub high: Option<f64>,
-    pub n: usize,
-    pub target: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<Limit>,
-    pub verdict: Verdict,
-}
+use crate::measured::Measured;
 
 /// A criterion of two runs.
 #[derive(Debug, Clone, Serialize)]
@@ -72,24 +58,12 @@ fn one(old: Option<&CriterionFacts>, new: Option<&CriterionFacts>) -> Option<Cri
         id: facts.id.clone(),
         kind: facts.kind.clone(),
         unit: facts.unit,
-        before: old.map(measured),
-        after: new.map(measured),
+        before: old.map(Measured::from),
+        after: new.map(Measured::from),
         difference: value(old).zip(value(new)).map(|(old, new)| new - old),
         outcome,
         message,
     })
-}
-
-fn measured(one: &CriterionFacts) -> Measured {
-    Measured {
-        value: one.value,
-        low: one.low,
-        high: one.high,
-        n: one.n,
-        target: one.target.clone(),
-        limit: one.limit,
-        verdict: one.verdict,
-    }
 }
 
 fn conclusion(old: &CriterionFacts, new: &CriterionFacts) -> (Outcome, String) {
@@ -141,15 +115,9 @@ fn settle(old: &CriterionFacts, new: &CriterionFacts, before: f64, after: f64) -
     };
     let least = old.n.min(new.n);
     let difference = (after - before).abs();
-    if difference <= f64::EPSILON * before.abs() {
-        return format!(
-            "a difference below {} does not show with {} samples",
-            figure(reach, new.unit),
-            grouped(least as u64)
-        );
-    }
     let needed = least as f64 * (reach / difference).powi(2);
-    if needed > 1e9 {
+    // For so small a difference, no run is long enough.
+    if difference <= f64::EPSILON * before.abs() || needed > 1e9 {
         return format!(
             "a difference below {} does not show with {} samples",
             figure(reach, new.unit),

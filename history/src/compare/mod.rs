@@ -8,18 +8,18 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use meshdrill_checks::scorecard::titled;
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
 
+pub use criteria::CriterionComparison;
 pub(crate) use criteria::signed;
-pub use criteria::{CriterionComparison, Measured};
 pub use gate::{Gate, UnknownGate};
 pub use latency::LatencyComparison;
 pub use side::{RunRef, Side};
 pub use text::to_text;
 
 use crate::area::Area;
-use crate::card::titled;
 use crate::edits::{Edit, EditKind, edits, parts, version_changes};
 
 /// The schema name written into every comparison.

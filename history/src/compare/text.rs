@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use meshdrill_checks::scorecard::Unit;
 use meshdrill_checks::units::{counted, grouped, seconds};
 use meshdrill_checks::verdict::Verdict;
-use meshdrill_reports::{figure, inert};
+use meshdrill_reports::inert;
 
-use super::{Comparison, Comparisons, CriterionComparison, LatencyComparison, Measured, Outcome};
+use super::{Comparison, Comparisons, LatencyComparison, Outcome};
+use crate::measured::Measured;
 use crate::table::Table;
 
 /// The text.
@@ -91,8 +93,8 @@ fn write_one(out: &mut String, one: &Comparison) {
     for criterion in &one.criteria {
         table.row([
             inert(&criterion.id),
-            cell(criterion, criterion.before.as_ref()),
-            cell(criterion, criterion.after.as_ref()),
+            cell(criterion.before.as_ref(), criterion.unit),
+            cell(criterion.after.as_ref(), criterion.unit),
             inert(&criterion.message),
         ]);
     }
@@ -107,18 +109,8 @@ fn write_one(out: &mut String, one: &Comparison) {
     out.push_str(&table.render("  "));
 }
 
-fn cell(one: &CriterionComparison, side: Option<&Measured>) -> String {
-    let Some(measured) = side else { return "-".to_owned() };
-    let interval = match (measured.low, measured.high) {
-        (Some(low), Some(high)) => format!(" ({} to {})", figure(low, one.unit), figure(high, one.unit)),
-        (Some(low), None) => format!(" (at least {})", figure(low, one.unit)),
-        (None, Some(high)) => format!(" (at most {})", figure(high, one.unit)),
-        (None, None) => String::new(),
-    };
-    match measured.value {
-        Some(value) => format!("{} {}{interval}", measured.verdict.word(), figure(value, one.unit)),
-        None => measured.verdict.word().to_owned(),
-    }
+fn cell(side: Option<&Measured>, unit: Unit) -> String {
+    side.map_or_else(|| "-".to_owned(), |measured| measured.text(unit))
 }
 
 fn latencies(one: &LatencyComparison, side: usize) -> String {

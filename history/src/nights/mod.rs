@@ -10,8 +10,8 @@ use serde::Serialize;
 
 pub use flags::{Flag, FlagKind};
 pub use scenario::{ChangePoint, CriterionHistory, NightRun, Point, ScenarioHistory, Streak};
+pub(crate) use text::summary;
 pub use text::{rule_text, to_text};
-pub(crate) use text::{summary, value_text};
 
 use crate::card::Card;
 

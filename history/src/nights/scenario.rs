@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use meshdrill_checks::scorecard::{Limit, Unit};
+use meshdrill_checks::scorecard::{Limit, Unit, titled};
 use meshdrill_checks::stats::rank::ChangeSearch;
 use meshdrill_checks::units::counted;
 use meshdrill_checks::verdict::Verdict;
@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::group::Series;
 use super::{Rule, varies};
 use crate::area::Direction;
-use crate::card::titled;
 use crate::edits::{Edit, edits};
+use crate::measured::Measured;
 
 /// Runs in which flapping is looked for.
 const LATELY: usize = 20;
@@ -98,21 +98,14 @@ pub struct CriterionHistory {
     pub status: String,
 }
 
-/// What one run measured.
+/// What the run of one night measured.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "as in the scorecard")]
 pub struct Point {
     /// Index of the night.
     pub night: usize,
-    pub value: Option<f64>,
-    pub low: Option<f64>,
-    pub high: Option<f64>,
-    pub n: usize,
-    pub target: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<Limit>,
-    pub verdict: Verdict,
+    /// What it measured.
+    #[serde(flatten)]
+    pub measured: Measured,
 }
 
 /// Where the values of a criterion change.
@@ -196,16 +189,10 @@ fn criteria(series: &Series) -> Vec<CriterionHistory> {
             if one.unit != Unit::None {
                 criterion.unit = one.unit;
             }
-            let (value, low, high) = (finite(one.value), finite(one.low), finite(one.high));
-            let (n, target, limit, verdict) = (one.n, one.target.clone(), one.limit, one.verdict);
-            criterion.points.push(Point { night: *night, value, low, high, n, target, limit, verdict });
+            criterion.points.push(Point { night: *night, measured: one.into() });
         }
     }
     found
-}
-
-fn finite(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| value.is_finite())
 }
 
 fn streak(runs: &[NightRun]) -> Streak {
@@ -230,8 +217,9 @@ fn flapping(runs: &[NightRun]) -> Option<usize> {
 impl CriterionHistory {
     /// The values that can be tested: those of runs that measured.
     fn measured(&self) -> impl DoubleEndedIterator<Item = (&Point, f64)> {
-        let valid = self.points.iter().filter(|point| !matches!(point.verdict, Verdict::Error | Verdict::NotRun));
-        valid.filter_map(|point| Some((point, point.value?)))
+        let valid =
+            self.points.iter().filter(|point| !matches!(point.measured.verdict, Verdict::Error | Verdict::NotRun));
+        valid.filter_map(|point| Some((point, point.measured.value?)))
     }
 
     pub(super) fn values(&self) -> Vec<f64> {
@@ -262,7 +250,7 @@ impl CriterionHistory {
         }
         let found = search.changes(&values, rule.level);
         let points: Vec<(usize, Option<Limit>)> =
-            self.measured().map(|(point, _)| (point.night, point.limit)).collect();
+            self.measured().map(|(point, _)| (point.night, point.measured.limit)).collect();
         let mut ends: Vec<usize> = found.iter().map(|change| change.at).collect();
         ends.push(values.len());
         let mut start = 0;

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use meshdrill_checks::units::{counted, grouped};
 use meshdrill_reports::{figure, inert};
 
-use super::{History, MeshHistory, Point, Rule};
+use super::{History, MeshHistory, Rule};
 use crate::table::Table;
-use meshdrill_checks::scorecard::Unit;
 
 /// How many flags a terminal shows for each mesh.
 const SHOWN: usize = 40;
@@ -83,26 +82,13 @@ fn write_mesh(out: &mut String, mesh: &MeshHistory) {
             table.row([
                 format!("  {}", inert(&one.id)),
                 one.points.len().to_string(),
-                one.last().map_or_else(String::new, |point| value_text(point, one.unit)),
+                one.last().map_or_else(String::new, |point| point.measured.text(one.unit)),
                 one.median().map_or_else(|| "-".to_owned(), |value| figure(value, one.unit)),
-                one.last().map_or_else(String::new, |point| inert(&point.target)),
+                one.last().map_or_else(String::new, |point| inert(&point.measured.target)),
                 one.status.clone(),
             ]);
         }
     }
     out.push('\n');
     out.push_str(&table.render(""));
-}
-
-/// `pass 24 ms (22 ms to 26 ms)`.
-pub(crate) fn value_text(point: &Point, unit: Unit) -> String {
-    let verdict = point.verdict.word();
-    let Some(value) = point.value else { return verdict.to_owned() };
-    let interval = match (point.low, point.high) {
-        (Some(low), Some(high)) => format!(" ({} to {})", figure(low, unit), figure(high, unit)),
-        (Some(low), None) => format!(" (at least {})", figure(low, unit)),
-        (None, Some(high)) => format!(" (at most {})", figure(high, unit)),
-        (None, None) => String::new(),
-    };
-    format!("{verdict} {}{interval}", figure(value, unit))
 }

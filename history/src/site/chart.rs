@@ -23,7 +23,7 @@ pub(super) fn render(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup
     let label = |night: usize| mesh.nights.get(night).map_or("", |night| night.label.as_str());
     let ends = criterion.points.first().zip(criterion.points.last()).map(|(a, b)| (label(a.night), label(b.night)));
     let (first, last) = ends.unwrap_or_default();
-    let target = criterion.last().and_then(|point| point.limit);
+    let target = criterion.last().and_then(|point| point.measured.limit);
     let unseen = target.and_then(|limit| Some((scale.beyond(limit.value())?, limit.value())));
     let dots = |wanted: fn(Verdict) -> bool| dots(criterion, &scale, wanted);
     html! {
@@ -61,13 +61,17 @@ struct Scale {
 
 impl Scale {
     fn around(criterion: &CriterionHistory) -> Option<Self> {
-        let mut all: Vec<f64> =
-            criterion.points.iter().flat_map(|point| [point.low, point.value, point.high]).flatten().collect();
+        let mut all: Vec<f64> = criterion
+            .points
+            .iter()
+            .flat_map(|point| [point.measured.low, point.measured.value, point.measured.high])
+            .flatten()
+            .collect();
         all.sort_unstable_by(f64::total_cmp);
         let spare = all.len() / 30;
         let (mut low, mut high) = (*all.get(spare)?, *all.get(all.len().checked_sub(spare + 1)?)?);
         let span = (high - low).max(high.abs() * 0.02).max(1e-9);
-        for limit in criterion.points.iter().filter_map(|point| Some(point.limit?.value())) {
+        for limit in criterion.points.iter().filter_map(|point| Some(point.measured.limit?.value())) {
             if limit > low - MOST_ROOM * span && limit < high + MOST_ROOM * span {
                 (low, high) = (low.min(limit), high.max(limit));
             }
@@ -105,9 +109,12 @@ impl Scale {
 fn bands(criterion: &CriterionHistory, scale: &Scale) -> String {
     let mut path = String::new();
     for point in &criterion.points {
-        let Some(value) = point.value else { continue };
-        let (x, top, bottom) =
-            (scale.x(point.night), scale.y(point.high.unwrap_or(value)), scale.y(point.low.unwrap_or(value)));
+        let Some(value) = point.measured.value else { continue };
+        let (x, top, bottom) = (
+            scale.x(point.night),
+            scale.y(point.measured.high.unwrap_or(value)),
+            scale.y(point.measured.low.unwrap_or(value)),
+        );
         let _ = write!(path, "M{x:.1} {top:.1}V{bottom:.1}");
     }
     path
@@ -115,8 +122,8 @@ fn bands(criterion: &CriterionHistory, scale: &Scale) -> String {
 
 fn dots(criterion: &CriterionHistory, scale: &Scale, wanted: fn(Verdict) -> bool) -> String {
     let mut path = String::new();
-    for point in criterion.points.iter().filter(|point| wanted(point.verdict)) {
-        if let Some(value) = point.value {
+    for point in criterion.points.iter().filter(|point| wanted(point.measured.verdict)) {
+        if let Some(value) = point.measured.value {
             let _ = write!(path, "M{:.1} {:.1}h0", scale.x(point.night), scale.y(value));
         }
     }
@@ -128,7 +135,7 @@ fn targets(criterion: &CriterionHistory, scale: &Scale) -> String {
     let mut path = String::new();
     let mut before = None;
     for point in &criterion.points {
-        let Some(limit) = point.limit.filter(|limit| scale.beyond(limit.value()).is_none()) else { continue };
+        let Some(limit) = point.measured.limit.filter(|limit| scale.beyond(limit.value()).is_none()) else { continue };
         let (x, y) = (scale.x(point.night), scale.y(limit.value()));
         let _ = match before {
             None => write!(path, "M{x:.1} {y:.1}"),

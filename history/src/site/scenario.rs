@@ -5,7 +5,7 @@ use meshdrill_checks::units::{counted, grouped};
 use meshdrill_reports::{field, inert, pill};
 
 use super::{INDEX, chart, document, flags, lab};
-use crate::nights::{CriterionHistory, History, MeshHistory, ScenarioHistory, rule_text, value_text};
+use crate::nights::{CriterionHistory, History, MeshHistory, ScenarioHistory, rule_text};
 
 /// Values in the table below a chart.
 const VALUES: usize = 100;
@@ -54,7 +54,7 @@ fn of_criterion(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup {
         section.series-block {
             h3 { (inert(&criterion.id)) }
             div.alt {
-                @if let Some(last) = criterion.last() { "newest: " (value_text(last, criterion.unit)) ", target " (inert(&last.target)) "; " }
+                @if let Some(last) = criterion.last() { "newest: " (last.measured.text(criterion.unit)) ", target " (inert(&last.measured.target)) "; " }
                 (criterion.status)
             }
             (chart::render(mesh, criterion))
@@ -66,9 +66,9 @@ fn of_criterion(mesh: &MeshHistory, criterion: &CriterionHistory) -> Markup {
                         @for point in criterion.points.iter().rev().take(VALUES) {
                             tr {
                                 td.num { (label(point.night)) }
-                                td.num { (value_text(point, criterion.unit)) }
-                                td.num data-label="target" { (inert(&point.target)) }
-                                td.num data-label="samples" { (grouped(point.n as u64)) }
+                                td.num { (point.measured.text(criterion.unit)) }
+                                td.num data-label="target" { (inert(&point.measured.target)) }
+                                td.num data-label="samples" { (grouped(point.measured.n as u64)) }
                             }
                         }
                     }
