@@ -4,6 +4,7 @@
 //! what was asked for is an error that says what came instead.
 
 pub mod alertmanager;
+pub mod analysis;
 pub mod certs;
 mod cidr;
 pub mod envoy;

@@ -57,6 +57,11 @@ pub enum Origin {
 }
 
 impl Value {
+    /// A list that is written elsewhere.
+    pub fn list(items: Vec<Self>) -> Self {
+        Self::List(items.into_iter().map(|value| Node { value, span: 0..0 }).collect())
+    }
+
     /// A value that is written elsewhere without quotes.
     pub fn plain(text: impl Into<String>) -> Self {
         Self::Spelled(Spelled { text: text.into(), origin: Origin::Plain })
@@ -136,6 +141,14 @@ impl Node {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             _ => None,
+        }
+    }
+
+    /// The items of a list; none of other values.
+    pub fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
         }
     }
 

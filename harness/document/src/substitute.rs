@@ -45,7 +45,13 @@ pub fn substitute(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
         Value::Text(text) if text.contains("${") => {
             let span = node.span.clone();
             match replaced(text, names) {
-                Ok(value) => node.value = value,
+                Ok(value) => {
+                    node.value = value;
+                    // What comes from elsewhere stands where it was asked for.
+                    if let Value::List(items) = &mut node.value {
+                        items.iter_mut().for_each(|item| item.span = span.clone());
+                    }
+                }
                 Err(Wrong::Unclosed) => {
                     let problem = Problem::at(span, "`${` without `}`");
                     problems.push(problem.help("write the `}`, or `$${` for a literal `${`"));

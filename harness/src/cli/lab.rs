@@ -121,6 +121,8 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
             without: waivers(count),
             vars: std::collections::BTreeMap::new(),
             sla: guide_sla(),
+            inventory: None,
+            drills: None,
             state_namespace: "istio-system".to_owned(),
         },
     }

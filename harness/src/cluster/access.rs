@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use serde::de::DeserializeOwned;
@@ -10,7 +11,7 @@ use tokio::time::timeout;
 
 use super::permission::Granted;
 use super::{AccessError, Object};
-use crate::format::ClusterSpec;
+use crate::format::{ClusterSpec, Gateway};
 
 /// The user agent of writes; the API server takes the field manager (`object::MANAGER`) from it.
 const AGENT: &str = concat!("meshdrill/", env!("CARGO_PKG_VERSION"));
@@ -26,6 +27,8 @@ pub struct Cluster {
     pub key: String,
     /// Its entry in the mesh file.
     pub spec: ClusterSpec,
+    /// The gateways that the inventory lists for it, by name; empty without an inventory.
+    pub gateways: IndexMap<String, Gateway>,
     /// The client.
     pub client: kube::Client,
     /// Whether its API server has an address of this machine: through a tunnel, or in a local cluster.

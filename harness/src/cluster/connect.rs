@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use indexmap::IndexMap;
 use meshdrill_lab::Lab;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::{Layer as _, Service};
@@ -21,7 +22,7 @@ use super::renewal::{Origin, Renewing};
 use super::retry_after::RetryAfterLayer;
 use super::warnings::HeedWarningsLayer;
 use super::{AccessError, Cluster, Object};
-use crate::format::ClusterSpec;
+use crate::format::{ClusterSpec, Gateway, MeshSpec};
 use crate::net::ByteStream;
 
 /// The namespace whose UID identifies its cluster.
@@ -119,8 +120,31 @@ impl Kubeconfigs {
 
 /// Connects to one cluster and checks that its kube-system UID is the one that the mesh file pins.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
+    connect_with(configs, key, spec, IndexMap::new()).await
+}
+
+/// Connects to a cluster of a mesh file, with the gateways that its inventory lists for it.
+pub async fn connect_in(configs: &Kubeconfigs, key: &str, mesh: &MeshSpec) -> Result<Arc<Cluster>, AccessError> {
+    let spec = mesh.clusters.get(key).ok_or_else(|| AccessError::unknown(key))?;
+    connect_with(configs, key, spec, mesh.gateways_of(key)).await
+}
+
+async fn connect_with(
+    configs: &Kubeconfigs,
+    key: &str,
+    spec: &ClusterSpec,
+    gateways: IndexMap<String, Gateway>,
+) -> Result<Arc<Cluster>, AccessError> {
     let of = |Access { client, granted, on_loopback, address }: Access| {
-        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, address, granted })
+        Arc::new(Cluster {
+            key: key.to_owned(),
+            spec: spec.clone(),
+            gateways: gateways.clone(),
+            client,
+            on_loopback,
+            address,
+            granted,
+        })
     };
     let known = configs.known(&spec.context);
     let asked = match &known {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{AccessError, Cluster, ForwardTarget, Object, WorkloadKind};
-use crate::format::{MonitoringPlace, MonitoringSpec};
+use super::{AccessError, Cluster, ForwardTarget, Object, WorkloadKind, encode};
+use crate::format::{Gateway, GatewayRole, MonitoringPlace, MonitoringSpec};
 
 /// An HTTP endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,19 +217,88 @@ async fn of_service(cluster: &Cluster, name: &str, port: u16, marks: &[Marks]) -
     Ok(vec![Endpoint::Forward(target, prefix.to_owned())])
 }
 
-/// The Services of a cluster's ingress gateways.
+/// The Services of a cluster's ingress gateways: those of the inventory, or else those with the usual labels.
 pub(crate) async fn ingress_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
-    services(cluster, INGRESS).await
+    services_of(cluster, GatewayRole::Ingress, INGRESS).await
 }
 
-/// The Services of a cluster's east-west gateways.
+/// The Services of a cluster's east-west gateways, found as those of ingress gateways are.
 pub(crate) async fn east_west_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
-    services(cluster, EAST_WEST).await
+    services_of(cluster, GatewayRole::EastWest, EAST_WEST).await
+}
+
+async fn services_of(cluster: &Cluster, role: GatewayRole, selector: &str) -> Result<Vec<Object>, AccessError> {
+    if cluster.gateways.is_empty() {
+        return services(cluster, selector).await;
+    }
+    let mut found = Vec::new();
+    for gateway in cluster.gateways.values().filter(|gateway| gateway.role == role) {
+        found.extend(gateway_service(cluster, gateway).await?);
+    }
+    Ok(found)
+}
+
+/// The Service of a gateway; none if it has none, or if that does not exist.
+pub(crate) async fn gateway_service(cluster: &Cluster, gateway: &Gateway) -> Result<Option<Object>, AccessError> {
+    let Some(name) = &gateway.service else { return Ok(None) };
+    cluster.find(&format!("/api/v1/namespaces/{}/services/{}", encode(&gateway.namespace), encode(name))).await
+}
+
+/// `host:port` of a gateway at one of its ports, at every address: those of its Service, or without them those of the nodes
+/// on which it runs.
+pub(crate) async fn gateway_addresses(
+    cluster: &Cluster,
+    gateway: &Gateway,
+    port: u16,
+) -> Result<Vec<String>, AccessError> {
+    let Some(service) = gateway_service(cluster, gateway).await? else {
+        return host_addresses(cluster, gateway, port).await;
+    };
+    if let Some(url) = runner_address(&service) {
+        let address = url.split_once("://").map_or(url, |(_, address)| address);
+        return Ok(vec![address.to_owned()]);
+    }
+    let found = addresses(&service);
+    if found.is_empty() {
+        let ports = service["spec"]["ports"].as_array().into_iter().flatten();
+        let node_port = ports.filter(|one| one["port"] == port).find_map(|one| one["nodePort"].as_u64());
+        return match node_port.and_then(|port| u16::try_from(port).ok()) {
+            Some(node_port) if service["spec"]["type"] == "NodePort" => node_addresses(cluster, node_port).await,
+            _ => Ok(Vec::new()),
+        };
+    }
+    Ok(found.iter().map(|address| format!("{}:{port}", bracketed(address))).collect())
+}
+
+/// A node port at every node.
+async fn node_addresses(cluster: &Cluster, port: u16) -> Result<Vec<String>, AccessError> {
+    let nodes = cluster.list("/api/v1/nodes", None).await?;
+    let address = |node: &Object| {
+        let all = node["status"]["addresses"].as_array()?;
+        let of = |kind: &str| all.iter().find(|one| one["type"] == kind).and_then(|one| one["address"].as_str());
+        of("ExternalIP").or_else(|| of("InternalIP")).map(str::to_owned)
+    };
+    Ok(nodes.iter().filter_map(address).map(|address| format!("{}:{port}", bracketed(&address))).collect())
+}
+
+/// The addresses of pods on the network of their nodes.
+async fn host_addresses(cluster: &Cluster, gateway: &Gateway, port: u16) -> Result<Vec<String>, AccessError> {
+    let path = format!("/api/v1/namespaces/{}/pods", encode(&gateway.namespace));
+    let pods = cluster.list(&path, Some(gateway.selector.as_str())).await?;
+    let on_host = pods.iter().filter(|pod| pod["spec"]["hostNetwork"] == true);
+    let address = |pod: &Object| pod["status"]["hostIP"].as_str().map(|ip| format!("{}:{port}", bracketed(ip)));
+    let mut found: Vec<String> = on_host.filter_map(address).collect();
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// The Services of a cluster's gateways, each once, whether they were installed by istioctl, Helm or the Gateway API.
 pub async fn gateway_services(cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
     let mut found: Vec<Object> = Vec::new();
+    for gateway in cluster.gateways.values() {
+        found.extend(gateway_service(cluster, gateway).await?);
+    }
     for selector in [INGRESS, EAST_WEST, "gateway.networking.k8s.io/gateway-name"] {
         let more = services(cluster, selector).await?;
         found.extend(more.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());

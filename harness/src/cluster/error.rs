@@ -128,6 +128,11 @@ pub enum AccessError {
 }
 
 impl AccessError {
+    /// A key that the mesh file does not have.
+    pub fn unknown(key: &str) -> Self {
+        Self::Other { cluster: key.to_owned(), why: "the mesh file has no such cluster".to_owned() }
+    }
+
     /// The kind of error that the client returned.
     pub fn from_kube(cluster: &str, error: &kube::Error) -> Self {
         let cluster = cluster.to_owned();

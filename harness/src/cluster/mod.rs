@@ -25,12 +25,14 @@ mod world;
 
 pub use access::Cluster;
 pub(crate) use access::encode;
-pub use connect::{Kubeconfigs, connect};
+pub use connect::{Kubeconfigs, connect, connect_in};
 pub use discover::{
     Endpoint, MonitoringEndpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress,
     discover_prometheus, gateway_services,
 };
-pub(crate) use discover::{RUNNER_ADDRESS, advertised_port, east_west_services, ingress_services};
+pub(crate) use discover::{
+    RUNNER_ADDRESS, advertised_port, east_west_services, gateway_addresses, gateway_service, ingress_services,
+};
 pub use error::AccessError;
 pub use exec::ExecOutput;
 pub use forward::{ForwardTarget, Forwarder};
@@ -39,7 +41,7 @@ pub use object_name::ObjectName;
 pub(crate) use objects::VIRTUAL_SERVICES;
 pub use owners::Owner;
 pub use permission::Permission;
-pub(crate) use pods::{is_ready, is_serving, label_selector, pod_addresses, workload_selector};
+pub(crate) use pods::{has_proxy, is_ready, is_serving, label_selector, pod_addresses, workload_selector};
 pub use pods::{ready_pods, select_pods};
 pub use workload::WorkloadKind;
 pub use world::World;

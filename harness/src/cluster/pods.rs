@@ -33,6 +33,12 @@ pub(crate) fn pod_addresses(pod: &Value) -> Vec<IpAddr> {
     found
 }
 
+/// Whether a pod has a sidecar, be it a native one, or is a gateway.
+pub(crate) fn has_proxy(pod: &Value) -> bool {
+    let lists = ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array());
+    lists.flatten().any(|container| container["name"] == "istio-proxy")
+}
+
 /// Whether a pod is ready and not terminating.
 pub(crate) fn is_serving(pod: &Object) -> bool {
     !pod.is_terminating() && is_ready(pod)

@@ -1,12 +1,13 @@
 //! What a run works with: the clusters that it may contact and the network that its probes use.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{AccessError, Cluster, Kubeconfigs, connect};
+use super::{AccessError, Cluster, Kubeconfigs, connect_in};
 use crate::clock::Clock;
-use crate::format::MeshFile;
+use crate::format::{Inventory, MeshFile};
 use crate::net::Net;
 
 /// The clusters and the network of a run.
@@ -36,12 +37,19 @@ impl World {
         self.mesh.as_ref().map_or("istio-system", |mesh| mesh.spec.state_namespace.as_str())
     }
 
+    /// The inventory of the mesh; an empty one without a mesh file.
+    pub fn inventory(&self) -> Cow<'_, Inventory> {
+        self.mesh.as_ref().map_or_else(Cow::default, |mesh| mesh.spec.inventory())
+    }
+
+    /// The keys of all clusters of the mesh.
+    pub fn keys(&self) -> Vec<String> {
+        self.mesh.as_ref().map_or_else(|| self.clusters.keys().cloned().collect(), |mesh| mesh.spec.keys())
+    }
+
     /// A cluster by its key.
     pub fn cluster(&self, key: &str) -> Result<&Arc<Cluster>, AccessError> {
-        self.clusters.get(key).ok_or_else(|| AccessError::Other {
-            cluster: key.to_owned(),
-            why: "the mesh file has no such cluster".to_owned(),
-        })
+        self.clusters.get(key).ok_or_else(|| AccessError::unknown(key))
     }
 
     /// The keys of all clusters of the mesh but one.
@@ -58,7 +66,7 @@ impl World {
         if let Some(known) = self.clusters.get(key) {
             return Some(Arc::clone(known));
         }
-        connect(self.contexts.as_ref()?, key, self.mesh.as_ref()?.spec.clusters.get(key)?).await.ok()
+        connect_in(self.contexts.as_ref()?, key, &self.mesh.as_ref()?.spec).await.ok()
     }
 
     /// The key of the cluster with this Istio cluster id; the id itself if the mesh file has no such cluster.

@@ -8,7 +8,7 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MonitoringPlace, Scalar};
+use super::{DrillTargets, Gateway, Inventory, MonitoringPlace, Scalar};
 
 /// A mesh file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,13 @@ pub struct MeshSpec {
     /// The values that `default` stands for in scenarios.
     #[serde(default)]
     pub sla: SlaDefaults,
+    /// What the mesh consists of; `mesh init` detects it. Without it, the parts are those of the quick-start guide, with the
+    /// names in `vars`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Box<Inventory>>,
+    /// What drills may break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drills: Option<DrillTargets>,
     /// The namespace of leases and run records.
     #[serde(default = "state_namespace")]
     pub state_namespace: String,
@@ -169,6 +176,21 @@ impl MeshSpec {
     /// The keys of the clusters, in file order.
     pub fn keys(&self) -> Vec<String> {
         self.clusters.keys().cloned().collect()
+    }
+
+    /// The gateways that the inventory lists for a cluster; none without an inventory.
+    pub fn gateways_of(&self, key: &str) -> IndexMap<String, Gateway> {
+        let all = self.keys();
+        let listed = self.inventory.iter().flat_map(|inventory| &inventory.gateways);
+        let of_cluster = listed.filter(|(_, gateway)| gateway.clusters.expand(&all).0.iter().any(|one| one == key));
+        of_cluster.map(|(name, gateway)| (name.clone(), gateway.clone())).collect()
+    }
+
+    /// Whether pods of one cluster reach those of another through gateways only.
+    pub fn has_several_networks(&self) -> bool {
+        let networks: std::collections::BTreeSet<_> =
+            self.clusters.values().filter_map(|cluster| cluster.network.as_deref()).collect();
+        networks.len() > 1
     }
 
     /// The key of the cluster with an id in Istio.

@@ -3,14 +3,21 @@
 
 mod choice;
 mod comparison;
+mod implied;
+mod inventory;
 mod mesh;
 mod monitoring;
 mod scalar;
 mod selector;
 mod tls;
+mod vars;
 
 pub use choice::ClusterChoice;
 pub use comparison::Comparison;
+pub use inventory::{
+    ControlPlane, Dashboard, DataPlane, DrillTargets, Entrypoint, EntrypointExpect, Gateway, GatewayRole, Inventory,
+    MeshService, Namespace, PrometheusEntry, ServiceScope, Topology,
+};
 pub use mesh::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver,
     guide_sla,
@@ -19,3 +26,4 @@ pub use monitoring::{MonitoringPlace, MonitoringSpec, SecretSource};
 pub use scalar::{Scalar, comparand};
 pub use selector::Selector;
 pub use tls::TlsSpec;
+pub use vars::DEFAULT_VARS;

@@ -34,6 +34,11 @@ static REQUIREMENT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Selector {
+    /// Every object with a label.
+    pub fn with_label(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+
     /// As the API server takes it.
     pub fn as_str(&self) -> &str {
         &self.0

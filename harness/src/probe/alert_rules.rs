@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use meshdrill_checks::observe::prometheus::{Rule, RuleGroup, RuleHealth, Target, Vector};
+use meshdrill_checks::observe::prometheus::{Rule, RuleGroup, RuleHealth, RuleKind, Target, Vector};
 use meshdrill_checks::observe::promql::{self, LabelMatch, MatchKind, Mistake, Severity};
 use meshdrill_checks::record::Series;
 use meshdrill_checks::units::TimeSpan;
@@ -26,8 +26,10 @@ use crate::format::{ClusterChoice, Comparison, MeshSpec};
 pub struct AlertRules {
     /// The cluster with the Prometheus.
     pub cluster: ClusterChoice,
-    /// The rules that must be loaded.
-    pub rules: Vec<DeclaredRule>,
+    /// The rules that must be loaded. Without it, all alerting rules that are loaded, and at least one: each healthy and able
+    /// to fire; of those with severity `critical` or `page`, each must be seen to be able to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<DeclaredRule>>,
     /// Whether an Alertmanager must be attached; default `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alertmanager: Option<bool>,
@@ -53,15 +55,32 @@ pub struct DeclaredRule {
     pub threshold: Option<Comparison>,
 }
 
+impl DeclaredRule {
+    /// A rule of which nothing is declared but its name.
+    fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), severity: None, hold: None, labels: BTreeMap::new(), threshold: None }
+    }
+}
+
+/// Whether somebody is paged for it.
+fn is_critical(rule: &Rule) -> bool {
+    rule.labels.get("severity").is_some_and(|severity| severity == "critical" || severity == "page")
+}
+
 impl Observation for AlertRules {
     fn describe(&self) -> String {
-        let names: Vec<&str> = self.rules.iter().map(|rule| rule.name.as_str()).collect();
-        format!("alerting rules {} at the Prometheus ({})", names.join(", "), self.cluster)
+        let names: Vec<&str> = self.rules.iter().flatten().map(|rule| rule.name.as_str()).collect();
+        let which = if names.is_empty() {
+            "all alerting rules".to_owned()
+        } else {
+            format!("alerting rules {}", names.join(", "))
+        };
+        format!("{which} at the Prometheus ({})", self.cluster)
     }
 
     fn subject(&self) -> String {
-        match self.rules.as_slice() {
-            [one] => one.name.clone(),
+        match self.rules.as_deref() {
+            Some([one]) => one.name.clone(),
             _ => "loaded".to_owned(),
         }
     }
@@ -71,10 +90,9 @@ impl Observation for AlertRules {
     }
 
     fn spec_errors(&self) -> Vec<SpecError> {
-        let none = self.rules.is_empty();
-        none.then(|| SpecError::new("rules", "the list of rules is empty", "write `rules: [{ name: IstiodDown }]`"))
-            .into_iter()
-            .collect()
+        let none = self.rules.as_ref().is_some_and(Vec::is_empty);
+        let help = "write `rules: [{ name: IstiodDown }]`, or leave `rules` out for all that are loaded";
+        none.then(|| SpecError::new("rules", "the list of rules is empty", help)).into_iter().collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -101,28 +119,25 @@ impl RulesObserver {
         let loaded = groups.iter().map(|group| group.rules.len()).sum::<usize>();
         let mut missed = Vec::new();
         let (mut remarks, mut doubts) = (Vec::new(), Vec::new());
-        for declared in &self.spec.rules {
-            let found: Vec<(&RuleGroup, &Rule)> = groups
-                .iter()
-                .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
-                .filter(|(_, rule)| rule.name == declared.name)
-                .collect();
-            if found.is_empty() {
-                missed.push(format!("rule {} is not loaded", declared.name));
-            }
-            for (group, rule) in meant(declared, found) {
-                missed.extend(off(declared, rule).into_iter().chain(stale(group, rule, now)));
-                match self.unable(rule).await? {
-                    Ability::Unable(why) => missed.push(format!("rule {} {why}", rule.name)),
-                    Ability::Doubtful(why) => doubts.push(format!("rule {} {why}", rule.name)),
-                    Ability::Able(remark) => remarks.extend(remark.map(|text| format!("{}: {text}", rule.name))),
+        let (chosen, absent) = self.chosen(&groups);
+        missed.extend(absent);
+        for (declared, group, rule) in &chosen {
+            missed.extend(off(declared, rule).into_iter().chain(stale(group, rule, now)));
+            match self.unable(rule).await? {
+                Ability::Unable(why) => missed.push(format!("rule {} {why}", rule.name)),
+                Ability::Doubtful(why) if self.spec.rules.is_some() || is_critical(rule) => {
+                    doubts.push(format!("rule {} {why}", rule.name));
                 }
+                Ability::Doubtful(why) => remarks.push(format!("{}: {why}", rule.name)),
+                Ability::Able(remark) => remarks.extend(remark.map(|text| format!("{}: {text}", rule.name))),
             }
         }
         if loaded == 0 {
+            let names: Vec<&str> = self.spec.rules.iter().flatten().map(|rule| rule.name.as_str()).collect();
+            let missing =
+                if names.is_empty() { String::new() } else { format!(", so {} is missing", names.join(", ")) };
             missed = vec![format!(
-                "no rule is loaded, so {} is missing; rules in a ConfigMap have no effect until rule_files names them",
-                self.spec.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ")
+                "no rule is loaded{missing}; rules in a ConfigMap have no effect until rule_files names them"
             )];
         }
         let managers = self.prometheus.alertmanagers().await?;
@@ -134,8 +149,7 @@ impl RulesObserver {
         let seen = json!({ "loaded": loaded, "alertmanagers": managers.active, "missed": missed, "doubts": doubts, "remarks": remarks });
         let at = self.prometheus.name();
         if missed.is_empty() && !doubts.is_empty() {
-            let message =
-                format!("{} rules are loaded as declared, but {} ({at})", self.spec.rules.len(), doubts.join("; "));
+            let message = format!("{} rules are loaded as declared, but {} ({at})", chosen.len(), doubts.join("; "));
             return Ok(Outcome { seen, ..Outcome::new(Answer::NoData, message) });
         }
         let message = match missed.as_slice() {
@@ -145,11 +159,31 @@ impl RulesObserver {
                 } else {
                     format!("; worth checking: {}", remarks.join("; "))
                 };
-                format!("{} rules are loaded, as declared and able to fire at {at}{remarks}", self.spec.rules.len())
+                format!("{} rules are loaded, as declared and able to fire at {at}{remarks}", chosen.len())
             }
             missed => format!("{} ({at})", missed.join("; ")),
         };
         Ok(Outcome::judged(missed.is_empty(), message, seen))
+    }
+
+    /// The rules to judge, each with what is declared of it, and what is not loaded.
+    fn chosen<'a>(&self, groups: &'a [RuleGroup]) -> (Vec<(DeclaredRule, &'a RuleGroup, &'a Rule)>, Vec<String>) {
+        let all = || groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
+        let Some(declared) = &self.spec.rules else {
+            let alerting = all().filter(|(_, rule)| rule.kind == RuleKind::Alerting);
+            let chosen: Vec<_> = alerting.map(|(group, rule)| (DeclaredRule::named(&rule.name), group, rule)).collect();
+            let none = chosen.is_empty().then(|| "no alerting rule is loaded".to_owned());
+            return (chosen, none.into_iter().collect());
+        };
+        let (mut chosen, mut absent) = (Vec::new(), Vec::new());
+        for declared in declared {
+            let found: Vec<_> = all().filter(|(_, rule)| rule.name == declared.name).collect();
+            if found.is_empty() {
+                absent.push(format!("rule {} is not loaded", declared.name));
+            }
+            chosen.extend(meant(declared, found).into_iter().map(|(group, rule)| (declared.clone(), group, rule)));
+        }
+        (chosen, absent)
     }
 
     /// Whether a rule that compares `up` fires when its targets are gone, by how Prometheus discovers them.
@@ -374,9 +408,7 @@ mod tests {
                 "rule A compares with > 0.5, expected > 0.05"
             ]
         );
-        let plain =
-            DeclaredRule { name: "A".to_owned(), severity: None, hold: None, labels: BTreeMap::new(), threshold: None };
-        assert_eq!(off(&plain, &rule("x > 0.5")), Vec::<String>::new());
+        assert_eq!(off(&DeclaredRule::named("A"), &rule("x > 0.5")), Vec::<String>::new());
     }
 
     #[test]

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use meshdrill_checks::observe::envoy::flow::HostFlow;
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
-use meshdrill_checks::observe::envoy::{
-    self, Cluster as EnvoyCluster, Clusters, HealthClass, Host, Select, config_dump, flow,
-};
+use meshdrill_checks::observe::envoy::{self, Cluster as EnvoyCluster, Clusters, HealthClass, Host, Select, flow};
 use meshdrill_checks::observe::routing::{destinations, full_host};
 use meshdrill_checks::record::Series;
 use schemars::JsonSchema;
@@ -20,8 +18,8 @@ use tokio::sync::Mutex;
 use super::admin::{ADMIN_PORT, ProxyAdmin};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, SpecError};
-use super::{Outcome, ProbeError, cause};
-use crate::cluster::{Cluster, Object, Permission, VIRTUAL_SERVICES, World, advertised_east_west, pod_addresses};
+use super::{Outcome, ProbeError, cause, owners};
+use crate::cluster::{Cluster, Permission, VIRTUAL_SERVICES, World};
 use crate::format::{ClusterChoice, Comparison, MeshSpec, Selector};
 
 /// The endpoints of one service in one proxy: their clusters, their health, and whether requests to them were answered.
@@ -126,12 +124,8 @@ impl Observation for EnvoyEndpoints {
             all.push(Permission::new(self.cluster.key(), "", group, routes, "list"));
         }
         // The APIs of the clusters show which cluster an endpoint belongs to.
-        for key in mesh.clusters.keys() {
-            let need = |namespace: &str, resource| Permission::new(key, namespace, "", resource, "list");
-            let host = self.host();
-            let namespace = host.split('.').nth(1).unwrap_or_default();
-            all.extend([need("", "services"), need("", "nodes"), need(namespace, "pods")]);
-        }
+        let host = self.host();
+        all.extend(owners::permissions(mesh, host.split('.').nth(1).unwrap_or_default()));
         all
     }
 
@@ -209,13 +203,6 @@ fn summary(table: &BTreeMap<&str, BTreeMap<String, Count>>, owners: &[String]) -
     if subsets.is_empty() { "none".to_owned() } else { subsets }
 }
 
-/// All addresses of the pods of a cluster, of both families.
-fn add_pods(known: &mut Known, id: &str, pods: &[Object]) {
-    for ip in pods.iter().flat_map(|pod| pod_addresses(pod)) {
-        known.pods.entry(ip).or_default().insert(id.to_owned());
-    }
-}
-
 impl EndpointsObserver {
     async fn ask(&self) -> Result<Outcome, ProbeError> {
         let host = self.spec.host();
@@ -231,7 +218,9 @@ impl EndpointsObserver {
                 .any(|cluster| cluster.hosts.iter().any(|host| known.owner(cluster, host) == Owner::Unknown))
         };
         if state.known.as_ref().is_none_or(unknown) {
-            state.known = Some(self.learn().await?);
+            let host = self.spec.host();
+            let namespace = host.split('.').nth(1).unwrap_or_default();
+            state.known = Some(owners::learn(&self.world, &self.admin, Some(namespace)).await?);
         }
         let Some(known) = &state.known else {
             return Err(ProbeError("the endpoints of the clusters are not known".to_owned()));
@@ -244,33 +233,6 @@ impl EndpointsObserver {
         let outcome = self.judge(&clusters, known, flows.as_deref(), &pod.to_string());
         state.before = Some((pod.uid, clusters));
         Ok(outcome)
-    }
-
-    /// The gateways, localities and pods from the APIs of all clusters, and the endpoints that istiod sent to the proxy.
-    async fn learn(&self) -> Result<Known, ProbeError> {
-        let (dump, _) = self.admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
-        let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
-        for cluster in self.world.clusters.values() {
-            let id = cluster.istio_id().to_owned();
-            for address in advertised_east_west(cluster).await? {
-                let resolved = match address.parse() {
-                    Ok(socket) => vec![socket],
-                    Err(_) => tokio::net::lookup_host(&address).await.map(Iterator::collect).unwrap_or_default(),
-                };
-                for socket in resolved {
-                    known.gateways.entry(socket).or_default().insert(id.clone());
-                }
-            }
-            for node in cluster.list("/api/v1/nodes", None).await? {
-                let label = |name: &str| node.labels()[name].as_str().unwrap_or_default().to_owned();
-                let locality = (label("topology.kubernetes.io/region"), label("topology.kubernetes.io/zone"));
-                known.localities.entry((locality.0.clone(), String::new())).or_default().insert(id.clone());
-                known.localities.entry(locality).or_default().insert(id.clone());
-            }
-            let namespace = self.spec.host().split('.').nth(1).unwrap_or_default().to_owned();
-            add_pods(&mut known, &id, &cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), None).await?);
-        }
-        Ok(known)
     }
 
     fn judge(&self, clusters: &Clusters, known: &Known, flows: Option<&[HostFlow]>, pod: &str) -> Outcome {
@@ -415,17 +377,6 @@ impl Observer for EndpointsObserver {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_is_found_by_any_address_of_its_pod() {
-        let pod = json!({ "status": { "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.7" }, { "ip": "fd00::7" }] } });
-        let mut known = Known::default();
-        add_pods(&mut known, "a", &[Object::from(pod)]);
-        let owners = BTreeSet::from(["a".to_owned()]);
-        for ip in ["10.0.0.7", "fd00::7"] {
-            assert_eq!(known.pods.get(&ip.parse().unwrap()), Some(&owners), "{ip}");
-        }
-    }
 
     #[test]
     fn counts_are_a_sentence() {

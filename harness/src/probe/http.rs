@@ -20,7 +20,7 @@ use super::http_expect::{Expectation, HttpExpect};
 use super::reader::Reader;
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::secrets;
-use super::{Answer, Outcome, ProbeError, Via};
+use super::{Answer, Outcome, ProbeError, Via, entrypoint};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec, TlsSpec};
 use crate::net::{self, Exchange, HttpClient, Net, Tls};
@@ -243,7 +243,7 @@ impl Http {
         let expect = Arc::new(Expectation::new(&self.expect)?);
         let responder = self.responder.as_ref().map(Responder::reader).transpose()?.map(Arc::new);
         let entry = match &self.via {
-            Some(Via::Ingress { cluster, .. }) => {
+            Some(Via::Ingress { cluster, .. } | Via::Entrypoint { cluster, .. }) => {
                 let cluster = Arc::clone(world.cluster(cluster.key())?);
                 Some(Entry::Ingress { world: world.clone(), cluster })
             }
@@ -263,7 +263,9 @@ impl Http {
         let exchange = self.exchange(&base)?;
         let name = match &self.via {
             Some(via @ Via::Forward { .. }) => via.to_string(),
-            Some(Via::Ingress { .. } | Via::EastWest { .. }) | None => secrets::without_userinfo(&base),
+            Some(Via::Ingress { .. } | Via::EastWest { .. } | Via::Entrypoint { .. }) | None => {
+                secrets::without_userinfo(&base)
+            }
         };
         Ok(Target { base, exchange, clients, name })
     }
@@ -287,24 +289,55 @@ impl Http {
             (None, Some(Via::Ingress { cluster, port })) => {
                 discover_ingress(world.cluster(cluster.key())?, *port).await?
             }
+            (None, Some(Via::Entrypoint { name, cluster })) => {
+                return self.entrypoint_targets(world, role, name, cluster.key()).await;
+            }
             (None, Some(Via::EastWest { .. } | Via::Forward { .. }) | None) => {
                 return Err(ProbeError("`url` or `via` is needed".to_owned()));
             }
         };
         if role == Role::Probe && bases.len() > 1 {
-            let address = |base: &String| Some(Exchange::get(base.parse().ok()?).authority());
-            let addresses: Vec<_> = bases.iter().map(address).collect();
-            let first = first_connecting(&world.net, &addresses).await;
-            bases = vec![bases.swap_remove(first)];
+            bases = reachable(world, bases).await;
         }
+        bases.into_iter().map(|base| self.target_at(world, base)).collect()
+    }
+
+    /// The request to an address, with clients of its own.
+    fn target_at(&self, world: &World, base: String) -> Result<Target, ProbeError> {
         let tls = self.tls.as_ref().map_or_else(Tls::default, Tls::from);
-        let target = |base: String| {
-            let exchange = self.exchange(&base)?;
-            let clients = series.iter().map(|one| Ok((*one, HttpClient::for_url(&world.net, &exchange, *one, &tls)?)));
-            let clients = clients.collect::<Result<_, net::HttpFailure>>()?;
-            self.target(base, clients)
+        let exchange = self.exchange(&base)?;
+        let series = self.timing().series.into_iter();
+        let clients = series.map(|one| Ok((one, HttpClient::for_url(&world.net, &exchange, one, &tls)?)));
+        let clients = clients.collect::<Result<_, net::HttpFailure>>()?;
+        self.target(base, clients)
+    }
+
+    /// The requests to an entry point: one target per address of its gateway. What this probe does not write comes from the
+    /// inventory.
+    async fn entrypoint_targets(
+        &self,
+        world: &World,
+        role: Role,
+        name: &str,
+        key: &str,
+    ) -> Result<Vec<Target>, ProbeError> {
+        let inventory = world.inventory();
+        let (entry, mut bases) = entrypoint::bases(world, &inventory, name, key).await?;
+        if role == Role::Probe && bases.len() > 1 {
+            bases = reachable(world, bases).await;
+        }
+        let tls = (entry.tls || entry.ca.is_some()).then(|| TlsSpec {
+            sni: entry.host.clone(),
+            ca: entry.ca.clone(),
+            ..TlsSpec::default()
+        });
+        let filled = Self {
+            host: self.host.clone().or_else(|| entry.host.clone()),
+            path: self.path.clone().or_else(|| Some(entry.path.clone())),
+            tls: self.tls.clone().or(tls),
+            ..self.clone()
         };
-        bases.into_iter().map(target).collect()
+        bases.into_iter().map(|base| filled.target_at(world, base)).collect()
     }
 
     fn exchange(&self, base: &str) -> Result<Exchange, ProbeError> {
@@ -350,6 +383,14 @@ fn has_good_port(url: &http::Uri) -> bool {
 
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name.parse().ok()?, value.parse().ok()?))
+}
+
+/// The one of several URLs that a probe keeps to.
+async fn reachable(world: &World, mut bases: Vec<String>) -> Vec<String> {
+    let address = |base: &String| Some(Exchange::get(base.parse().ok()?).authority());
+    let addresses: Vec<_> = bases.iter().map(address).collect();
+    let first = first_connecting(&world.net, &addresses).await;
+    vec![bases.swap_remove(first)]
 }
 
 /// Of several addresses of one gateway, the first that accepts a connection: private ones may not be reachable from here.

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alert, AlertRules, Alertmanager, ApiServer, Command, Deployment, EnvoyEndpoints, EnvoyStats, Exec, Federation,
-    Http, Ledger, MeshIdentity, MeshSync, Nodes, Observation, Ping, PodNetwork, Pods, Promql, Queries, Resource,
-    ScrapeTargets, Service, Tcp, TrafficSplit, TrustRoot, Webhooks,
+    Alert, AlertRules, Alertmanager, ApiServer, Command, ConfigAnalysis, ConfigDrift, Crossing, Deployment,
+    EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, InventoryGateway, Ledger, MeshIdentity, MeshSync, Nodes, Observation, Ping,
+    PodNetwork, Pods, Promql, Queries, Resource, ScrapeTargets, Service, Services, Tcp, TrafficSplit, TrustRoot,
+    Webhooks, Workloads,
 };
 use crate::format::ClusterChoice;
 
@@ -15,10 +16,9 @@ macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal,)*) => {
         /// A kind of observation and its settings.
         #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase")]
         #[expect(clippy::large_enum_variant, reason = "a plan holds a handful of them")]
         pub enum ProbeKind {
-            $($(#[doc = $doc])+ $variant($variant),)*
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant($variant),)*
         }
 
         impl ProbeKind {
@@ -68,6 +68,12 @@ impl ProbeKind {
             | Self::PodNetwork(_)
             | Self::Webhooks(_)
             | Self::Pods(_)
+            | Self::Workloads(_)
+            | Self::InventoryGateway(_)
+            | Self::ConfigAnalysis(_)
+            | Self::ConfigDrift(_)
+            | Self::Crossing(_)
+            | Self::Services(_)
             | Self::Deployment(_)
             | Self::Nodes(_)
             | Self::Service(_)
@@ -126,6 +132,18 @@ kinds! {
     Pods "pods",
     /// A Deployment or `StatefulSet`: its rollout is complete, by the logic of `kubectl rollout status`.
     Deployment "deployment",
+    /// The workloads of the inventory: rolled out, with proxies where their namespaces have them.
+    Workloads "workloads",
+    /// The services of the inventory: healthy endpoints of every cluster that runs them.
+    Services "services",
+    /// Connections from a proxy of one cluster to endpoints of another.
+    Crossing "crossing",
+    /// What the configuration of a cluster refers to exists, and its controllers accept it.
+    ConfigAnalysis "configAnalysis",
+    /// Configuration of the same name is the same in all clusters.
+    ConfigDrift "configDrift",
+    /// A gateway of the inventory: rolled out, addressed, listening where configuration binds it.
+    InventoryGateway "gateway",
     /// Nodes: count, readiness, schedulability, version.
     Nodes "nodes",
     /// A Service: address, ports, ready endpoints.

@@ -15,7 +15,7 @@ use super::exec::exec_permissions;
 use super::from_proxy::{FromProxy, ProxyPlace};
 use super::http::first_connecting;
 use super::role::{Observation, Observer, Role, SpecError, Timing};
-use super::{Answer, Outcome, ProbeError, Via};
+use super::{Answer, Outcome, ProbeError, Via, entrypoint};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec};
 use crate::net::{HttpFailure, Net};
@@ -126,6 +126,12 @@ impl Observation for Tcp {
                         _ => address.clone(),
                     };
                     found.iter().map(at_port).collect()
+                }
+                (None, Some(Via::Entrypoint { name, cluster })) => {
+                    let inventory = world.inventory();
+                    let (_, urls) = entrypoint::bases(world, &inventory, name, cluster.key()).await?;
+                    let address = |url: &String| url.rsplit("//").next().unwrap_or_default().to_owned();
+                    urls.iter().map(address).collect()
                 }
                 (None, Some(Via::Forward { .. }) | None) => Vec::new(),
             };

@@ -25,6 +25,13 @@ pub enum Via {
         /// The port; default 15443.
         port: Option<u16>,
     },
+    /// An entry point of the inventory, at the addresses of its gateway in a cluster.
+    Entrypoint {
+        /// Its name.
+        name: String,
+        /// The cluster.
+        cluster: ClusterChoice,
+    },
     /// A port-forward; `target.cluster` is replaced when `cluster` is expanded.
     Forward {
         /// The cluster.
@@ -38,7 +45,10 @@ impl Via {
     /// The cluster choice in it.
     pub const fn choice(&mut self) -> &mut ClusterChoice {
         match self {
-            Self::Ingress { cluster, .. } | Self::EastWest { cluster, .. } | Self::Forward { cluster, .. } => cluster,
+            Self::Ingress { cluster, .. }
+            | Self::EastWest { cluster, .. }
+            | Self::Entrypoint { cluster, .. }
+            | Self::Forward { cluster, .. } => cluster,
         }
     }
 
@@ -51,6 +61,15 @@ impl Via {
             Self::EastWest { cluster, .. } => {
                 Permission::for_discovery(mesh, cluster.key(), |spec| !spec.east_west.is_empty())
             }
+            Self::Entrypoint { name, cluster } => {
+                let inventory = mesh.inventory();
+                let gateway = inventory.entrypoints.get(name).and_then(|entry| inventory.gateways.get(&entry.gateway));
+                gateway.map_or_else(Vec::new, |gateway| {
+                    ["get", "list"]
+                        .map(|verb| Permission::new(cluster.key(), &gateway.namespace, "", "services", verb))
+                        .into()
+                })
+            }
             Self::Forward { .. } => self.forward().map_or_else(Vec::new, |target| target.permissions()),
         }
     }
@@ -61,7 +80,7 @@ impl Via {
             Self::Forward { cluster, target } => {
                 Some(ForwardTarget { cluster: cluster.key().to_owned(), ..target.clone() })
             }
-            Self::Ingress { .. } | Self::EastWest { .. } => None,
+            Self::Ingress { .. } | Self::EastWest { .. } | Self::Entrypoint { .. } => None,
         }
     }
 }
@@ -72,7 +91,7 @@ impl FromStr for Via {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is not an entry into the mesh; write ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
+                "`{text}` is not an entry into the mesh; write ingress/CLUSTER[:PORT], entrypoint/NAME/CLUSTER, eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
             )
         };
         let gateway = |rest: &str| -> Result<(ClusterChoice, Option<u16>), String> {
@@ -89,6 +108,13 @@ impl FromStr for Via {
         match text.split_once('/') {
             Some(("ingress", rest)) => gateway(rest).map(|(cluster, port)| Self::Ingress { cluster, port }),
             Some(("eastWest", rest)) => gateway(rest).map(|(cluster, port)| Self::EastWest { cluster, port }),
+            Some(("entrypoint", rest)) => {
+                let (name, key) = rest.split_once('/').unwrap_or((rest, "all"));
+                if name.is_empty() || key.is_empty() || key.contains('/') {
+                    return Err(wrong());
+                }
+                Ok(Self::Entrypoint { name: name.to_owned(), cluster: ClusterChoice::One(key.to_owned()) })
+            }
             Some(("forward", rest)) => {
                 let target: ForwardTarget = rest.parse()?;
                 Ok(Self::Forward { cluster: ClusterChoice::One(target.cluster.clone()), target })
@@ -104,6 +130,7 @@ impl fmt::Display for Via {
         match self {
             Self::Ingress { cluster, port: number } => write!(f, "ingress/{cluster}{}", port(number)),
             Self::EastWest { cluster, port: number } => write!(f, "eastWest/{cluster}{}", port(number)),
+            Self::Entrypoint { name, cluster } => write!(f, "entrypoint/{name}/{cluster}"),
             Self::Forward { .. } => match self.forward() {
                 Some(target) => write!(f, "forward/{target}"),
                 None => Ok(()),
@@ -131,8 +158,8 @@ impl schemars::JsonSchema for Via {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "pattern": "^(ingress/|eastWest/|forward/|.*\\$\\{)",
-            "description": "ingress/CLUSTER[:PORT], eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
+            "pattern": "^(ingress/|entrypoint/|eastWest/|forward/|.*\\$\\{)",
+            "description": "ingress/CLUSTER[:PORT], entrypoint/NAME/CLUSTER, eastWest/CLUSTER[:PORT] or forward/CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT"
         })
     }
 }

@@ -94,6 +94,12 @@ async fn absent(need: &str, world: &World) -> Option<String> {
     match need {
         // Whether policies are enforced shows only when one is made; the mesh file settles it.
         "networkPolicy" => None,
+        // The inventory decides, before there is a run.
+        "services" | "workloads" => None,
+        "severalNetworks" => {
+            let several = world.mesh.as_ref().is_some_and(|mesh| mesh.spec.has_several_networks());
+            (!several).then(|| "the clusters of the mesh file have one network".to_owned())
+        }
         "severalClusters" => {
             let count = world.mesh.as_ref().map_or(0, |mesh| mesh.spec.clusters.len());
             (count < 2).then(|| format!("the mesh file has {count} cluster(s)"))
@@ -104,7 +110,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
             join_all(asked).await.into_iter().flatten().next()
         }
         other => Some(format!(
-            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, networkPolicy, routablePods and severalClusters; correct it, list it under `without:` of the mesh file, or remove it"
+            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, networkPolicy, routablePods, services, severalClusters, severalNetworks and workloads; correct it, list it under `without:` of the mesh file, or remove it"
         )),
     }
 }

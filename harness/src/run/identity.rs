@@ -16,7 +16,6 @@ use serde_json::Value;
 use super::{Recorder, WorldSource};
 use crate::cluster::{Cluster, World, encode};
 use crate::plan::Plan;
-use crate::spec::DEFAULT_VARS;
 
 /// The kernel's clock source.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
@@ -135,13 +134,9 @@ fn clock_offset(date: &str, asked: Timestamp, round_trip: std::time::Duration) -
 
 /// The version of istiod, by the tag of its image.
 async fn istio(cluster: &Cluster, world: &World) -> Option<String> {
-    let vars = &world.mesh.as_ref()?.spec.vars;
-    let named = |name: &str| {
-        let default = DEFAULT_VARS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        vars.get(name).map(|value| value.text().to_owned()).or(default).unwrap_or_default()
-    };
-    let path = format!("/api/v1/namespaces/{}/pods", encode(&named("istioNamespace")));
-    let pods = cluster.list(&path, Some(&named("istiodSelector"))).await.ok()?;
+    let mesh = &world.mesh.as_ref()?.spec;
+    let path = format!("/api/v1/namespaces/{}/pods", encode(&mesh.var("istioNamespace")));
+    let pods = cluster.list(&path, Some(&mesh.var("istiodSelector"))).await.ok()?;
     let image = pods.iter().find_map(|pod| pod["spec"]["containers"][0]["image"].as_str())?;
     Image::parse(image).version().map(str::to_owned)
 }

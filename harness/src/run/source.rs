@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use meshdrill_lab::Lab;
 
 use super::Clock;
-use crate::cluster::{AccessError, Kubeconfigs, World, connect};
+use crate::cluster::{AccessError, Kubeconfigs, World, connect_in};
 use crate::format::MeshFile;
 use crate::net::Net;
 use crate::plan::Plan;
@@ -54,10 +54,9 @@ impl WorldSource {
     pub async fn connect(&self, keys: impl IntoIterator<Item = &str>) -> Result<World, AccessError> {
         let Some(mesh) = &self.mesh else { return Ok(World::without_clusters(self.net.clone())) };
         let wanted: Vec<&str> = keys.into_iter().collect();
-        let connecting =
-            mesh.spec.clusters.iter().filter(|(key, _)| wanted.contains(&key.as_str())).map(|(key, spec)| async move {
-                connect(&self.kubeconfigs, key, spec).await.map(|cluster| (key.clone(), cluster))
-            });
+        let connecting = mesh.spec.clusters.keys().filter(|key| wanted.contains(&key.as_str())).map(|key| async move {
+            connect_in(&self.kubeconfigs, key, &mesh.spec).await.map(|cluster| (key.clone(), cluster))
+        });
         let clusters = join_all(connecting).await.into_iter().collect::<Result<IndexMap<_, _>, _>>()?;
         Ok(World {
             mesh: Some(Arc::clone(mesh)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::placeholders::unfilled;
-use super::{API_VERSION, Binding, ScenarioFile, names};
+use super::{API_VERSION, Binding, Bindings, ScenarioFile, bindings, names};
 use crate::format::MeshFile;
 use meshdrill_document as document;
 use meshdrill_document::{Node, Problem, Problems, Source};
@@ -61,7 +61,8 @@ pub fn load_scenario(
     if !wrong.is_empty() {
         return (loaded, wrong);
     }
-    for binding in bindings(&scenario.node, mesh) {
+    let Bindings::Runs(runs) = bindings(&scenario.node, mesh) else { return (loaded, problems) };
+    for binding in runs {
         let mut node = scenario.node.clone();
         document::substitute(&mut node, &names(mesh, set, &binding), &mut problems);
         let decoded = document::decode::<ScenarioFile>(&node);
@@ -159,25 +160,6 @@ fn judge_mesh(file: &MeshFile, node: &Node, lost: &[document::Path]) -> Vec<Prob
         }
     }
     problems
-}
-
-/// The bindings of `forEach`. Without a mesh file, one is enough.
-fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Vec<Binding> {
-    let for_each = node.get("spec").and_then(|spec| spec.get("forEach")).and_then(Node::text);
-    let keys = mesh.map_or_else(|| vec!["primary".to_owned(), "secondary".to_owned()], |mesh| mesh.spec.keys());
-    let one =
-        |cluster: &String, other: Option<&String>| Binding { cluster: Some(cluster.clone()), other: other.cloned() };
-    let all: Vec<Binding> = match for_each {
-        Some("cluster") => keys.iter().map(|key| one(key, None)).collect(),
-        Some("pair") => keys
-            .iter()
-            .flat_map(|cluster| {
-                keys.iter().filter(move |other| *other != cluster).map(move |other| one(cluster, Some(other)))
-            })
-            .collect(),
-        _ => vec![Binding::default()],
-    };
-    if mesh.is_none() { all.into_iter().take(1).collect() } else { all }
 }
 
 /// Problems with `apiVersion`, `kind`, `metadata` and `spec`.

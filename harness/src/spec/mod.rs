@@ -1,6 +1,7 @@
 //! Scenario files as written. Decides nothing and contacts nothing.
 
 mod aliases;
+mod bindings;
 mod explain;
 mod load;
 mod names;
@@ -11,9 +12,10 @@ mod signing;
 mod sla;
 
 pub use aliases::alias_clashes;
+pub use bindings::{Binding, Bindings, bindings};
 pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
-pub use names::{Binding, DEFAULT_VARS, names};
+pub use names::names;
 pub use scenario::{API_VERSION, CheckSpec, FaultSpec, Repeat, ScenarioFile, Stage};
 pub use schema::{attestations_schema, findings_schema, mesh_schema, scenario_schema, sign_off_schema};
 pub use signing::{

@@ -2,58 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::Binding;
 use crate::format::{ClusterSpec, MeshFile};
 use meshdrill_document::{Names, Value};
-
-/// Names that every mesh has, with the values that the quick-start guide gives them; `vars` of the mesh file overrides
-/// them, so that the catalogue runs on meshes with non-default names.
-pub const DEFAULT_VARS: [(&str, &str); 18] = [
-    ("istioNamespace", "istio-system"),
-    ("istiod", "istiod"),
-    ("istiodSelector", "app=istiod"),
-    ("gatewayNamespace", "istio-system"),
-    ("ingressGateway", "istio-ingressgateway"),
-    ("ingressSelector", "app=istio-ingressgateway"),
-    ("eastWestNamespace", "istio-system"),
-    ("eastWestGateway", "istio-eastwestgateway"),
-    ("eastWestSelector", "app=istio-eastwestgateway"),
-    ("exposeGateway", "cross-network-gateway"),
-    ("monitoringNamespace", "istio-system"),
-    ("appNamespace", "bookinfo"),
-    ("sampleNamespace", "sample"),
-    ("clientSelector", "app=sleep"),
-    // The alert for a partition differs from mesh to mesh: no alert of the guide fires for it within minutes.
-    ("partitionAlert", ""),
-    ("partitionHold", "60s"),
-    ("partitionDetection", "5m"),
-    ("partitionRecovery", "5m"),
-];
-
-/// What `forEach` binds for one run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Binding {
-    /// `${cluster}`.
-    pub cluster: Option<String>,
-    /// `${other}`.
-    pub other: Option<String>,
-}
-
-impl Binding {
-    /// `primary`, `primary-secondary`, or nothing.
-    pub fn label(&self) -> String {
-        self.cluster.iter().chain(&self.other).cloned().collect::<Vec<_>>().join("-")
-    }
-}
 
 /// The names known for one run. Without a mesh file they are open: unknown ones stand for any value.
 pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &Binding) -> Names {
     let mut names = Names { open: mesh.is_none(), ..Names::default() };
     if let Some(mesh) = mesh {
-        for (name, value) in DEFAULT_VARS {
-            names.set(name, Value::Text(value.to_owned()));
+        for (name, value) in mesh.spec.default_vars() {
+            names.set(name, Value::Text(value));
         }
         for (name, value) in &mesh.spec.vars {
             names.set(name, value.as_document());
@@ -74,6 +34,10 @@ pub fn names(mesh: Option<&MeshFile>, set: &BTreeMap<String, String>, binding: &
         if let Some(key) = key {
             names.set(bound, Value::Text(key.clone()));
         }
+    }
+    if let Some(item) = &binding.item {
+        flatten(&mut names, item.kind, &item.values);
+        names.set(item.kind, Value::Text(item.name.clone()));
     }
     for (name, value) in set {
         names.set(name, Value::plain(value));
@@ -97,9 +61,22 @@ fn flatten(names: &mut Names, prefix: &str, value: &Json) {
         Json::Object(entries) => {
             entries.iter().for_each(|(key, value)| flatten(names, &format!("{prefix}.{key}"), value))
         }
-        Json::Bool(value) => names.set(prefix, Value::plain(value.to_string())),
-        Json::Number(number) => names.set(prefix, Value::plain(number.to_string())),
-        Json::String(text) => names.set(prefix, Value::Text(text.clone())),
-        Json::Array(_) | Json::Null => {}
+        Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+            scalar(value).into_iter().for_each(|value| names.set(prefix, value));
+        }
+        Json::Array(items) => {
+            let scalars: Option<Vec<Value>> = items.iter().map(scalar).collect();
+            scalars.into_iter().for_each(|items| names.set(prefix, Value::list(items)));
+        }
+        Json::Null => {}
+    }
+}
+
+fn scalar(value: &Json) -> Option<Value> {
+    match value {
+        Json::Bool(value) => Some(Value::plain(value.to_string())),
+        Json::Number(number) => Some(Value::plain(number.to_string())),
+        Json::String(text) => Some(Value::Text(text.clone())),
+        Json::Array(_) | Json::Object(_) | Json::Null => None,
     }
 }

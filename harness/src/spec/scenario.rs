@@ -50,7 +50,7 @@ pub struct ScenarioSpec {
     /// One sentence: what a pass proves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<String>,
-    /// Run once per cluster (`${cluster}`) or per ordered pair (`${cluster}`, `${other}`).
+    /// Run once per cluster (`${cluster}`), per ordered pair (`${cluster}`, `${other}`), or per entry of the inventory and cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,
     /// What the environment must have; without it the scenario does not run.
@@ -95,14 +95,78 @@ pub struct ScenarioSpec {
     pub sla: Vec<SlaRow>,
 }
 
-/// What a scenario is repeated over.
+/// What a scenario is repeated over: once per entry and cluster that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "camelCase")]
 pub enum ForEach {
     /// Every cluster of the mesh file.
     Cluster,
     /// Every ordered pair of clusters.
     Pair,
+    /// Every control plane: `${controlPlane}` is its revision, with `.namespace`, `.deployment` and `.selector`.
+    ControlPlane,
+    /// Every gateway: `${gateway}`, with `.namespace`, `.name`, `.selector`, `.service` and `.role`.
+    Gateway,
+    /// Every ingress gateway, as `gateway`.
+    Ingress,
+    /// Every east-west gateway, as `gateway`.
+    EastWest,
+    /// Every entry point: `${entrypoint}`, with `.path`, `.status`, `.body`, `.host` and `.gateway`.
+    Entrypoint,
+    /// Every namespace with applications: `${namespace}`.
+    Namespace,
+    /// Every workload: `${workload}`, with `.namespace`, `.kind` and `.name`.
+    Workload,
+    /// Every service: `${service}`, with `.namespace`, `.name` and `.port`.
+    Service,
+    /// Every cluster with a Prometheus.
+    Prometheus,
+    /// Every cluster whose Prometheus has the series of others: `${prometheus.federates}` are those.
+    Hub,
+    /// Every cluster whose Prometheus has alerting rules.
+    Alerting,
+    /// Every cluster whose Prometheus sends to an Alertmanager.
+    Alertmanager,
+    /// Every dashboard: `${dashboard}`, with `.namespace`, `.service`, `.port` and `.path`.
+    Dashboard,
+}
+
+impl ForEach {
+    /// As it is written.
+    pub fn of_text(text: &str) -> Option<Self> {
+        Self::deserialize(serde_json::Value::from(text)).ok()
+    }
+
+    /// Why no run comes of it.
+    pub fn absence(self, breaks: bool) -> String {
+        let listed = match self {
+            Self::Cluster => return "the mesh file has no cluster".to_owned(),
+            Self::Pair => return "the mesh has one cluster".to_owned(),
+            Self::ControlPlane => "controlPlanes",
+            Self::Gateway | Self::Ingress | Self::EastWest => "gateways",
+            Self::Workload => "workloads",
+            Self::Hub => return "no Prometheus of the inventory has series of another cluster".to_owned(),
+            Self::Alerting => return "no Prometheus of the inventory has alerting rules".to_owned(),
+            Self::Alertmanager => return "no Prometheus of the inventory sends to an Alertmanager".to_owned(),
+            Self::Entrypoint => return "the inventory has no entry point".to_owned(),
+            Self::Namespace => return "the inventory has no namespace".to_owned(),
+            Self::Service => return "the inventory has no service".to_owned(),
+            Self::Prometheus => return "the inventory has no Prometheus".to_owned(),
+            Self::Dashboard => return "the inventory has no dashboard".to_owned(),
+        };
+        let what = match self {
+            Self::Ingress => "ingress gateway",
+            Self::EastWest => "east-west gateway",
+            Self::ControlPlane => "control plane",
+            Self::Workload => "workload",
+            _ => "gateway",
+        };
+        if breaks {
+            format!("`drills.{listed}` of the mesh file lists no {what} of the inventory")
+        } else {
+            format!("the inventory has no {what}")
+        }
+    }
 }
 
 /// An observation sampled on a fixed schedule.

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::pod_ranges;
 use crate::cluster::{AccessError, Cluster, Object, discover_alertmanager};
+use crate::format::DEFAULT_VARS;
 use crate::net::Net;
 use crate::run::unroutable_pods;
-use crate::spec::DEFAULT_VARS;
 
 /// CNIs that enforce `NetworkPolicies`, by the names of their pods.
 const ENFORCING: [&str; 5] = ["calico", "cilium", "antrea", "weave", "kube-router"];

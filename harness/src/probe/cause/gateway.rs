@@ -55,7 +55,7 @@ pub(super) async fn gateway_configuration(cluster: &Cluster, service: &Object, p
 
 /// Whether something other than a `Gateway` of this cluster may configure its gateways: an external control plane, an
 /// Ingress, or the Gateway API attached by address.
-pub(super) async fn is_configured_otherwise(cluster: &Cluster) -> bool {
+pub(in crate::probe) async fn is_configured_otherwise(cluster: &Cluster) -> bool {
     let ingresses = objects(cluster, "/apis/networking.k8s.io/v1/ingresses", None).await;
     let attached = objects(cluster, "/apis/gateway.networking.k8s.io/v1/gateways", None).await;
     let has_addresses = |gateway: &Object| gateway["spec"]["addresses"].as_array().is_some_and(|all| !all.is_empty());

@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 use tokio::time::timeout;
 
 pub(super) use self::endpoints::endpoint_causes;
+pub(super) use self::gateway::is_configured_otherwise;
 pub(super) use self::pods::pod_causes;
 pub(super) use self::service::behind;
 use crate::cluster::{Cluster, ForwardTarget, Object, World};

@@ -1,0 +1,73 @@
+//! What shows which cluster of the mesh owns an endpoint: gateways, localities and pods from the APIs of all clusters, and
+//! the endpoints that istiod sent to the proxy.
+
+use meshdrill_checks::observe::envoy::config_dump;
+use meshdrill_checks::observe::envoy::owner::Known;
+
+use super::ProbeError;
+use super::admin::ProxyAdmin;
+use crate::cluster::{Object, Permission, World, advertised_east_west, pod_addresses};
+use crate::format::MeshSpec;
+
+/// The permissions of [`learn`]; an empty namespace stands for all of them.
+pub(super) fn permissions(mesh: &MeshSpec, namespace: &str) -> Vec<Permission> {
+    let of_cluster = |key: &String| {
+        let need = |namespace: &str, resource| Permission::new(key, namespace, "", resource, "list");
+        [need("", "services"), need("", "nodes"), need(namespace, "pods")]
+    };
+    mesh.clusters.keys().flat_map(of_cluster).collect()
+}
+
+/// Asks the proxy and the APIs of all clusters, for the pods of one namespace or of all.
+pub(super) async fn learn(world: &World, admin: &ProxyAdmin, namespace: Option<&str>) -> Result<Known, ProbeError> {
+    let (dump, _) = admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
+    let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
+    let pods = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |name| format!("/api/v1/namespaces/{name}/pods"));
+    for cluster in world.clusters.values() {
+        let id = cluster.istio_id().to_owned();
+        for address in advertised_east_west(cluster).await? {
+            let resolved = match address.parse() {
+                Ok(socket) => vec![socket],
+                Err(_) => tokio::net::lookup_host(&address).await.map(Iterator::collect).unwrap_or_default(),
+            };
+            for socket in resolved {
+                known.gateways.entry(socket).or_default().insert(id.clone());
+            }
+        }
+        for node in cluster.list("/api/v1/nodes", None).await? {
+            let label = |name: &str| node.labels()[name].as_str().unwrap_or_default().to_owned();
+            let locality = (label("topology.kubernetes.io/region"), label("topology.kubernetes.io/zone"));
+            known.localities.entry((locality.0.clone(), String::new())).or_default().insert(id.clone());
+            known.localities.entry(locality).or_default().insert(id.clone());
+        }
+        add_pods(&mut known, &id, &cluster.list(&pods, None).await?);
+    }
+    Ok(known)
+}
+
+/// All addresses of the pods of a cluster, of both families.
+fn add_pods(known: &mut Known, id: &str, pods: &[Object]) {
+    for ip in pods.iter().flat_map(|pod| pod_addresses(pod)) {
+        known.pods.entry(ip).or_default().insert(id.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_found_by_any_address_of_its_pod() {
+        let pod = json!({ "status": { "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.7" }, { "ip": "fd00::7" }] } });
+        let mut known = Known::default();
+        add_pods(&mut known, "a", &[Object::from(pod)]);
+        let owners = BTreeSet::from(["a".to_owned()]);
+        for ip in ["10.0.0.7", "fd00::7"] {
+            assert_eq!(known.pods.get(&ip.parse().unwrap()), Some(&owners), "{ip}");
+        }
+    }
+}

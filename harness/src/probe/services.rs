@@ -1,0 +1,300 @@
+//! `services`: the services of the inventory, as the proxies of a cluster see them: each has healthy endpoints of every
+//! cluster that runs it. One dump of a proxy, however many services there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
+use meshdrill_checks::observe::envoy::{self, Cluster as EnvoyCluster, Clusters, HealthClass, Select};
+use meshdrill_checks::observe::routing::destinations;
+use meshdrill_checks::record::Series;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::admin::ProxyAdmin;
+use super::outcome::settle;
+use super::role::{Observation, Observer, Role};
+use super::summary::Summary;
+use super::{Answer, Outcome, ProbeError, cause, owners};
+use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, World, has_proxy, is_serving};
+use crate::format::{ClusterChoice, DataPlane, GatewayRole, MeshService, MeshSpec, ServiceScope};
+
+/// The services of the inventory in the proxies of a cluster: healthy endpoints of every cluster that has the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Services {
+    /// The cluster of the proxies.
+    pub cluster: ClusterChoice,
+    /// The services as `NAME.NAMESPACE`; default all of the inventory that are called from the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+/// How many proxies are asked: one that sees everything, and others for namespaces that it does not see.
+const MOST_PROXIES: usize = 12;
+/// How many services are explained.
+const EXPLAINED: usize = 2;
+
+impl Observation for Services {
+    fn describe(&self) -> String {
+        let which = if self.services.is_empty() { "of the inventory".to_owned() } else { self.services.join(", ") };
+        format!("endpoints of the services {which} ({})", self.cluster)
+    }
+
+    fn subject(&self) -> String {
+        if self.services.is_empty() { "all".to_owned() } else { self.services.join("-") }
+    }
+
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        vec![&mut self.cluster]
+    }
+
+    fn needs_all_clusters(&self) -> bool {
+        true
+    }
+
+    fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
+        let key = self.cluster.key();
+        let routes = Permission::new(key, "", "networking.istio.io", "virtualservices", "list");
+        let forwards = Permission::for_port_forward(key, "");
+        owners::permissions(mesh, "").into_iter().chain([routes]).chain(forwards).collect()
+    }
+
+    fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
+        Box::pin(async move {
+            let cluster = Arc::clone(world.cluster(self.cluster.key())?);
+            let keys = world.keys();
+            let inventory = world.inventory();
+            let wanted = |name: &String| self.services.is_empty() || self.services.contains(name);
+            let called = |service: &MeshService| {
+                service.scope == ServiceScope::Mesh || service.clusters.expand(&keys).0.contains(&cluster.key)
+            };
+            let services: BTreeMap<String, Wanted> = inventory
+                .services
+                .iter()
+                .filter(|(name, service)| wanted(name) && called(service))
+                .map(|(name, service)| {
+                    let owners = match service.scope {
+                        ServiceScope::Mesh => service.clusters.expand(&keys).0,
+                        ServiceScope::Local => vec![cluster.key.clone()],
+                    };
+                    (name.clone(), Wanted { owners, ports: service.ports.clone() })
+                })
+                .collect();
+            let meshed = inventory.namespaces.iter().filter(|(_, entry)| entry.data_plane == DataPlane::Sidecar);
+            let namespaces = meshed.map(|(name, _)| name.clone()).collect();
+            Ok(Box::new(ServicesObserver { world: world.clone(), cluster, services, namespaces }) as Box<dyn Observer>)
+        })
+    }
+}
+
+/// What is expected of a service.
+struct Wanted {
+    owners: Vec<String>,
+    ports: Vec<u16>,
+}
+
+struct ServicesObserver {
+    world: World,
+    cluster: Arc<Cluster>,
+    services: BTreeMap<String, Wanted>,
+    /// Namespaces whose pods have sidecars.
+    namespaces: Vec<String>,
+}
+
+/// One proxy and the clusters that it has.
+struct Seen {
+    pod: ObjectRef,
+    clusters: Clusters,
+    known: Known,
+}
+
+impl ServicesObserver {
+    async fn ask(&self) -> Result<Outcome, ProbeError> {
+        let key = &self.cluster.key;
+        if self.services.is_empty() {
+            return Ok(Outcome::new(
+                Answer::NoData,
+                format!("the inventory lists no service that is called from {key}"),
+            ));
+        }
+        let proxies = self.proxies().await?;
+        let Some((first, others)) = proxies.split_first() else {
+            let why = format!("no pod in {key} has a ready proxy: neither a gateway nor a namespace of the inventory");
+            return Ok(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), why));
+        };
+        let mut seen = vec![self.look(first).await?];
+        let routed = self.routed().await?;
+        let (mut summary, mut failed) = (Summary::default(), Vec::new());
+        for (name, wanted) in &self.services {
+            let host = format!("{name}.svc.cluster.local");
+            let mut found = seen.iter().position(|proxy| proxy.clusters.of_host(&host).next().is_some());
+            // A `Sidecar` or an export may hide it from that proxy; one of its own namespace sees it.
+            let own = name.rsplit('.').next().unwrap_or_default();
+            let asked = |pod: &ObjectRef| seen.iter().any(|proxy| proxy.pod.uid == pod.uid);
+            if found.is_none()
+                && seen.len() < MOST_PROXIES
+                && let Some(pod) = others.iter().find(|pod| pod.namespace == own && !asked(pod))
+            {
+                let more = self.look(pod).await?;
+                found = more.clusters.of_host(&host).next().map(|_| seen.len());
+                seen.push(more);
+            }
+            let Some(proxy) = found.and_then(|index| seen.get(index)) else {
+                failed.push(json!({ "service": name, "owners": wanted.owners }));
+                let asked = seen.iter().map(|proxy| proxy.pod.to_string()).collect::<Vec<_>>().join(", ");
+                summary.missed(format!("{name}: no proxy has a cluster for it (asked: {asked})"));
+                continue;
+            };
+            match self.short(proxy, &host, wanted, routed.get(&host)) {
+                None => summary.ok(),
+                Some((why, owners)) => {
+                    failed.push(json!({ "service": name, "owners": owners }));
+                    summary.missed(format!("{name}: {why}"));
+                }
+            }
+        }
+        let pods: Vec<String> = seen.iter().map(|proxy| proxy.pod.to_string()).collect();
+        let counted = format!("{} services have healthy endpoints of every cluster that runs them", summary.of());
+        let place = format!("seen by {} in {key}", pods.join(", "));
+        let details = json!({ "services": summary.total(), "good": summary.good(), "proxies": pods, "failed": failed });
+        Ok(summary.outcome(&counted, &place, details))
+    }
+
+    /// Ready pods with a proxy: of an ingress gateway first, which sees every service that is exported to it, then one of each
+    /// namespace with sidecars.
+    async fn proxies(&self) -> Result<Vec<ObjectRef>, ProbeError> {
+        let pods = self.cluster.list("/api/v1/pods", None).await?;
+        let proxied: Vec<&Object> = pods.iter().filter(|pod| is_serving(pod) && has_proxy(pod)).collect();
+        let inventory = self.world.inventory();
+        let keys = self.world.keys();
+        let ingress = inventory.gateways.values().filter(|gateway| {
+            gateway.role == GatewayRole::Ingress && gateway.clusters.expand(&keys).0.contains(&self.cluster.key)
+        });
+        let mut chosen: Vec<ObjectRef> = Vec::new();
+        for gateway in ingress {
+            let path = format!("/api/v1/namespaces/{}/pods", gateway.namespace);
+            let own = self.cluster.list(&path, Some(gateway.selector.as_str())).await?;
+            chosen.extend(own.iter().find(|pod| is_serving(pod)).map(Object::object_ref));
+        }
+        for namespace in &self.namespaces {
+            chosen.extend(proxied.iter().find(|pod| pod.namespace() == namespace).map(|pod| pod.object_ref()));
+        }
+        Ok(chosen)
+    }
+
+    async fn look(&self, pod: &ObjectRef) -> Result<Seen, ProbeError> {
+        let admin = ProxyAdmin::for_pod(Arc::clone(&self.cluster), pod.clone());
+        let (body, _) = admin.get("/clusters?format=json").await?;
+        let clusters = envoy::parse(&body, Select::All).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
+        let known = owners::learn(&self.world, &admin, None).await?;
+        Ok(Seen { pod: pod.clone(), clusters, known })
+    }
+
+    /// The subsets that `VirtualServices` route to, by host.
+    async fn routed(&self) -> Result<BTreeMap<String, BTreeSet<String>>, ProbeError> {
+        let mut routed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let services = match self.cluster.list(VIRTUAL_SERVICES, None).await {
+            Err(error) if error.is_not_found() => Vec::new(),
+            listed => listed?,
+        };
+        for (host, subset) in services.iter().flat_map(|service| destinations(service)) {
+            routed.entry(host).or_default().extend(subset);
+        }
+        Ok(routed)
+    }
+
+    /// What a service lacks in a proxy, and the clusters whose endpoints are missing.
+    fn short(
+        &self,
+        proxy: &Seen,
+        host: &str,
+        wanted: &Wanted,
+        subsets: Option<&BTreeSet<String>>,
+    ) -> Option<(String, Vec<String>)> {
+        for port in &wanted.ports {
+            let name = |subset: &str| format!("outbound|{port}|{subset}|{host}");
+            let Some(all) = proxy.clusters.get(&name("")) else {
+                return Some((
+                    format!("the proxy of {} has no cluster for port {port}", proxy.pod),
+                    wanted.owners.clone(),
+                ));
+            };
+            let healthy = self.healthy(proxy, all);
+            let missing: Vec<String> =
+                wanted.owners.iter().filter(|owner| !healthy.contains_key(*owner)).cloned().collect();
+            if !missing.is_empty() {
+                let there: Vec<String> = healthy.iter().map(|(owner, count)| format!("{owner} {count}")).collect();
+                let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+                let why = format!("no healthy endpoint of {} at port {port} (healthy: {there})", missing.join(", "));
+                return Some((why, missing));
+            }
+            if let Some(pod) = self.out_of_reach(proxy, all) {
+                return Some((pod, wanted.owners.clone()));
+            }
+            for subset in subsets.into_iter().flatten() {
+                let of_subset = proxy.clusters.get(&name(subset)).map(|cluster| self.healthy(proxy, cluster));
+                if of_subset.is_none_or(|healthy| healthy.is_empty()) {
+                    let why = format!("subset {subset} is routed to and has no healthy endpoint at port {port}");
+                    return Some((why, wanted.owners.clone()));
+                }
+            }
+        }
+        None
+    }
+
+    /// The healthy endpoints by the key of their cluster.
+    fn healthy(&self, proxy: &Seen, cluster: &EnvoyCluster) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for host in &cluster.hosts {
+            if matches!(host.health.class(), HealthClass::Healthy | HealthClass::Degraded) {
+                let owner = match proxy.known.owner(cluster, host) {
+                    Owner::Cluster { cluster, .. } => self.world.key_of_istio(&cluster),
+                    Owner::Disputed(_) => "disputed".to_owned(),
+                    Owner::Unknown => "unknown".to_owned(),
+                };
+                *counts.entry(owner).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// An endpoint of another network that has the address of a pod.
+    fn out_of_reach(&self, proxy: &Seen, cluster: &EnvoyCluster) -> Option<String> {
+        let network = |key: &str| self.world.clusters.get(key).and_then(|one| one.spec.network.clone());
+        let here = network(&self.cluster.key);
+        cluster.hosts.iter().find_map(|host| {
+            let Owner::Cluster { cluster: owner, .. } = proxy.known.owner(cluster, host) else { return None };
+            let owner = self.world.key_of_istio(&owner);
+            let apart = owner != self.cluster.key && network(&owner) != here;
+            (apart && proxy.known.reach(host) == Reach::Pod).then(|| {
+                format!(
+                    "endpoint {} of {owner} is a pod address, which another network cannot reach: {owner} has no east-west gateway with an address",
+                    host.address
+                )
+            })
+        })
+    }
+}
+
+impl Observer for ServicesObserver {
+    fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move { settle(self.ask().await) })
+    }
+
+    fn causes<'a>(&'a self, outcome: &'a Outcome) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            let mut causes = Vec::new();
+            for one in outcome.seen["failed"].as_array().into_iter().flatten().take(EXPLAINED) {
+                let owners = one["owners"].as_array().into_iter().flatten().filter_map(|key| key.as_str());
+                let host = format!("{}.svc.cluster.local", one["service"].as_str().unwrap_or_default());
+                let short = owners.map(str::to_owned).collect();
+                let subsets = BTreeSet::from([String::new()]);
+                causes.extend(cause::endpoint_causes(&self.world, &self.cluster, &host, &subsets, &short).await);
+            }
+            causes
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! What `forEach` binds: clusters, pairs of clusters, and entries of the inventory in each cluster that has them.
+
+use meshdrill_document::Node;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::scenario::ForEach;
+use crate::format::{ClusterChoice, DrillTargets, GatewayRole, Inventory, MeshFile};
+
+/// What `forEach` binds for one run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Binding {
+    /// `${cluster}`.
+    pub cluster: Option<String>,
+    /// `${other}`.
+    pub other: Option<String>,
+    /// The entry of the inventory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
+}
+
+/// An entry of the inventory.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Item {
+    /// The word of `forEach`, such as `gateway`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its values, for `${gateway.namespace}` and the like.
+    #[serde(skip)]
+    pub values: Json,
+}
+
+impl Binding {
+    /// `primary`, `primary-secondary`, `edge-primary`, or nothing.
+    pub fn label(&self) -> String {
+        let item = self.item.as_ref().map(|item| &item.name).filter(|name| self.cluster.as_ref() != Some(name));
+        item.cloned().into_iter().chain(self.cluster.clone()).chain(self.other.clone()).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// The bindings of a scenario, or why there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bindings {
+    /// One run each.
+    Runs(Vec<Binding>),
+    /// The mesh has nothing of the kind.
+    Absent(String),
+}
+
+/// The bindings of a scenario. Without a mesh file, one is enough.
+pub fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Bindings {
+    let spec = node.get("spec");
+    let for_each = spec.and_then(|spec| spec.get("forEach")).and_then(Node::text).and_then(ForEach::of_text);
+    let Some(mesh) = mesh else { return Bindings::Runs(vec![without_mesh(for_each)]) };
+    if let Some(reason) = absent_part(node, mesh) {
+        return Bindings::Absent(reason);
+    }
+    let breaks = spec.and_then(|spec| spec.get("faults")).is_some();
+    let Some(for_each) = for_each else { return Bindings::Runs(vec![Binding::default()]) };
+    let keys = mesh.spec.keys();
+    let inventory = mesh.spec.inventory();
+    let mut found = Found { inventory: &inventory, keys: &keys, runs: Vec::new() };
+    found.collect(for_each);
+    if breaks {
+        let targets = mesh.spec.drills.clone().unwrap_or_default();
+        found.runs.retain(|run| run.item.as_ref().is_none_or(|item| is_target(&targets, item)));
+    }
+    match found.runs.is_empty() {
+        true => Bindings::Absent(for_each.absence(breaks)),
+        false => Bindings::Runs(found.runs),
+    }
+}
+
+fn without_mesh(for_each: Option<ForEach>) -> Binding {
+    let cluster = |key: &str| Some(key.to_owned());
+    match for_each {
+        None => Binding::default(),
+        Some(ForEach::Pair) => Binding { cluster: cluster("primary"), other: cluster("secondary"), item: None },
+        Some(_) => Binding { cluster: cluster("primary"), ..Binding::default() },
+    }
+}
+
+/// Why a mesh whose parts are listed does not have what a scenario is about.
+fn absent_part(node: &Node, mesh: &MeshFile) -> Option<String> {
+    let inventory = mesh.spec.inventory.as_ref()?;
+    let needs = node.get("spec")?.get("needs")?.items().iter().filter_map(Node::text);
+    needs.into_iter().find_map(|need| match need {
+        "severalClusters" => (mesh.spec.clusters.len() < 2).then(|| "the mesh has one cluster".to_owned()),
+        "services" => inventory.services.is_empty().then(|| "the inventory has no service".to_owned()),
+        "workloads" => inventory.namespaces.is_empty().then(|| "the inventory has no namespace".to_owned()),
+        "severalNetworks" => (!mesh.spec.has_several_networks()).then(|| "the mesh has one network".to_owned()),
+        _ => None,
+    })
+}
+
+/// Whether drills may break an entry.
+fn is_target(targets: &DrillTargets, item: &Item) -> bool {
+    let listed = match item.kind {
+        "gateway" => &targets.gateways,
+        "controlPlane" => &targets.control_planes,
+        "workload" => &targets.workloads,
+        _ => return true,
+    };
+    listed.contains(&item.name)
+}
+
+struct Found<'a> {
+    inventory: &'a Inventory,
+    keys: &'a [String],
+    runs: Vec<Binding>,
+}
+
+impl Found<'_> {
+    fn collect(&mut self, for_each: ForEach) {
+        let inventory = self.inventory;
+        match for_each {
+            ForEach::Cluster => self.runs.extend(self.keys.iter().map(|key| cluster(key))),
+            ForEach::Pair => self.runs.extend(pairs(self.keys)),
+            ForEach::ControlPlane => {
+                for (name, entry) in &inventory.control_planes {
+                    self.add("controlPlane", name, &entry.clusters, json(entry));
+                }
+            }
+            ForEach::Gateway => self.gateways(|_| true),
+            ForEach::Ingress => self.gateways(|role| role == GatewayRole::Ingress),
+            ForEach::EastWest => self.gateways(|role| role == GatewayRole::EastWest),
+            ForEach::Entrypoint => {
+                for (name, entry) in &inventory.entrypoints {
+                    let clusters = inventory.clusters_of_entrypoint(entry, self.keys);
+                    self.add("entrypoint", name, &ClusterChoice::Many(clusters), entrypoint(entry));
+                }
+            }
+            ForEach::Namespace => {
+                for (name, entry) in &inventory.namespaces {
+                    self.add("namespace", name, &entry.clusters, json(entry));
+                }
+            }
+            ForEach::Workload => self.workloads(),
+            ForEach::Service => {
+                for (name, entry) in &inventory.services {
+                    let mut values = json(entry);
+                    let (service, namespace) = name.rsplit_once('.').unwrap_or((name, ""));
+                    values["name"] = service.into();
+                    values["namespace"] = namespace.into();
+                    values["port"] = entry.ports.first().copied().unwrap_or_default().into();
+                    self.add("service", name, &entry.clusters, values);
+                }
+            }
+            ForEach::Prometheus => self.prometheus(|_| true),
+            ForEach::Hub => self.prometheus(|entry| !entry.federates.is_empty()),
+            ForEach::Alerting => self.prometheus(|entry| entry.rules),
+            ForEach::Alertmanager => self.prometheus(|entry| entry.alertmanager),
+            ForEach::Dashboard => {
+                for (name, entry) in &inventory.dashboards {
+                    self.add("dashboard", name, &ClusterChoice::One(entry.cluster.clone()), json(entry));
+                }
+            }
+        }
+    }
+
+    /// One run per cluster that has the entry.
+    fn add(&mut self, kind: &'static str, name: &str, clusters: &ClusterChoice, values: Json) {
+        for key in clusters.expand(self.keys).0 {
+            let item = Item { kind, name: name.to_owned(), values: values.clone() };
+            self.runs.push(Binding { item: Some(item), ..cluster(&key) });
+        }
+    }
+
+    fn gateways(&mut self, is_meant: fn(GatewayRole) -> bool) {
+        let inventory = self.inventory;
+        for (name, entry) in inventory.gateways.iter().filter(|(_, entry)| is_meant(entry.role)) {
+            self.add("gateway", name, &entry.clusters, with_workload(json(entry), &entry.workload));
+        }
+    }
+
+    fn workloads(&mut self) {
+        let inventory = self.inventory;
+        for (namespace, entry) in &inventory.namespaces {
+            for (workload, clusters) in &entry.workloads {
+                let mut values = with_workload(serde_json::json!({ "namespace": namespace }), workload);
+                values["dataPlane"] = json(&entry.data_plane);
+                let name = values["name"].as_str().unwrap_or_default().to_owned();
+                self.add("workload", &format!("{name}.{namespace}"), clusters, values);
+            }
+        }
+    }
+
+    fn prometheus(&mut self, is_meant: fn(&crate::format::PrometheusEntry) -> bool) {
+        let inventory = self.inventory;
+        for (key, entry) in inventory.prometheus.iter().filter(|(_, entry)| is_meant(entry)) {
+            self.add("prometheus", key, &ClusterChoice::One(key.clone()), json(entry));
+        }
+    }
+}
+
+fn cluster(key: &str) -> Binding {
+    Binding { cluster: Some(key.to_owned()), ..Binding::default() }
+}
+
+/// Every ordered pair.
+fn pairs(keys: &[String]) -> impl Iterator<Item = Binding> + '_ {
+    keys.iter().flat_map(move |one| {
+        let others = keys.iter().filter(move |other| *other != one);
+        others.map(move |other| Binding { other: Some(other.clone()), ..cluster(one) })
+    })
+}
+
+fn json(entry: &impl Serialize) -> Json {
+    serde_json::to_value(entry).unwrap_or_default()
+}
+
+/// `deployment/edge` as two values, so that a scenario may write `deployment: { name: ${gateway.name} }`.
+fn with_workload(mut values: Json, workload: &str) -> Json {
+    let (kind, name) = workload.split_once('/').unwrap_or(("deployment", workload));
+    values["kind"] = kind.into();
+    values["name"] = name.into();
+    values
+}
+
+fn entrypoint(entry: &crate::format::Entrypoint) -> Json {
+    let mut values = json(entry);
+    values["path"] = entry.path.clone().into();
+    values["status"] = entry.expect.status.into();
+    values["body"] = entry.expect.body.clone().unwrap_or_default().into();
+    values
+}
