@@ -13,7 +13,9 @@ static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
 const NOT_IN_SUITES: [&str; 2] = ["must-fail", "invalid"];
 
 /// The suite of a sign-off, and those that it consists of.
-const SIGN_OFF: (&str, [&str; 2]) = ("sign-off", ["readiness", "drills"]);
+pub(crate) const SIGN_OFF: (&str, [&str; 3]) = ("sign-off", ["readiness", "drills", GUIDE]);
+/// The suite with the quick-start guide's own values. A sign-off contains it where the guide's application is.
+pub(crate) const GUIDE: &str = "guide";
 
 /// Why nothing was found.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ mod clock;
 mod cluster;
 mod fault;
 mod format;
+mod inventory;
 mod local;
 mod net;
 mod notes;

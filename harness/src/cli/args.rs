@@ -368,12 +368,17 @@ pub(super) enum MeshCommand {
         after_help = "Example:\n  meshdrill mesh init --context primary-cluster-context --context secondary-cluster --out mesh.yaml"
     )]
     Init(MeshInitArgs),
+    /// Show what changed in the clusters since the mesh file was written
+    #[command(
+        after_help = "Exit codes: 0 nothing changed, 10 something did, 11 not everything could be read.\n\nExample:\n  meshdrill mesh diff --mesh mesh.yaml"
+    )]
+    Diff(MeshDiffArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct MeshInitArgs {
     /// A context of the kubeconfig (repeatable), named primary, secondary, third, … in order, or NAME=CONTEXT
-    #[arg(long, value_name = "[NAME=]CONTEXT", required = true)]
+    #[arg(long, value_name = "[NAME=]CONTEXT", required_unless_present = "update")]
     pub context: Vec<String>,
     /// Whether faults may be injected
     #[arg(long, value_name = "allowed|forbidden", default_value = "forbidden", value_parser = ["allowed", "forbidden"])]
@@ -384,6 +389,19 @@ pub(super) struct MeshInitArgs {
     /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Look again at the clusters of an existing file (`--out`, default mesh.yaml) and bring its inventory up to date
+    #[arg(long)]
+    pub update: bool,
+    /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct MeshDiffArgs {
+    /// The mesh file; default `$MESHDRILL_MESH`, else mesh.yaml
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
     /// Kubeconfig file; default `$KUBECONFIG`, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,

@@ -10,6 +10,7 @@ use meshdrill_evidence::keys::KeyError;
 use meshdrill_lab::{DefectError, LabError};
 use meshdrill_reports::ReportError;
 
+use super::left_out::LeftOut;
 use crate::catalogue::{NotFound, did_you_mean};
 use crate::cluster::AccessError;
 use crate::probe::ProbeError;
@@ -33,6 +34,9 @@ pub(super) enum CliError {
     /// Damage of an earlier run that `--clean` could not undo.
     #[error("leftovers of cluster `{0}` could not be undone; nothing was injected")]
     Leftovers(String),
+    /// The mesh has nothing that the selected scenarios are about.
+    #[error("nothing that is selected runs on this mesh:{}", left_out(.0))]
+    NothingApplies(Vec<LeftOut>),
     /// A report that cannot be rendered.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -63,6 +67,9 @@ pub(super) enum UsageError {
         "no scenario is selected: name files, folders, suites or scenarios, as in `meshdrill run readiness`; `meshdrill list` shows them"
     )]
     NothingSelected,
+    /// `mesh diff` of a mesh file of before.
+    #[error("the mesh file has no inventory to compare with; `meshdrill mesh init --update` adds one")]
+    NoInventory,
     /// The answer to the question was no.
     #[error("not confirmed; nothing was changed")]
     NotConfirmed,
@@ -257,6 +264,11 @@ pub(super) enum UsageError {
     },
 }
 
+/// One line per scenario.
+fn left_out(all: &[LeftOut]) -> String {
+    all.iter().map(|one| format!("\n  {}: {}", one.name, one.why)).collect()
+}
+
 const UNREADABLE: &str = "cannot be read";
 
 /// A file that cannot be read or written.
@@ -304,6 +316,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::File(FileError { after: false, .. }) | Self::Lab(_) => ExitCode::Usage,
             Self::Access(_) | Self::Probe(_) | Self::Leftovers(_) => ExitCode::Refused,
+            Self::NothingApplies(_) => ExitCode::Inconclusive,
             Self::File(FileError { after: true, .. })
             | Self::Report(_)
             | Self::System(_)

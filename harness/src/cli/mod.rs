@@ -31,6 +31,7 @@ mod error;
 mod evidence;
 mod history;
 mod lab;
+mod left_out;
 mod mesh_init;
 mod output;
 mod plans;

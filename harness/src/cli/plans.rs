@@ -13,25 +13,34 @@ use meshdrill_lab::{Defect, Lab, LabConfig};
 use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
-use crate::catalogue::{Catalogue, NotFound, Selection};
+use super::left_out::LeftOut;
+use crate::catalogue::{Catalogue, GUIDE, NotFound, SIGN_OFF, Selection};
 use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
-use crate::spec::{ScenarioSource, alias_clashes, load_mesh, load_scenario};
-use meshdrill_document::{Problem, Problems, nearest, used_names};
+use crate::spec::{ScenarioSource, alias_clashes, bindings, load_mesh, load_scenario};
+use meshdrill_document::{Node, Problem, Problems, nearest, used_names};
 
 /// What a command works on.
 pub(super) struct Selected {
     pub mesh: Option<Arc<MeshFile>>,
     pub plans: Vec<Plan>,
+    /// Scenarios that do not run, or not for everything, on this mesh.
+    pub left_out: Vec<LeftOut>,
     pub defects: Vec<Defect>,
 }
 
 /// Selects scenarios and builds their plans. All problems of all files are shown at once.
 pub(super) fn select(args: &SelectArgs) -> Result<Selected, CliError> {
     let (selected, invalid) = select_valid(args)?;
-    invalid.map_or(Ok(selected), |invalid| Err(invalid.into()))
+    if let Some(invalid) = invalid {
+        return Err(invalid.into());
+    }
+    if selected.plans.is_empty() && !selected.left_out.is_empty() {
+        return Err(CliError::NothingApplies(selected.left_out));
+    }
+    Ok(selected)
 }
 
 /// The same without the files that are not valid, and how many those are. Their problems are shown.
@@ -41,8 +50,29 @@ fn select_valid(args: &SelectArgs) -> Result<(Selected, Option<UsageError>), Cli
     let mesh =
         if args.lab { Some(Arc::new(mesh_of_lab(args)?)) } else { find_mesh(args.mesh.as_deref())?.map(Arc::new) };
     let choice = Choice { words: &args.select, scenarios: args.scenarios.as_deref(), set: &args.set, seed: args.seed };
-    let (plans, invalid) = choose(&choice, mesh.as_deref())?;
-    Ok((Selected { mesh, plans, defects }, invalid))
+    let Chosen { plans, left_out, invalid } = choose(&choice, mesh.as_deref())?;
+    Ok((Selected { mesh, plans, left_out, defects }, invalid))
+}
+
+impl Selected {
+    /// The exit code of what ran, where some of the mesh is not known: no pass. Reports what that is.
+    pub fn with_unknown(&self, code: ExitCode) -> ExitCode {
+        let unknown: Vec<&LeftOut> = self.left_out.iter().filter(|one| one.unknown).collect();
+        for one in &unknown {
+            super::say_err!("not-run  {}: {}", one.name, one.why);
+        }
+        if unknown.is_empty() { code } else { ExitCode::merge([code, ExitCode::Inconclusive]) }
+    }
+}
+
+/// The plans of a choice.
+pub(super) struct Chosen {
+    /// The plans.
+    pub plans: Vec<Plan>,
+    /// What does not run on this mesh.
+    pub left_out: Vec<LeftOut>,
+    /// How many files are not valid. Their problems were shown.
+    pub invalid: Option<UsageError>,
 }
 
 /// What plans are made of, besides the mesh file.
@@ -58,10 +88,7 @@ pub(super) struct Choice<'a> {
 }
 
 /// Builds the plans of a choice, without those of files that are not valid, and how many those are. Their problems are shown.
-pub(super) fn choose(
-    choice: &Choice<'_>,
-    mesh: Option<&MeshFile>,
-) -> Result<(Vec<Plan>, Option<UsageError>), CliError> {
+pub(super) fn choose(choice: &Choice<'_>, mesh: Option<&MeshFile>) -> Result<Chosen, CliError> {
     let set = assignments(choice.set)?;
     // An instance of a scenario is selected by the title that `list` prints.
     let instances: Vec<&String> = choice.words.iter().filter(|word| is_instance(word)).collect();
@@ -71,7 +98,11 @@ pub(super) fn choose(
         .map(|word| if is_instance(word) { word.split('@').next().unwrap_or(word).to_owned() } else { word.clone() })
         .collect();
     let selection = Catalogue::choose(choice.scenarios).select(&words).map_err(UsageError::NotFound)?;
-    let Selection { scenarios: sources, unreadable } = selection;
+    let Selection { scenarios: mut sources, unreadable } = selection;
+    let named = |word: &str| words.iter().any(|given| given == word);
+    if named(SIGN_OFF.0) && !named(GUIDE) && mesh.is_some_and(|mesh| !has_application_of_the_guide(mesh)) {
+        sources.retain(|source| suite(source) != Some(GUIDE));
+    }
     let all = sources.len() + unreadable.len();
     let mut invalid: BTreeSet<PathBuf> = BTreeSet::new();
     for problems in unreadable.iter().chain(&alias_clashes(&sources)) {
@@ -86,8 +117,9 @@ pub(super) fn choose(
             return Err(UsageError::UnusedName { name: name.clone(), nearest }.into());
         }
     }
-    let mut plans = Vec::new();
+    let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     for source in &sources {
+        left_out.extend(left_out_of(source, mesh));
         match plans_of(source, mesh, &set, choice.seed) {
             Ok(found) => plans.extend(found),
             Err(problems) => {
@@ -109,7 +141,33 @@ pub(super) fn choose(
     {
         return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
-    Ok((plans, invalid))
+    Ok(Chosen { plans, left_out, invalid })
+}
+
+fn suite(source: &ScenarioSource) -> Option<&str> {
+    source.node.get("metadata")?.get("labels")?.get("suite")?.text()
+}
+
+/// Whether the quick-start guide's application is in the mesh.
+fn has_application_of_the_guide(mesh: &MeshFile) -> bool {
+    mesh.spec.inventory().namespaces.contains_key(&mesh.spec.var("appNamespace"))
+}
+
+/// Why a scenario does not run on a mesh, or not for everything.
+fn left_out_of(source: &ScenarioSource, mesh: Option<&MeshFile>) -> Vec<LeftOut> {
+    let found = bindings(&source.node, mesh);
+    let metadata = source.node.get("metadata");
+    let text = |node: Option<&Node>| node.and_then(Node::text).unwrap_or_default().to_owned();
+    let one = |why: String, unknown: bool| LeftOut {
+        name: text(metadata.and_then(|metadata| metadata.get("name"))),
+        suite: suite(source).unwrap_or_default().to_owned(),
+        why,
+        unknown,
+    };
+    let unknown = found.unknown.map(|why| one(why, true));
+    // Of what is not known nobody can say that it is not there.
+    let absent = found.absent.filter(|_| unknown.is_none()).map(|why| one(why, false));
+    absent.into_iter().chain(unknown).collect()
 }
 
 /// Whether a word names one instance of a scenario, as `latency-injection@primary`.
@@ -267,7 +325,7 @@ pub(super) fn show_plans(
         permissions.extend(found.permissions);
     }
     super::say_part!("{}{}", permissions_text(&permissions), total_text(&selected.plans, args.lab));
-    Ok(suite_exit_code(codes))
+    Ok(selected.with_unknown(suite_exit_code(codes)))
 }
 
 /// The permissions of all plans as a table: the verbs on each resource in each place.
@@ -365,5 +423,12 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
         })
         .collect();
     super::say!("{}", table(["NAME", "SUITE", "CLUSTERS", "FAULTS", "DURATION"], rows).trim_end());
+    if !selected.left_out.is_empty() {
+        let rows = selected.left_out.iter().map(|one| {
+            let word = if one.unknown { "unknown" } else { "absent" };
+            [one.name.clone(), word.to_owned(), one.why.clone()]
+        });
+        super::say!("\n{}", table(["NOT ON THIS MESH", "", "WHY"], rows.collect()).trim_end());
+    }
     invalid.map_or(Ok(ExitCode::Pass), |invalid| Err(invalid.into()))
 }

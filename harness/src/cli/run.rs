@@ -74,7 +74,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     };
     drop(console);
     display.close();
-    Ok(finish(args, &selected.plans, &finished, ran))
+    Ok(selected.with_unknown(finish(args, &selected.plans, &finished, ran)))
 }
 
 /// Breaking live clusters needs consent: by `--yes`, or on a terminal by the answer to one question. A script without `--yes`

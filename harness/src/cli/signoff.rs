@@ -16,7 +16,8 @@ use meshdrill_signoff::{
 use super::args::SignoffArgs;
 use super::error::{CliError, FileError, UsageError};
 use super::evidence::run_files;
-use super::plans::{self, Choice};
+use super::left_out::LeftOut;
+use super::plans::{self, Choice, Chosen};
 use super::recorded::has_record;
 use crate::format::MeshFile;
 use crate::plan::Plan;
@@ -25,8 +26,8 @@ use crate::spec::{RequireRow, load_attestations, load_findings, load_sign_off};
 
 /// How old evidence may be, unless someone says otherwise.
 const MAX_AGE: &str = "7d";
-/// What is required unless a file says otherwise.
-const SUITES: [&str; 2] = ["readiness", "drills"];
+/// The suite that is required unless a file says otherwise.
+const SUITE: &str = "sign-off";
 
 /// What the document looks like.
 #[derive(Clone, Copy)]
@@ -72,12 +73,8 @@ fn form(path: &Path) -> Result<Form, UsageError> {
 /// What is required: the rows of the file, or both suites.
 fn required(args: &SignoffArgs) -> Result<Required, CliError> {
     let file = args.required.as_deref().map(load_sign_off).transpose().map_err(|problems| shown(&problems))?;
-    let suites = || RequireRow {
-        claim: None,
-        scenarios: SUITES.map(str::to_owned).to_vec(),
-        attested: None,
-        waivers: Waivers::Allowed,
-    };
+    let suites =
+        || RequireRow { claim: None, scenarios: vec![SUITE.to_owned()], attested: None, waivers: Waivers::Allowed };
     let rows = file.as_ref().map_or_else(|| vec![suites()], |file| file.spec.require.clone());
     let given = args.max_age.as_deref().map(|text| {
         text.parse::<TimeSpan>().map_err(|error| UsageError::MaxAge { text: text.to_owned(), why: error.to_string() })
@@ -100,7 +97,8 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
 
 /// The lines of a row: one with its claim, or one for each scenario.
 fn of_row(args: &SignoffArgs, mesh: Option<&MeshFile>, row: &RequireRow) -> Result<Vec<RequiredLine>, CliError> {
-    let plans = if row.scenarios.is_empty() { Vec::new() } else { selected(args, mesh, &row.scenarios)? };
+    let (plans, left_out) =
+        if row.scenarios.is_empty() { Default::default() } else { selected(args, mesh, &row.scenarios)? };
     let run = |plan: &Plan| RequiredRun {
         names: std::iter::once(&plan.name).chain(&plan.aliases).cloned().collect(),
         binding: plan.binding.label(),
@@ -113,16 +111,24 @@ fn of_row(args: &SignoffArgs, mesh: Option<&MeshFile>, row: &RequireRow) -> Resu
         attested,
         waivers: row.waivers,
     };
-    Ok(match &row.claim {
+    let mut lines: Vec<RequiredLine> = match &row.claim {
         Some(claim) => vec![line(claim, plans.iter().map(run).collect(), row.attested.clone())],
         None => plans.iter().map(|plan| line(&plan.objective, vec![run(plan)], None)).collect(),
-    })
+    };
+    // What is not known of the mesh has no evidence.
+    let unknown = left_out.iter().filter(|one| one.unknown);
+    lines.extend(unknown.map(|one| line(&format!("{}: {}", one.name, one.why), Vec::new(), None)));
+    Ok(lines)
 }
 
-fn selected(args: &SignoffArgs, mesh: Option<&MeshFile>, words: &[String]) -> Result<Vec<Plan>, CliError> {
+fn selected(
+    args: &SignoffArgs,
+    mesh: Option<&MeshFile>,
+    words: &[String],
+) -> Result<(Vec<Plan>, Vec<LeftOut>), CliError> {
     let choice = Choice { words, scenarios: args.scenarios.as_deref(), set: &args.set, seed: 1 };
-    let (plans, invalid) = plans::choose(&choice, mesh)?;
-    invalid.map_or(Ok(plans), |invalid| Err(invalid.into()))
+    let Chosen { plans, left_out, invalid } = plans::choose(&choice, mesh)?;
+    invalid.map_or(Ok((plans, left_out)), |invalid| Err(invalid.into()))
 }
 
 /// The command that makes the run that is missing.

@@ -174,6 +174,11 @@ impl AccessError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether a permission is missing.
+    pub const fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Forbidden { .. })
+    }
+
     /// Whether someone else changed the object first, or the object already exists.
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Status { status: 409, .. })

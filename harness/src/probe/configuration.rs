@@ -6,7 +6,7 @@ use crate::cluster::{AccessError, Cluster, Object, Permission};
 
 /// A kind of configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ConfigKind {
+pub(crate) struct ConfigKind {
     /// Such as `VirtualService`.
     pub kind: &'static str,
     /// Such as `networking.istio.io`.
@@ -25,12 +25,12 @@ const fn gateway_api(kind: &'static str, plural: &'static str) -> ConfigKind {
     ConfigKind { kind, group: "gateway.networking.k8s.io", plural, versions: &["v1", "v1beta1", "v1alpha2"] }
 }
 
-pub(super) const VIRTUAL_SERVICE: ConfigKind = istio("VirtualService", "networking.istio.io", "virtualservices");
-pub(super) const DESTINATION_RULE: ConfigKind = istio("DestinationRule", "networking.istio.io", "destinationrules");
-pub(super) const GATEWAY: ConfigKind = istio("Gateway", "networking.istio.io", "gateways");
-pub(super) const SERVICE_ENTRY: ConfigKind = istio("ServiceEntry", "networking.istio.io", "serviceentries");
-pub(super) const API_GATEWAY: ConfigKind = gateway_api("Gateway", "gateways");
-pub(super) const API_ROUTES: [ConfigKind; 4] = [
+pub(crate) const VIRTUAL_SERVICE: ConfigKind = istio("VirtualService", "networking.istio.io", "virtualservices");
+pub(crate) const DESTINATION_RULE: ConfigKind = istio("DestinationRule", "networking.istio.io", "destinationrules");
+pub(crate) const GATEWAY: ConfigKind = istio("Gateway", "networking.istio.io", "gateways");
+pub(crate) const SERVICE_ENTRY: ConfigKind = istio("ServiceEntry", "networking.istio.io", "serviceentries");
+pub(crate) const API_GATEWAY: ConfigKind = gateway_api("Gateway", "gateways");
+pub(crate) const API_ROUTES: [ConfigKind; 4] = [
     gateway_api("HTTPRoute", "httproutes"),
     gateway_api("GRPCRoute", "grpcroutes"),
     gateway_api("TLSRoute", "tlsroutes"),
@@ -65,7 +65,7 @@ impl ConfigKind {
     }
 
     /// All objects of a cluster; none where the cluster does not have the kind.
-    pub(super) async fn list(self, cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
+    pub(crate) async fn list(self, cluster: &Cluster) -> Result<Vec<Object>, AccessError> {
         for version in self.versions {
             match cluster.list(&format!("/apis/{}/{version}/{}", self.group, self.plural), None).await {
                 Err(error) if error.is_not_found() => {}

@@ -237,6 +237,25 @@ impl Observation for Http {
 }
 
 impl Http {
+    /// A GET of `/` through an entry into the mesh.
+    pub(super) fn through(via: Via) -> Self {
+        Self {
+            url: None,
+            via: Some(via),
+            method: None,
+            path: None,
+            host: None,
+            headers: BTreeMap::new(),
+            body: None,
+            tls: None,
+            timeout: None,
+            slow: None,
+            connection: None,
+            expect: HttpExpect::default(),
+            responder: None,
+        }
+    }
+
     /// Prepares the requests and their clients.
     pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, ProbeError> {
         let targets = self.targets(world, role).await?;

@@ -94,9 +94,8 @@ impl GatewayObserver {
         let service = gateway_service(&self.cluster, &self.gateway).await?;
         let mut addresses = Vec::new();
         match (&self.gateway.service, &service) {
-            (Some(name), None) => missed.push(format!(
-                "Service {namespace}/{name} does not exist; `meshdrill mesh init --update` looks again"
-            )),
+            (Some(name), None) => missed
+                .push(format!("Service {namespace}/{name} does not exist; `meshdrill mesh init --update` looks again")),
             (_, service) => {
                 missed.extend(self.wrong_service(service.as_ref()).await?);
                 addresses = gateway_addresses(&self.cluster, &self.gateway, self.first_port()).await?;
@@ -122,7 +121,11 @@ impl GatewayObserver {
         let message = match missed.as_slice() {
             [] => format!(
                 "{place}: {workload} rolled out, {ready} pods ready, {}",
-                if addresses.is_empty() { "reached inside of the cluster".to_owned() } else { format!("at {}", addresses.join(", ")) }
+                if addresses.is_empty() {
+                    "reached inside of the cluster".to_owned()
+                } else {
+                    format!("at {}", addresses.join(", "))
+                }
             ),
             missed => format!("{place}: {}", missed.join("; ")),
         };

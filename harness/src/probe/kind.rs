@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, AlertRules, Alertmanager, ApiServer, Command, ConfigAnalysis, ConfigDrift, Crossing, Deployment,
-    EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, InventoryGateway, Ledger, MeshIdentity, MeshSync, Nodes, Observation, Ping,
-    PodNetwork, Pods, Promql, Queries, Resource, ScrapeTargets, Service, Services, Tcp, TrafficSplit, TrustRoot,
-    Webhooks, Workloads,
+    EnvoyEndpoints, EnvoyStats, Exec, Federation, Http, InventoryGateway, Ledger, MeshIdentity, MeshSync, Nodes,
+    Observation, Ping, PodNetwork, Pods, Promql, Queries, Resource, ScrapeTargets, Service, Services, Tcp,
+    TrafficSplit, TrustRoot, Webhooks, Workloads,
 };
 use crate::format::ClusterChoice;
 

@@ -12,6 +12,7 @@ use super::preflight::Obstacle;
 use crate::cluster::{Cluster, Permission, World, is_ready, pod_addresses};
 use crate::format::MeshSpec;
 use crate::net::Net;
+use crate::plan::Plan;
 
 /// How many pods of a cluster are tried, and how long each.
 const TRIED_PODS: usize = 8;
@@ -40,6 +41,17 @@ pub(super) async fn first_missing(needs: &[String], world: &World, today: jiff::
         }
     }
     None
+}
+
+/// An entry of the inventory that nobody has confirmed: what is measured there proves nothing.
+pub(super) fn unconfirmed(plan: &Plan, world: &World) -> Option<Missing> {
+    let item = plan.binding.item.as_ref()?;
+    let part = if item.kind == "prometheus" { "prometheus".to_owned() } else { format!("{}s", item.kind) };
+    let entry = format!("{part}.{}", item.name);
+    let waits = world.inventory().unconfirmed.contains(&entry);
+    let reason =
+        format!("{entry} of the inventory is not confirmed; look at it, correct it, and remove it from `unconfirmed`");
+    waits.then_some(Missing { reason, waived: false })
 }
 
 /// `NAME: VALUE`: a name of `vars` that must have been given a value, and what it has.

@@ -32,44 +32,70 @@ pub struct Item {
 }
 
 impl Binding {
-    /// `primary`, `primary-secondary`, `edge-primary`, or nothing.
+    /// `primary`, `primary-secondary`, `edge-primary`, or nothing. A name that ends in its cluster says it once.
     pub fn label(&self) -> String {
-        let item = self.item.as_ref().map(|item| &item.name).filter(|name| self.cluster.as_ref() != Some(name));
-        item.cloned().into_iter().chain(self.cluster.clone()).chain(self.other.clone()).collect::<Vec<_>>().join("-")
+        let item = self.item.as_ref().map(|item| item.name.clone());
+        let said = |cluster: &&String| {
+            item.as_ref().is_some_and(|name| name == *cluster || name.ends_with(&format!("-{cluster}")))
+        };
+        let cluster = self.cluster.as_ref().filter(|cluster| !said(cluster)).cloned();
+        item.iter().cloned().chain(cluster).chain(self.other.clone()).collect::<Vec<_>>().join("-")
     }
 }
 
-/// The bindings of a scenario, or why there is none.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Bindings {
+/// The bindings of a scenario.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bindings {
     /// One run each.
-    Runs(Vec<Binding>),
-    /// The mesh has nothing of the kind.
-    Absent(String),
+    pub runs: Vec<Binding>,
+    /// Why there is none: the mesh does not have what it is about.
+    pub absent: Option<String>,
+    /// What is not known of the mesh, so that there may be more.
+    pub unknown: Option<String>,
+}
+
+impl Bindings {
+    fn of(runs: Vec<Binding>) -> Self {
+        Self { runs, ..Self::default() }
+    }
+
+    fn absent(why: String) -> Self {
+        Self { absent: Some(why), ..Self::default() }
+    }
 }
 
 /// The bindings of a scenario. Without a mesh file, one is enough.
 pub fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Bindings {
     let spec = node.get("spec");
     let for_each = spec.and_then(|spec| spec.get("forEach")).and_then(Node::text).and_then(ForEach::of_text);
-    let Some(mesh) = mesh else { return Bindings::Runs(vec![without_mesh(for_each)]) };
+    let Some(mesh) = mesh else { return Bindings::of(vec![without_mesh(for_each)]) };
     if let Some(reason) = absent_part(node, mesh) {
-        return Bindings::Absent(reason);
+        return Bindings::absent(reason);
     }
+    let Some(for_each) = for_each else { return Bindings::of(vec![Binding::default()]) };
     let breaks = spec.and_then(|spec| spec.get("faults")).is_some();
-    let Some(for_each) = for_each else { return Bindings::Runs(vec![Binding::default()]) };
     let keys = mesh.spec.keys();
     let inventory = mesh.spec.inventory();
     let mut found = Found { inventory: &inventory, keys: &keys, runs: Vec::new() };
     found.collect(for_each);
-    if breaks {
-        let targets = mesh.spec.drills.clone().unwrap_or_default();
-        found.runs.retain(|run| run.item.as_ref().is_none_or(|item| is_target(&targets, item)));
-    }
-    match found.runs.is_empty() {
-        true => Bindings::Absent(for_each.absence(breaks)),
-        false => Bindings::Runs(found.runs),
-    }
+    let unknown = for_each.part().and_then(|part| {
+        inventory.unknown.get(part).map(|why| format!("{part} of the inventory are not all known: {why}"))
+    });
+    let all = found.runs;
+    let targets = mesh.spec.drills.clone().unwrap_or_default();
+    let is_meant = |run: &&Binding| !breaks || run.item.as_ref().is_none_or(|item| is_target(&targets, item));
+    let runs: Vec<Binding> = all.iter().filter(is_meant).cloned().collect();
+    let absent = runs.is_empty().then(|| match all.iter().find_map(|run| run.item.as_ref()) {
+        Some(item) => {
+            let list = list_of(item.kind);
+            format!(
+                "the mesh file lists none as a target; write `drills: {{ {list}: [{}] }}` in it to allow that",
+                item.name
+            )
+        }
+        None => for_each.absence().to_owned(),
+    });
+    Bindings { runs, absent, unknown }
 }
 
 fn without_mesh(for_each: Option<ForEach>) -> Binding {
@@ -96,13 +122,23 @@ fn absent_part(node: &Node, mesh: &MeshFile) -> Option<String> {
 
 /// Whether drills may break an entry.
 fn is_target(targets: &DrillTargets, item: &Item) -> bool {
-    let listed = match item.kind {
-        "gateway" => &targets.gateways,
-        "controlPlane" => &targets.control_planes,
-        "workload" => &targets.workloads,
+    let listed = match list_of(item.kind) {
+        "gateways" => &targets.gateways,
+        "controlPlanes" => &targets.control_planes,
+        "workloads" => &targets.workloads,
         _ => return true,
     };
     listed.contains(&item.name)
+}
+
+/// The list of `drills` for a kind of entry; empty for what drills may always be about.
+fn list_of(kind: &str) -> &'static str {
+    match kind {
+        "gateway" => "gateways",
+        "controlPlane" => "controlPlanes",
+        "workload" => "workloads",
+        _ => "",
+    }
 }
 
 struct Found<'a> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::placeholders::unfilled;
-use super::{API_VERSION, Binding, Bindings, ScenarioFile, bindings, names};
+use super::{API_VERSION, Binding, ScenarioFile, bindings, names};
 use crate::format::MeshFile;
 use meshdrill_document as document;
 use meshdrill_document::{Node, Problem, Problems, Source};
@@ -61,8 +61,7 @@ pub fn load_scenario(
     if !wrong.is_empty() {
         return (loaded, wrong);
     }
-    let Bindings::Runs(runs) = bindings(&scenario.node, mesh) else { return (loaded, problems) };
-    for binding in runs {
+    for binding in bindings(&scenario.node, mesh).runs {
         let mut node = scenario.node.clone();
         document::substitute(&mut node, &names(mesh, set, &binding), &mut problems);
         let decoded = document::decode::<ScenarioFile>(&node);

@@ -12,7 +12,7 @@ mod signing;
 mod sla;
 
 pub use aliases::alias_clashes;
-pub use bindings::{Binding, Bindings, bindings};
+pub use bindings::{Binding, bindings};
 pub use explain::{explain, kinds};
 pub use load::{Loaded, ScenarioSource, load_mesh, load_scenario, parse_mesh, read_scenario};
 pub use names::names;

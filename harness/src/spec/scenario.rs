@@ -138,34 +138,38 @@ impl ForEach {
     }
 
     /// Why no run comes of it.
-    pub fn absence(self, breaks: bool) -> String {
-        let listed = match self {
-            Self::Cluster => return "the mesh file has no cluster".to_owned(),
-            Self::Pair => return "the mesh has one cluster".to_owned(),
+    pub const fn absence(self) -> &'static str {
+        match self {
+            Self::Cluster => "the mesh file has no cluster",
+            Self::Pair => "the mesh has one cluster",
+            Self::ControlPlane => "the inventory has no control plane",
+            Self::Gateway => "the inventory has no gateway",
+            Self::Ingress => "the inventory has no ingress gateway",
+            Self::EastWest => "the inventory has no east-west gateway",
+            Self::Entrypoint => "the inventory has no entry point",
+            Self::Namespace => "the inventory has no namespace",
+            Self::Workload => "the inventory has no workload",
+            Self::Service => "the inventory has no service",
+            Self::Prometheus => "the inventory has no Prometheus",
+            Self::Hub => "no Prometheus of the inventory has series of another cluster",
+            Self::Alerting => "no Prometheus of the inventory has alerting rules",
+            Self::Alertmanager => "no Prometheus of the inventory sends to an Alertmanager",
+            Self::Dashboard => "the inventory has no dashboard",
+        }
+    }
+
+    /// The part of the inventory that it is about.
+    pub const fn part(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Cluster | Self::Pair => return None,
             Self::ControlPlane => "controlPlanes",
             Self::Gateway | Self::Ingress | Self::EastWest => "gateways",
-            Self::Workload => "workloads",
-            Self::Hub => return "no Prometheus of the inventory has series of another cluster".to_owned(),
-            Self::Alerting => return "no Prometheus of the inventory has alerting rules".to_owned(),
-            Self::Alertmanager => return "no Prometheus of the inventory sends to an Alertmanager".to_owned(),
-            Self::Entrypoint => return "the inventory has no entry point".to_owned(),
-            Self::Namespace => return "the inventory has no namespace".to_owned(),
-            Self::Service => return "the inventory has no service".to_owned(),
-            Self::Prometheus => return "the inventory has no Prometheus".to_owned(),
-            Self::Dashboard => return "the inventory has no dashboard".to_owned(),
-        };
-        let what = match self {
-            Self::Ingress => "ingress gateway",
-            Self::EastWest => "east-west gateway",
-            Self::ControlPlane => "control plane",
-            Self::Workload => "workload",
-            _ => "gateway",
-        };
-        if breaks {
-            format!("`drills.{listed}` of the mesh file lists no {what} of the inventory")
-        } else {
-            format!("the inventory has no {what}")
-        }
+            Self::Entrypoint => "entrypoints",
+            Self::Namespace | Self::Workload => "namespaces",
+            Self::Service => "services",
+            Self::Prometheus | Self::Hub | Self::Alerting | Self::Alertmanager => "prometheus",
+            Self::Dashboard => "dashboards",
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use super::channels::{Exit, Output};
 use super::context::Context;
 use crate::plane::apps;
 use crate::plane::call::{HttpAnswer, HttpCall};
+use crate::plane::listen::Kind;
+use crate::plane::reach::{Caller, Reach, reach};
 use crate::plane::resolve;
 
 #[derive(Default)]
@@ -110,6 +112,8 @@ pub(super) enum Fetched {
     Answered(HttpAnswer),
     Unresolved,
     NoConnection,
+    /// Connected to something that does not speak HTTP.
+    Closed,
     TimedOut,
 }
 
@@ -131,9 +135,17 @@ pub(super) async fn fetch(cx: &Context, host: &str, port: u16, call: &HttpCall, 
     let limit = Duration::from_secs_f64(limit.unwrap_or(1e6).clamp(0.0, 1e9));
     match timeout(limit, sent).await {
         Ok(Some(answer)) => Fetched::Answered(answer),
+        Ok(None) if is_opaque(cx, known.map(|(ip, _)| ip), port) => Fetched::Closed,
         Ok(None) => Fetched::NoConnection,
         Err(_) => Fetched::TimedOut,
     }
+}
+
+/// Whether something listens there that takes connections and does not speak HTTP.
+fn is_opaque(cx: &Context, ip: Option<std::net::Ipv4Addr>, port: u16) -> bool {
+    let caller = Caller::Pod(cx.cluster, cx.container.uid.clone());
+    let reached = ip.map(|ip| cx.engine.with(|world| reach(world, &caller, ip, port)));
+    matches!(reached, Some(Reach::To(place)) if place.kind == Kind::Opaque)
 }
 
 /// Runs `curl`: one request per URL of a range.
@@ -212,6 +224,7 @@ async fn one(cx: &Context, o: &Options, output: &Output) -> i32 {
                 took.as_millis()
             ),
         ),
+        Fetched::Closed => (52, 0, "curl: (52) Empty reply from server\n".to_owned()),
         Fetched::TimedOut => {
             (28, 0, format!("curl: (28) Connection timed out after {} milliseconds\n", took.as_millis()))
         }
@@ -267,6 +280,10 @@ pub(super) async fn wget(cx: &Context, args: &[String], output: &Output) -> Exit
         }
         Fetched::NoConnection => {
             output.err(format!("wget: can't connect to remote host ({host}): Connection refused\n")).await;
+            Exit::Code(1)
+        }
+        Fetched::Closed => {
+            output.err("wget: error getting response\n").await;
             Exit::Code(1)
         }
         Fetched::TimedOut => {

@@ -106,6 +106,7 @@ async fn wait(cx: &Context, args: &[String], output: &Output) -> Exit {
             }
             Fetched::Unresolved => format!("dial tcp: lookup {host} on 10.96.0.10:53: no such host"),
             Fetched::NoConnection => format!("dial tcp {host}:{port}: connect: connection refused"),
+            Fetched::Closed => "EOF".to_owned(),
             Fetched::TimedOut => {
                 "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned()
             }

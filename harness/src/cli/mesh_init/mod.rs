@@ -6,9 +6,11 @@
 mod annotate;
 mod pod_ranges;
 mod survey;
+mod update;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::future::try_join_all;
 use indexmap::IndexMap;
@@ -19,12 +21,13 @@ use self::survey::Survey;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
 use super::error::{CliError, FileError, UsageError};
 use super::lab::mesh_to_yaml;
-use crate::cluster::{AccessError, Kubeconfigs, connect};
+use crate::cluster::{AccessError, Cluster, Kubeconfigs, connect, discover_prometheus};
 use crate::format::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar, Waiver,
     guide_sla,
 };
-use crate::run::write_atomically;
+use crate::inventory::{Detected, ask, detect, proposed_targets};
+use crate::run::{WorldSource, write_atomically};
 use crate::spec::{API_VERSION, parse_mesh};
 use meshdrill_document as document;
 use meshdrill_document::Source;
@@ -36,12 +39,22 @@ const DETECTED: &str = "# detected; confirm";
 
 /// Runs the command.
 pub(super) fn mesh(args: &MeshArgs) -> Result<ExitCode, CliError> {
-    let MeshCommand::Init(init) = &args.command;
+    match &args.command {
+        MeshCommand::Init(init) if init.update => update::update(init),
+        MeshCommand::Init(init) => write_new(init),
+        MeshCommand::Diff(diff) => update::diff(diff),
+    }
+}
+
+fn write_new(init: &MeshInitArgs) -> Result<ExitCode, CliError> {
     if let Some(path) = init.out.as_deref().filter(|path| path.exists()) {
         return Err(UsageError::Exists(path.to_owned()).into());
     }
-    let surveys = super::runtime()?.block_on(survey_clusters(init))?;
-    let text = mesh_file_text(init, &surveys)?;
+    let file = super::runtime()?.block_on(async {
+        let seen = survey_clusters(&init.context, init.kubeconfig.as_deref()).await?;
+        with_inventory(mesh_file(init, &seen.surveys, jiff::Zoned::now().date()), &seen, init).await
+    })?;
+    let text = mesh_file_text(init.out.as_deref(), &file)?;
     match &init.out {
         None => super::say_part!("{text}"),
         Some(path) => {
@@ -49,28 +62,76 @@ pub(super) fn mesh(args: &MeshArgs) -> Result<ExitCode, CliError> {
             super::say_err!("wrote {}; confirm the lines marked `{DETECTED}`", path.display());
         }
     }
+    report(&file);
     Ok(ExitCode::Pass)
 }
 
+/// Says what a person has to look at.
+fn report(file: &MeshFile) {
+    let Some(inventory) = &file.spec.inventory else { return };
+    for entry in &inventory.unconfirmed {
+        super::say_err!(
+            "look at {entry}: it did not answer as an entry point or dashboard does; correct it, and remove it from `unconfirmed`"
+        );
+    }
+    for (part, why) in &inventory.unknown {
+        super::say_err!("{part} are not all known: {why}; give the permission, and run `meshdrill mesh init --update`");
+    }
+}
+
+/// The clusters of a mesh, and what each shows of itself.
+struct Seen {
+    clusters: Vec<Arc<Cluster>>,
+    surveys: Vec<Survey>,
+}
+
 /// Connects to every context and looks at its cluster.
-async fn survey_clusters(args: &MeshInitArgs) -> Result<Vec<Survey>, CliError> {
-    let kubeconfigs = Kubeconfigs::file(args.kubeconfig.clone());
-    let surveyed = args.context.iter().enumerate().map(|(index, argument)| {
+async fn survey_clusters(contexts: &[String], kubeconfig: Option<&Path>) -> Result<Seen, CliError> {
+    let kubeconfigs = Kubeconfigs::file(kubeconfig.map(Path::to_owned));
+    let surveyed = contexts.iter().enumerate().map(|(index, argument)| {
         let kubeconfigs = &kubeconfigs;
         async move {
             let (key, context) = key_and_context(index, argument);
             let cluster = connect(kubeconfigs, &key, &ClusterSpec::new(context)).await;
             let cluster = cluster.map_err(|error| match error {
                 AccessError::NoContext { context, known, .. } => {
-                    let kubeconfig = kubeconfig_name(args.kubeconfig.as_deref());
+                    let kubeconfig = kubeconfig_name(kubeconfig);
                     CliError::from(UsageError::NoContext { context, kubeconfig, known })
                 }
                 error => error.into(),
             })?;
-            Survey::of(&cluster).await.map_err(CliError::from)
+            let survey = Survey::of(&cluster).await?;
+            Ok::<_, CliError>((cluster, survey))
         }
     });
-    try_join_all(surveyed).await
+    let (clusters, surveys) = try_join_all(surveyed).await?.into_iter().unzip();
+    Ok(Seen { clusters, surveys })
+}
+
+/// Adds the inventory: what the clusters list, and what the mesh answers.
+async fn with_inventory(mut file: MeshFile, seen: &Seen, args: &MeshInitArgs) -> Result<MeshFile, CliError> {
+    let Detected { inventory, prometheus, first_hops } = detect(&seen.clusters).await;
+    // Where the usual labels show a Prometheus, nothing is written down.
+    for (key, place) in prometheus {
+        let cluster = seen.clusters.iter().find(|cluster| cluster.key == key);
+        let known = match cluster {
+            Some(cluster) => discover_prometheus(cluster).await.is_ok(),
+            None => true,
+        };
+        if let Some(spec) = file.spec.clusters.get_mut(&key).filter(|spec| !known && spec.prometheus.is_empty()) {
+            spec.prometheus.push(place);
+        }
+    }
+    file.spec.inventory = Some(Box::new(inventory));
+    let source = WorldSource::of_clusters(Some(Arc::new(file.clone())), args.kubeconfig.clone());
+    let world = source.connect(file.spec.clusters.keys().map(String::as_str)).await?;
+    if let Some(inventory) = file.spec.inventory.as_deref_mut() {
+        ask(&world, inventory).await;
+        if args.faults == "allowed" && file.spec.drills.is_none() {
+            file.spec.drills = Some(proposed_targets(inventory, &first_hops));
+        }
+    }
+    Ok(file)
 }
 
 /// Which kubeconfig is meant, for a message.
@@ -88,15 +149,13 @@ fn key_and_context(index: usize, argument: &str) -> (String, &str) {
 }
 
 /// The text of the mesh file: serialised, marked, and proven to read back as the same.
-fn mesh_file_text(args: &MeshInitArgs, surveys: &[Survey]) -> Result<String, CliError> {
-    let today = jiff::Zoned::now().date();
-    let file = mesh_file(args, surveys, today);
-    let text = annotate::annotate(&mesh_to_yaml(&file)?, &detected_paths(&file), DETECTED)
+fn mesh_file_text(path: Option<&Path>, file: &MeshFile) -> Result<String, CliError> {
+    let text = annotate::annotate(&mesh_to_yaml(file)?, &detected_paths(file), DETECTED)
         .map_err(|problems| CliError::Unreadable(problems.render(false)))?;
-    let path = args.out.as_deref().unwrap_or(Path::new("mesh.yaml"));
+    let path = path.unwrap_or(Path::new("mesh.yaml"));
     let read = parse_mesh(Source::new(path, text.clone()))
         .map_err(|problems| UsageError::WouldBeInvalid(Box::new(problems)))?;
-    if serde_json::to_value(&read).ok() == serde_json::to_value(&file).ok() {
+    if serde_json::to_value(&read).ok() == serde_json::to_value(file).ok() {
         Ok(text)
     } else {
         Err(CliError::Unreadable(text))
@@ -200,6 +259,25 @@ fn detected_paths(file: &MeshFile) -> Vec<document::Path> {
     }
     paths.push(document::Path::of(&["spec", "expect", "meshID"]));
     paths.extend(file.spec.without.keys().map(|need| document::Path::of(&["spec", "without", need])));
+    let inventory = document::Path::of(&["spec", "inventory"]);
+    for part in ["topology", "absent"] {
+        paths.push(inventory.key(part));
+    }
+    if let Some(entries) = &file.spec.inventory {
+        let named = [
+            ("controlPlanes", entries.control_planes.keys().collect::<Vec<_>>()),
+            ("gateways", entries.gateways.keys().collect()),
+            ("entrypoints", entries.entrypoints.keys().collect()),
+            ("namespaces", entries.namespaces.keys().collect()),
+            ("services", entries.services.keys().collect()),
+            ("prometheus", entries.prometheus.keys().collect()),
+            ("dashboards", entries.dashboards.keys().collect()),
+        ];
+        for (part, keys) in named {
+            paths.extend(keys.into_iter().map(|key| inventory.key(part).key(key)));
+        }
+    }
+    paths.extend(["gateways", "workloads"].map(|list| document::Path::of(&["spec", "drills", list])));
     paths.extend(file.spec.vars.keys().map(|name| document::Path::of(&["spec", "vars", name])));
     paths
 }
@@ -214,8 +292,13 @@ mod tests {
             faults: "allowed".to_owned(),
             name: "two: parts, with # odd {characters}".to_owned(),
             out: None,
+            update: false,
             kubeconfig: None,
         }
+    }
+
+    fn text_of(surveys: &[Survey]) -> Result<String, CliError> {
+        mesh_file_text(None, &mesh_file(&args(), surveys, jiff::civil::date(2026, 1, 1)))
     }
 
     fn survey(key: &str) -> Survey {
@@ -243,7 +326,7 @@ mod tests {
     fn whatever_clusters_contain_the_file_reads_back_as_it_was_detected() {
         let mut other = survey("secondary");
         other.pod_ranges = vec!["10.1.0.7/32".parse().unwrap()];
-        let text = mesh_file_text(&args(), &[survey("primary"), other]).unwrap();
+        let text = text_of(&[survey("primary"), other]).unwrap();
         let file = parse_mesh(Source::new(Path::new("mesh.yaml"), text.clone())).unwrap();
         let cluster = &file.spec.clusters["secondary"];
         assert_eq!(cluster.expect.istio.as_deref(), Some("1.30"));
@@ -261,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_key_that_no_mesh_file_may_have_is_refused() {
-        let refused = mesh_file_text(&args(), &[survey("All of it")]).unwrap_err();
+        let refused = text_of(&[survey("All of it")]).unwrap_err();
         assert!(
             refused.exit_code() == ExitCode::Usage && refused.to_string().contains("cannot be a cluster's key"),
             "{refused}"

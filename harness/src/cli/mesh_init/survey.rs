@@ -50,10 +50,10 @@ impl Survey {
         let list = async |path: &str, selector: Option<&str>| cluster.list(path, selector).await.unwrap_or_default();
         let pods = list("/api/v1/pods", None).await;
         let istiods = list("/api/v1/pods", Some("app=istiod")).await;
-        let proxies = list("/api/v1/pods", Some("istio=ingressgateway")).await;
         let gateways = list("/api/v1/services", Some(NETWORK)).await;
         let istio_system: Object = cluster.get("/api/v1/namespaces/istio-system").await.unwrap_or_default();
         let image = istiods.iter().find_map(|pod| pod["spec"]["containers"][0]["image"].as_str());
+        let image = image.or_else(|| containers(&pods).find(|one| one["name"] == "istio-proxy")?["image"].as_str());
         let provider = |node: &Object| {
             node["spec"]["providerID"].as_str().is_some_and(|id| id.starts_with("ocid1.") || id.starts_with("oci://"))
         };
@@ -69,9 +69,11 @@ impl Survey {
             region: nodes.first().and_then(|node| label(node, "topology.kubernetes.io/region")),
             kubernetes: version["gitVersion"].as_str().map(str::to_owned),
             istio: image.and_then(|image| Image::parse(image).version().map(str::to_owned)),
-            istio_cluster: env(&istiods, "CLUSTER_ID"),
-            network: label(&istio_system, NETWORK).or_else(|| gateways.first().and_then(|one| label(one, NETWORK))),
-            mesh_id: env(&proxies, "ISTIO_META_MESH_ID"),
+            istio_cluster: env(&istiods, "CLUSTER_ID").or_else(|| env(&pods, "ISTIO_META_CLUSTER_ID")),
+            network: label(&istio_system, NETWORK)
+                .or_else(|| gateways.first().and_then(|one| label(one, NETWORK)))
+                .or_else(|| env(&pods, "ISTIO_META_NETWORK")),
+            mesh_id: env(&pods, "ISTIO_META_MESH_ID"),
             pod_ranges: pod_ranges::seen(&nodes, &pods),
             oci: nodes.iter().any(provider),
             enforces_policies: pods.iter().any(is_enforcing),
@@ -88,11 +90,18 @@ fn label(object: &Object, key: &str) -> Option<String> {
     object.label(key).map(str::to_owned)
 }
 
+/// All containers, native sidecars among them.
+fn containers(pods: &[Object]) -> impl Iterator<Item = &Value> {
+    let lists = pods.iter().flat_map(|pod| ["containers", "initContainers"].map(|list| &pod["spec"][list]));
+    lists.filter_map(Value::as_array).flatten()
+}
+
 /// The value of an environment variable of the first container that has it.
 fn env(pods: &[Object], name: &str) -> Option<String> {
-    let containers = pods.iter().flat_map(|pod| pod["spec"]["containers"].as_array().into_iter().flatten());
-    let variables = containers.flat_map(|container| container["env"].as_array().into_iter().flatten());
-    variables.filter(|one| one["name"] == name).find_map(|one| one["value"].as_str().map(str::to_owned))
+    let variables = containers(pods).flat_map(|container| container["env"].as_array().into_iter().flatten());
+    variables
+        .filter(|one| one["name"] == name)
+        .find_map(|one| one["value"].as_str().filter(|value| !value.is_empty()).map(str::to_owned))
 }
 
 /// Why no pod is reachable from this machine. Where the API server is on loopback (a tunnel, a local cluster), pods are not
@@ -104,21 +113,10 @@ async fn unreachable_pods(cluster: &Cluster) -> Option<String> {
     unroutable_pods(&Net::Machine, cluster).await
 }
 
-/// Names under which the catalogue looks for parts of the mesh, where this cluster has others than the default ones.
+/// Names under which the guide's scenarios look for parts of the mesh, where this cluster has others than the default ones.
+/// Control planes and gateways are in the inventory.
 async fn vars(cluster: &Cluster) -> BTreeMap<&'static str, String> {
-    let parts = [
-        ("app=istiod", ["istioNamespace", "istiod", "istiodSelector"]),
-        ("istio=ingressgateway", ["gatewayNamespace", "ingressGateway", "ingressSelector"]),
-        ("istio=eastwestgateway", ["eastWestNamespace", "eastWestGateway", "eastWestSelector"]),
-    ];
     let mut found = BTreeMap::new();
-    for (selector, [namespace, name, by]) in parts {
-        let deployments = cluster.list("/apis/apps/v1/deployments", Some(selector)).await.unwrap_or_default();
-        let Some(object) = deployments.first() else { continue };
-        let app = object["spec"]["selector"]["matchLabels"]["app"].as_str();
-        let selector = app.map_or_else(|| selector.to_owned(), |app| format!("app={app}"));
-        found.extend([(namespace, object.namespace().to_owned()), (name, object.name().to_owned()), (by, selector)]);
-    }
     let services = cluster.list("/api/v1/services", None).await.unwrap_or_default();
     let namespace_of = |name: &str| {
         services.iter().find(|service| service.name() == name).map(|service| service.namespace().to_owned())

@@ -23,7 +23,7 @@ pub use obstacle::Obstacle;
 use refusal::Refusal;
 
 use super::ask::CheckRunner;
-use super::environment::first_missing;
+use super::environment::{first_missing, unconfirmed};
 use super::halt::halted;
 use super::lease::{self, Account, Held};
 use super::recover::leftovers;
@@ -143,6 +143,10 @@ async fn ask(
         return found;
     }
     if let Some(missing) = first_missing(&plan.needs, &world, today).await {
+        found.obstacles.push(missing.of(SCENARIO));
+        return found;
+    }
+    if let Some(missing) = unconfirmed(plan, &world) {
         found.obstacles.push(missing.of(SCENARIO));
         return found;
     }
