@@ -126,7 +126,7 @@ impl RowOptions<'_> {
 }
 
 /// The values that `default` stands for; they add no criterion.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SlaDefaults {
     /// For `availability: default`.
@@ -147,4 +147,19 @@ pub struct SlaDefaults {
     /// The one-sided confidence of all bounds; 95 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Ratio>,
+}
+
+impl SlaDefaults {
+    /// These, and for what they leave open, others.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            availability: self.availability.or(other.availability),
+            over: self.over.or(other.over),
+            recovery_time: self.recovery_time.or(other.recovery_time),
+            restart_time: self.restart_time.or(other.restart_time),
+            latency: self.latency.or(other.latency),
+            confidence: self.confidence.or(other.confidence),
+        }
+    }
 }

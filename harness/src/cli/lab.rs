@@ -10,8 +10,8 @@ use super::args::LabArgs;
 use super::error::{CliError, FileError, UsageError};
 use crate::cluster::{AccessError, Kubeconfigs, RUNNER_ADDRESS, connect};
 use crate::format::{
-    ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver,
-    guide_sla,
+    ClusterExpect, ClusterSpec, DrillTargets, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
+    OciResources, Waiver, guide_sla,
 };
 use crate::spec::API_VERSION;
 
@@ -122,9 +122,19 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
             vars: std::collections::BTreeMap::new(),
             sla: guide_sla(),
             inventory: None,
-            drills: None,
+            drills: Some(drills(count)),
             state_namespace: "istio-system".to_owned(),
         },
+    }
+}
+
+/// Everything in the embedded mesh may be broken.
+fn drills(clusters: usize) -> DrillTargets {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    DrillTargets {
+        gateways: names(if clusters > 1 { &["ingress", "east-west"] } else { &["ingress"] }),
+        control_planes: names(&["default"]),
+        workloads: names(&["productpage-v1.bookinfo", "reviews-v1.bookinfo"]),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pod_targets::{PodTargets, Wanted, apply_blast_radius, twice};
 use super::{BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoData};
-use crate::cluster::{AccessError, Permission, World};
+use crate::cluster::{AccessError, Object, Permission, World, label_selector};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
@@ -20,8 +20,12 @@ pub struct DeletePods {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The pods: all that match, unless `count` or `percent` limits them.
+    /// The pods: all that match, unless `count` or `percent` limits them. Write this or `workload`.
+    #[serde(default, skip_serializing_if = "Selector::is_empty")]
     pub selector: Selector,
+    /// The workload whose pods are meant: `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// The grace period, such as `5s`. Without it, each pod's own; `0s` forces the deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<TimeSpan>,
@@ -57,7 +61,12 @@ impl FaultBehavior for DeletePods {
             Some(grace) => format!("delete, with a grace period of {grace},"),
             None => "gracefully delete".to_owned(),
         };
-        format!("{how} {}", self.wanted().describe())
+        match &self.workload {
+            Some(workload) => {
+                format!("{how} {} of {}/{workload} ({})", self.wanted().share(), self.namespace, self.cluster)
+            }
+            None => format!("{how} {}", self.wanted().describe()),
+        }
     }
 
     fn sustained(&self) -> bool {
@@ -78,11 +87,23 @@ impl FaultBehavior for DeletePods {
     }
 
     fn spec_errors(&self) -> Vec<SpecError> {
-        self.wanted().spec_errors()
+        let mut found = self.wanted().spec_errors();
+        if self.workload.is_some() != self.selector.is_empty() {
+            let help = "write `selector: LABELS` or `workload: deployment/NAME`";
+            found.push(SpecError::new("selector", "exactly one of `selector` and `workload` is needed", help));
+        }
+        let known = |workload: &String| workload.contains("${") || collection(workload).is_some();
+        if self.workload.as_ref().is_some_and(|workload| !known(workload)) {
+            let help = "write `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`";
+            found.push(SpecError::new("workload", "this is not a workload", help));
+        }
+        found
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        self.wanted().permissions(("pods", "delete"))
+        let plural = self.workload.as_deref().and_then(collection).map(|(plural, _)| plural);
+        let read = plural.map(|plural| Permission::new(self.cluster.key(), &self.namespace, "apps", plural, "get"));
+        self.wanted().permissions(("pods", "delete")).into_iter().chain(read).collect()
     }
 
     fn resolve<'a>(
@@ -92,10 +113,38 @@ impl FaultBehavior for DeletePods {
     ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let grace = self.grace.map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
-            let targets = self.wanted().find(world, options).await?;
+            let selected = self.selected(world).await?;
+            let targets = selected.wanted().find(world, options).await?;
             Ok(Box::new(Deletion { targets, grace }) as Box<dyn Fault>)
         })
     }
+}
+
+impl DeletePods {
+    /// The same with the labels by which the workload finds its pods.
+    async fn selected(&self, world: &World) -> Result<Self, FaultError> {
+        let Some((plural, name)) = self.workload.as_deref().and_then(collection) else { return Ok(self.clone()) };
+        let cluster = world.cluster(self.cluster.key())?;
+        let path = format!("/apis/apps/v1/namespaces/{}/{plural}", self.namespace);
+        let object: Object = cluster.get_named(&path, name).await.map_err(FaultError::missing)?;
+        let labels = label_selector(&object["spec"]["selector"]["matchLabels"]);
+        let selector = labels.parse().map_err(|_| {
+            FaultError::Refused(format!("{plural} {}/{name} does not find its pods by labels", self.namespace))
+        })?;
+        Ok(Self { selector, ..self.clone() })
+    }
+}
+
+/// The collection of a workload, and its name.
+fn collection(workload: &str) -> Option<(&'static str, &str)> {
+    let (kind, name) = workload.split_once('/')?;
+    let plural = match kind {
+        "deployment" => "deployments",
+        "statefulset" => "statefulsets",
+        "daemonset" => "daemonsets",
+        _ => return None,
+    };
+    (!name.is_empty()).then_some((plural, name))
 }
 
 struct Deletion {

@@ -48,12 +48,16 @@ impl Target {
 impl Wanted<'_> {
     /// The blast radius, as text.
     pub fn describe(&self) -> String {
-        let many = match (self.count, self.percent) {
+        format!("{} matching {}/{} ({})", self.share(), self.namespace, self.selector, self.cluster)
+    }
+
+    /// How many of the pods.
+    pub fn share(&self) -> String {
+        match (self.count, self.percent) {
             (Some(count), _) => format!("{count} of the pods"),
             (None, Some(percent)) => format!("{percent} of the pods"),
             (None, None) => "all pods".to_owned(),
-        };
-        format!("{many} matching {}/{} ({})", self.namespace, self.selector, self.cluster)
+        }
     }
 
     /// What is wrong with the keys.

@@ -43,11 +43,13 @@ fn of_the_guide(mesh: &MeshSpec) -> Inventory {
         gateways.insert("east-west".to_owned(), east_west);
     }
     let application = var("appNamespace");
-    let namespace = || Namespace {
+    let parts = ["productpage-v1", "details-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"];
+    let workloads = parts.map(|name| (format!("deployment/{name}"), all())).into();
+    let namespace = |workloads: IndexMap<String, ClusterChoice>| Namespace {
         clusters: all(),
         data_plane: DataPlane::Sidecar,
         revision: None,
-        workloads: IndexMap::new(),
+        workloads,
         without_proxy: Vec::new(),
     };
     let service = |name: &str| {
@@ -92,13 +94,15 @@ fn of_the_guide(mesh: &MeshSpec) -> Inventory {
                 port: None,
                 tls: false,
                 ca: None,
+                sla: None,
                 path: "/productpage".to_owned(),
                 expect: EntrypointExpect { status: 200, body: Some("<title>Simple Bookstore App</title>".to_owned()) },
                 route: Some(format!("VirtualService {application}/bookinfo")),
             },
         )]
         .into(),
-        namespaces: [(application.clone(), namespace()), (var("sampleNamespace"), namespace())].into(),
+        namespaces: [(application.clone(), namespace(workloads)), (var("sampleNamespace"), namespace(IndexMap::new()))]
+            .into(),
         services: ["productpage", "details", "ratings", "reviews"].map(service).into(),
         prometheus: prometheus.collect(),
         dashboards: [

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use meshdrill_checks::criterion::SlaDefaults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterChoice, Selector};
 
 /// What the mesh consists of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inventory {
     /// How control planes and clusters belong together.
@@ -123,7 +124,7 @@ pub enum GatewayRole {
 }
 
 /// A host and path that an ingress gateway serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Entrypoint {
     /// The name of its gateway.
@@ -149,6 +150,9 @@ pub struct Entrypoint {
     /// The expected response.
     #[serde(default)]
     pub expect: EntrypointExpect,
+    /// Targets of its own, where they differ from the `sla` of the mesh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla: Option<SlaDefaults>,
     /// The route that serves it, such as `VirtualService shop/front`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
@@ -312,6 +316,18 @@ impl Entrypoint {
 }
 
 impl Inventory {
+    /// An entry point by which requests come in through a cluster, of one gateway if one is given. One that nobody has confirmed
+    /// is none.
+    pub fn entrypoint_in(&self, cluster: &str, gateway: Option<&str>, all: &[String]) -> Option<&str> {
+        let served = |entry: &Entrypoint| self.clusters_of_entrypoint(entry, all).iter().any(|key| key == cluster);
+        let found = self.entrypoints.iter().find(|(name, entry)| {
+            gateway.is_none_or(|gateway| entry.gateway == gateway)
+                && served(entry)
+                && !self.unconfirmed.contains(&format!("entrypoints.{name}"))
+        });
+        found.map(|(name, _)| name.as_str())
+    }
+
     /// The clusters, among all of the mesh, in which an entry point is served: its own that have its gateway.
     pub fn clusters_of_entrypoint(&self, entry: &Entrypoint, all: &[String]) -> Vec<String> {
         let with_gateway = self.gateways.get(&entry.gateway).map(|gateway| gateway.clusters.expand(all).0);

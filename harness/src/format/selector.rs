@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A label selector that is well formed and does not select everything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Selector(String);
 
@@ -37,6 +37,11 @@ impl Selector {
     /// Every object with a label.
     pub fn with_label(key: &str) -> Self {
         Self(key.to_owned())
+    }
+
+    /// Whether it was left out.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// As the API server takes it.

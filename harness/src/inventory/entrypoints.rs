@@ -269,6 +269,7 @@ fn entries(
         port: Some(listener.port).filter(|port| *port != default),
         tls: listener.tls,
         ca: None,
+        sla: None,
         path: path.clone(),
         expect: EntrypointExpect::default(),
         route: Some(place.to_owned()),

@@ -56,8 +56,15 @@ pub(super) fn resolve(building: &mut Building<'_>, rows: &[SlaRow], path: &Path)
     criteria
 }
 
+/// The targets of the entry point that the run is about, and for the rest those of the mesh.
 fn defaults(building: &Building<'_>) -> SlaDefaults {
-    building.mesh.map(|mesh| mesh.spec.sla.clone()).unwrap_or_default()
+    let Some(mesh) = building.mesh else { return SlaDefaults::default() };
+    let item = building.loaded.binding.item.as_ref();
+    let name =
+        item.and_then(|item| if item.kind == "entrypoint" { Some(item.name.as_str()) } else { item.entrypoint() });
+    let inventory = mesh.spec.inventory();
+    let own = name.and_then(|name| inventory.entrypoints.get(name)?.sla.clone());
+    own.unwrap_or_default().or(mesh.spec.sla.clone())
 }
 
 /// The subjects of a row: every copy of an expanded probe or fault.

@@ -259,7 +259,7 @@ impl Http {
     /// Prepares the requests and their clients.
     pub(super) async fn observer(&self, world: &World, role: Role) -> Result<HttpObserver, ProbeError> {
         let targets = self.targets(world, role).await?;
-        let expect = Arc::new(Expectation::new(&self.expect)?);
+        let expect = Arc::new(Expectation::new(&self.expectation(world))?);
         let responder = self.responder.as_ref().map(Responder::reader).transpose()?.map(Arc::new);
         let entry = match &self.via {
             Some(Via::Ingress { cluster, .. } | Via::Entrypoint { cluster, .. }) => {
@@ -274,6 +274,18 @@ impl Http {
         };
         let late_after = role.late_after(self.slow);
         Ok(HttpObserver { targets, expect, responder, entry: entry.map(Arc::new), late_after })
+    }
+
+    /// What is expected: of an entry point that which the inventory says, where this probe says nothing.
+    fn expectation(&self, world: &World) -> HttpExpect {
+        let inventory = world.inventory();
+        match &self.via {
+            Some(Via::Entrypoint { name, .. }) if self.expect == HttpExpect::default() => {
+                let expect = inventory.entrypoints.get(name).map(|entry| entry.expect.clone()).unwrap_or_default();
+                HttpExpect { status: Some(expect.status), body: expect.body, ..HttpExpect::default() }
+            }
+            _ => self.expect.clone(),
+        }
     }
 
     /// The request to an address, with existing clients.

@@ -107,7 +107,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
         // Whether policies are enforced shows only when one is made; the mesh file settles it.
         "networkPolicy" => None,
         // The inventory decides, before there is a run.
-        "services" | "workloads" => None,
+        "guide" | "services" | "workloads" => None,
         "severalNetworks" => {
             let several = world.mesh.as_ref().is_some_and(|mesh| mesh.spec.has_several_networks());
             (!several).then(|| "the clusters of the mesh file have one network".to_owned())
@@ -122,7 +122,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
             join_all(asked).await.into_iter().flatten().next()
         }
         other => Some(format!(
-            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, networkPolicy, routablePods, services, severalClusters, severalNetworks and workloads; correct it, list it under `without:` of the mesh file, or remove it"
+            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, guide, networkPolicy, routablePods, services, severalClusters, severalNetworks and workloads; correct it, list it under `without:` of the mesh file, or remove it"
         )),
     }
 }

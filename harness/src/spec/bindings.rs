@@ -31,6 +31,13 @@ pub struct Item {
     pub values: Json,
 }
 
+impl Item {
+    /// The entry point by which it is measured, if it has one.
+    pub fn entrypoint(&self) -> Option<&str> {
+        self.values["entrypoint"].as_str().filter(|name| !name.is_empty())
+    }
+}
+
 impl Binding {
     /// `primary`, `primary-secondary`, `edge-primary`, or nothing. A name that ends in its cluster says it once.
     pub fn label(&self) -> String {
@@ -113,6 +120,15 @@ fn absent_part(node: &Node, mesh: &MeshFile) -> Option<String> {
     let needs = node.get("spec")?.get("needs")?.items().iter().filter_map(Node::text);
     needs.into_iter().find_map(|need| match need {
         "severalClusters" => (mesh.spec.clusters.len() < 2).then(|| "the mesh has one cluster".to_owned()),
+        "guide" => {
+            let application = mesh.spec.var("appNamespace");
+            let there = inventory.namespaces.contains_key(&application);
+            (!there).then(|| {
+                format!(
+                    "the inventory has no namespace {application}: the quick-start guide's application is not there"
+                )
+            })
+        }
         "services" => inventory.services.is_empty().then(|| "the inventory has no service".to_owned()),
         "workloads" => inventory.namespaces.is_empty().then(|| "the inventory has no namespace".to_owned()),
         "severalNetworks" => (!mesh.spec.has_several_networks()).then(|| "the mesh has one network".to_owned()),
@@ -159,7 +175,10 @@ impl Found<'_> {
                 }
             }
             ForEach::Gateway => self.gateways(|_| true),
-            ForEach::Ingress => self.gateways(|role| role == GatewayRole::Ingress),
+            ForEach::Ingress => {
+                self.gateways(|role| role == GatewayRole::Ingress);
+                self.runs.retain(|run| run.item.as_ref().is_some_and(|item| item.entrypoint().is_some()));
+            }
             ForEach::EastWest => self.gateways(|role| role == GatewayRole::EastWest),
             ForEach::Entrypoint => {
                 for (name, entry) in &inventory.entrypoints {
@@ -195,10 +214,17 @@ impl Found<'_> {
         }
     }
 
-    /// One run per cluster that has the entry.
+    /// One run per cluster that has the entry. `entrypoint` is the one by which it is measured: of an ingress gateway its own, of
+    /// other entries one of the same cluster.
     fn add(&mut self, kind: &'static str, name: &str, clusters: &ClusterChoice, values: Json) {
         for key in clusters.expand(self.keys).0 {
-            let item = Item { kind, name: name.to_owned(), values: values.clone() };
+            let mut values = values.clone();
+            if kind != "entrypoint" {
+                let gateway = (kind == "gateway" && values["role"] == "ingress").then_some(name);
+                values["entrypoint"] =
+                    self.inventory.entrypoint_in(&key, gateway, self.keys).unwrap_or_default().into();
+            }
+            let item = Item { kind, name: name.to_owned(), values };
             self.runs.push(Binding { item: Some(item), ..cluster(&key) });
         }
     }

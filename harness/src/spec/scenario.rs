@@ -107,7 +107,7 @@ pub enum ForEach {
     ControlPlane,
     /// Every gateway: `${gateway}`, with `.namespace`, `.name`, `.selector`, `.service` and `.role`.
     Gateway,
-    /// Every ingress gateway, as `gateway`.
+    /// Every ingress gateway with an entry point, as `gateway`; `${gateway.entrypoint}` is that.
     Ingress,
     /// Every east-west gateway, as `gateway`.
     EastWest,
@@ -144,7 +144,7 @@ impl ForEach {
             Self::Pair => "the mesh has one cluster",
             Self::ControlPlane => "the inventory has no control plane",
             Self::Gateway => "the inventory has no gateway",
-            Self::Ingress => "the inventory has no ingress gateway",
+            Self::Ingress => "the inventory has no ingress gateway with a confirmed entry point",
             Self::EastWest => "the inventory has no east-west gateway",
             Self::Entrypoint => "the inventory has no entry point",
             Self::Namespace => "the inventory has no namespace",
