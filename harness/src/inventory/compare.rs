@@ -43,7 +43,7 @@ fn compare(place: &str, before: &Value, after: &Value, found: &mut Vec<Change>, 
     }
     let empty = Map::new();
     let maps = (before.as_object(), after.as_object());
-    let is_entry = depth < 2;
+    let is_entry = depth == 1;
     match (before, after) {
         (Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) if !is_entry => {}
         (Value::Null, after) => {

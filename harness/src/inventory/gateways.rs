@@ -60,11 +60,20 @@ fn gateway(facts: &Facts, word: &str, object: &Object) -> Option<Gateway> {
         clusters: ClusterChoice::One("all".to_owned()),
         namespace: object.namespace().to_owned(),
         workload: format!("{word}/{}", object.name()),
-        selector: selector_text(&object["spec"]["selector"]["matchLabels"]).parse().ok()?,
+        selector: selector_text(&without_network(&object["spec"]["selector"]["matchLabels"])).parse().ok()?,
         service: service.map(|service| service.name().to_owned()),
         ports,
         gateway_api: template["metadata"]["labels"][API_NAME].as_str().map(str::to_owned),
     })
+}
+
+/// The labels without that of the network, which is another one in every cluster, where there are others.
+fn without_network(labels: &Value) -> Value {
+    let mut labels = labels.clone();
+    if let Some(map) = labels.as_object_mut().filter(|map| map.len() > 1) {
+        map.remove(NETWORK);
+    }
+    labels
 }
 
 /// The Service before a gateway; of several, the one that can be reached from outside.
