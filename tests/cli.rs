@@ -3,6 +3,7 @@
 mod agree;
 mod consent;
 mod environment;
+mod inventory;
 mod kubectl;
 mod output;
 mod plans;
@@ -57,6 +58,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::a verbose run tells every bad sample", run_flags::verbose),
     ]);
     trials.extend(agree::trials());
+    trials.extend(inventory::trials());
     trials.extend(consent::trials());
     trials.extend(plans::trials());
     trials.extend(selection::trials());

@@ -3,6 +3,7 @@
 
 mod calm;
 mod independent;
+mod inventory;
 mod kubectl;
 mod planted;
 mod rescue;
@@ -34,7 +35,9 @@ pub fn trials() -> Vec<Trial> {
         .filter(|path| name(path).starts_with("drills/") && alone(path))
         .map(|path| trial(&name(&path), move |mesh| in_tries(2, || passes_on_the_mesh(path.as_os_str(), mesh, &[]))))
         .collect();
-    trials.push(trial("readiness", readiness));
+    trials.push(trial("readiness", |mesh| suite(mesh, "readiness")));
+    trials.push(trial("guide", |mesh| suite(mesh, "guide")));
+    trials.push(trial("a mesh file of today: ready, unchanged, and broken by its inventory", inventory::of_today));
     trials.push(trial("an independent prober sees the same outage", |mesh| in_tries(3, || independent::crash(mesh))));
     trials.push(trial("the east-west outage is seen from the other cluster", |mesh| {
         in_tries(3, || independent::east_west(mesh))
@@ -78,11 +81,11 @@ fn in_tries(most: u32, mut body: impl FnMut() -> Result<(), Failed>) -> Result<(
     body()
 }
 
-/// The suite as users run it; where two cores are too few for all of it at once, one validation after the other.
-fn readiness(mesh: &Path) -> Result<(), Failed> {
+/// A suite as users run it; where two cores are too few for all of it at once, one validation after the other.
+fn suite(mesh: &Path, name: &str) -> Result<(), Failed> {
     let mut options: &[&str] = &[];
     in_tries(2, || {
-        let tried = passes_on_the_mesh("readiness".as_ref(), mesh, options);
+        let tried = passes_on_the_mesh(name.as_ref(), mesh, options);
         options = &["--jobs", "1"];
         tried
     })

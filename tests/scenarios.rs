@@ -10,7 +10,7 @@ use crate::command::{meshdrill, root, run, run_dirs, scorecard, scratch, stand_i
 /// The catalogue's files.
 pub fn catalogue() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for folder in ["drills", "validation"] {
+    for folder in ["drills", "readiness", "validation"] {
         walk(&root().join("scenarios").join(folder), &mut files);
     }
     files.sort();

@@ -55,7 +55,7 @@ pub fn trials() -> Vec<Trial> {
 fn on_the_lab(row: &Turned) -> Result<(), Failed> {
     let mut command = meshdrill();
     let command = command.args(["run", "--lab", "--lab-defect", &row.defect]);
-    let (ran, runs) = outcome(command, &["readiness".to_owned()]);
+    let (ran, runs) = outcome(command, &["readiness", "guide"].map(str::to_owned));
     let mut row = row.clone();
     row.turns.append(&mut row.on_the_lab);
     row.judge(&turned(&runs)?).map_err(|why| format!("{why}\n{}", ran.said()).into())

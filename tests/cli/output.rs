@@ -92,7 +92,7 @@ fn quiet() -> Result<(), Failed> {
     let starts = [
         "FAIL  nodes-ready  nodes/all@secondary: node ",
         "ERROR  cross-cluster-ping@secondary-primary  ",
-        "FAIL  readiness  ",
+        "FAIL  guide+readiness  ",
     ];
     let good =
         ran.stdout.lines().count() == 3 && ran.stdout.lines().zip(starts).all(|(line, start)| line.starts_with(start));

@@ -12,12 +12,22 @@ use crate::command::scratch;
 /// The contexts of the testbed, which are those of the guide.
 pub const CONTEXTS: [&str; 2] = ["primary-cluster-context", "secondary-cluster"];
 
+/// The contexts of the clusters that may be broken.
+pub fn contexts() -> Result<Vec<String>, Failed> {
+    let names = call(&["config", "get-contexts", "-o", "name"])?;
+    Ok(names.lines().map(str::to_owned).collect())
+}
+
 /// The output of a kubectl command in one context.
 pub fn kubectl(context: &str, arguments: &[&str]) -> Result<String, Failed> {
+    call(&[&["--context", context], arguments].concat())
+}
+
+fn call(arguments: &[&str]) -> Result<String, Failed> {
     let program = std::env::var("MESHDRILL_LIVE_KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
     let mut words = program.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or("kubectl"));
-    command.args(words).args(["--context", context]).args(arguments);
+    command.args(words).args(arguments);
     let output = command.output().map_err(|error| format!("{program}: {error}"))?;
     if !output.status.success() {
         return Err(format!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into());
@@ -43,7 +53,7 @@ pub fn state() -> Result<String, Failed> {
     let workloads = "jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.spec.replicas} {.status.readyReplicas}{\"\\n\"}{end}";
     let names = "jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{\"\\n\"}{end}";
     let mut state = String::new();
-    for context in CONTEXTS {
+    for context in &contexts()? {
         state += &kubectl(context, &["get", "deployments", "-A", "-o", workloads])?;
         state += &kubectl(
             context,

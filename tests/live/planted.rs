@@ -498,7 +498,7 @@ fn caught(plant: &Plant, mesh: &Path) -> Result<(), Failed> {
 fn noticed(plant: &Plant, row: &Turned, mesh: &Path) -> Result<BTreeSet<String>, Failed> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let suite = Suite::run(mesh, &[READINESS.to_owned()])?;
+        let suite = Suite::run(mesh, &SUITES.map(str::to_owned))?;
         let (blind, wrong) = row.compare(&suite.turned);
         let why = if !blind.is_empty() || suite.code == 0 {
             format!("not noticed by {blind:?} (exit code {})", suite.code)
@@ -542,7 +542,7 @@ fn passes_again(mesh: &Path, rows: &[String]) -> Result<(), Failed> {
 }
 
 /// What is run to see which rows turn.
-const READINESS: &str = "readiness";
+const SUITES: [&str; 2] = ["readiness", "guide"];
 
 /// What some scenarios said.
 struct Suite {

@@ -157,13 +157,13 @@ impl<T: Borrow<Value>> Configuration<T> {
             let mut same =
                 self.services.iter().map(Borrow::borrow).filter(|one| id(one) == (namespace, name)).peekable();
             if same.peek().is_some() {
-                return Some(same.flat_map(|one| of(one)).collect());
+                return Some(same.flat_map(of).collect());
             }
         }
         let is_for = |entry: &&Value| texts(&entry["spec"]["hosts"]).any(|pattern| matches_host(pattern, host));
         let mut entries = self.service_entries.iter().map(Borrow::borrow).filter(is_for).peekable();
         entries.peek()?;
-        Some(entries.flat_map(|one| of(one)).collect())
+        Some(entries.flat_map(of).collect())
     }
 
     fn defines(&self, host: &str, subset: &str) -> bool {

@@ -266,7 +266,7 @@ pub(super) enum UsageError {
 
 /// One line per scenario.
 fn left_out(all: &[LeftOut]) -> String {
-    all.iter().map(|one| format!("\n  {}: {}", one.name, one.why)).collect()
+    all.iter().fold(String::new(), |text, one| text + "\n  " + &one.name + ": " + &one.why)
 }
 
 const UNREADABLE: &str = "cannot be read";

@@ -31,7 +31,7 @@ fn of_the_guide(mesh: &MeshSpec) -> Inventory {
         selector: selector(by),
         service: Some(var(name)),
         ports: ports.to_vec(),
-        gateway_api: None,
+        deployed_for: None,
     };
     let several = mesh.clusters.len() > 1 && !mesh.without.contains_key("severalClusters");
     let ingress =

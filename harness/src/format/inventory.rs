@@ -108,7 +108,7 @@ pub struct Gateway {
     pub ports: Vec<u16>,
     /// The Gateway of the Gateway API that it was deployed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gateway_api: Option<String>,
+    pub deployed_for: Option<String>,
 }
 
 /// What a gateway is for.

@@ -9,9 +9,16 @@ use super::merge::choice;
 use crate::cluster::Object;
 use crate::format::{ClusterChoice, DataPlane, MeshService, Namespace, ServiceScope};
 
+/// A namespace, its workloads with the clusters that have them, and its own clusters.
+struct Found {
+    namespace: Namespace,
+    workloads: IndexMap<String, Vec<String>>,
+    clusters: Vec<String>,
+}
+
 pub(super) fn detect(facts: &[Facts]) -> (IndexMap<String, Namespace>, IndexMap<String, MeshService>) {
     let keys: Vec<String> = facts.iter().map(|facts| facts.key.clone()).collect();
-    let mut namespaces: IndexMap<String, (Namespace, IndexMap<String, Vec<String>>, Vec<String>)> = IndexMap::new();
+    let mut namespaces: IndexMap<String, Found> = IndexMap::new();
     for facts in facts {
         for object in &facts.namespaces {
             let Some(plane) = data_plane(facts, object) else { continue };
@@ -27,20 +34,20 @@ pub(super) fn detect(facts: &[Facts]) -> (IndexMap<String, Namespace>, IndexMap<
                     workloads: IndexMap::new(),
                     without_proxy: Vec::new(),
                 };
-                (namespace, IndexMap::new(), Vec::new())
+                Found { namespace, workloads: IndexMap::new(), clusters: Vec::new() }
             });
-            entry.2.push(facts.key.clone());
+            entry.clusters.push(facts.key.clone());
             for (word, workload) in workloads {
                 let id = format!("{word}/{}", workload.name());
-                entry.1.entry(id.clone()).or_default().push(facts.key.clone());
-                if opts_out(&workload["spec"]["template"]) && !entry.0.without_proxy.contains(&id) {
-                    entry.0.without_proxy.push(id);
+                entry.workloads.entry(id.clone()).or_default().push(facts.key.clone());
+                if opts_out(&workload["spec"]["template"]) && !entry.namespace.without_proxy.contains(&id) {
+                    entry.namespace.without_proxy.push(id);
                 }
             }
         }
     }
     let services = services(facts, &keys, &namespaces.keys().cloned().collect::<Vec<_>>());
-    let finished = namespaces.into_iter().map(|(name, (namespace, workloads, clusters))| {
+    let finished = namespaces.into_iter().map(|(name, Found { namespace, workloads, clusters })| {
         let workloads = workloads.into_iter().map(|(id, clusters)| (id, choice(&clusters, &keys))).collect();
         (name, Namespace { clusters: choice(&clusters, &keys), workloads, ..namespace })
     });

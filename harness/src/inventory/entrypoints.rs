@@ -69,7 +69,7 @@ fn of_istio(facts: &Facts, here: &[(&String, &Gateway)]) -> Vec<(String, Entrypo
             let paths = istio_paths(route);
             for listener in &listeners {
                 for host in written.iter().flat_map(|host| hosts_at(host, &listener.hosts)) {
-                    found.extend(entries(listener, route.name(), host, &paths, &place));
+                    found.extend(entries(listener, route.name(), host.as_deref(), &paths, &place));
                 }
             }
         }
@@ -183,7 +183,7 @@ fn of_gateway_api(facts: &Facts, here: &[(&String, &Gateway)]) -> Vec<(String, E
                 }
                 let paths = api_paths(route);
                 for host in written.iter().flat_map(|host| hosts_at(host, &at.hosts)) {
-                    found.extend(entries(&at, route.name(), host, &paths, &place));
+                    found.extend(entries(&at, route.name(), host.as_deref(), &paths, &place));
                 }
             }
         }
@@ -193,7 +193,7 @@ fn of_gateway_api(facts: &Facts, here: &[(&String, &Gateway)]) -> Vec<(String, E
 
 /// Whether a gateway was deployed for a Gateway, or that is attached to its Service by an address.
 fn serves(object: &Object, gateway: &Gateway) -> bool {
-    let deployed = gateway.gateway_api.as_deref() == Some(object.name()) && gateway.namespace == object.namespace();
+    let deployed = gateway.deployed_for.as_deref() == Some(object.name()) && gateway.namespace == object.namespace();
     let addresses = object["spec"]["addresses"].as_array().into_iter().flatten();
     let host = format!("{}.{}.svc", gateway.service.as_deref().unwrap_or_default(), gateway.namespace);
     deployed || addresses.filter_map(|one| one["value"].as_str()).any(|value| value.starts_with(&host))
@@ -257,7 +257,7 @@ fn hosts_at(route: &str, listener: &[String]) -> Vec<Option<String>> {
 fn entries(
     listener: &Listener<'_>,
     name: &str,
-    host: Option<String>,
+    host: Option<&str>,
     paths: &[String],
     place: &str,
 ) -> Vec<(String, Entrypoint)> {
@@ -265,7 +265,7 @@ fn entries(
     let entry = |path: &String| Entrypoint {
         gateway: listener.gateway.to_owned(),
         clusters: ClusterChoice::One("all".to_owned()),
-        host: host.clone(),
+        host: host.map(str::to_owned),
         port: Some(listener.port).filter(|port| *port != default),
         tls: listener.tls,
         ca: None,
@@ -331,8 +331,7 @@ pub(super) async fn ask(world: &World, inventory: &mut Inventory) {
         }
     });
     let answers: BTreeMap<String, Result<u16, String>> = join_all(asked).await.into_iter().collect();
-    let mut groups: IndexMap<(String, Option<String>, u16, Option<String>), Vec<(String, Entrypoint)>> =
-        IndexMap::new();
+    let mut groups: IndexMap<_, Vec<(String, Entrypoint)>> = IndexMap::new();
     for (name, entry) in std::mem::take(&mut inventory.entrypoints) {
         let group = (entry.gateway.clone(), entry.host.clone(), entry.port(), entry.route.clone());
         groups.entry(group).or_default().push((name, entry));
@@ -349,9 +348,8 @@ pub(super) async fn ask(world: &World, inventory: &mut Inventory) {
         let good = entries.iter().filter(|(name, _)| rank(name) < 3).count();
         entries.truncate(good.clamp(1, KEPT));
         for (name, mut entry) in entries {
-            match answers.get(&name) {
-                Some(Ok(status)) => entry.expect.status = *status,
-                Some(Err(_)) | None => {}
+            if let Some(Ok(status)) = answers.get(&name) {
+                entry.expect.status = *status;
             }
             if rank(&name) > 2 {
                 inventory.unconfirmed.push(format!("entrypoints.{name}"));

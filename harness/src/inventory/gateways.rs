@@ -63,7 +63,7 @@ fn gateway(facts: &Facts, word: &str, object: &Object) -> Option<Gateway> {
         selector: selector_text(&without_network(&object["spec"]["selector"]["matchLabels"])).parse().ok()?,
         service: service.map(|service| service.name().to_owned()),
         ports,
-        gateway_api: template["metadata"]["labels"][API_NAME].as_str().map(str::to_owned),
+        deployed_for: template["metadata"]["labels"][API_NAME].as_str().map(str::to_owned),
     })
 }
 

@@ -69,11 +69,13 @@ pub async fn detect(clusters: &[Arc<Cluster>]) -> Detected {
     Detected { inventory, prometheus: monitoring::places(&facts), first_hops: entrypoints::first_hops(&facts) }
 }
 
-/// Asks what lists do not show: what entry points answer, and what each Prometheus has.
-pub async fn ask(world: &World, inventory: &mut Inventory) {
+/// Asks what lists do not show: what entry points answer, and what each Prometheus has. By cluster, the places of
+/// Alertmanagers that the usual labels do not show.
+pub async fn ask(world: &World, inventory: &mut Inventory) -> Vec<(String, MonitoringPlace)> {
     entrypoints::ask(world, inventory).await;
-    monitoring::ask(world, inventory).await;
+    let alertmanagers = monitoring::ask(world, inventory).await;
     inventory.absent = absent(inventory, world.clusters.len());
+    alertmanagers
 }
 
 fn topology(inventory: &Inventory, facts: &[Facts]) -> Option<Topology> {

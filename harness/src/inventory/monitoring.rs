@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use meshdrill_checks::observe::prometheus::{RuleKind, Vector};
 use serde_json::Value;
 
-use super::facts::{Facts, tcp_ports};
-use crate::cluster::{Object, World};
+use super::facts::{Facts, leads_to, tcp_ports};
+use crate::cluster::{Cluster, Object, World, discover_alertmanager, pod_addresses};
 use crate::format::{Dashboard, Inventory, MonitoringPlace, PrometheusEntry};
 use crate::probe::{Metrics, ask_dashboard};
 
@@ -104,12 +104,17 @@ fn rank(service: &Object, name: &str) -> u8 {
     }
 }
 
-/// Asks each cluster's Prometheus what it has, and each dashboard for a path that works.
-pub(super) async fn ask(world: &World, inventory: &mut Inventory) {
+/// Asks each cluster's Prometheus what it has, and each dashboard for a path that works. By cluster, the Services before
+/// Alertmanagers that only Prometheus knows.
+pub(super) async fn ask(world: &World, inventory: &mut Inventory) -> Vec<(String, MonitoringPlace)> {
+    let mut managers = Vec::new();
     for (key, cluster) in &world.clusters {
         let Ok(metrics) = Metrics::prometheus(world, key).await else { continue };
         match entry(world, key, cluster.istio_id(), &metrics).await {
             Ok(entry) => {
+                if entry.alertmanager && discover_alertmanager(cluster).await.is_err() {
+                    managers.extend(alertmanager(cluster, &metrics).await.map(|place| (key.clone(), place)));
+                }
                 inventory.prometheus.insert(key.clone(), entry);
             }
             Err(why) => {
@@ -133,6 +138,36 @@ pub(super) async fn ask(world: &World, inventory: &mut Inventory) {
             _ => inventory.unconfirmed.push(format!("dashboards.{name}")),
         }
     }
+    managers
+}
+
+/// The Service before an Alertmanager that a Prometheus sends to: by the name of the Service, or by the address of a pod.
+async fn alertmanager(cluster: &Cluster, metrics: &Metrics) -> Option<MonitoringPlace> {
+    let managers = metrics.alertmanagers().await.ok()?;
+    let url: http::Uri = managers.active.first()?.parse().ok()?;
+    let (host, port) = (url.host()?, url.port_u16().unwrap_or(9093));
+    let services = cluster.list("/api/v1/services", None).await.ok()?;
+    let by_name = host.split_once('.').and_then(|(name, rest)| {
+        let namespace = rest.split('.').next()?;
+        services.iter().find(|service| service.name() == name && service.namespace() == namespace)
+    });
+    let service = match by_name {
+        Some(service) => service,
+        None => {
+            let pods = cluster.list("/api/v1/pods", None).await.ok()?;
+            let address: std::net::IpAddr = host.parse().ok()?;
+            let pod = pods.iter().find(|pod| pod_addresses(pod).contains(&address))?;
+            services.iter().find(|service| service.namespace() == pod.namespace() && leads_to(service, pod))?
+        }
+    };
+    let ports = tcp_ports(service);
+    let port = ports.iter().find(|one| **one == port).or_else(|| ports.first())?;
+    Some(MonitoringPlace::Url(format!(
+        "forward/{}/{}/service/{}:{port}",
+        cluster.key,
+        service.namespace(),
+        service.name()
+    )))
 }
 
 async fn entry(world: &World, key: &str, own: &str, metrics: &Metrics) -> Result<PrometheusEntry, String> {

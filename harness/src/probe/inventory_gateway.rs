@@ -187,7 +187,7 @@ impl GatewayObserver {
         service: Option<&Object>,
         listening: &BTreeSet<u16>,
     ) -> Result<Option<String>, ProbeError> {
-        if let Some(name) = &self.gateway.gateway_api {
+        if let Some(name) = &self.gateway.deployed_for {
             return self.not_programmed(name).await;
         }
         let labels = Pod::read(pod).map_err(|error| ProbeError(error.to_string()))?.labels;

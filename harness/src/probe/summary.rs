@@ -12,7 +12,6 @@ const NAMED: usize = 12;
 pub(super) struct Summary {
     good: usize,
     missed: Vec<String>,
-    doubts: Vec<String>,
 }
 
 impl Summary {
@@ -26,11 +25,6 @@ impl Summary {
         self.missed.push(why);
     }
 
-    /// One cannot be judged.
-    pub(super) fn doubt(&mut self, why: String) {
-        self.doubts.push(why);
-    }
-
     /// How many are as expected.
     pub(super) const fn good(&self) -> usize {
         self.good
@@ -38,7 +32,7 @@ impl Summary {
 
     /// How many there are.
     pub(super) const fn total(&self) -> usize {
-        self.good + self.missed.len() + self.doubts.len()
+        self.good + self.missed.len()
     }
 
     /// `412 of 412`.
@@ -46,15 +40,14 @@ impl Summary {
         format!("{} of {}", self.good, self.total())
     }
 
-    /// The outcome: bad with any that is not as expected, no data where nothing or not everything could be judged.
+    /// The outcome: bad with any that is not as expected, no data where there is nothing.
     pub(super) fn outcome(self, counted: &str, place: &str, seen: Value) -> Outcome {
         if !self.missed.is_empty() {
             let message = format!("{} ({counted}; {place})", named(&self.missed));
             return Outcome::judged(false, message, seen);
         }
-        if self.good == 0 || !self.doubts.is_empty() {
-            let why = if self.doubts.is_empty() { "nothing to judge".to_owned() } else { named(&self.doubts) };
-            return Outcome { seen, ..Outcome::new(Answer::NoData, format!("{why} ({counted}; {place})")) };
+        if self.good == 0 {
+            return Outcome { seen, ..Outcome::new(Answer::NoData, format!("nothing to judge ({counted}; {place})")) };
         }
         Outcome::judged(true, format!("{counted} ({place})"), seen)
     }
@@ -75,19 +68,17 @@ mod tests {
 
     #[test]
     fn nothing_is_no_evidence_and_one_that_is_wrong_is_named() {
-        let outcome = |good, missed: &[&str], doubts: &[&str]| {
+        let outcome = |good, missed: &[&str]| {
             let mut summary = Summary::default();
             (0..good).for_each(|_| summary.ok());
             missed.iter().for_each(|why| summary.missed((*why).to_owned()));
-            doubts.iter().for_each(|why| summary.doubt((*why).to_owned()));
             let counted = format!("{} ready", summary.of());
             summary.outcome(&counted, "eu", Value::Null)
         };
-        assert_eq!(outcome(0, &[], &[]).answer, Answer::NoData);
-        assert_eq!(outcome(3, &[], &["b is unknown"]).answer, Answer::NoData);
-        assert_eq!(outcome(3, &[], &[]).message, "3 of 3 ready (eu)");
-        let bad = outcome(3, &["a: gone"], &["b is unknown"]);
-        assert_eq!(bad.message, "a: gone (3 of 5 ready; eu)");
+        assert_eq!(outcome(0, &[]).answer, Answer::NoData);
+        assert_eq!(outcome(3, &[]).message, "3 of 3 ready (eu)");
+        let bad = outcome(3, &["a: gone"]);
+        assert_eq!(bad.message, "a: gone (3 of 4 ready; eu)");
         assert_eq!(bad.verdict(), meshdrill_checks::verdict::Verdict::Fail);
     }
 }

@@ -171,7 +171,7 @@ impl Found<'_> {
             ForEach::Pair => self.runs.extend(pairs(self.keys)),
             ForEach::ControlPlane => {
                 for (name, entry) in &inventory.control_planes {
-                    self.add("controlPlane", name, &entry.clusters, json(entry));
+                    self.add("controlPlane", name, &entry.clusters, &json(entry));
                 }
             }
             ForEach::Gateway => self.gateways(|_| true),
@@ -183,12 +183,12 @@ impl Found<'_> {
             ForEach::Entrypoint => {
                 for (name, entry) in &inventory.entrypoints {
                     let clusters = inventory.clusters_of_entrypoint(entry, self.keys);
-                    self.add("entrypoint", name, &ClusterChoice::Many(clusters), entrypoint(entry));
+                    self.add("entrypoint", name, &ClusterChoice::Many(clusters), &entrypoint(entry));
                 }
             }
             ForEach::Namespace => {
                 for (name, entry) in &inventory.namespaces {
-                    self.add("namespace", name, &entry.clusters, json(entry));
+                    self.add("namespace", name, &entry.clusters, &json(entry));
                 }
             }
             ForEach::Workload => self.workloads(),
@@ -199,7 +199,7 @@ impl Found<'_> {
                     values["name"] = service.into();
                     values["namespace"] = namespace.into();
                     values["port"] = entry.ports.first().copied().unwrap_or_default().into();
-                    self.add("service", name, &entry.clusters, values);
+                    self.add("service", name, &entry.clusters, &values);
                 }
             }
             ForEach::Prometheus => self.prometheus(|_| true),
@@ -208,7 +208,7 @@ impl Found<'_> {
             ForEach::Alertmanager => self.prometheus(|entry| entry.alertmanager),
             ForEach::Dashboard => {
                 for (name, entry) in &inventory.dashboards {
-                    self.add("dashboard", name, &ClusterChoice::One(entry.cluster.clone()), json(entry));
+                    self.add("dashboard", name, &ClusterChoice::One(entry.cluster.clone()), &json(entry));
                 }
             }
         }
@@ -216,7 +216,7 @@ impl Found<'_> {
 
     /// One run per cluster that has the entry. `entrypoint` is the one by which it is measured: of an ingress gateway its own, of
     /// other entries one of the same cluster.
-    fn add(&mut self, kind: &'static str, name: &str, clusters: &ClusterChoice, values: Json) {
+    fn add(&mut self, kind: &'static str, name: &str, clusters: &ClusterChoice, values: &Json) {
         for key in clusters.expand(self.keys).0 {
             let mut values = values.clone();
             if kind != "entrypoint" {
@@ -232,7 +232,7 @@ impl Found<'_> {
     fn gateways(&mut self, is_meant: fn(GatewayRole) -> bool) {
         let inventory = self.inventory;
         for (name, entry) in inventory.gateways.iter().filter(|(_, entry)| is_meant(entry.role)) {
-            self.add("gateway", name, &entry.clusters, with_workload(json(entry), &entry.workload));
+            self.add("gateway", name, &entry.clusters, &with_workload(json(entry), &entry.workload));
         }
     }
 
@@ -243,7 +243,7 @@ impl Found<'_> {
                 let mut values = with_workload(serde_json::json!({ "namespace": namespace }), workload);
                 values["dataPlane"] = json(&entry.data_plane);
                 let name = values["name"].as_str().unwrap_or_default().to_owned();
-                self.add("workload", &format!("{name}.{namespace}"), clusters, values);
+                self.add("workload", &format!("{name}.{namespace}"), clusters, &values);
             }
         }
     }
@@ -251,7 +251,7 @@ impl Found<'_> {
     fn prometheus(&mut self, is_meant: fn(&crate::format::PrometheusEntry) -> bool) {
         let inventory = self.inventory;
         for (key, entry) in inventory.prometheus.iter().filter(|(_, entry)| is_meant(entry)) {
-            self.add("prometheus", key, &ClusterChoice::One(key.clone()), json(entry));
+            self.add("prometheus", key, &ClusterChoice::One(key.clone()), &json(entry));
         }
     }
 }
@@ -286,4 +286,62 @@ fn entrypoint(entry: &crate::format::Entrypoint) -> Json {
     values["status"] = entry.expect.status.into();
     values["body"] = entry.expect.body.clone().unwrap_or_default().into();
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use meshdrill_document::{Source, read};
+
+    use super::*;
+    use crate::spec::parse_mesh;
+
+    const MESH: &str = "apiVersion: meshdrill.io/v1\nkind: Mesh\nmetadata: { name: m }\nspec:\n  clusters: { eu: { context: a }, us: { context: b } }\n";
+
+    fn of(for_each: &str, more: &str, inventory: &str) -> Bindings {
+        let text = format!("{MESH}  inventory: {{ {inventory} }}\n");
+        let mesh = parse_mesh(Source::new(Path::new("mesh.yaml"), text)).unwrap();
+        let scenario = format!("spec:\n  forEach: {for_each}\n{more}");
+        let (_, node) = read(Source::new(Path::new("s.yaml"), scenario)).unwrap();
+        bindings(&node, Some(&mesh))
+    }
+
+    fn labels(found: &Bindings) -> Vec<String> {
+        found.runs.iter().map(Binding::label).collect()
+    }
+
+    const EDGE: &str = "gateways: { edge: { role: ingress, namespace: in, workload: deployment/edge, selector: app=edge }, ew: { role: eastWest, clusters: us, namespace: in, workload: daemonset/ew, selector: app=ew } }, entrypoints: { shop: { gateway: edge, clusters: eu } }";
+
+    #[test]
+    fn every_entry_runs_in_every_cluster_that_has_it() {
+        assert_eq!(labels(&of("gateway", "", EDGE)), ["edge-eu", "edge-us", "ew-us"]);
+        assert_eq!(labels(&of("eastWest", "", EDGE)), ["ew-us"]);
+        assert_eq!(labels(&of("ingress", "", EDGE)), ["edge-eu"], "in us it has no entry point");
+        assert_eq!(labels(&of("entrypoint", "", EDGE)), ["shop-eu"]);
+        assert_eq!(labels(&of("pair", "", "")), ["eu-us", "us-eu"]);
+        let services = "services: { reviews.shop: { ports: [80], clusters: [us] } }";
+        assert_eq!(labels(&of("service", "", services)), ["reviews.shop-us"]);
+        let dashboards = "dashboards: { grafana-eu: { cluster: eu, namespace: m, service: g, port: 1 } }";
+        assert_eq!(labels(&of("dashboard", "", dashboards)), ["grafana-eu"], "the cluster is said once");
+    }
+
+    #[test]
+    fn what_is_absent_does_not_run_and_what_is_unknown_is_told() {
+        let none = of("gateway", "", "");
+        assert_eq!((none.runs.len(), none.absent.as_deref()), (0, Some("the inventory has no gateway")));
+        let unknown = of("ingress", "", &format!("{EDGE}, unknown: {{ gateways: why }}"));
+        assert_eq!(labels(&unknown), ["edge-eu"]);
+        assert_eq!(unknown.unknown.as_deref(), Some("gateways of the inventory are not all known: why"));
+        let unconfirmed = format!("{EDGE}, unconfirmed: [entrypoints.shop]");
+        assert!(labels(&of("ingress", "", &unconfirmed)).is_empty(), "one that nobody confirmed measures nothing");
+        assert!(of("cluster", "  needs: [severalNetworks]\n", "").absent.is_some());
+    }
+
+    #[test]
+    fn drills_run_for_what_the_mesh_file_lists() {
+        let drill = of("ingress", "  faults: []\n", EDGE);
+        let remedy = "write `drills: { gateways: [edge] }` in it to allow that";
+        assert!(drill.runs.is_empty() && drill.absent.is_some_and(|why| why.ends_with(remedy)));
+    }
 }

@@ -9,13 +9,14 @@ mod survey;
 mod update;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::try_join_all;
 use indexmap::IndexMap;
 use jiff::civil::Date;
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_lab::Lab;
 
 use self::survey::Survey;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
@@ -51,8 +52,10 @@ fn write_new(init: &MeshInitArgs) -> Result<ExitCode, CliError> {
         return Err(UsageError::Exists(path.to_owned()).into());
     }
     let file = super::runtime()?.block_on(async {
-        let seen = survey_clusters(&init.context, init.kubeconfig.as_deref()).await?;
-        with_inventory(mesh_file(init, &seen.surveys, jiff::Zoned::now().date()), &seen, init).await
+        let clusters = Clusters::of_kubeconfig(init.kubeconfig.clone());
+        let seen = clusters.survey(&init.context).await?;
+        let file = mesh_file(&init.name, faults(init), &seen.surveys, jiff::Zoned::now().date());
+        clusters.with_inventory(file, &seen, faults(init)).await
     })?;
     let text = mesh_file_text(init.out.as_deref(), &file)?;
     match &init.out {
@@ -79,59 +82,120 @@ fn report(file: &MeshFile) {
     }
 }
 
+/// The mesh file of an embedded mesh, found out as that of any other.
+pub(super) async fn mesh_of_lab(name: &str, lab: &Lab) -> Result<MeshFile, CliError> {
+    let clusters = Clusters::Lab(lab.clone());
+    let contexts: Vec<String> = lab.clusters().iter().map(|one| format!("{}={}", one.key, one.context)).collect();
+    let seen = clusters.survey(&contexts).await?;
+    let date = jiff::Timestamp::try_from(lab.date()).map_err(std::io::Error::other)?.to_zoned(jiff::tz::TimeZone::UTC);
+    let file = mesh_file(name, FaultPermission::Allowed, &seen.surveys, date.date());
+    clusters.with_inventory(file, &seen, FaultPermission::Allowed).await
+}
+
+fn faults(args: &MeshInitArgs) -> FaultPermission {
+    if args.faults == "allowed" { FaultPermission::Allowed } else { FaultPermission::Forbidden }
+}
+
+/// The clusters that are looked at: contexts of a kubeconfig, or an embedded mesh.
+pub(super) enum Clusters {
+    Kubeconfig(Option<PathBuf>),
+    Lab(Lab),
+}
+
 /// The clusters of a mesh, and what each shows of itself.
 struct Seen {
     clusters: Vec<Arc<Cluster>>,
     surveys: Vec<Survey>,
 }
 
-/// Connects to every context and looks at its cluster.
-async fn survey_clusters(contexts: &[String], kubeconfig: Option<&Path>) -> Result<Seen, CliError> {
-    let kubeconfigs = Kubeconfigs::file(kubeconfig.map(Path::to_owned));
-    let surveyed = contexts.iter().enumerate().map(|(index, argument)| {
-        let kubeconfigs = &kubeconfigs;
-        async move {
-            let (key, context) = key_and_context(index, argument);
-            let cluster = connect(kubeconfigs, &key, &ClusterSpec::new(context)).await;
-            let cluster = cluster.map_err(|error| match error {
-                AccessError::NoContext { context, known, .. } => {
-                    let kubeconfig = kubeconfig_name(kubeconfig);
-                    CliError::from(UsageError::NoContext { context, kubeconfig, known })
-                }
-                error => error.into(),
-            })?;
-            let survey = Survey::of(&cluster).await?;
-            Ok::<_, CliError>((cluster, survey))
-        }
-    });
-    let (clusters, surveys) = try_join_all(surveyed).await?.into_iter().unzip();
-    Ok(Seen { clusters, surveys })
-}
+impl Clusters {
+    fn of_kubeconfig(path: Option<PathBuf>) -> Self {
+        Self::Kubeconfig(path)
+    }
 
-/// Adds the inventory: what the clusters list, and what the mesh answers.
-async fn with_inventory(mut file: MeshFile, seen: &Seen, args: &MeshInitArgs) -> Result<MeshFile, CliError> {
-    let Detected { inventory, prometheus, first_hops } = detect(&seen.clusters).await;
-    // Where the usual labels show a Prometheus, nothing is written down.
-    for (key, place) in prometheus {
-        let cluster = seen.clusters.iter().find(|cluster| cluster.key == key);
-        let known = match cluster {
-            Some(cluster) => discover_prometheus(cluster).await.is_ok(),
-            None => true,
-        };
-        if let Some(spec) = file.spec.clusters.get_mut(&key).filter(|spec| !known && spec.prometheus.is_empty()) {
-            spec.prometheus.push(place);
+    fn kubeconfigs(&self) -> Kubeconfigs {
+        match self {
+            Self::Kubeconfig(path) => Kubeconfigs::file(path.clone()),
+            Self::Lab(lab) => Kubeconfigs::lab(lab.clone()),
         }
     }
-    file.spec.inventory = Some(Box::new(inventory));
-    let source = WorldSource::of_clusters(Some(Arc::new(file.clone())), args.kubeconfig.clone());
-    let world = source.connect(file.spec.clusters.keys().map(String::as_str)).await?;
-    if let Some(inventory) = file.spec.inventory.as_deref_mut() {
-        ask(&world, inventory).await;
-        if args.faults == "allowed" && file.spec.drills.is_none() {
-            file.spec.drills = Some(proposed_targets(inventory, &first_hops));
+
+    fn source(&self, mesh: Arc<MeshFile>) -> WorldSource {
+        match self {
+            Self::Kubeconfig(path) => WorldSource::of_clusters(Some(mesh), path.clone()),
+            Self::Lab(lab) => WorldSource::of_lab(Some(mesh), lab.clone()),
         }
     }
-    Ok(file)
+
+    /// Which kubeconfig is meant, for a message.
+    fn name(&self) -> String {
+        match self {
+            Self::Kubeconfig(path) => kubeconfig_name(path.as_deref()),
+            Self::Lab(_) => "the embedded mesh".to_owned(),
+        }
+    }
+
+    /// Connects to every context and looks at its cluster.
+    async fn survey(&self, contexts: &[String]) -> Result<Seen, CliError> {
+        let kubeconfigs = self.kubeconfigs();
+        let surveyed = contexts.iter().enumerate().map(|(index, argument)| {
+            let kubeconfigs = &kubeconfigs;
+            async move {
+                let (key, context) = key_and_context(index, argument);
+                let cluster = connect(kubeconfigs, &key, &ClusterSpec::new(context)).await;
+                let cluster = cluster.map_err(|error| match error {
+                    AccessError::NoContext { context, known, .. } => {
+                        let kubeconfig = self.name();
+                        CliError::from(UsageError::NoContext { context, kubeconfig, known })
+                    }
+                    error => error.into(),
+                })?;
+                let survey = Survey::of(&cluster).await?;
+                Ok::<_, CliError>((cluster, survey))
+            }
+        });
+        let (clusters, surveys) = try_join_all(surveyed).await?.into_iter().unzip();
+        Ok(Seen { clusters, surveys })
+    }
+
+    /// Adds the inventory: what the clusters list, and what the mesh answers.
+    async fn with_inventory(
+        &self,
+        mut file: MeshFile,
+        seen: &Seen,
+        faults: FaultPermission,
+    ) -> Result<MeshFile, CliError> {
+        let Detected { inventory, prometheus, first_hops } = detect(&seen.clusters).await;
+        // Where the usual labels show a Prometheus, nothing is written down.
+        for (key, place) in prometheus {
+            let cluster = seen.clusters.iter().find(|cluster| cluster.key == key);
+            let known = match cluster {
+                Some(cluster) => discover_prometheus(cluster).await.is_ok(),
+                None => true,
+            };
+            if let Some(spec) = file.spec.clusters.get_mut(&key).filter(|spec| !known && spec.prometheus.is_empty()) {
+                spec.prometheus.push(place);
+            }
+        }
+        file.spec.inventory = Some(Box::new(inventory));
+        let source = self.source(Arc::new(file.clone()));
+        let world = source.connect(file.spec.clusters.keys().map(String::as_str)).await?;
+        if let Some(inventory) = file.spec.inventory.as_deref_mut() {
+            for (key, place) in ask(&world, inventory).await {
+                if let Some(spec) = file.spec.clusters.get_mut(&key).filter(|spec| spec.alertmanager.is_empty()) {
+                    spec.alertmanager.push(place);
+                }
+            }
+            // The waiver is for the mesh file's clusters; one that was found by asking its Prometheus is there.
+            if inventory.prometheus.values().any(|entry| entry.alertmanager) {
+                file.spec.without.remove("alertmanager");
+            }
+            if faults == FaultPermission::Allowed && file.spec.drills.is_none() {
+                file.spec.drills = Some(proposed_targets(inventory, &first_hops));
+            }
+        }
+        Ok(file)
+    }
 }
 
 /// Which kubeconfig is meant, for a message.
@@ -162,8 +226,7 @@ fn mesh_file_text(path: Option<&Path>, file: &MeshFile) -> Result<String, CliErr
     }
 }
 
-fn mesh_file(args: &MeshInitArgs, surveys: &[Survey], today: Date) -> MeshFile {
-    let faults = if args.faults == "allowed" { FaultPermission::Allowed } else { FaultPermission::Forbidden };
+fn mesh_file(name: &str, faults: FaultPermission, surveys: &[Survey], today: Date) -> MeshFile {
     let ranges = pod_ranges::propose(&surveys.iter().map(|survey| survey.pod_ranges.as_slice()).collect::<Vec<_>>());
     let clusters: IndexMap<String, ClusterSpec> = surveys
         .iter()
@@ -173,7 +236,7 @@ fn mesh_file(args: &MeshInitArgs, surveys: &[Survey], today: Date) -> MeshFile {
     MeshFile {
         api_version: API_VERSION.to_owned(),
         kind: "Mesh".to_owned(),
-        metadata: MeshMetadata { name: args.name.clone() },
+        metadata: MeshMetadata { name: name.to_owned() },
         spec: MeshSpec {
             clusters,
             expect: MeshExpect { mesh_id: surveys.iter().find_map(|survey| survey.mesh_id.clone()) },
@@ -286,19 +349,10 @@ fn detected_paths(file: &MeshFile) -> Vec<document::Path> {
 mod tests {
     use super::*;
 
-    fn args() -> MeshInitArgs {
-        MeshInitArgs {
-            context: Vec::new(),
-            faults: "allowed".to_owned(),
-            name: "two: parts, with # odd {characters}".to_owned(),
-            out: None,
-            update: false,
-            kubeconfig: None,
-        }
-    }
-
     fn text_of(surveys: &[Survey]) -> Result<String, CliError> {
-        mesh_file_text(None, &mesh_file(&args(), surveys, jiff::civil::date(2026, 1, 1)))
+        let name = "two: parts, with # odd {characters}";
+        let faults = FaultPermission::Allowed;
+        mesh_file_text(None, &mesh_file(name, faults, surveys, jiff::civil::date(2026, 1, 1)))
     }
 
     fn survey(key: &str) -> Survey {

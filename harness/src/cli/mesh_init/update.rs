@@ -9,7 +9,7 @@ use meshdrill_checks::exit_code::ExitCode;
 use super::super::args::{MeshDiffArgs, MeshInitArgs};
 use super::super::error::{CliError, FileError, UsageError};
 use super::super::plans::find_mesh;
-use super::{DETECTED, mesh_file, mesh_file_text, report, survey_clusters, with_inventory};
+use super::{Clusters, DETECTED, faults, mesh_file, mesh_file_text, report};
 use crate::format::{Entrypoint, Inventory, MeshFile, Namespace};
 use crate::inventory::{Change, ask, changes, detect};
 use crate::run::{WorldSource, write_atomically};
@@ -27,9 +27,10 @@ pub(super) fn update(args: &MeshInitArgs) -> Result<ExitCode, CliError> {
     let known = old.spec.clusters.iter().map(|(key, cluster)| format!("{key}={}", cluster.context));
     let contexts: Vec<String> = known.chain(args.context.iter().cloned()).collect();
     let file = super::super::runtime()?.block_on(async {
-        let seen = survey_clusters(&contexts, args.kubeconfig.as_deref()).await?;
-        let fresh = mesh_file(args, &seen.surveys, jiff::Zoned::now().date());
-        with_inventory(joined(&old, fresh), &seen, args).await
+        let clusters = Clusters::of_kubeconfig(args.kubeconfig.clone());
+        let seen = clusters.survey(&contexts).await?;
+        let fresh = mesh_file(&args.name, faults(args), &seen.surveys, jiff::Zoned::now().date());
+        clusters.with_inventory(joined(&old, fresh), &seen, faults(args)).await
     })?;
     let found = found_changes(&old, &file);
     let file = kept(&old, file);
