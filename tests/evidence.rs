@@ -154,7 +154,7 @@ fn recorded() -> Result<(), Failed> {
         return Err(format!("{predicate:#}").into());
     }
 
-    let served = Served::start("recorded")?;
+    let served = Served::start_as_clusters("recorded")?;
     let runs = folder.join("live");
     served.meshdrill(&["run", "week3/ingress-access", "--runs", text(&runs)?]).expect_code(0)?;
     let dir = run_dirs(&runs).pop().ok_or("no run directory")?;

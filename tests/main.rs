@@ -6,6 +6,7 @@
 mod access;
 mod addresses;
 mod alerts;
+mod annotations;
 mod answers;
 mod browser;
 mod cli;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
     trials.extend(access::trials());
     trials.extend(addresses::trials());
     trials.extend(alerts::trials());
+    trials.extend(annotations::trials());
     trials.extend(answers::trials());
     trials.extend(logins::trials());
     trials.extend(monitoring::trials());

@@ -16,6 +16,7 @@ pub use page::{field, pill, still_document};
 pub use run::{ReportError, Run, SuiteRun};
 pub use screen::{LONGEST, ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};
 pub use text::{LAB, bounds, cut, figure, inert, interval};
+pub use windows::{FaultWindow, fault_windows};
 
 /// The kinds of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -89,6 +89,9 @@ pub struct ClusterFacts {
     /// The clock of its API server against that of this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockOffset>,
+    /// Whether it is a cluster of a lab that is served on sockets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lab: bool,
 }
 
 /// The `Date` header of an API server against the clock of this machine. Seconds.

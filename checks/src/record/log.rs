@@ -124,6 +124,12 @@ impl Record {
         self.history().failed_undos(&self.header)
     }
 
+    /// Whether it is the record of a lab run: on the embedded mesh, or against a lab that is served on sockets.
+    pub fn is_lab(&self) -> bool {
+        let is_marked = |line: &Line| matches!(&line.event, Event::ClusterIdentified { facts, .. } if facts.lab);
+        self.header.lab || self.events.iter().any(is_marked)
+    }
+
     /// Whether the run came to its end with every undo verified, whatever else it found.
     pub fn is_undone(&self) -> bool {
         let history = self.history();

@@ -32,8 +32,8 @@ pub fn document(record: &Record, card: &Scorecard, files: &[FileEntry]) -> Docum
     let (header, history) = (&record.header, record.history());
     Document {
         schema: EVIDENCE_SCHEMA.to_owned(),
-        lab: header.lab,
-        notice: header.lab.then(|| LAB.to_owned()),
+        lab: record.is_lab(),
+        notice: record.is_lab().then(|| LAB.to_owned()),
         verdict: card.verdict,
         exit_code: card.exit_code,
         message: card.message.clone(),

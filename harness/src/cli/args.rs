@@ -409,6 +409,9 @@ pub(super) struct LabArgs {
     /// Write a mesh file with the lab's addresses
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
+    /// Leave out the label that marks runs against it as lab runs: the trials of this repository need a stand-in for clusters
+    #[arg(long, hide = true)]
+    pub unmarked: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -26,6 +26,10 @@ use crate::net::ByteStream;
 
 /// The namespace whose UID identifies its cluster.
 const SYSTEM: &str = "/api/v1/namespaces/kube-system";
+/// The label of that namespace in the clusters of a served lab: runs against them are lab runs.
+pub const LAB_LABEL: &str = "meshdrill.io/lab";
+/// Its value.
+pub const LAB_VALUE: &str = "true";
 
 /// Where contexts come from. All runs of a process share one client per context, so that a credential plugin runs once
 /// and a permission that the API server has just confirmed is not checked again.
@@ -120,7 +124,7 @@ impl Kubeconfigs {
 /// Connects to one cluster and checks that its kube-system UID is the one that the mesh file pins.
 pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Result<Arc<Cluster>, AccessError> {
     let of = |Access { client, granted, on_loopback, address }: Access| {
-        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, address, granted })
+        Arc::new(Cluster { key: key.to_owned(), spec: spec.clone(), client, on_loopback, lab: false, address, granted })
     };
     let known = configs.known(&spec.context);
     let asked = match &known {
@@ -139,6 +143,8 @@ pub async fn connect(configs: &Kubeconfigs, key: &str, spec: &ClusterSpec) -> Re
             (cluster, namespace)
         }
     };
+    let marked = namespace.label(LAB_LABEL).is_some_and(|value| value == LAB_VALUE);
+    let cluster = if marked { Arc::new(Cluster { lab: true, ..cluster.as_ref().clone() }) } else { cluster };
     let found = namespace.uid();
     match &spec.uid {
         Some(pinned) if pinned != found => Err(AccessError::WrongCluster {

@@ -8,7 +8,7 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MonitoringPlace, Scalar};
+use super::{AnnotateSpec, MonitoringPlace, Scalar};
 
 /// A mesh file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,9 @@ pub struct MeshSpec {
     /// The values that `default` stands for in scenarios.
     #[serde(default)]
     pub sla: SlaDefaults,
+    /// The Grafana that shows the phases and fault windows of drills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotate: Option<AnnotateSpec>,
     /// The namespace of leases and run records.
     #[serde(default = "state_namespace")]
     pub state_namespace: String,

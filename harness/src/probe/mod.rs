@@ -65,6 +65,7 @@ pub use federation::Federation;
 pub use http::Http;
 pub use kind::ProbeKind;
 pub use ledger::Ledger;
+pub(crate) use login::Login;
 pub use mesh_identity::MeshIdentity;
 pub use mesh_sync::MeshSync;
 pub use metrics::Metrics;

@@ -107,7 +107,8 @@ async fn facts(cluster: &Cluster, world: &World, lab: bool) -> ClusterFacts {
         }
     };
     let (kubernetes, clock) = version(cluster, lab).await;
-    ClusterFacts { uid, kubernetes, istio: istio(cluster, world).await, region: cluster.spec.region.clone(), clock }
+    let istio = istio(cluster, world).await;
+    ClusterFacts { uid, kubernetes, istio, region: cluster.spec.region.clone(), clock, lab: cluster.lab }
 }
 
 /// The version of the API server, and its clock against that of this machine.

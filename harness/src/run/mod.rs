@@ -1,6 +1,7 @@
 //! The runner: takes a plan through its phases against a world, and writes the record. Judges nothing: the record does
 //! that, with `meshdrill-checks`.
 
+mod annotate;
 mod ask;
 mod conclusive;
 mod context;

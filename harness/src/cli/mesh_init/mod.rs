@@ -121,6 +121,7 @@ fn mesh_file(args: &MeshInitArgs, surveys: &[Survey], today: Date) -> MeshFile {
             without: waivers(surveys, today),
             vars: vars(surveys),
             sla: guide_sla(),
+            annotate: None,
             state_namespace: "istio-system".to_owned(),
         },
     }
