@@ -291,7 +291,7 @@ mod tests {
             record.push(Line { at: second(at), event });
             record.history().faults.get("f1").and_then(|fault| fault.undo_begun)
         };
-        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new() };
+        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new(), uids: Vec::new() };
         let requested = |fault: &str| Event::UndoRequested { fault: fault.into(), undo: String::new() };
         assert_eq!(say(1, injected()), None);
         assert_eq!(say(2, requested("f2")), None);

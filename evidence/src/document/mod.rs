@@ -230,6 +230,7 @@ fn clock(header: &Header, history: &History<'_>) -> Clock {
         virtual_time: header.lab,
         source: recorded(runner.and_then(|clock| clock.source.as_deref())),
         synchronized_by: recorded(runner.and_then(|clock| clock.synchronized_by.as_deref())),
+        sync: runner.and_then(|clock| clock.sync.clone()),
         moved: history.clock_moved,
         api_servers: compared.collect(),
     }

@@ -3,6 +3,7 @@
 
 mod annotate;
 mod ask;
+mod clock_state;
 mod conclusive;
 mod context;
 mod control;
