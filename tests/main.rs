@@ -13,6 +13,7 @@ mod cli;
 mod command;
 mod evidence;
 mod faults;
+mod findings;
 mod held;
 mod invalid;
 mod junit;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     trials.extend(matrix::trials(&rows));
     trials.extend(evidence::trials());
     trials.extend(faults::trials());
+    trials.extend(findings::trials());
     trials.extend(held::trials());
     trials.extend(invalid::trials());
     trials.extend(junit::trials());

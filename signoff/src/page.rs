@@ -6,7 +6,7 @@ use meshdrill_reports::{inert, still_document};
 
 use crate::Decision;
 use crate::markdown::of_cluster;
-use crate::text::{last_line, of_finding, share};
+use crate::text::{last_line, share};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -55,7 +55,7 @@ pub fn page(decision: &Decision) -> Vec<u8> {
         @if !decision.findings.is_empty() {
             section {
                 h2 { "Findings" }
-                ul { @for finding in &decision.findings { li { (inert(&of_finding(finding))) } } }
+                ul { @for finding in &decision.findings { li { (inert(&finding.to_string())) } } }
             }
         }
         section.signatures {

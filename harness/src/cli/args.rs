@@ -431,6 +431,9 @@ pub(super) struct ReportArgs {
     /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// File of who takes care of findings, and until when; pages show it
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -444,6 +447,9 @@ pub(super) struct BundleArgs {
     /// Private Ed25519 key in PEM that signs it (repeatable)
     #[arg(long, value_name = "KEY")]
     pub sign: Vec<PathBuf>,
+    /// File of who takes care of findings, and until when; the bundle has it in `findings.json`
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
