@@ -284,7 +284,7 @@ mod tests {
                 responder: Some(if slot % 3 == 0 { "primary" } else { "secondary" }.into()),
                 phases: None,
                 seen: None,
-                message: message.map(String::into_boxed_str),
+                message: message.map(std::sync::Arc::from),
             };
             record.push(Line { at: done, event: Event::Sample { probe: "page".to_owned(), sample } });
         }

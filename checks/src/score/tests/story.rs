@@ -129,7 +129,7 @@ impl Story {
                 class,
                 responder: None,
                 phases: None,
-                seen: Some(Box::new(seen)),
+                seen: Some(std::sync::Arc::new(seen)),
                 message: None,
             };
             self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });
