@@ -157,6 +157,14 @@ fn of_a_served_lab() -> Result<(), Failed> {
 
 fn files() -> Result<(), Failed> {
     let folder = scratch("signoff-files");
+    for (age, why) in [("7", "no unit"), ("week", "is not a duration"), ("-1d", "is not a duration")] {
+        let age = format!("--max-age={age}");
+        let ran = run(meshdrill().args(["signoff", "runs", age.as_str()]));
+        ran.expect_code(2)?;
+        if !ran.stderr.contains(why) {
+            return Err(format!("{age} is not refused with `{why}`\n{}", ran.said()).into());
+        }
+    }
     for (kind, name) in [("signoff", "go-live"), ("attestations", "people")] {
         let scaffold = run(meshdrill().args(["new", kind, name]));
         scaffold.expect_code(0)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_reports::Format;
 
 use super::compare::CompareArgs;
@@ -278,7 +279,7 @@ pub(super) struct SignoffArgs {
     pub findings: Option<PathBuf>,
     /// How old evidence may be [default: that of the file of --required, else 7d]
     #[arg(long, value_name = "DURATION")]
-    pub max_age: Option<String>,
+    pub max_age: Option<TimeSpan>,
     /// Write the document here: .md, .html or .json
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::units::TimeSpan;
 use meshdrill_evidence::manifest::MANIFEST;
 use meshdrill_evidence::verify;
 use meshdrill_signoff::{Attestation, Attestations, Offered, Required, RequiredLine, RequiredRun, Waivers, decide};
@@ -76,11 +75,8 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
         waivers: Waivers::Allowed,
     };
     let rows = file.as_ref().map_or_else(|| vec![suites()], |file| file.spec.require.clone());
-    let given = args.max_age.as_deref().map(|text| {
-        text.parse::<TimeSpan>().map_err(|error| UsageError::MaxAge { text: text.to_owned(), why: error.to_string() })
-    });
     let in_file = file.as_ref().and_then(|file| file.spec.max_age);
-    let max_age = match given.transpose()?.or(in_file) {
+    let max_age = match args.max_age.or(in_file) {
         Some(age) => age,
         None => MAX_AGE.parse().map_err(std::io::Error::other)?,
     };
