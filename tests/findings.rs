@@ -96,7 +96,7 @@ fn everywhere() -> Result<(), Failed> {
     has("the history", &text, &["finding  slow/page/latency-p99 (primary): opened on "])?;
 
     let good = drill(&served, "5s", 0)?;
-    let closed = format!("by {}", good.display());
+    let closed = format!("by {}", good.file_name().unwrap_or_default().display());
     let suite = command(&["report", "--format", "html"], &[&bad, &good])?.stdout;
     has("the page of both", &suite, &["id=\"findings\"", ID, "closed on ", &closed])?;
     let found = bundled(folder, "both.tar.gz", &[&bad, &good], &[])?;

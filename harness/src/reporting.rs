@@ -1,5 +1,6 @@
 //! The files of a run directory that people and scripts read, each written completely or not at all.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -26,8 +27,7 @@ pub(crate) const PAGE: &str = "report.html";
 
 /// Writes all of them.
 pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> io::Result<()> {
-    let place = dir.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let found = findings_of(&[(Path::new(&place), record, scorecard)], &FindingOwners::new());
+    let found = findings_of(&[(dir.path(), record, scorecard)], &FindingOwners::new());
     let run = Run { record, scorecard, findings: &found };
     for (format, name) in REPORTS {
         dir.write(name, &format.render(&run).map_err(io::Error::other)?)?;
@@ -66,7 +66,8 @@ pub type Judged<'a> = (&'a Path, &'a Record, &'a Scorecard);
 pub fn findings_of(runs: &[Judged<'_>], owners: &FindingOwners) -> Vec<Finding> {
     let drill = |&(dir, record, scorecard): &Judged<'_>| {
         let clusters = record.history().clusters;
-        DrillRun::new(&dir.display().to_string(), scorecard, clusters)
+        let place = dir.file_name().map_or_else(|| dir.to_string_lossy(), OsStr::to_string_lossy);
+        DrillRun::new(&place, scorecard, clusters)
     };
     findings(&runs.iter().filter_map(drill).collect::<Vec<_>>(), owners, today())
 }

@@ -60,7 +60,7 @@ pub fn decide(
     }
 }
 
-fn reason(item: &DecidedRun) -> Option<String> {
+pub(crate) fn reason(item: &DecidedRun) -> Option<String> {
     (!item.state.is_ok()).then(|| format!("{}: {}: {}", item.title, item.state.word(), item.message))
 }
 

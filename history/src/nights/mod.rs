@@ -47,7 +47,7 @@ impl Source {
             message: one.message.clone(),
         });
         (!card.run.lab && !card.faults.is_empty()).then(|| DrillRun {
-            place: self.path.clone(),
+            place: self.path.rsplit('/').next().unwrap_or_default().to_owned(),
             title: card.title(),
             started: card.run.started.clone(),
             clusters: self.clusters.clone(),

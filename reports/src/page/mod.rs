@@ -172,7 +172,7 @@ fn faults(run: &Run<'_>) -> Markup {
                             td.long { (inert(&fault.targets.join(", "))) div.dim { (inert(&fault.clusters.join(", "))) } }
                             td.num {
                                 @match fault.effective { Some(at) => { "from " (seconds(at)) } None => "never" }
-                                @if let Some(held) = &fault.held { div.dim { "held for " (seconds(held.seconds)) ", observed " (held.observations) " times, at most " (seconds(held.gap)) " apart" } }
+                                @if let Some(held) = &fault.held { div.dim { "held for " (seconds(held.seconds)) ", observed " (counted(held.observations as usize, "time")) ", at most " (seconds(held.gap)) " apart" } }
                                 @if let Some(flaw) = &fault.flaw { div.needs { (inert(&flaw.what)) ": " (inert(&flaw.why)) } }
                             }
                             td { (fault.undo) }
@@ -211,8 +211,8 @@ pub fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Markup {
                     @for finding in findings {
                         tr {
                             td.long { b { (inert(&finding.id)) } div.dim { (inert(&cut(&finding.message, FINDING))) } }
-                            td.num { (day(&finding.opened)) div.dim { (inert(&finding.opened_by)) } }
-                            td.long.needs[finding.overdue] { (inert(&finding.state())) }
+                            td.long data-label="opened" { (day(&finding.opened)) div.dim { (inert(&finding.opened_by)) } }
+                            td.long.needs[finding.overdue] data-label="state" { (inert(&finding.state())) }
                         }
                     }
                 }
