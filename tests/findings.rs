@@ -19,23 +19,30 @@ metadata: { name: slow }
 spec:
   objective: Pages are fast.
   baseline: 1s
-  observe: 15s
+  observe: 8s
   probes:
-    page: { http: { via: ingress/primary, path: /productpage }, every: 40ms }
+    page: { http: { via: ingress/primary, path: PATH, expect: { status: STATUS } }, every: 40ms }
   faults:
     - command: { argv: ["true"], undo: ["true"] }
       for: 1s
       effect: [{ command: { argv: ["true"] } }]
   sla:
-    - { probe: page, latency: { p99: LIMIT } }
+    - { probe: page, latency: { p50: LIMIT } }
 "#;
-const ID: &str = "slow/page/latency-p99 (primary)";
-const OWNERS: &str = "apiVersion: meshdrill.io/v1\nkind: Findings\nmetadata: { name: open }\nspec:\n  \"slow/page/latency-p99 (primary)\": { owner: Ana, due: 2099-12-31, note: CHG-7 }\n";
+const ID: &str = "slow/page/latency-p50 (primary)";
+const OWNERS: &str = "apiVersion: meshdrill.io/v1\nkind: Findings\nmetadata: { name: open }\nspec:\n  \"slow/page/latency-p50 (primary)\": { owner: Ana, due: 2099-12-31, note: CHG-7 }\n";
 
-/// Runs the drill with a limit, and gives its directory.
-fn drill(served: &Served, limit: &str, code: i32) -> Result<PathBuf, Failed> {
+/// A page that takes 100 ms, and one that is answered at once.
+const PAGES: [[&str; 2]; 2] = [["/productpage", "200"], ["/no-such-page", "404"]];
+
+fn scenario(limit: &str, [path, status]: [&str; 2]) -> String {
+    DRILL.replace("LIMIT", limit).replace("PATH", path).replace("STATUS", status)
+}
+
+/// Runs the drill with a limit on one of the pages, and gives its directory.
+fn drill(served: &Served, limit: &str, page: [&str; 2], code: i32) -> Result<PathBuf, Failed> {
     let (path, runs) = (served.folder.join("slow.yaml"), served.folder.join("runs"));
-    std::fs::write(&path, DRILL.replace("LIMIT", limit))?;
+    std::fs::write(&path, scenario(limit, page))?;
     let [path, all] = [&path, &runs].map(|path| path.display().to_string());
     served.meshdrill(&["run", &path, "--yes", "--runs", &all]).expect_code(code)?;
     Ok(run_dirs(&runs).pop().ok_or("no run directory")?)
@@ -79,7 +86,7 @@ fn everywhere() -> Result<(), Failed> {
         Ok((std::fs::read_to_string(Path::new(&site).join("index.html"))?, ran.stdout))
     };
 
-    let bad = drill(&served, "1ms", 10)?;
+    let bad = drill(&served, "50ms", PAGES[0], 10)?;
     has(
         "the page",
         &std::fs::read_to_string(bad.join("report.html"))?,
@@ -93,9 +100,15 @@ fn everywhere() -> Result<(), Failed> {
     }
     let (page, text) = index(&owned)?;
     has("the index", &page, &["id=\"findings\"", ID, "open, Ana, due 2099-12-31, CHG-7"])?;
-    has("the history", &text, &["finding  slow/page/latency-p99 (primary): opened on "])?;
+    has("the history", &text, &["finding  slow/page/latency-p50 (primary): opened on "])?;
 
-    let good = drill(&served, "5s", 0)?;
+    // A target that is easier to meet closes nothing.
+    let easier = drill(&served, "5s", PAGES[0], 0)?;
+    let suite = command(&["report", "--format", "html"], &[&bad, &easier])?.stdout;
+    has("the page of an easier target", &suite, &[ID, "open, no owner"])?;
+    std::fs::remove_dir_all(easier)?;
+
+    let good = drill(&served, "50ms", PAGES[1], 0)?;
     let closed = format!("by {}", good.file_name().unwrap_or_default().display());
     let suite = command(&["report", "--format", "html"], &[&bad, &good])?.stdout;
     has("the page of both", &suite, &["id=\"findings\"", ID, "closed on ", &closed])?;
@@ -110,7 +123,7 @@ fn everywhere() -> Result<(), Failed> {
     }
     // Of a lab run there is none.
     let lab = folder.join("lab");
-    std::fs::write(folder.join("slow.yaml"), DRILL.replace("LIMIT", "1ms"))?;
+    std::fs::write(folder.join("slow.yaml"), scenario("50ms", PAGES[0]))?;
     let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&lab).arg(folder.join("slow.yaml")));
     ran.expect_code(10)?;
     let page = std::fs::read_to_string(run_dirs(&lab).pop().ok_or("no run directory")?.join("report.html"))?;

@@ -1,5 +1,5 @@
-//! Findings: every failed criterion of a drill, until a later run of the same criterion on the same clusters passes. Runs on the
-//! lab open and close none.
+//! Findings: every failed criterion of a drill, until a later run of the same criterion on the same clusters passes with a target
+//! that is no easier. Runs on the lab open and close none.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::record::ClusterFacts;
-use crate::scorecard::{Scorecard, titled};
+use crate::scorecard::{Limit, Scorecard, titled};
 use crate::verdict::Verdict;
 
 /// Who takes care of a finding, and until when.
@@ -45,6 +45,8 @@ pub struct DrillRun {
 pub struct DrillCriterion {
     /// Its id.
     pub id: String,
+    /// Its target as a number, where it has one.
+    pub limit: Option<Limit>,
     /// Its verdict.
     pub verdict: Verdict,
     /// What was measured.
@@ -63,6 +65,7 @@ impl DrillRun {
         }
         let criteria = card.criteria.iter().map(|one| DrillCriterion {
             id: one.id.clone(),
+            limit: one.limit,
             verdict: one.verdict,
             message: one.message.clone(),
         });
@@ -137,6 +140,17 @@ impl std::fmt::Display for Finding {
     }
 }
 
+/// Whether a target is as hard to meet as the one that was missed, or harder. What has no number is compared by its criterion alone.
+fn is_as_hard(now: Option<Limit>, missed: Option<Limit>) -> bool {
+    match (now, missed) {
+        (Some(Limit::AtLeast(now)), Some(Limit::AtLeast(missed))) => now >= missed,
+        (Some(Limit::AtMost(now)), Some(Limit::AtMost(missed) | Limit::Below(missed))) => now <= missed,
+        (Some(Limit::Below(now)), Some(Limit::AtMost(missed) | Limit::Below(missed))) => now <= missed,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// The date of a time.
 pub fn day(time: &str) -> &str {
     time.split('T').next().unwrap_or(time)
@@ -146,7 +160,7 @@ pub fn day(time: &str) -> &str {
 pub fn findings(runs: &[DrillRun], owners: &FindingOwners, today: Date) -> Vec<Finding> {
     let mut runs: Vec<&DrillRun> = runs.iter().collect();
     runs.sort_by_key(|run| run.started.parse::<Timestamp>().ok());
-    let mut found: Vec<(String, Finding)> = Vec::new();
+    let mut found: Vec<(String, Option<Limit>, Finding)> = Vec::new();
     for run in runs {
         let keys: Vec<&str> = run.clusters.keys().map(String::as_str).collect();
         // The same keys may be other clusters.
@@ -154,7 +168,7 @@ pub fn findings(runs: &[DrillRun], owners: &FindingOwners, today: Date) -> Vec<F
         for criterion in &run.criteria {
             let id = format!("{}/{} ({})", run.title, criterion.id, keys.join(", "));
             let same = format!("{id} {}", uids.join(" "));
-            let open = found.iter_mut().find(|(key, finding)| *key == same && finding.is_open());
+            let open = found.iter_mut().find(|(key, _, finding)| *key == same && finding.is_open());
             match (criterion.verdict, open) {
                 (Verdict::Fail, None) => {
                     let owner = owners.get(&id).cloned().unwrap_or_default();
@@ -170,9 +184,9 @@ pub fn findings(runs: &[DrillRun], owners: &FindingOwners, today: Date) -> Vec<F
                         overdue: owner.due.is_some_and(|due| due < today),
                         id,
                     };
-                    found.push((same, finding));
+                    found.push((same, criterion.limit, finding));
                 }
-                (Verdict::Pass, Some((_, finding))) => {
+                (Verdict::Pass, Some((_, missed, finding))) if is_as_hard(criterion.limit, *missed) => {
                     finding.closed_by = Some(run.place.clone());
                     finding.closed = Some(run.started.clone());
                     finding.overdue = false;
@@ -181,7 +195,7 @@ pub fn findings(runs: &[DrillRun], owners: &FindingOwners, today: Date) -> Vec<F
             }
         }
     }
-    found.into_iter().map(|(_, finding)| finding).collect()
+    found.into_iter().map(|(_, _, finding)| finding).collect()
 }
 
 #[cfg(test)]
@@ -194,7 +208,12 @@ mod tests {
             title: "drill".to_owned(),
             started: format!("2026-11-{night:02}T02:00:00.000Z"),
             clusters: BTreeMap::from([("one".to_owned(), Some(uid.to_owned()))]),
-            criteria: vec![DrillCriterion { id: "p/latency-p99".to_owned(), verdict, message: "900 ms".to_owned() }],
+            criteria: vec![DrillCriterion {
+                id: "p/latency-p99".to_owned(),
+                limit: Some(Limit::Below(0.5)),
+                verdict,
+                message: "900 ms".to_owned(),
+            }],
         }
     }
 
@@ -210,15 +229,33 @@ mod tests {
         let open = format!("{opened}open, no owner, no due date: 900 ms");
         let closed = format!("{opened}closed on 2026-11-04 by runs/4");
         let none = FindingOwners::new();
-        assert_eq!(of(&[good.clone(), bad.clone()], &none), [closed.clone()]);
+        assert_eq!(of(&[good.clone(), bad.clone()], &none), std::slice::from_ref(&closed));
         for other in [run(1, "u", Verdict::Pass), run(4, "another", Verdict::Pass), run(4, "u", Verdict::Inconclusive)]
         {
-            assert_eq!(of(&[bad.clone(), other], &none), [open.clone()]);
+            assert_eq!(of(&[bad.clone(), other], &none), std::slice::from_ref(&open));
         }
         // It stays the finding of the night that opened it, and is a new one after it was closed.
         assert_eq!(of(&[bad.clone(), run(3, "u", Verdict::Fail)], &none), [open]);
         let again = of(&[bad, good, run(5, "u", Verdict::Fail)], &none);
         assert_eq!((again.len(), &again[0]), (2, &closed));
+    }
+
+    #[test]
+    fn a_target_that_is_easier_closes_nothing() {
+        let passing = |limit| {
+            let mut run = run(4, "u", Verdict::Pass);
+            run.criteria[0].limit = limit;
+            let found = findings(
+                &[self::run(2, "u", Verdict::Fail), run],
+                &FindingOwners::new(),
+                jiff::civil::date(2026, 11, 28),
+            );
+            !found[0].is_open()
+        };
+        assert!(
+            passing(Some(Limit::Below(0.5))) && passing(Some(Limit::Below(0.4))) && passing(Some(Limit::AtMost(0.4)))
+        );
+        assert!(!passing(Some(Limit::Below(0.6))) && !passing(Some(Limit::AtLeast(0.4))) && !passing(None));
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Source {
         let card = &self.card;
         let criteria = card.criteria.iter().map(|one| DrillCriterion {
             id: one.id.clone(),
+            limit: one.limit,
             verdict: one.verdict,
             message: one.message.clone(),
         });
