@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("evidence::a bundle is intact, reproducible, and any alteration is named", bundled),
         Trial::test("evidence::people, clusters and clocks are recorded", recorded),
+        Trial::test("evidence::the runner's clock, or why it is not known", runner_clock),
         Trial::test("evidence::a run directory that was altered or killed", run_directories),
         Trial::test("evidence::paths that cannot be written or read", paths),
         Trial::test("evidence::recover keeps a run directory intact", recovered),
@@ -154,7 +155,7 @@ fn recorded() -> Result<(), Failed> {
         return Err(format!("{predicate:#}").into());
     }
 
-    let served = Served::start("recorded")?;
+    let served = Served::start_as_clusters("recorded")?;
     let runs = folder.join("live");
     served.meshdrill(&["run", "week3/ingress-access", "--runs", text(&runs)?]).expect_code(0)?;
     let dir = run_dirs(&runs).pop().ok_or("no run directory")?;
@@ -211,6 +212,55 @@ fn statement(bundle: &Path) -> Result<Value, Failed> {
     std::fs::write(&path, envelope["payload"].as_str().ok_or("no payload")?)?;
     let payload = Command::new("base64").arg("-d").arg(&path).output()?.stdout;
     Ok(serde_json::from_slice(&payload)?)
+}
+
+/// The time service of the machine, played by a program on the PATH.
+fn runner_clock() -> Result<(), Failed> {
+    let folder = scratch("runner-clock");
+    let scenario = "apiVersion: meshdrill.io/v1\nkind: Scenario\nmetadata: { name: check }\nspec:\n  checks:\n    - command: { argv: [/bin/true] }\n";
+    std::fs::write(folder.join("check.yaml"), scenario)?;
+    let sync = |name: &str, programs: &[(&str, &str)]| -> Result<Value, Failed> {
+        let bin = folder.join(name);
+        std::fs::create_dir_all(&bin)?;
+        for (program, script) in programs {
+            let path = bin.join(program);
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        }
+        let runs = folder.join(format!("runs-{name}"));
+        let mut command = meshdrill();
+        command.current_dir(&folder).env("PATH", &bin).args(["run", "check.yaml", "--runs"]).arg(&runs);
+        run(&mut command).expect_code(0)?;
+        let dir = run_dirs(&runs).pop().ok_or("no run directory")?;
+        in_folder(&folder, &["verify", text(&dir)?]).expect_code(0)?;
+        let evidence: Value = serde_json::from_slice(&std::fs::read(dir.join("evidence.json"))?)?;
+        Ok(evidence["clock"]["sync"].clone())
+    };
+    let tracking = "echo A29FC87B,162.159.200.123,4,1764359000.1,-0.001,0.0,0.0,-1.2,0.0,0.0,0.012,0.0005,64.2,Normal";
+    let unsynchronised = "echo Timezone=Etc/UTC; echo NTPSynchronized=no";
+    for (name, programs, expected) in [
+        (
+            "chrony",
+            &[("chronyc", tracking), ("timedatectl", unsynchronised)][..],
+            serde_json::json!({ "state": "synchronized", "by": "chronyc", "server": "162.159.200.123", "offset": 0.001, "error": 0.0075 }),
+        ),
+        (
+            "systemd",
+            &[("chronyc", "echo 506 Cannot talk to daemon; exit 1"), ("timedatectl", unsynchronised)],
+            serde_json::json!({ "state": "not-synchronized", "by": "timedatectl" }),
+        ),
+        (
+            "nothing",
+            &[("chronyc", "exit 1")],
+            serde_json::json!({ "state": "unknown", "reason": "chronyc: exit code 1; timedatectl: not installed; adjtimex: not installed" }),
+        ),
+    ] {
+        let found = sync(name, programs)?;
+        if found != expected {
+            return Err(format!("{name}: {found:#}").into());
+        }
+    }
+    Ok(())
 }
 
 fn run_directories() -> Result<(), Failed> {

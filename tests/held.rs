@@ -104,8 +104,31 @@ fn reverted(fault: &str, other: &str, observed: &str) -> Result<(), Failed> {
     std::fs::write(&path, scenario(&faults)).map_err(|error| error.to_string())?;
     let ran = run(meshdrill().args(["run", "--lab", "--runs"]).arg(&folder).arg(&path));
     ran.expect_code(13)?;
-    let card = scorecard(&run_dirs(&folder).pop().ok_or("no run directory")?)?;
+    let dir = run_dirs(&folder).pop().ok_or("no run directory")?;
+    identified(&dir)?;
+    let card = scorecard(&dir)?;
     lapsed(&card, observed, 5.0..12.0).map_err(|why| format!("{why}\n{}", ran.said()).into())
+}
+
+/// The evidence names each object that a fault touches by its UID.
+fn identified(dir: &std::path::Path) -> Result<(), Failed> {
+    let evidence: Value = serde_json::from_slice(&std::fs::read(dir.join("evidence.json"))?)?;
+    let steps = evidence["timeline"].as_array().into_iter().flatten();
+    let requested = steps.filter(|step| step["action"].as_str().is_some_and(|action| action.ends_with(" requested")));
+    let requested: Vec<&Value> =
+        requested.filter(|step| step["actor"] == "meshdrill" && !step["objects"].is_null()).collect();
+    let is_uid = |uid: &Value| uid.as_str().is_some_and(|uid| uid.len() == 36 && uid.matches('-').count() == 4);
+    let known = |step: &&Value| {
+        let (objects, uids) = (step["objects"].as_array(), step["uids"].as_array());
+        objects.map(Vec::len) == uids.map(Vec::len) && uids.is_some_and(|uids| uids.iter().all(is_uid))
+    };
+    // A command is no object.
+    let command = |step: &&Value| step["objects"] == json!(["true"]);
+    match requested.iter().find(|step| !known(step) && !command(step)) {
+        Some(step) => Err(format!("no UIDs: {step:#}").into()),
+        None if requested.is_empty() => Err("no fault was requested".into()),
+        None => Ok(()),
+    }
 }
 
 /// The scorecard of a drill whose first fault ended before its time; the length of its effect in seconds.

@@ -6,12 +6,14 @@
 mod access;
 mod addresses;
 mod alerts;
+mod annotations;
 mod answers;
 mod browser;
 mod cli;
 mod command;
 mod evidence;
 mod faults;
+mod findings;
 mod held;
 mod invalid;
 mod junit;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     trials.extend(matrix::trials(&rows));
     trials.extend(evidence::trials());
     trials.extend(faults::trials());
+    trials.extend(findings::trials());
     trials.extend(held::trials());
     trials.extend(invalid::trials());
     trials.extend(junit::trials());
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     trials.extend(access::trials());
     trials.extend(addresses::trials());
     trials.extend(alerts::trials());
+    trials.extend(annotations::trials());
     trials.extend(answers::trials());
     trials.extend(logins::trials());
     trials.extend(monitoring::trials());

@@ -11,6 +11,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("signoff::runs of clusters, then less and less of them", of_clusters),
         Trial::test("signoff::runs on the lab are no evidence", of_the_lab),
+        Trial::test("signoff::runs against a served lab are no evidence either", of_a_served_lab),
         Trial::test("signoff::its files are checked and scaffolded", files),
     ]
 }
@@ -39,7 +40,7 @@ fn expect(ran: &Ran, code: i32, words: &[&str]) -> Result<(), Failed> {
 }
 
 fn of_clusters() -> Result<(), Failed> {
-    let served = Served::start("signoff")?;
+    let served = Served::start_as_clusters("signoff")?;
     let runs = served.folder.join("runs");
     std::fs::write(served.folder.join("signoff.yaml"), REQUIRED)?;
     let attested = served.folder.join("people.yaml");
@@ -118,8 +119,52 @@ fn of_the_lab() -> Result<(), Failed> {
     }
 }
 
+/// With a mesh file and a kubeconfig it looks like clusters; every output marks it as the lab that it is.
+fn of_a_served_lab() -> Result<(), Failed> {
+    let served = Served::start("signoff-served")?;
+    std::fs::write(served.folder.join("signoff.yaml"), REQUIRED)?;
+    let path = |name: &str| served.folder.join(name).display().to_string();
+    let [runs, junit, metrics, summary] = ["runs", "junit.xml", "nightly.prom", "summary.md"].map(path);
+    let reports = ["--junit", junit.as_str(), "--openmetrics", metrics.as_str(), "--md", summary.as_str()];
+    let ran = served.meshdrill(&[&["run", "nodes-ready", "cluster-access", "--runs", &runs], &reports[..]].concat());
+    ran.expect_code(0)?;
+    let marked = |what: &str, text: &str, mark: &str| {
+        if text.contains(mark) { Ok(()) } else { Err(Failed::from(format!("{what} has no `{mark}`:\n{text}"))) }
+    };
+    marked("the last line", ran.stdout.lines().last().unwrap_or_default(), "(lab)")?;
+    marked("JUnit", &std::fs::read_to_string(&junit)?, "nodes-ready (lab)")?;
+    marked("OpenMetrics", &std::fs::read_to_string(&metrics)?, "lab=\"true\"")?;
+    marked("Markdown", &std::fs::read_to_string(&summary)?, "lab")?;
+    for dir in run_dirs(Path::new(&runs)) {
+        let read = |name: &str| std::fs::read_to_string(dir.join(name));
+        marked("the scorecard", &read("scorecard.json")?, "\"lab\": true")?;
+        marked("the evidence", &read("evidence.json")?, "run on the embedded lab: no evidence about any cluster")?;
+        marked("the page", &read("report.html")?, "class=\"lab\"")?;
+        let (dir, bundle) = (dir.display().to_string(), format!("{}.tar.gz", dir.display()));
+        run(meshdrill().args(["bundle", dir.as_str(), "--out", bundle.as_str()])).expect_code(0)?;
+        let verified = run(meshdrill().args(["verify", bundle.as_str()]));
+        marked("verify", &verified.said(), "no evidence about any cluster")?;
+    }
+    expect(&signoff(&served, Path::new(&runs), &[]), 10, &["runs on the lab are no evidence"])?;
+    marked("history", &run(meshdrill().args(["history", runs.as_str()])).said(), "lab")?;
+    // A Kubernetes client sees it too.
+    marked(
+        "the label",
+        &served.get("primary", "api", "/api/v1/namespaces/kube-system")?,
+        "\"meshdrill.io/lab\":\"true\"",
+    )
+}
+
 fn files() -> Result<(), Failed> {
     let folder = scratch("signoff-files");
+    for (age, why) in [("7", "no unit"), ("week", "is not a duration"), ("-1d", "is not a duration")] {
+        let age = format!("--max-age={age}");
+        let ran = run(meshdrill().args(["signoff", "runs", age.as_str()]));
+        ran.expect_code(2)?;
+        if !ran.stderr.contains(why) {
+            return Err(format!("{age} is not refused with `{why}`\n{}", ran.said()).into());
+        }
+    }
     for (kind, name) in [("signoff", "go-live"), ("attestations", "people")] {
         let scaffold = run(meshdrill().args(["new", kind, name]));
         scaffold.expect_code(0)?;

@@ -9,6 +9,7 @@ pub mod detection;
 mod evidence;
 pub mod exit_code;
 mod figure;
+pub mod findings;
 mod judgement;
 pub mod observe;
 pub mod outage;

@@ -1,11 +1,11 @@
 //! Records of earlier versions are read for ever: each of `fixtures/records` gets the scorecard that lies beside it.
 //!
-//! A `run.jsonl` is never changed. `WRITE_SCORECARDS=1 cargo test -p meshdrill-checks --test records` writes the scorecards
+//! A `run.jsonl` or `run.jsonl.gz` is never changed. `WRITE_SCORECARDS=1 cargo test -p meshdrill-checks --test records` writes the scorecards
 //! again after a message was reworded; the diff must show messages and added fields only.
 
 use std::path::{Path, PathBuf};
 
-use meshdrill_checks::record::Record;
+use meshdrill_checks::record::{RECORD_FILES, Record};
 use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
 
@@ -16,9 +16,14 @@ fn fixtures() -> Vec<PathBuf> {
     found
 }
 
+/// The record, whichever version it is of.
+fn record(folder: &Path) -> Record {
+    let bytes = RECORD_FILES.iter().find_map(|name| std::fs::read(folder.join(name)).ok()).unwrap();
+    Record::read(&bytes).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
 fn scored(folder: &Path) -> Scorecard {
-    let text = std::fs::read_to_string(folder.join("run.jsonl")).unwrap();
-    score(&Record::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display())))
+    score(&record(folder))
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use meshdrill_checks::findings::{DrillRun, FindingOwners};
 use serde_json::Value;
 
 use crate::archive::{self, ArchiveError, unsafe_name};
 use crate::document::EVIDENCE;
 use crate::envelope::{Envelope, PAYLOAD_TYPE};
+use crate::findings::{self, FINDINGS};
 use crate::keys::SigningKey;
 use crate::manifest::MANIFEST;
 use crate::statement::{STATEMENT, statement, to_bytes};
@@ -50,13 +52,23 @@ pub struct Bundle {
     files: Files,
     /// Evidence documents and manifests by the name of the run.
     runs: BTreeMap<String, Value>,
+    /// The runs that can open and close findings.
+    drills: Vec<DrillRun>,
+    owners: FindingOwners,
 }
 
 impl Bundle {
+    /// A bundle whose findings name these owners.
+    pub fn with_owners(owners: FindingOwners) -> Self {
+        Self { owners, ..Self::default() }
+    }
+
     /// Adds a run directory. It must be as its run left it.
     pub fn add(&mut self, name: &str, files: Files) -> Result<(), BundleError> {
         let why = if name.contains('/') { Some("it has a slash") } else { unsafe_name(name) };
-        if let Some(why) = why.or_else(|| (name == STATEMENT).then_some("it is the name of the statement")) {
+        if let Some(why) =
+            why.or_else(|| [STATEMENT, FINDINGS].contains(&name).then_some("it is the name of another file"))
+        {
             return Err(BundleError::Name { name: name.to_owned(), why });
         }
         if self.runs.contains_key(name) {
@@ -66,6 +78,8 @@ impl Bundle {
         if !checked.problems.is_empty() {
             return Err(BundleError::Altered { run: name.to_owned(), problems: checked.problems });
         }
+        let clusters = checked.clusters.iter().map(|(key, facts)| (key.as_str(), facts));
+        self.drills.extend(checked.card.and_then(|card| DrillRun::new(name, &card, clusters)));
         let evidence = files.get(EVIDENCE).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
         self.runs.insert(name.to_owned(), evidence);
         self.files.extend(files.into_iter().map(|(file, content)| (format!("{name}/{file}"), content)));
@@ -95,9 +109,14 @@ impl Bundle {
         format!("{time}_meshdrill_{id}.tar.gz")
     }
 
-    /// How many files are in it, manifests and statement included.
+    /// How many files are in it, manifests, findings and statement included.
     pub fn len(&self) -> usize {
-        self.files.len() + 1
+        self.files.len() + 1 + usize::from(self.findings().is_some())
+    }
+
+    /// The file of its findings.
+    fn findings(&self) -> Option<Vec<u8>> {
+        findings::file(&self.drills, &self.owners)
     }
 
     /// Whether no run is in it.
@@ -107,7 +126,9 @@ impl Bundle {
 
     /// Its bytes, signed with each of some keys.
     pub fn into_bytes(self, keys: &[SigningKey]) -> Result<Vec<u8>, BundleError> {
+        let findings = self.findings();
         let mut files = self.files;
+        files.extend(findings.map(|bytes| (FINDINGS.to_owned(), bytes)));
         let envelope = Envelope::sign(PAYLOAD_TYPE, &to_bytes(&statement(&files)), keys);
         files.insert(STATEMENT.to_owned(), envelope.to_bytes());
         debug_assert!(files.keys().any(|path| path.ends_with(MANIFEST)));

@@ -10,6 +10,7 @@ pub mod bundle;
 mod digest;
 pub mod document;
 pub mod envelope;
+pub mod findings;
 mod json;
 pub mod keys;
 pub mod manifest;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use meshdrill_checks::findings::DrillRun;
 use meshdrill_checks::record::ClusterFacts;
 use meshdrill_checks::scorecard::Scorecard;
 use serde_json::Value;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use crate::archive::{Limits, read};
 use crate::document::{EVIDENCE, NOT_RECORDED};
 use crate::envelope::Envelope;
+use crate::findings::{self, FINDINGS};
 use crate::json::differences;
 use crate::keys::VerifyingKey;
 use crate::statement::{STATEMENT, folder, statement};
@@ -55,8 +57,10 @@ pub(crate) fn bundle_within(bytes: &[u8], keys: &[VerifyingKey], limits: Limits)
             Some(name) => {
                 runs.entry(name).or_default().insert(path[name.len()..].to_owned(), content.clone());
             }
-            None if path == STATEMENT => {}
-            None => found.problems.push(Problem::new(path, "was added: only the statement is beside the runs")),
+            None if path == STATEMENT || path == FINDINGS => {}
+            None => found
+                .problems
+                .push(Problem::new(path, "was added: only the statement and the findings are beside the runs")),
         }
     }
     if runs.is_empty() {
@@ -64,6 +68,13 @@ pub(crate) fn bundle_within(bytes: &[u8], keys: &[VerifyingKey], limits: Limits)
     }
     for (name, files) in &runs {
         found.take(name.trim_end_matches('/'), run::check(name, files));
+    }
+    if let Some(bytes) = reading.files.get(FINDINGS) {
+        let drill = |run: &VerifiedRun| {
+            DrillRun::new(&run.name, &run.card, run.clusters.iter().map(|(key, facts)| (key.as_str(), facts)))
+        };
+        let drills: Vec<DrillRun> = found.runs.iter().filter_map(drill).collect();
+        found.problems.extend(findings::check(bytes, &drills));
     }
     found.check_statement(&reading.files, keys);
     found.problems.dedup();

@@ -1,9 +1,13 @@
 //! The files of a run directory that people and scripts read, each written completely or not at all.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use meshdrill_checks::findings::{DrillRun, Finding, FindingOwners, findings};
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_evidence::document::{EVIDENCE, document};
@@ -23,7 +27,8 @@ pub(crate) const PAGE: &str = "report.html";
 
 /// Writes all of them.
 pub fn write_reports(dir: &RunDir, record: &Record, scorecard: &Scorecard) -> io::Result<()> {
-    let run = Run { record, scorecard };
+    let found = findings_of(&[(dir.path(), record, scorecard)], &FindingOwners::new());
+    let run = Run { record, scorecard, findings: &found };
     for (format, name) in REPORTS {
         dir.write(name, &format.render(&run).map_err(io::Error::other)?)?;
     }
@@ -57,17 +62,38 @@ fn entries(dir: &Path) -> io::Result<Vec<FileEntry>> {
 /// A judged run with its directory.
 pub type Judged<'a> = (&'a Path, &'a Record, &'a Scorecard);
 
+/// The findings that some runs opened and closed.
+pub fn findings_of(runs: &[Judged<'_>], owners: &FindingOwners) -> Vec<Finding> {
+    let drill = |&(dir, record, scorecard): &Judged<'_>| {
+        let clusters = record.history().clusters;
+        let place = dir.file_name().map_or_else(|| dir.to_string_lossy(), OsStr::to_string_lossy);
+        DrillRun::new(&place, scorecard, clusters)
+    };
+    findings(&runs.iter().filter_map(drill).collect::<Vec<_>>(), owners, today())
+}
+
+/// The date, in UTC.
+pub fn today() -> jiff::civil::Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
 /// Renders one report of some runs. One run is written out; several are summed up, with links
 /// from `out` to their own pages.
-pub fn render_runs(format: Format, runs: &[Judged<'_>], out: Option<&Path>) -> Result<Vec<u8>, ReportError> {
+pub fn render_runs(
+    format: Format,
+    runs: &[Judged<'_>],
+    out: Option<&Path>,
+    owners: &FindingOwners,
+) -> Result<Vec<u8>, ReportError> {
+    let found = findings_of(runs, owners);
     if let &[(_, record, scorecard)] = runs {
-        return format.render(&Run { record, scorecard });
+        return format.render(&Run { record, scorecard, findings: &found });
     }
     let linked = runs.iter().map(|&(dir, record, scorecard)| SuiteRun {
-        run: Run { record, scorecard },
+        run: Run::new(record, scorecard),
         page: out.and_then(|out| link(out, &dir.join(PAGE))),
     });
-    format.render_all(&linked.collect::<Vec<_>>())
+    format.render_all(&linked.collect::<Vec<_>>(), &found)
 }
 
 /// A link from one file to another, if that exists.

@@ -3,6 +3,7 @@
 //! `cargo bench -p meshdrill-history [-- NIGHTS SCENARIOS]`. The scorecards are that of a real drill with 12 criteria and its
 //! figures varied.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -27,7 +28,8 @@ fn main() -> Result<(), Failure> {
         begun = Instant::now();
     };
     let read = |path: &PathBuf| -> Result<Source, Failure> {
-        Ok(Source { card: Card::read(&std::fs::read(path)?)?, path: path.display().to_string(), report: None })
+        let (card, path) = (Card::read(&std::fs::read(path)?)?, path.display().to_string());
+        Ok(Source { card, path, report: None, clusters: BTreeMap::new() })
     };
     let sources = files.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
     step("read");

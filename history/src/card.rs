@@ -97,6 +97,8 @@ pub struct CriterionFacts {
     pub unit: Unit,
     pub n: usize,
     pub verdict: Verdict,
+    #[serde(default)]
+    pub message: String,
 }
 
 /// A check.

@@ -11,11 +11,14 @@ mod story;
 mod text;
 mod windows;
 
+use meshdrill_checks::findings::Finding;
+
 pub use markdown::message as markdown_text;
-pub use page::{field, pill, still_document};
+pub use page::{field, findings, pill, still_document};
 pub use run::{ReportError, Run, SuiteRun};
 pub use screen::{LONGEST, ScreenOptions, headline, reason, screen, screen_with, title, verdict_word};
 pub use text::{LAB, bounds, cut, figure, inert, interval};
+pub use windows::{FaultWindow, fault_windows};
 
 /// The kinds of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,12 +82,12 @@ impl Format {
         }
     }
 
-    /// One report of several runs.
-    pub fn render_all(self, runs: &[SuiteRun<'_>]) -> Result<Vec<u8>, ReportError> {
+    /// One report of several runs, with the findings that they opened and closed.
+    pub fn render_all(self, runs: &[SuiteRun<'_>], findings: &[Finding]) -> Result<Vec<u8>, ReportError> {
         match self {
             Self::Json => json::render_all(runs),
             Self::Junit => junit::render(&runs.iter().map(|one| one.run).collect::<Vec<_>>()),
-            Self::Html => Ok(page::render_all(runs)),
+            Self::Html => Ok(page::render_all(runs, findings)),
             Self::Markdown => Ok(markdown::render_all(runs).into_bytes()),
             Self::OpenMetrics => Ok(openmetrics::render_all(runs).into_bytes()),
             Self::Text => Ok(runs.iter().map(|one| screen(&one.run)).collect::<Vec<_>>().join("\n").into_bytes()),

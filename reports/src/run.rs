@@ -1,5 +1,6 @@
 //! What reports are made of, and why one could not be made.
 
+use meshdrill_checks::findings::Finding;
 use meshdrill_checks::record::Record;
 use meshdrill_checks::scorecard::Scorecard;
 
@@ -10,6 +11,15 @@ pub struct Run<'a> {
     pub record: &'a Record,
     /// How it is judged.
     pub scorecard: &'a Scorecard,
+    /// The findings that it opened.
+    pub findings: &'a [Finding],
+}
+
+impl<'a> Run<'a> {
+    /// A run of which no findings are shown.
+    pub const fn new(record: &'a Record, scorecard: &'a Scorecard) -> Self {
+        Self { record, scorecard, findings: &[] }
+    }
 }
 
 /// A run among others.

@@ -4,7 +4,7 @@ use meshdrill_checks::record::{At, FaultHeader, Record};
 
 /// One time in which a fault was in effect. Seconds since the start of the run.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct FaultWindow<'a> {
+pub struct FaultWindow<'a> {
     /// The fault.
     pub fault: &'a FaultHeader,
     /// When it took hold.
@@ -14,7 +14,7 @@ pub(super) struct FaultWindow<'a> {
 }
 
 /// All of them, in order.
-pub(super) fn fault_windows(record: &Record) -> Vec<FaultWindow<'_>> {
+pub fn fault_windows(record: &Record) -> Vec<FaultWindow<'_>> {
     let history = record.history();
     let of = |id: &str| record.header.faults.iter().find(|fault| fault.id == id);
     let effects = &history.effects;

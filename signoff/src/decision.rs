@@ -3,7 +3,7 @@
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
 
-use crate::Finding;
+use meshdrill_checks::findings::Finding;
 
 /// GO or NO-GO, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, tz::TimeZone};
+use meshdrill_checks::findings::{DrillRun, FindingOwners, findings};
 use meshdrill_checks::scorecard::{CriterionResult, Scorecard};
 use meshdrill_checks::units::TimeSpan;
 use meshdrill_checks::verdict::Verdict;
 
 use crate::decision::{Backing, DecidedLine, DecidedRun, Decision, GO, NO_GO, Seen, State};
-use crate::findings::{FindingOwner, findings};
 use crate::offered::Offered;
 use crate::requirement::{Attestations, Required, RequiredLine, RequiredRun, Waivers};
 
@@ -25,13 +25,14 @@ pub fn decide(
     required: &Required,
     offered: &[Offered],
     attestations: &Attestations,
-    owners: &BTreeMap<String, FindingOwner>,
+    owners: &FindingOwners,
     now: Timestamp,
 ) -> Decision {
     let clusters = clusters(offered, &required.uids);
     let evidence = Evidence { offered, attestations, clusters, max_age: required.max_age, now };
     let lines: Vec<DecidedLine> = required.lines.iter().map(|line| evidence.line(line)).collect();
-    let findings = findings(offered, owners, now.to_zoned(TimeZone::UTC).date());
+    let drills: Vec<DrillRun> = offered.iter().filter_map(Offered::as_drill).collect();
+    let findings = findings(&drills, owners, now.to_zoned(TimeZone::UTC).date());
     let mut reasons: Vec<String> = lines.iter().flat_map(|line| &line.items).filter_map(reason).collect();
     reasons.extend(findings.iter().filter(|finding| finding.overdue).map(|finding| {
         let due = finding.due.as_deref().unwrap_or_default();
@@ -59,7 +60,7 @@ pub fn decide(
     }
 }
 
-fn reason(item: &DecidedRun) -> Option<String> {
+pub(crate) fn reason(item: &DecidedRun) -> Option<String> {
     (!item.state.is_ok()).then(|| format!("{}: {}: {}", item.title, item.state.word(), item.message))
 }
 

@@ -3,7 +3,6 @@
 
 mod decision;
 mod evaluate;
-mod findings;
 mod markdown;
 mod offered;
 mod page;
@@ -14,8 +13,8 @@ mod text;
 
 pub use decision::{Backing, DecidedLine, DecidedRun, Decision, Seen, State};
 pub use evaluate::decide;
-pub use findings::{Finding, FindingOwner};
 pub use markdown::markdown;
+pub use meshdrill_checks::findings::{Finding, FindingOwner, FindingOwners};
 pub use offered::Offered;
 pub use page::page;
 pub use requirement::{Attestation, Attestations, Required, RequiredLine, RequiredRun, Waivers};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use meshdrill_reports::markdown_text as cell;
 
-use crate::text::{last_line, of_finding, sentence};
+use crate::text::{last_line, sentence};
 use crate::{Decision, Seen};
 
 /// The decision, why, a table of claims, what each run measured, and the findings.
@@ -41,7 +41,7 @@ pub fn markdown(decision: &Decision) -> String {
     if !decision.findings.is_empty() {
         text += "\n## Findings\n\n";
         for finding in &decision.findings {
-            let _ = writeln!(text, "- {}", cell(&of_finding(finding)));
+            let _ = writeln!(text, "- {}", cell(&finding.to_string()));
         }
     }
     text

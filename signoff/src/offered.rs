@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use meshdrill_checks::findings::DrillRun;
 use meshdrill_checks::record::ClusterFacts;
 use meshdrill_checks::scorecard::Scorecard;
 
@@ -27,6 +28,12 @@ impl Offered {
         self.problems.is_empty() && self.card.is_some()
     }
 
+    /// As a run that can open and close findings. One that is altered, of the lab or a validation is none.
+    pub(crate) fn as_drill(&self) -> Option<DrillRun> {
+        let card = self.card.as_ref().filter(|_| self.is_intact())?;
+        DrillRun::new(&self.dir, card, self.clusters.iter().map(|(key, facts)| (key.as_str(), facts)))
+    }
+
     /// Whether it is of the embedded mesh.
     pub fn is_lab(&self) -> bool {
         self.card.as_ref().is_some_and(|card| card.run.lab)
@@ -35,11 +42,6 @@ impl Offered {
     /// When it began.
     pub(crate) fn started(&self) -> Option<Timestamp> {
         self.card.as_ref()?.run.started.parse().ok()
-    }
-
-    /// `SCENARIO@BINDING`.
-    pub(crate) fn title(&self) -> String {
-        self.card.as_ref().map_or_else(|| self.dir.clone(), |card| card.run.title())
     }
 
     /// Whether it is a run on clusters of what is required.

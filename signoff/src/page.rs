@@ -5,8 +5,9 @@ use meshdrill_checks::verdict::Verdict;
 use meshdrill_reports::{inert, still_document};
 
 use crate::Decision;
+use crate::evaluate::reason;
 use crate::markdown::of_cluster;
-use crate::text::{last_line, of_finding, share};
+use crate::text::share;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -15,16 +16,18 @@ pub fn page(decision: &Decision) -> Vec<u8> {
     let verdict = if decision.is_go() { Verdict::Pass } else { Verdict::Fail };
     let content = html! {
         header.banner {
-            p.verdict { (decision.decision) }
-            h1 { (inert(&decision.name)) }
-            p { (inert(&last_line(decision))) }
+            h1 { span.word { (decision.decision) } " " (inert(&decision.name)) }
+            div.story { p { (decision.in_order()) " of " (decision.lines.len()) " lines in order." } }
             p.dim { "Decided " (decision.decided) "; evidence may be " (decision.max_age) " old." }
             ul { @for seen in &decision.clusters { li { (inert(&of_cluster(seen))) } } }
         }
         @if !decision.reasons.is_empty() {
             section {
                 h2 { "What stands in the way" }
-                ul { @for reason in &decision.reasons { li { (inert(reason)) } } }
+                ul {
+                    @for (why, titles) in groups(decision) { li { b { (inert(&why)) } ": " (inert(&titles.join(", "))) } }
+                    @for reason in other_reasons(decision) { li { (inert(reason)) } }
+                }
             }
         }
         section {
@@ -55,7 +58,7 @@ pub fn page(decision: &Decision) -> Vec<u8> {
         @if !decision.findings.is_empty() {
             section {
                 h2 { "Findings" }
-                ul { @for finding in &decision.findings { li { (inert(&of_finding(finding))) } } }
+                ul { @for finding in &decision.findings { li { (inert(&finding.to_string())) } } }
             }
         }
         section.signatures {
@@ -64,4 +67,23 @@ pub fn page(decision: &Decision) -> Vec<u8> {
         }
     };
     still_document(&format!("{}: {}", decision.decision, inert(&decision.name)), STYLE, verdict, &content)
+}
+
+/// What stands in the way of lines, each reason once, with the runs and attestations that it is said of.
+fn groups(decision: &Decision) -> Vec<(String, Vec<&str>)> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for item in decision.lines.iter().flat_map(|line| &line.items).filter(|item| !item.state.is_ok()) {
+        let why = format!("{}: {}", item.state.word(), item.message);
+        match groups.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, titles)) => titles.push(&item.title),
+            None => groups.push((why, vec![&item.title])),
+        }
+    }
+    groups
+}
+
+/// The reasons that are of no line: findings, altered runs.
+fn other_reasons(decision: &Decision) -> impl Iterator<Item = &String> {
+    let of_lines: Vec<String> = decision.lines.iter().flat_map(|line| &line.items).filter_map(reason).collect();
+    decision.reasons.iter().filter(move |reason| !of_lines.contains(reason))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use meshdrill_reports::inert;
 
-use crate::{DecidedLine, DecidedRun, Decision, Finding};
+use crate::{DecidedLine, DecidedRun, Decision};
 
 /// A line per claim, what is wrong below it, the findings, and the decision last.
 pub fn text(decision: &Decision) -> String {
@@ -22,7 +22,7 @@ pub fn text(decision: &Decision) -> String {
         let _ = writeln!(text, "NOT OK   {}", inert(run));
     }
     for finding in &decision.findings {
-        let _ = writeln!(text, "finding  {}", inert(&of_finding(finding)));
+        let _ = writeln!(text, "finding  {}", inert(&finding.to_string()));
     }
     let _ = writeln!(text, "{}", last_line(decision));
     text
@@ -48,19 +48,6 @@ pub(crate) fn sentence(item: &DecidedRun) -> String {
         _ => String::new(),
     };
     format!("{}: {}: {}{of}", item.title, item.state.word(), item.message)
-}
-
-/// A finding, in a sentence.
-pub(crate) fn of_finding(finding: &Finding) -> String {
-    let day = |time: &str| time.split('T').next().unwrap_or(time).to_owned();
-    let opened = format!("{}: opened on {} by {}", finding.id, day(&finding.opened), finding.opened_by);
-    if let (Some(closed), Some(by)) = (&finding.closed, &finding.closed_by) {
-        return format!("{opened}; closed on {} by {by}", day(closed));
-    }
-    let owner = finding.owner.as_deref().unwrap_or("no owner");
-    let due = finding.due.as_ref().map_or_else(|| "no due date".to_owned(), |due| format!("due {due}"));
-    let overdue = if finding.overdue { ", OVERDUE" } else { "" };
-    format!("{opened}; open, {owner}, {due}{overdue}: {}", finding.message)
 }
 
 /// `3 of 4 in order`, for a claim with several runs.

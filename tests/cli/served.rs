@@ -33,12 +33,21 @@ impl Drop for Served {
 }
 
 impl Served {
-    /// Starts one and waits until it is ready.
+    /// Starts one and waits until it is ready. Runs against it are lab runs.
     pub fn start(name: &str) -> Result<Self, Failed> {
+        Self::start_with(name, &[])
+    }
+
+    /// One that stands in for clusters: runs against it are not marked as lab runs.
+    pub fn start_as_clusters(name: &str) -> Result<Self, Failed> {
+        Self::start_with(name, &["--unmarked"])
+    }
+
+    fn start_with(name: &str, more: &[&str]) -> Result<Self, Failed> {
         let folder = scratch(name);
         let (kubeconfig, mesh) = (folder.join("kubeconfig"), folder.join("mesh.yaml"));
         let mut command = meshdrill();
-        command.arg("lab").arg("--kubeconfig").arg(&kubeconfig).arg("--mesh").arg(&mesh);
+        command.arg("lab").arg("--kubeconfig").arg(&kubeconfig).arg("--mesh").arg(&mesh).args(more);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
         let mut served = Self { child, folder, kubeconfig, mesh, said: Vec::new() };
         let stdout = served.child.stdout.take().ok_or("no stdout")?;
@@ -77,7 +86,7 @@ impl Served {
     }
 
     /// What a plain GET answers, head and body.
-    fn get(&self, cluster: &str, what: &str, path: &str) -> Result<String, Failed> {
+    pub fn get(&self, cluster: &str, what: &str, path: &str) -> Result<String, Failed> {
         self.send(cluster, what, &format!("GET {path}"), "")
     }
 

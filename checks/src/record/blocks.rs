@@ -230,7 +230,7 @@ mod tests {
                     first_byte: phase(2_700 + noise % 1_900),
                     ..RequestPhases::default()
                 })),
-                seen: bad.then(|| Box::new(serde_json::json!({ "status": 503 }))),
+                seen: bad.then(|| std::sync::Arc::new(serde_json::json!({ "status": 503 }))),
                 message: bad.then(|| "status 503, expected 200".into()),
             };
             record.observe(Line { at: done, event: Event::Sample { probe: "p".into(), sample } });

@@ -66,9 +66,9 @@ struct Details {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phases: Option<Box<RequestPhases>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    seen: Option<Box<Value>>,
+    seen: Option<Arc<Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    message: Option<Box<str>>,
+    message: Option<Arc<str>>,
 }
 
 /// Samples of one probe, in the order in which they were due.

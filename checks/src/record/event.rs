@@ -167,6 +167,10 @@ pub enum Event {
         fault: String,
         /// The objects it targets, as namespace/name or name.
         targets: Vec<String>,
+        /// Their UIDs, in the same order; empty where an object has none, such as one that the fault creates. Records of
+        /// older versions have none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        uids: Vec<String>,
     },
     /// A fault took effect, as its proof shows.
     FaultEffective {

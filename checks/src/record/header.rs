@@ -32,7 +32,7 @@ pub struct Header {
     /// The clusters of the mesh file that the run has to do with; records of older versions have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<String>,
-    /// Whether the embedded mesh was used instead of clusters.
+    /// Whether the embedded mesh was used instead of clusters. A lab that is served on sockets shows in its clusters.
     pub lab: bool,
     /// Wall time of t = 0: RFC 3339 in UTC with milliseconds.
     pub started: String,

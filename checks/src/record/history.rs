@@ -312,7 +312,7 @@ impl<'a> History<'a> {
                     self.endings.push(Ending::NotSteady(message));
                 }
             }
-            Event::FaultRequested { fault, targets } => self.request(at, fault, targets),
+            Event::FaultRequested { fault, targets, uids: _ } => self.request(at, fault, targets),
             Event::FaultEffective { fault, since, proof } => {
                 let sustained = header.faults.iter().any(|one| one.id == *fault && one.sustained);
                 self.take_hold(at, fault, since.unwrap_or(at), proof, sustained);

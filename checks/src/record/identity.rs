@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What identifies a run beyond its plan. Whatever could not be read is absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// The scenario's file.
@@ -58,7 +58,7 @@ pub struct WaiverEntry {
 }
 
 /// The clock of the machine that runs meshdrill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunnerClock {
     /// The kernel's clock source, such as `tsc` or `kvm-clock`.
@@ -68,6 +68,45 @@ pub struct RunnerClock {
     /// none reports that; the clock may still be synchronised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synchronized_by: Option<String>,
+    /// Whether it is synchronised, and how well; records of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<ClockSync>,
+}
+
+/// Whether a clock is synchronised with the time of others, and how well.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockSync {
+    /// Whether it is.
+    pub state: ClockState,
+    /// The program that reports it: `chronyc`, `timedatectl` or `adjtimex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The server or reference that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// How far the clock is from the time that it follows, in seconds, without sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// The largest error of the clock, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
+    /// Why it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether a clock is synchronised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockState {
+    /// It follows a source of time.
+    Synchronized,
+    /// It follows none.
+    NotSynchronized,
+    /// Nothing on the machine reports that.
+    #[default]
+    Unknown,
 }
 
 /// What identifies a cluster, as it was read in preflight. Whatever could not be read is absent.
@@ -89,6 +128,9 @@ pub struct ClusterFacts {
     /// The clock of its API server against that of this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockOffset>,
+    /// Whether it is a cluster of a lab that is served on sockets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lab: bool,
 }
 
 /// The `Date` header of an API server against the clock of this machine. Seconds.

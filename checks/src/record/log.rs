@@ -1,7 +1,10 @@
 //! A record in memory, and how it is read back from its lines.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::timings::Counting;
 use super::{At, Chain, ChainError, Event, Header, History, Line, ProbeHeader, RecordError, Sample, Timings};
@@ -19,7 +22,9 @@ pub struct Record {
     samples: BTreeMap<String, Vec<Sample>>,
     timings: Vec<Timings>,
     counting: Counting,
-    responders: HashSet<Arc<str>>,
+    /// Who answered and what samples show, each text and value once: of a million bad samples, most show the same.
+    texts: HashSet<Arc<str>>,
+    values: HashSet<Arc<Value>>,
 }
 
 impl Record {
@@ -31,7 +36,8 @@ impl Record {
             samples: BTreeMap::new(),
             timings: Vec::new(),
             counting: Counting::default(),
-            responders: HashSet::new(),
+            texts: HashSet::new(),
+            values: HashSet::new(),
         }
     }
 
@@ -63,13 +69,11 @@ impl Record {
 
     /// Adds a sample of a probe.
     pub(super) fn add_sample(&mut self, probe: &str, mut sample: Sample) {
-        // Few names answer many requests: each is kept once.
-        if let Some(responder) = &mut sample.responder {
-            match self.responders.get(responder) {
-                Some(known) => *responder = Arc::clone(known),
-                None => _ = self.responders.insert(Arc::clone(responder)),
-            }
-        }
+        [&mut sample.responder, &mut sample.message]
+            .into_iter()
+            .flatten()
+            .for_each(|text| share(&mut self.texts, text));
+        sample.seen.iter_mut().for_each(|seen| share(&mut self.values, seen));
         if let Some(samples) = self.samples.get_mut(probe) {
             samples.push(sample);
         } else {
@@ -124,6 +128,12 @@ impl Record {
         self.history().failed_undos(&self.header)
     }
 
+    /// Whether it is the record of a lab run: on the embedded mesh, or against a lab that is served on sockets.
+    pub fn is_lab(&self) -> bool {
+        let is_marked = |line: &Line| matches!(&line.event, Event::ClusterIdentified { facts, .. } if facts.lab);
+        self.header.lab || self.events.iter().any(is_marked)
+    }
+
     /// Whether the run came to its end with every undo verified, whatever else it found.
     pub fn is_undone(&self) -> bool {
         let history = self.history();
@@ -159,6 +169,14 @@ impl Record {
     pub fn end(&self) -> At {
         let samples = self.samples.values().flatten().map(|sample| sample.completed);
         self.events.last().map(|line| line.at).into_iter().chain(samples).max().unwrap_or_default()
+    }
+}
+
+/// Replaces a value by the same one that is known, or remembers it.
+fn share<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>, value: &mut Arc<T>) {
+    match known.get(value) {
+        Some(same) => *value = Arc::clone(same),
+        None => _ = known.insert(Arc::clone(value)),
     }
 }
 
@@ -200,7 +218,7 @@ mod tests {
             class: Class::Http5xx,
             responder: Some("primary-cluster".into()),
             phases: Some(Box::new(RequestPhases { connect: Some(0.000_123), ..RequestPhases::default() })),
-            seen: Some(Box::new(serde_json::json!({"status": 503}))),
+            seen: Some(Arc::new(serde_json::json!({"status": 503}))),
             message: None,
         };
         vec![
@@ -255,6 +273,31 @@ mod tests {
     }
 
     #[test]
+    fn what_many_samples_show_is_kept_once() {
+        let mut lines = lines();
+        let Event::Started(header) = lines.remove(0).event else { panic!("no header") };
+        let mut record = Record::begin(*header);
+        for slot in 0..3 {
+            let Event::Sample { probe, mut sample } = lines[1].event.clone() else { panic!("no sample") };
+            (sample.slot, sample.message) = (slot, Some("status 503".into()));
+            sample.seen = Some(Arc::new(serde_json::json!({ "status": 503 })));
+            record.push(Line { at: at_second(slot), event: Event::Sample { probe, sample } });
+        }
+        let [first, .., last] = record.samples("p") else { panic!("too few samples") };
+        let same = |one: &Sample, other: &Sample| {
+            let messages = one.message.as_ref().zip(other.message.as_ref());
+            let seen = one.seen.as_ref().zip(other.seen.as_ref());
+            messages.is_some_and(|(one, other)| Arc::ptr_eq(one, other))
+                && seen.is_some_and(|(one, other)| Arc::ptr_eq(one, other))
+        };
+        assert!(same(first, last));
+    }
+
+    fn at_second(second: u64) -> At {
+        At::after_start(Duration::from_secs(second))
+    }
+
+    #[test]
     fn an_undo_counts_as_it_went_in_the_end() {
         let Event::Started(header) = lines().remove(0).event else { panic!("no header") };
         let mut record = Record::begin(*header);
@@ -285,7 +328,7 @@ mod tests {
             record.push(Line { at: second(at), event });
             record.history().faults.get("f1").and_then(|fault| fault.undo_begun)
         };
-        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new() };
+        let injected = || Event::FaultRequested { fault: "f1".into(), targets: Vec::new(), uids: Vec::new() };
         let requested = |fault: &str| Event::UndoRequested { fault: fault.into(), undo: String::new() };
         assert_eq!(say(1, injected()), None);
         assert_eq!(say(2, requested("f2")), None);

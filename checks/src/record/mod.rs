@@ -29,7 +29,9 @@ pub use history::{
     CheckAnswer, ControlAnswer, Ending, FaultHistory, Held, History, Lapse, NotRun, Note, ProbeHistory, Recovery,
     SCENARIO,
 };
-pub use identity::{ClockOffset, ClusterFacts, Identity, RunnerClock, ScenarioFile, WaiverEntry};
+pub use identity::{
+    ClockOffset, ClockState, ClockSync, ClusterFacts, Identity, RunnerClock, ScenarioFile, WaiverEntry,
+};
 pub use log::{RECORD_FILES, Record};
 pub use phases::RequestPhases;
 pub use sample::{At, Class, Sample, Series};

@@ -195,10 +195,10 @@ pub struct Sample {
     pub phases: Option<Box<RequestPhases>>,
     /// What was seen, for the first bad samples of a stretch and for probes that observe more than good or bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Box<Value>>,
+    pub seen: Option<Arc<Value>>,
     /// What a bad sample shows, as a sentence. Records of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<Box<str>>,
+    pub message: Option<Arc<str>>,
 }
 
 impl Sample {

@@ -42,7 +42,7 @@ pub fn score(record: &Record) -> Scorecard {
             started: record.header.started.clone(),
             finished: finished(record),
             mesh: record.header.mesh.clone(),
-            lab: record.header.lab,
+            lab: record.is_lab(),
             change: record.header.change.clone(),
         },
         verdict: outcome.verdict,

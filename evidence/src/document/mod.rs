@@ -32,8 +32,8 @@ pub fn document(record: &Record, card: &Scorecard, files: &[FileEntry]) -> Docum
     let (header, history) = (&record.header, record.history());
     Document {
         schema: EVIDENCE_SCHEMA.to_owned(),
-        lab: header.lab,
-        notice: header.lab.then(|| LAB.to_owned()),
+        lab: record.is_lab(),
+        notice: record.is_lab().then(|| LAB.to_owned()),
         verdict: card.verdict,
         exit_code: card.exit_code,
         message: card.message.clone(),
@@ -230,6 +230,7 @@ fn clock(header: &Header, history: &History<'_>) -> Clock {
         virtual_time: header.lab,
         source: recorded(runner.and_then(|clock| clock.source.as_deref())),
         synchronized_by: recorded(runner.and_then(|clock| clock.synchronized_by.as_deref())),
+        sync: runner.and_then(|clock| clock.sync.clone()),
         moved: history.clock_moved,
         api_servers: compared.collect(),
     }

@@ -2,7 +2,7 @@
 //! time is named. Changes are additive only.
 
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::record::{CheckStage, ScenarioFile};
+use meshdrill_checks::record::{CheckStage, ClockSync, ScenarioFile};
 use meshdrill_checks::scorecard::{UndoState, Unit};
 use meshdrill_checks::verdict::Verdict;
 use serde::Serialize;
@@ -179,6 +179,9 @@ pub struct TimelineStep {
     /// The objects that it was done to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<String>,
+    /// Their UIDs, in the same order; empty where an object has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uids: Vec<String>,
     /// Proof or reason.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
@@ -269,6 +272,9 @@ pub struct Clock {
     pub source: String,
     /// The time service that reports that the clock is synchronised.
     pub synchronized_by: String,
+    /// Whether the clock is synchronised, by whom, and how well; `unknown` with the reason where nothing reports that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<ClockSync>,
     /// How far the wall clock moved against the monotonic one during the run, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<f64>,

@@ -35,7 +35,7 @@ impl Wall {
 
     fn made(&self, at: f64, actor: &str, action: String, objects: &[String], detail: &str) -> TimelineStep {
         let (time, actor, objects, detail) = (self.time(at), actor.to_owned(), objects.to_vec(), detail.to_owned());
-        TimelineStep { time, at, actor, action, objects, detail }
+        TimelineStep { time, at, actor, action, objects, uids: Vec::new(), detail }
     }
 
     fn outage(&self, probe: &str, outage: &OutageResult) -> Vec<TimelineStep> {
@@ -57,7 +57,10 @@ impl Wall {
             Event::ProbeFailed { probe, why } => by(format!("probe {probe} failed"), &[], why),
             Event::SteadyState { met: true, message } => by("steady state met".to_owned(), &[], message),
             Event::SteadyState { met: false, message } => by("steady state not met".to_owned(), &[], message),
-            Event::FaultRequested { fault, targets } => by(format!("fault {fault} requested"), targets, ""),
+            Event::FaultRequested { fault, targets, uids } => {
+                let step = self.made(at, RUNNER, format!("fault {fault} requested"), targets, "");
+                Some(TimelineStep { uids: uids.clone(), ..step })
+            }
             Event::FaultEffective { fault, since, proof } => {
                 let detail =
                     since.map_or_else(|| proof.clone(), |since| format!("since {:.3} s: {proof}", since.secs()));

@@ -1,7 +1,10 @@
 //! A bundle altered in 200 seeded random ways: every one is found, and named by file, field or signature.
 
+use std::io::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::{Compression, GzBuilder};
 use serde_json::Value;
 
 use super::sample::{
@@ -83,10 +86,33 @@ fn change_leaf(random: &mut Random, value: &mut Value) {
     }
 }
 
-const WAYS: usize = 16;
+const WAYS: usize = 18;
 
 fn alter(way: usize, random: &mut Random, original: &[u8]) -> Altered {
-    if way < 10 { alter_archive(way, random, original) } else { alter_contents(way, random, original) }
+    match way {
+        0..10 => alter_archive(way, random, original),
+        10..16 => alter_contents(way, random, original),
+        _ => (pack_again(way, random, original), vec!["gzip: the compressed form differs".to_owned()]),
+    }
+}
+
+/// The same files in another compressed form: they read back unchanged, and a gzip reader notices nothing.
+fn pack_again(way: usize, random: &mut Random, original: &[u8]) -> Vec<u8> {
+    let tape = expand(original);
+    let level = if way == 16 { [0, 1, 2, 9][random.below(4)] } else { 6 };
+    let mut encoder = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::new(level));
+    let (first, rest) = tape.split_at(random.below(tape.len()));
+    encoder.write_all(first).unwrap();
+    if way == 17 {
+        // An empty block in between: room for a hidden message.
+        encoder.flush().unwrap();
+    }
+    encoder.write_all(rest).unwrap();
+    let mut bytes = encoder.finish().unwrap();
+    // The extra flags tell some levels.
+    bytes[8] = original[8];
+    assert_eq!(expand(&bytes), tape);
+    bytes
 }
 
 /// Changes bytes or files of the archive.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_reports::Format;
 
 use super::compare::CompareArgs;
@@ -278,7 +279,7 @@ pub(super) struct SignoffArgs {
     pub findings: Option<PathBuf>,
     /// How old evidence may be [default: that of the file of --required, else 7d]
     #[arg(long, value_name = "DURATION")]
-    pub max_age: Option<String>,
+    pub max_age: Option<TimeSpan>,
     /// Write the document here: .md, .html or .json
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -427,6 +428,9 @@ pub(super) struct LabArgs {
     /// Write a mesh file with the lab's addresses
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
+    /// Leave out the label that marks runs against it as lab runs: the trials of this repository need a stand-in for clusters
+    #[arg(long, hide = true)]
+    pub unmarked: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -446,6 +450,9 @@ pub(super) struct ReportArgs {
     /// Output file; default stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// File of who takes care of findings, and until when; pages show it
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -459,6 +466,9 @@ pub(super) struct BundleArgs {
     /// Private Ed25519 key in PEM that signs it (repeatable)
     #[arg(long, value_name = "KEY")]
     pub sign: Vec<PathBuf>,
+    /// File of who takes care of findings, and until when; the bundle has it in `findings.json`
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -178,14 +178,6 @@ pub(super) enum UsageError {
     /// A document of an unknown form.
     #[error("--out {}: the name decides the form: end it with .md, .html or .json", .0.display())]
     SignoffForm(PathBuf),
-    /// An age that is no length of time.
-    #[error("--max-age {text}: {why}")]
-    MaxAge {
-        /// As given.
-        text: String,
-        /// What is wrong with it.
-        why: String,
-    },
     /// A file of a sign-off that is not valid; what is wrong with it was printed.
     #[error("a file of the sign-off is not valid; nothing was decided")]
     InvalidSigning,

@@ -16,7 +16,7 @@ use meshdrill_evidence::verify::{self, Verification};
 
 use super::args::{BundleArgs, KeygenArgs, VerifyArgs};
 use super::error::{CliError, FileError, UsageError};
-use super::recorded::record;
+use super::recorded::{finding_owners, record};
 use crate::reporting::write_evidence;
 use crate::run::{RunDir, write_atomically};
 
@@ -30,7 +30,7 @@ pub(super) fn bundle(args: &BundleArgs) -> Result<ExitCode, CliError> {
         free(out)?;
     }
     let keys = args.sign.iter().map(|path| signing_key(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut bundle = Bundle::default();
+    let mut bundle = Bundle::with_owners(finding_owners(args.findings.as_deref())?);
     for run in &args.runs {
         let files = run_files(run)?;
         bundle.add(&name(run)?, files).map_err(UsageError::from)?;

@@ -1,19 +1,23 @@
 //! `history`: the scorecards of many nights, offline.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::verdict::Verdict;
+use meshdrill_evidence::document::{EVIDENCE, NOT_RECORDED};
 use meshdrill_history::card::Card;
 use meshdrill_history::nights::{History, Source, to_text};
 use meshdrill_history::site::{INDEX, pages};
 use meshdrill_reports::inert;
+use serde_json::Value;
 
 use super::error::{CliError, FileError, UsageError};
-use super::recorded::has_record;
-use crate::reporting::{PAGE, SCORECARD, link};
+use super::recorded::{finding_owners, has_record};
+use crate::reporting::{PAGE, SCORECARD, link, today};
 use crate::run::write_atomically;
 
 #[derive(Debug, Clone, Args)]
@@ -24,6 +28,9 @@ pub(super) struct HistoryArgs {
     /// Also write pages into this folder: an index of nights, and a page for each scenario
     #[arg(long, value_name = "DIR")]
     pub html: Option<PathBuf>,
+    /// File of who takes care of findings, and until when
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -42,6 +49,7 @@ pub(super) fn history(args: &HistoryArgs) -> Result<ExitCode, CliError> {
     if let Some(folder) = &args.html {
         std::fs::create_dir_all(folder).map_err(|error| FileError::unwritable(folder, error))?;
     }
+    let owners = finding_owners(args.findings.as_deref())?;
     let mut found = Found::default();
     for path in &args.paths {
         let kind = std::fs::metadata(path).map_err(|error| FileError::unreadable(path, error))?;
@@ -53,13 +61,16 @@ pub(super) fn history(args: &HistoryArgs) -> Result<ExitCode, CliError> {
             Ok(card) => {
                 let report =
                     args.html.as_ref().and_then(|folder| link(&folder.join(INDEX), &file.with_file_name(PAGE)));
-                sources.push(Source { card, path: file.display().to_string(), report });
+                let place = file.display().to_string();
+                let path = place.strip_suffix(&format!("/{SCORECARD}")).unwrap_or(&place).to_owned();
+                sources.push(Source { card, path, report, clusters: BTreeMap::new() });
             }
             Err(why) => found.warnings.push(format!("{} is left out: {why}", file.display())),
         }
     }
     let nothing = sources.is_empty();
-    let history = History::new(sources, found.warnings);
+    identify(&mut sources);
+    let history = History::new(sources, found.warnings).with_findings(&owners, today());
     warn(&history.warnings);
     if nothing {
         return Err(UsageError::NoScorecards(args.paths[0].clone()).into());
@@ -80,6 +91,22 @@ pub(super) fn history(args: &HistoryArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Pass)
 }
 
+/// Reads the clusters of the runs of drills that failed in any night: a finding is closed on the same clusters only.
+fn identify(sources: &mut [Source]) {
+    let failed = |card: &Card| card.criteria.iter().any(|one| one.verdict == Verdict::Fail);
+    let failed = sources.iter().filter(|source| !source.card.faults.is_empty() && failed(&source.card));
+    let failed: BTreeSet<String> = failed.map(|source| source.card.title()).collect();
+    for source in sources.iter_mut().filter(|source| !source.card.run.lab && failed.contains(&source.card.title())) {
+        let file = Path::new(&source.path).join(EVIDENCE);
+        let evidence: Value =
+            read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let clusters = evidence["scope"]["clusters"].as_array().into_iter().flatten();
+        let known = |uid: &Value| uid.as_str().filter(|uid| *uid != NOT_RECORDED).map(str::to_owned);
+        source.clusters =
+            clusters.filter_map(|one| Some((one["cluster"].as_str()?.to_owned(), known(&one["uid"])))).collect();
+    }
+}
+
 fn warn(warnings: &[String]) {
     warnings.iter().take(WARNINGS).for_each(|warning| super::say_err!("warning: {}", inert(warning)));
     if warnings.len() > WARNINGS {
@@ -89,6 +116,11 @@ fn warn(warnings: &[String]) {
 
 /// Reads a scorecard.
 fn card(path: &Path) -> Result<Card, String> {
+    Card::read(&read(path)?).map_err(|error| error.to_string())
+}
+
+/// The bytes of a file of a run.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -98,7 +130,7 @@ fn card(path: &Path) -> Result<Card, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    Card::read(&bytes).map_err(|error| error.to_string())
+    Ok(bytes)
 }
 
 /// The scorecards below some folders.

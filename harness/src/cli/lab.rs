@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::LabArgs;
 use super::error::{CliError, FileError, UsageError};
-use crate::cluster::{AccessError, Kubeconfigs, RUNNER_ADDRESS, connect};
+use crate::cluster::{AccessError, Kubeconfigs, LAB_LABEL, LAB_VALUE, RUNNER_ADDRESS, connect};
 use crate::format::{
     ClusterExpect, ClusterSpec, DrillTargets, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
     OciResources, Waiver, guide_sla,
@@ -31,6 +31,9 @@ pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
         let lab = Lab::start(config)?;
         let served = lab.serve().await?;
         annotate_services(&lab, &served).await?;
+        if !args.unmarked {
+            mark(&lab).await?;
+        }
         if let Some(path) = &args.kubeconfig {
             std::fs::write(path, &served.kubeconfig).map_err(|error| FileError::unwritable(path, error))?;
         }
@@ -69,6 +72,17 @@ async fn annotate_services(lab: &Lab, served: &Served) -> Result<(), AccessError
                 cluster.merge_patch(&format!("/api/v1/namespaces/{namespace}/services/{name}"), &patch).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Labels its clusters: whoever runs scenarios against them makes lab runs, which are no evidence about any cluster.
+async fn mark(lab: &Lab) -> Result<(), AccessError> {
+    let kubeconfigs = Kubeconfigs::lab(lab.clone());
+    for one in lab.clusters() {
+        let cluster = connect(&kubeconfigs, &one.key, &ClusterSpec::new(&one.context)).await?;
+        let patch = json!({ "metadata": { "labels": { LAB_LABEL: LAB_VALUE } } });
+        cluster.merge_patch("/api/v1/namespaces/kube-system", &patch).await?;
     }
     Ok(())
 }
@@ -123,6 +137,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
             sla: guide_sla(),
             inventory: None,
             drills: Some(drills(count)),
+            annotate: None,
             state_namespace: "istio-system".to_owned(),
         },
     }

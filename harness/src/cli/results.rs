@@ -10,7 +10,7 @@ use meshdrill_reports::{Run, headline};
 
 use super::args::{ReportArgs, RunDirArgs};
 use super::error::{CliError, FileError};
-use super::recorded::record;
+use super::recorded::{finding_owners, record};
 use crate::reporting::{Judged, render_runs};
 use crate::run::write_atomically;
 
@@ -18,7 +18,7 @@ use crate::run::write_atomically;
 pub(super) fn score(args: &RunDirArgs) -> Result<ExitCode, CliError> {
     let record = record(&args.run)?;
     let scorecard = score::score(&record);
-    let run = Run { record: &record, scorecard: &scorecard };
+    let run = Run::new(&record, &scorecard);
     super::say_part!("{}", meshdrill_reports::screen(&run));
     super::say!("{}", headline(&scorecard, &args.run.display().to_string()));
     Ok(scorecard.exit_code)
@@ -39,11 +39,12 @@ pub(super) fn print_record(args: &RunDirArgs) -> Result<ExitCode, CliError> {
 
 /// Renders a report.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
+    let owners = finding_owners(args.findings.as_deref())?;
     let records = args.runs.iter().map(|run| record(run)).collect::<Result<Vec<Record>, CliError>>()?;
     let cards: Vec<Scorecard> = records.iter().map(score::score).collect();
     let judged = args.runs.iter().zip(&records).zip(&cards);
     let judged: Vec<Judged<'_>> = judged.map(|((run, record), card)| (run.as_path(), record, card)).collect();
-    let bytes = render_runs(args.format, &judged, args.out.as_deref())?;
+    let bytes = render_runs(args.format, &judged, args.out.as_deref(), &owners)?;
     match &args.out {
         Some(path) => {
             write_atomically(path, &bytes).map_err(|error| FileError::unwritable(path, error))?;

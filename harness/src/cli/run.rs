@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::findings::FindingOwners;
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::TimeSpan;
 
@@ -344,7 +345,7 @@ fn finish(args: &RunArgs, plans: &[Plan], finished: &[Finished], ran: Result<(),
 fn write_reports(args: &RunArgs, finished: &[Finished]) -> Result<(), CliError> {
     let runs: Vec<Judged<'_>> = finished.iter().map(|one| (one.dir.path(), &one.record, &one.scorecard)).collect();
     let written = args.reports().map(|(format, path)| {
-        let bytes = render_runs(format, &runs, Some(path))?;
+        let bytes = render_runs(format, &runs, Some(path), &FindingOwners::new())?;
         Ok(write_atomically(path, &bytes).map_err(|error| FileError::not_written(path, error))?)
     });
     // All are tried before the first error counts.

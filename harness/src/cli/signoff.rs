@@ -1,28 +1,24 @@
 //! `signoff`: GO or NO-GO, from recorded runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_checks::units::TimeSpan;
-use meshdrill_document::Problems;
 use meshdrill_evidence::manifest::MANIFEST;
 use meshdrill_evidence::verify;
-use meshdrill_signoff::{
-    Attestation, Attestations, FindingOwner, Offered, Required, RequiredLine, RequiredRun, Waivers, decide,
-};
+use meshdrill_signoff::{Attestation, Attestations, Offered, Required, RequiredLine, RequiredRun, Waivers, decide};
 
 use super::args::SignoffArgs;
 use super::error::{CliError, FileError, UsageError};
 use super::evidence::run_files;
 use super::left_out::LeftOut;
 use super::plans::{self, Choice, Chosen};
-use super::recorded::has_record;
+use super::recorded::{finding_owners, has_record, shown};
 use crate::format::MeshFile;
 use crate::plan::Plan;
 use crate::run::write_atomically;
-use crate::spec::{RequireRow, load_attestations, load_findings, load_sign_off};
+use crate::spec::{RequireRow, load_attestations, load_sign_off};
 
 /// How old evidence may be, unless someone says otherwise.
 const MAX_AGE: &str = "7d";
@@ -43,7 +39,7 @@ pub(super) fn signoff(args: &SignoffArgs) -> Result<ExitCode, CliError> {
     let form = args.out.as_deref().map(form).transpose()?;
     let required = required(args)?;
     let attestations = attestations(args.attest.as_deref())?;
-    let owners = owners(args.findings.as_deref())?;
+    let owners = finding_owners(args.findings.as_deref())?;
     let offered = offered(&args.runs)?;
     let decision = decide(&required, &offered, &attestations, &owners, Timestamp::now());
     if let (Some(path), Some(form)) = (&args.out, form) {
@@ -76,11 +72,8 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
     let suites =
         || RequireRow { claim: None, scenarios: vec![SUITE.to_owned()], attested: None, waivers: Waivers::Allowed };
     let rows = file.as_ref().map_or_else(|| vec![suites()], |file| file.spec.require.clone());
-    let given = args.max_age.as_deref().map(|text| {
-        text.parse::<TimeSpan>().map_err(|error| UsageError::MaxAge { text: text.to_owned(), why: error.to_string() })
-    });
     let in_file = file.as_ref().and_then(|file| file.spec.max_age);
-    let max_age = match given.transpose()?.or(in_file) {
+    let max_age = match args.max_age.or(in_file) {
         Some(age) => age,
         None => MAX_AGE.parse().map_err(std::io::Error::other)?,
     };
@@ -148,21 +141,6 @@ fn attestations(path: Option<&Path>) -> Result<Attestations, CliError> {
         attestations.insert(key, Attestation { by: one.by, on, statement: one.statement, until });
     }
     Ok(attestations)
-}
-
-fn owners(path: Option<&Path>) -> Result<BTreeMap<String, FindingOwner>, CliError> {
-    let Some(path) = path else { return Ok(BTreeMap::new()) };
-    let file = load_findings(path).map_err(|problems| shown(&problems))?;
-    let owner = |(id, one): (String, crate::spec::FindingSpec)| {
-        let due = one.due.and_then(|due| due.parse().ok());
-        (id, FindingOwner { owner: one.owner, due, note: one.note })
-    };
-    Ok(file.spec.into_iter().map(owner).collect())
-}
-
-fn shown(problems: &Problems) -> UsageError {
-    eprint!("{}", problems.render(super::colour()));
-    UsageError::InvalidSigning
 }
 
 /// All runs, each checked against its manifest and record.

@@ -51,7 +51,7 @@ pub(super) fn result_line(card: &Scorecard, length: f64, (place, total): (usize,
 /// The screen of one run.
 pub(super) fn screen_of(one: &Finished, colour: bool) -> String {
     let options = ScreenOptions { colour, cut: true };
-    screen_with(&Run { record: &one.record, scorecard: &one.scorecard }, options)
+    screen_with(&Run::new(&one.record, &one.scorecard), options)
 }
 
 impl Summary<'_> {

@@ -33,6 +33,8 @@ pub struct Cluster {
     pub client: kube::Client,
     /// Whether its API server has an address of this machine: through a tunnel, or in a local cluster.
     pub(super) on_loopback: bool,
+    /// Whether it is a cluster of a served lab, by the label of its namespace kube-system.
+    pub lab: bool,
     /// The address of the API server, and the proxy before it.
     pub(super) address: String,
     /// The permissions that the API server has confirmed for the credentials.

@@ -27,6 +27,10 @@ use crate::net::ByteStream;
 
 /// The namespace whose UID identifies its cluster.
 const SYSTEM: &str = "/api/v1/namespaces/kube-system";
+/// The label of that namespace in the clusters of a served lab: runs against them are lab runs.
+pub const LAB_LABEL: &str = "meshdrill.io/lab";
+/// Its value.
+pub const LAB_VALUE: &str = "true";
 
 /// Where contexts come from. All runs of a process share one client per context, so that a credential plugin runs once
 /// and a permission that the API server has just confirmed is not checked again.
@@ -142,6 +146,7 @@ async fn connect_with(
             gateways: gateways.clone(),
             client,
             on_loopback,
+            lab: false,
             address,
             granted,
         })
@@ -163,6 +168,8 @@ async fn connect_with(
             (cluster, namespace)
         }
     };
+    let marked = namespace.label(LAB_LABEL).is_some_and(|value| value == LAB_VALUE);
+    let cluster = if marked { Arc::new(Cluster { lab: true, ..cluster.as_ref().clone() }) } else { cluster };
     let found = namespace.uid();
     match &spec.uid {
         Some(pinned) if pinned != found => Err(AccessError::WrongCluster {

@@ -25,7 +25,7 @@ mod world;
 
 pub use access::Cluster;
 pub(crate) use access::encode;
-pub use connect::{Kubeconfigs, connect, connect_in};
+pub use connect::{Kubeconfigs, LAB_LABEL, LAB_VALUE, connect, connect_in};
 pub use discover::{
     Endpoint, MonitoringEndpoint, advertised_east_west, discover_alertmanager, discover_east_west, discover_ingress,
     discover_prometheus, gateway_services,

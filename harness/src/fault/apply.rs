@@ -148,6 +148,11 @@ impl Fault for Applied {
         self.made.iter().map(|creation| creation.name().to_string()).collect()
     }
 
+    fn uids(&self) -> Vec<String> {
+        // They do not exist yet.
+        Vec::new()
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         self.made.iter().map(Creation::undo).collect()
     }

@@ -262,6 +262,10 @@ impl Fault for Outage {
         self.scalings.iter().flat_map(Scaling::targets).collect()
     }
 
+    fn uids(&self) -> Vec<String> {
+        self.scalings.iter().flat_map(Scaling::uids).collect()
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         self.scalings.iter().flat_map(Scaling::undo).collect()
     }

@@ -72,6 +72,10 @@ impl Fault for CommandFault {
         vec![self.argv.join(" ")]
     }
 
+    fn uids(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         vec![Arc::new(RunCommand { argv: self.undo.clone(), env: self.env.clone() })]
     }

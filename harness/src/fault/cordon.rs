@@ -145,6 +145,10 @@ impl Fault for Cordoning {
         self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
+    fn uids(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.uid.clone()).collect()
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         let undo = |node: &Node| -> UndoData {
             Arc::new(RestoreFields {

@@ -175,6 +175,10 @@ impl Fault for Deletion {
         self.targets.names()
     }
 
+    fn uids(&self) -> Vec<String> {
+        self.targets.uids()
+    }
+
     fn scope(&self) -> Option<String> {
         Some(self.targets.scope())
     }

@@ -135,7 +135,9 @@ impl FaultBehavior for Drain {
             let population = population(&cluster, &pods).await?;
             let cordoning = Cordoning::new(&cluster, &meant);
             let refused = Mutex::new(None);
-            Ok(Box::new(Draining { cluster, cordoning, names, pods, population, remarks, refused }) as Box<dyn Fault>)
+            let uids = meant.iter().map(|node| node.uid().to_owned()).collect();
+            Ok(Box::new(Draining { cluster, cordoning, names, uids, pods, population, remarks, refused })
+                as Box<dyn Fault>)
         })
     }
 }
@@ -164,6 +166,8 @@ struct Draining {
     cluster: Arc<Cluster>,
     cordoning: Cordoning,
     names: Vec<String>,
+    /// The UIDs of the nodes.
+    uids: Vec<String>,
     pods: Vec<ObjectRef>,
     population: Population,
     remarks: Vec<String>,
@@ -201,6 +205,11 @@ impl Fault for Draining {
     fn targets(&self) -> Vec<String> {
         let pods = self.pods.iter().map(ToString::to_string);
         self.names.iter().map(|name| format!("node {name}")).chain(pods).collect()
+    }
+
+    fn uids(&self) -> Vec<String> {
+        let pods = self.pods.iter().map(|pod| pod.uid.clone());
+        self.uids.iter().cloned().chain(pods).collect()
     }
 
     fn undo(&self) -> Vec<UndoData> {

@@ -120,6 +120,10 @@ impl Fault for Eviction {
         self.0.names()
     }
 
+    fn uids(&self) -> Vec<String> {
+        self.0.uids()
+    }
+
     fn scope(&self) -> Option<String> {
         Some(self.0.scope())
     }

@@ -317,6 +317,10 @@ impl Fault for Injected {
         vec![format!("VirtualService {}", self.owner)]
     }
 
+    fn uids(&self) -> Vec<String> {
+        vec![self.owner.uid.clone()]
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         vec![Arc::new(RemoveRouteFault {
             cluster: self.cluster.key.clone(),

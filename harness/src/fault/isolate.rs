@@ -120,8 +120,9 @@ impl FaultBehavior for Isolate {
             }
             let policy = Creation::new(cluster, self.manifest(&options.run), &options.run).await?;
             let control = Control::prepare(&self.control, world, None).await?;
+            let uids = pods.iter().map(|pod| pod.uid().to_owned()).collect();
             let pods = pods.iter().map(|pod| pod.object_ref().to_string()).collect();
-            Ok(Box::new(Isolation { policy, control, pods, what: self.control.as_observation().describe() })
+            Ok(Box::new(Isolation { policy, control, pods, uids, what: self.control.as_observation().describe() })
                 as Box<dyn Fault>)
         })
     }
@@ -131,12 +132,17 @@ struct Isolation {
     policy: Creation,
     control: Control,
     pods: Vec<String>,
+    uids: Vec<String>,
     what: String,
 }
 
 impl Fault for Isolation {
     fn targets(&self) -> Vec<String> {
         self.pods.clone()
+    }
+
+    fn uids(&self) -> Vec<String> {
+        self.uids.clone()
     }
 
     fn undo(&self) -> Vec<UndoData> {

@@ -276,6 +276,9 @@ async fn what_a_fault_says_that_it_must_be_permitted_is_enough_for_it_and_for_it
             assert!(world.cluster(&permission.cluster).unwrap().permits(&permission).await.unwrap());
         }
         let fault = resolved(&world, &kind).await.unwrap_or_else(|error| panic!("{written}: {error}"));
+        // An object that a fault creates has no UID before.
+        let identified = if written.get("apply").is_some() { 0 } else { fault.targets().len() };
+        assert_eq!(fault.uids().iter().filter(|uid| uid.len() == 36).count(), identified, "{written}");
         let proof = inject(fault.as_ref()).await;
         assert!(!proof.contains("not all other clusters"), "{written}: {proof}");
         fault.replacements().await.unwrap_or_else(|error| panic!("{written}: {error}"));

@@ -41,6 +41,10 @@ impl Fault for NoFault {
         Vec::new()
     }
 
+    fn uids(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         Vec::new()
     }

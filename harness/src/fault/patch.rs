@@ -127,6 +127,10 @@ impl Fault for Patching {
         vec![self.name.clone()]
     }
 
+    fn uids(&self) -> Vec<String> {
+        vec![self.uid.clone()]
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         vec![Arc::new(RestoreFields {
             cluster: self.cluster.key.clone(),

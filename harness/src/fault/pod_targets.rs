@@ -210,6 +210,11 @@ impl PodTargets {
         self.pods().map(ToString::to_string).collect()
     }
 
+    /// Their UIDs.
+    pub fn uids(&self) -> Vec<String> {
+        self.pods().map(|pod| pod.uid.clone()).collect()
+    }
+
     /// Warns about pods that nothing will replace.
     pub fn remarks(&self) -> Vec<String> {
         let orphans = self.pods.iter().filter(|target| target.owner.is_none());

@@ -159,6 +159,8 @@ pub trait FaultBehavior {
 pub trait Fault: Send + Sync {
     /// The objects it targets, as namespace/name.
     fn targets(&self) -> Vec<String>;
+    /// The UIDs of its targets, in their order; empty for a target that has none, such as an object that it creates.
+    fn uids(&self) -> Vec<String>;
     /// How much of what matches it targets, such as `1 of 3 pods`, where that is a choice.
     fn scope(&self) -> Option<String> {
         None

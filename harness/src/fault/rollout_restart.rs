@@ -70,8 +70,8 @@ impl FaultBehavior for RolloutRestart {
                 let which = format!("no pod of Deployment {name} ({})", cluster.key);
                 return Err(FaultError::none_ready(&which, "a restart"));
             }
-            let generation = object.generation();
-            Ok(Box::new(Restart { cluster, path, name, generation }) as Box<dyn Fault>)
+            let (generation, uid) = (object.generation(), object.uid().to_owned());
+            Ok(Box::new(Restart { cluster, path, name, uid, generation }) as Box<dyn Fault>)
         })
     }
 }
@@ -80,6 +80,7 @@ struct Restart {
     cluster: Arc<Cluster>,
     path: String,
     name: String,
+    uid: String,
     generation: i64,
 }
 
@@ -97,6 +98,10 @@ impl Restart {
 impl Fault for Restart {
     fn targets(&self) -> Vec<String> {
         vec![self.name.clone()]
+    }
+
+    fn uids(&self) -> Vec<String> {
+        vec![self.uid.clone()]
     }
 
     fn undo(&self) -> Vec<UndoData> {

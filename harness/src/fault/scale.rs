@@ -190,6 +190,10 @@ impl Fault for Scaling {
         vec![format!("{}/{}", self.namespace, self.name)]
     }
 
+    fn uids(&self) -> Vec<String> {
+        vec![self.uid.clone()]
+    }
+
     fn undo(&self) -> Vec<UndoData> {
         vec![Arc::new(RestoreScale {
             cluster: self.cluster.key.clone(),

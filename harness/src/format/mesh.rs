@@ -8,7 +8,7 @@ use meshdrill_checks::units::{Ratio, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DrillTargets, Gateway, Inventory, MonitoringPlace, Scalar};
+use super::{AnnotateSpec, DrillTargets, Gateway, Inventory, MonitoringPlace, Scalar};
 
 /// A mesh file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +57,9 @@ pub struct MeshSpec {
     /// What drills may break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drills: Option<DrillTargets>,
+    /// The Grafana that shows the phases and fault windows of drills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotate: Option<AnnotateSpec>,
     /// The namespace of leases and run records.
     #[serde(default = "state_namespace")]
     pub state_namespace: String,

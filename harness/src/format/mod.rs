@@ -1,6 +1,7 @@
 //! The parts of the file format that clusters, probes and faults are written with: mesh files, choices of clusters,
 //! selectors and comparisons. Depends on nothing else of this crate, so that everything else can use it.
 
+mod annotate;
 mod choice;
 mod comparison;
 mod implied;
@@ -12,6 +13,7 @@ mod selector;
 mod tls;
 mod vars;
 
+pub use annotate::AnnotateSpec;
 pub use choice::ClusterChoice;
 pub use comparison::Comparison;
 pub use inventory::{

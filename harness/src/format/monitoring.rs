@@ -95,15 +95,8 @@ impl MonitoringPlace {
     pub fn problems(&self) -> Vec<PlaceProblem> {
         let Self::Spec(spec) = self else { return Vec::new() };
         let mut found = Vec::new();
-        let secrets = [("token", &spec.token), ("password", &spec.password)];
-        for (key, source) in secrets {
-            if source.as_ref().is_some_and(|source| source.env.is_some() == source.file.is_some()) {
-                found.push((
-                    key,
-                    format!("`{key}` needs exactly one of `env` and `file`"),
-                    "write `{ file: FILE }` or `{ env: NAME }`",
-                ));
-            }
+        for (key, source) in [("token", &spec.token), ("password", &spec.password)] {
+            found.extend(source.as_ref().and_then(|source| source.problem(key)));
         }
         if spec.token.is_some() && (spec.user.is_some() || spec.password.is_some()) {
             found.push(("token", "`token` and `user` exclude each other".to_owned(), "remove one of them"));
@@ -126,8 +119,18 @@ impl MonitoringPlace {
     }
 }
 
+impl SecretSource {
+    /// What is wrong with it, below its key.
+    pub(super) fn problem(&self, key: &'static str) -> Option<PlaceProblem> {
+        (self.env.is_some() == self.file.is_some()).then(|| {
+            let what = format!("`{key}` needs exactly one of `env` and `file`");
+            (key, what, "write `{ file: FILE }` or `{ env: NAME }`")
+        })
+    }
+}
+
 /// User and password of a URL.
-fn user_of(url: &str) -> Option<&str> {
+pub(super) fn user_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     authority.rsplit_once('@').map(|(user, _)| user)

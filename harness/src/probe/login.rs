@@ -13,7 +13,7 @@ const MASK: &str = "***";
 
 /// How a monitoring API is logged in to.
 #[derive(Debug, Clone)]
-pub(super) enum Login {
+pub(crate) enum Login {
     /// Not at all, or by the URL.
     None,
     /// With a bearer token.
@@ -24,7 +24,7 @@ pub(super) enum Login {
 
 /// The credentials of one request. It has no `Debug`, so that no message can show them.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     secret: String,
     /// The value of `Authorization`.
     pub header: HeaderValue,

@@ -81,6 +81,7 @@ pub use http::Http;
 pub use inventory_gateway::InventoryGateway;
 pub use kind::ProbeKind;
 pub use ledger::Ledger;
+pub(crate) use login::Login;
 pub use mesh_identity::MeshIdentity;
 pub use mesh_sync::MeshSync;
 pub use metrics::Metrics;

@@ -13,6 +13,7 @@ use meshdrill_checks::score::score;
 use meshdrill_checks::scorecard::Scorecard;
 use tokio::sync::Mutex;
 
+use super::annotate::Annotator;
 use super::context::{FaultContext, Injected, UndoTimes};
 use super::control;
 use super::drill::Drill;
@@ -81,9 +82,13 @@ pub async fn execute(plan: &Plan, source: &WorldSource, options: RunOptions) -> 
     write_reports(&dir, &skeleton, &score(&skeleton))?;
     let (recorder, task) = Recorder::open(&dir, header, clock, options.progress)?;
     let (interrupts, window) = (options.interrupts, options.window);
+    let annotator = Annotator::start(plan, source, &recorder);
     let run = Run { plan, source, dir: &dir, recorder: recorder.clone(), interrupts, window, change, id };
     if AssertUnwindSafe(run.go()).catch_unwind().await.is_err() {
         recorder.event(Event::Crashed { why: "the runner panicked; this is a bug of meshdrill".to_owned() });
+    }
+    if let Some(annotator) = annotator {
+        annotator.finish(&recorder).await;
     }
     recorder.event(Event::Finished);
     drop(run);

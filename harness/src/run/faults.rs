@@ -136,7 +136,8 @@ impl FaultContext {
             return None;
         }
         self.undo_times.forget(&id);
-        self.recorder.event(Event::FaultRequested { fault: id.clone(), targets: fault.targets() });
+        let (targets, uids) = (fault.targets(), fault.uids());
+        self.recorder.event(Event::FaultRequested { fault: id.clone(), targets, uids });
         let asked = self.recorder.clock().now();
         let (injected, notes) = collect(fault.inject()).await;
         notes.iter().for_each(|note| self.recorder.note(format!("fault {id}: {note}")));

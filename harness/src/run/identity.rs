@@ -13,6 +13,7 @@ use meshdrill_checks::record::{ClockOffset, ClusterFacts, Event, Identity, Runne
 use meshdrill_evidence::sha256_of;
 use serde_json::Value;
 
+use super::clock_state::clock_sync;
 use super::{Recorder, WorldSource};
 use crate::cluster::{Cluster, World, encode};
 use crate::plan::Plan;
@@ -85,7 +86,7 @@ fn binary_sha256() -> Option<String> {
 fn runner_clock() -> RunnerClock {
     let source = std::fs::read_to_string(CLOCK_SOURCE).ok().map(|text| text.trim().to_owned());
     let synchronized_by = Path::new(TIMESYNC).exists().then(|| "systemd-timesyncd".to_owned());
-    RunnerClock { source, synchronized_by }
+    RunnerClock { source, synchronized_by, sync: Some(clock_sync()) }
 }
 
 /// Records what identifies the clusters of a run.
@@ -106,7 +107,8 @@ async fn facts(cluster: &Cluster, world: &World, lab: bool) -> ClusterFacts {
         }
     };
     let (kubernetes, clock) = version(cluster, lab).await;
-    ClusterFacts { uid, kubernetes, istio: istio(cluster, world).await, region: cluster.spec.region.clone(), clock }
+    let istio = istio(cluster, world).await;
+    ClusterFacts { uid, kubernetes, istio, region: cluster.spec.region.clone(), clock, lab: cluster.lab }
 }
 
 /// The version of the API server, and its clock against that of this machine.

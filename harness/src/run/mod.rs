@@ -1,7 +1,9 @@
 //! The runner: takes a plan through its phases against a world, and writes the record. Judges nothing: the record does
 //! that, with `meshdrill-checks`.
 
+mod annotate;
 mod ask;
+mod clock_state;
 mod conclusive;
 mod context;
 mod control;

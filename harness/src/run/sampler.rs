@@ -279,8 +279,8 @@ impl Lane {
             class,
             responder: outcome.responder.as_deref().map(Into::into),
             phases: phases(&outcome.phases).map(Box::new),
-            seen: seen.map(Box::new),
-            message: message.map(String::into_boxed_str),
+            seen: seen.map(Arc::new),
+            message: message.map(Arc::from),
         };
         let at = clock.now();
         self.recorder.event_at(at, Event::Sample { probe: self.probe.name.clone(), sample });

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::placeholders::unfilled;
 use super::{API_VERSION, Binding, ScenarioFile, bindings, names};
-use crate::format::MeshFile;
+use crate::format::{AnnotateSpec, MeshFile};
 use meshdrill_document as document;
 use meshdrill_document::{Node, Problem, Problems, Source};
 use meshdrill_evidence::sha256;
@@ -150,6 +150,10 @@ fn judge_mesh(file: &MeshFile, node: &Node, lost: &[document::Path]) -> Vec<Prob
                 }
             }
         }
+    }
+    let annotate = document::Path::of(&["spec", "annotate"]);
+    for (below, what, remedy) in file.spec.annotate.iter().flat_map(AnnotateSpec::problems) {
+        problems.push(Problem::at(node.span_at(&annotate.key(below)), what).help(remedy));
     }
     for (need, waiver) in &file.spec.without {
         if waiver.until.parse::<jiff::civil::Date>().is_err() {

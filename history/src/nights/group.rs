@@ -147,7 +147,7 @@ mod tests {
     use crate::card::tests::card;
 
     fn source(card: Card) -> Source {
-        Source { card, path: "p".into(), report: None }
+        Source { card, path: "p".into(), report: None, clusters: BTreeMap::default() }
     }
 
     #[test]

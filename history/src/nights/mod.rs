@@ -5,6 +5,10 @@ mod group;
 mod scenario;
 mod text;
 
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use meshdrill_checks::findings::{DrillCriterion, DrillRun, Finding, FindingOwners, findings};
 use meshdrill_checks::stats::rank::{ChangeSearch, windows};
 use serde::Serialize;
 
@@ -29,6 +33,28 @@ pub struct Source {
     pub path: String,
     /// A link to the run's page, relative to the pages of the history; none if it has none.
     pub report: Option<String>,
+    /// The clusters with the UIDs of their namespaces kube-system, where its evidence names them.
+    pub clusters: BTreeMap<String, Option<String>>,
+}
+
+impl Source {
+    /// As a run that can open and close findings; none for a validation and for a lab run.
+    fn as_drill(&self) -> Option<DrillRun> {
+        let card = &self.card;
+        let criteria = card.criteria.iter().map(|one| DrillCriterion {
+            id: one.id.clone(),
+            limit: one.limit,
+            verdict: one.verdict,
+            message: one.message.clone(),
+        });
+        (!card.run.lab && !card.faults.is_empty()).then(|| DrillRun {
+            place: self.path.rsplit('/').next().unwrap_or_default().to_owned(),
+            title: card.title(),
+            started: card.run.started.clone(),
+            clusters: self.clusters.clone(),
+            criteria: criteria.collect(),
+        })
+    }
 }
 
 /// All nights.
@@ -75,6 +101,11 @@ pub struct MeshHistory {
     pub flags: Vec<Flag>,
     /// The scenarios.
     pub scenarios: Vec<ScenarioHistory>,
+    /// Failed criteria of drills, and the runs that closed them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    #[serde(skip)]
+    drills: Vec<DrillRun>,
 }
 
 impl MeshHistory {
@@ -106,7 +137,10 @@ impl History {
             .into_iter()
             .map(|(key, group)| {
                 let scenarios = group.series.iter().map(scenario::collect).collect();
-                MeshHistory { mesh: key.0, lab: key.1, nights: group.nights, flags: Vec::new(), scenarios }
+                let sources = group.series.iter().flat_map(|series| &series.runs);
+                let drills = sources.filter_map(|(_, source)| source.as_drill()).collect();
+                let (flags, findings) = (Vec::new(), Vec::new());
+                MeshHistory { mesh: key.0, lab: key.1, nights: group.nights, flags, scenarios, findings, drills }
             })
             .collect();
         let rule = find_changes(&mut meshes);
@@ -114,6 +148,15 @@ impl History {
             mesh.flags = flags::collect(mesh);
         }
         Self { schema: HISTORY_SCHEMA, runs, rule, meshes, warnings }
+    }
+
+    /// Adds the findings of its drills, with who takes care of them.
+    #[must_use]
+    pub fn with_findings(mut self, owners: &FindingOwners, today: Date) -> Self {
+        for mesh in &mut self.meshes {
+            mesh.findings = findings(&mesh.drills, owners, today);
+        }
+        self
     }
 
     /// The same as JSON.

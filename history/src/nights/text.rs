@@ -51,6 +51,9 @@ pub(crate) fn summary(mesh: &MeshHistory) -> String {
 
 fn write_mesh(out: &mut String, mesh: &MeshHistory) {
     let _ = writeln!(out, "{}\n", inert(&summary(mesh)));
+    for finding in mesh.findings.iter().filter(|finding| finding.is_open()) {
+        let _ = writeln!(out, "finding  {}", inert(&finding.to_string()));
+    }
     if mesh.flags.is_empty() {
         let _ = writeln!(out, "What changed: nothing that shows");
     } else {

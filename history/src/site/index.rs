@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use meshdrill_checks::units::grouped;
 use meshdrill_checks::verdict::Verdict;
-use meshdrill_reports::inert;
+use meshdrill_reports::{findings, inert};
 
 use super::names::Names;
 use super::{Link, document, flags, lab};
@@ -53,6 +53,7 @@ fn of_mesh(mesh: &MeshHistory, place: usize, names: &Names) -> Markup {
             (flags(mesh.flags.iter().take(FLAGS), Some(&link)))
             @if mesh.flags.len() > FLAGS { p.dim { "and " (grouped((mesh.flags.len() - FLAGS) as u64)) " older ones on the pages of the scenarios" } }
         }
+        (findings(&mesh.findings))
         (matrix(mesh, &link))
     }
 }

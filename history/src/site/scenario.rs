@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use meshdrill_checks::units::{counted, grouped};
-use meshdrill_reports::{field, inert, pill};
+use meshdrill_reports::{field, findings, inert, pill};
 
 use super::{INDEX, chart, document, flags, lab};
 use crate::nights::{CriterionHistory, History, MeshHistory, ScenarioHistory, rule_text};
@@ -29,6 +29,7 @@ pub(super) fn render(history: &History, mesh: &MeshHistory, scenario: &ScenarioH
         }
         h2 { "What changed" }
         @if own().next().is_none() { p { "Nothing that shows." } } @else { (flags(own(), None)) }
+        (findings(mesh.findings.iter().filter(|finding| finding.is_of(&scenario.title))))
         @if !scenario.criteria.is_empty() {
             h2 { "Criteria" }
             p.legend {

@@ -44,7 +44,7 @@ fn described(event: &Event) -> Option<(&'static str, String)> {
         }
         Event::NotRun { id, reason, waived: _ } => ("not run", format!("{id}: {reason}")),
         Event::SteadyState { met, message } => (if *met { "steady state" } else { "not steady" }, message.clone()),
-        Event::FaultRequested { fault, targets } => ("fault requested", format!("{fault}: {}", targets.join(", "))),
+        Event::FaultRequested { fault, targets, .. } => ("fault requested", format!("{fault}: {}", targets.join(", "))),
         Event::FaultEffective { fault, since: _, proof } => ("fault in effect", format!("{fault}: {proof}")),
         Event::FaultIneffective { fault, why } => ("fault without effect", format!("{fault}: {why}")),
         Event::FaultHeld { fault, seen: _, observations, gap } => {

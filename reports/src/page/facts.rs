@@ -128,7 +128,7 @@ mod tests {
             class: Class::Good,
             responder: None,
             phases: None,
-            seen: Some(Box::new(seen)),
+            seen: Some(std::sync::Arc::new(seen)),
             message: None,
         }
     }

@@ -17,6 +17,7 @@ mod strip;
 mod suite;
 
 use maud::{Markup, PreEscaped, html};
+use meshdrill_checks::findings::{Finding, day};
 use meshdrill_checks::scorecard::Scorecard;
 use meshdrill_checks::units::{counted, grouped, percent, seconds};
 use meshdrill_checks::verdict::Verdict;
@@ -24,7 +25,7 @@ use serde::Serialize;
 
 use super::screen::title;
 use super::story::story;
-use super::text::{LAB, inert};
+use super::text::{LAB, cut, inert};
 use super::windows::{FaultWindow, fault_windows};
 use super::{ReportError, Run};
 use lanes::Timeline;
@@ -36,6 +37,9 @@ pub(super) use suite::render_all;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+
+/// How much of a finding's measurement is shown, in characters.
+const FINDING: usize = 300;
 
 /// What the script reads.
 #[derive(Serialize)]
@@ -83,6 +87,7 @@ pub(super) fn render(run: &Run<'_>) -> Result<Vec<u8>, ReportError> {
     let content = html! {
         (banner(run, &windows))
         (criteria::table(run))
+        (findings(run.findings))
         h2 id="timeline" { "Timeline" }
         @if card.probes.is_empty() { p.dim { "This scenario has no probe: its checks are below." } }
         @else { (legend()) }
@@ -167,7 +172,7 @@ fn faults(run: &Run<'_>) -> Markup {
                             td.long { (inert(&fault.targets.join(", "))) div.dim { (inert(&fault.clusters.join(", "))) } }
                             td.num {
                                 @match fault.effective { Some(at) => { "from " (seconds(at)) } None => "never" }
-                                @if let Some(held) = &fault.held { div.dim { "held for " (seconds(held.seconds)) ", observed " (held.observations) " times, at most " (seconds(held.gap)) " apart" } }
+                                @if let Some(held) = &fault.held { div.dim { "held for " (seconds(held.seconds)) ", observed " (counted(held.observations as usize, "time")) ", at most " (seconds(held.gap)) " apart" } }
                                 @if let Some(flaw) = &fault.flaw { div.needs { (inert(&flaw.what)) ": " (inert(&flaw.why)) } }
                             }
                             td { (fault.undo) }
@@ -190,6 +195,28 @@ fn notes(card: &Scorecard) -> Markup {
         @if !card.notes.is_empty() {
             h2 { "Notes" }
             ul { @for note in &card.notes { li { (inert(note)) } } }
+        }
+    }
+}
+
+/// What a drill showed to be wrong, until a later run shows that it is right.
+pub fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Markup {
+    let findings: Vec<&Finding> = findings.into_iter().collect();
+    html! {
+        @if !findings.is_empty() {
+            h2 id="findings" { "Findings" }
+            table.findings {
+                thead { tr { th scope="col" { "Finding" } th scope="col" { "Opened" } th scope="col" { "State" } } }
+                tbody {
+                    @for finding in findings {
+                        tr {
+                            td.long { b { (inert(&finding.id)) } div.dim { (inert(&cut(&finding.message, FINDING))) } }
+                            td.long data-label="opened" { (day(&finding.opened)) div.dim { (inert(&finding.opened_by)) } }
+                            td.long.needs[finding.overdue] data-label="state" { (inert(&finding.state())) }
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -257,7 +284,7 @@ mod tests {
                 responder: Some(if slot % 3 == 0 { "primary" } else { "secondary" }.into()),
                 phases: None,
                 seen: None,
-                message: message.map(String::into_boxed_str),
+                message: message.map(std::sync::Arc::from),
             };
             record.push(Line { at: done, event: Event::Sample { probe: "page".to_owned(), sample } });
         }
@@ -270,7 +297,7 @@ mod tests {
         let sizes = [20_000, 200_000].map(|count| {
             let record = long_run(count);
             let scorecard = score(&record);
-            render(&Run { record: &record, scorecard: &scorecard }).unwrap().len()
+            render(&Run::new(&record, &scorecard)).unwrap().len()
         });
         assert!(sizes[1] < 400_000 && sizes[1] < 2 * sizes[0], "{sizes:?} bytes");
     }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::findings::Finding;
 use meshdrill_checks::units::counted;
 use meshdrill_checks::verdict::Verdict;
 
-use super::{document, pill};
+use super::{document, findings, pill};
 use crate::screen::{reason, title};
 use crate::text::{LAB, inert};
 use crate::{Run, SuiteRun};
@@ -16,7 +17,7 @@ use crate::{Run, SuiteRun};
 const FIRST: usize = 3;
 
 /// Renders the page of several runs.
-pub(crate) fn render_all(runs: &[SuiteRun<'_>]) -> Vec<u8> {
+pub(crate) fn render_all(runs: &[SuiteRun<'_>], found: &[Finding]) -> Vec<u8> {
     let verdict = Verdict::all(runs.iter().map(|one| one.run.scorecard.verdict));
     let word = verdict.word().to_uppercase();
     let suites: BTreeSet<&str> = runs.iter().map(|one| one.run.scorecard.run.suite.as_str()).collect();
@@ -32,6 +33,7 @@ pub(crate) fn render_all(runs: &[SuiteRun<'_>]) -> Vec<u8> {
             }
         }
         (look_first(runs))
+        (findings(found))
         h2 { "Scenarios" }
         (matrix(runs))
     };

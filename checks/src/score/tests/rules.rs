@@ -167,7 +167,7 @@ fn a_run_is_aborted_by_what_happened_since_the_fault() {
     };
     let limit = || criterion(Claim::from(ErrorRate { target: Ratio::new(0.2), during: During::All }));
     let run = |good: u64, bad: u64| {
-        let requested = Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()] };
+        let requested = Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()], uids: Vec::new() };
         let class = move |due| if due < good * 1000 { Class::Good } else { Class::Http5xx };
         Story::planned(100).samples(good + bad, class).event(good * 1000, requested).recorded()
     };

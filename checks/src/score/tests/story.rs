@@ -69,7 +69,7 @@ impl Story {
 
     /// A drill whose fault `f1` was asked for.
     pub fn faulted(every: u64) -> Self {
-        let requested = Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()] };
+        let requested = Event::FaultRequested { fault: "f1".into(), targets: vec!["demo/a".into()], uids: Vec::new() };
         Self::planned(every).event(REQUESTED, requested)
     }
 
@@ -129,7 +129,7 @@ impl Story {
                 class,
                 responder: None,
                 phases: None,
-                seen: Some(Box::new(seen)),
+                seen: Some(std::sync::Arc::new(seen)),
                 message: None,
             };
             self = self.event(due + 10, Event::Sample { probe: "p".into(), sample });

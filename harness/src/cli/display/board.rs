@@ -336,7 +336,7 @@ mod tests {
         };
         let said = event(0, Event::Phase { phase: Phase::Baseline });
         assert_eq!(said, "SIGINT: nothing is broken; stopping; press again only shows this");
-        let said = event(15, Event::FaultRequested { fault: "f1".to_owned(), targets: Vec::new() });
+        let said = event(15, Event::FaultRequested { fault: "f1".to_owned(), targets: Vec::new(), uids: Vec::new() });
         assert_eq!(said, "SIGINT: undoing 1 fault; press again only shows this");
         event(16, Event::Phase { phase: Phase::Hold });
         let said = event(20, Event::UndoRequested { fault: "f1".to_owned(), undo: String::new() });

@@ -50,7 +50,7 @@ impl<'a> Shown<'a> {
             Event::NotRun { id, reason, .. } => format!("{id}: not run: {reason}"),
             Event::SteadyState { met: true, message } => format!("steady state: {message}"),
             Event::SteadyState { met: false, message } => format!("NO steady state: {message}"),
-            Event::FaultRequested { fault, targets } => format!("{fault} requested: {}", targets.join(", ")),
+            Event::FaultRequested { fault, targets, .. } => format!("{fault} requested: {}", targets.join(", ")),
             Event::FaultEffective { fault, proof, .. } => format!("{fault} effective: {proof}"),
             Event::FaultHeld { fault, observations, .. } => {
                 format!("{fault} held: observed in effect {observations} times")

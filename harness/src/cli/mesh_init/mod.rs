@@ -245,6 +245,7 @@ fn mesh_file(name: &str, faults: FaultPermission, surveys: &[Survey], today: Dat
             sla: guide_sla(),
             inventory: None,
             drills: None,
+            annotate: None,
             state_namespace: "istio-system".to_owned(),
         },
     }
