@@ -63,10 +63,12 @@ fn react(world: &mut World, cluster: usize, change: &Change) {
             kube_proxy::schedule(world, cluster);
             push::schedule_everywhere(world);
         }
-        ("networking.istio.io" | "security.istio.io", _) => push::schedule(world, cluster),
+        ("networking.istio.io" | "security.istio.io" | "gateway.networking.k8s.io", _) => {
+            push::schedule_configured(world, cluster);
+        }
         ("networking.k8s.io", "networkpolicies") => world.clusters[cluster].read_network_policies(),
-        ("", "secrets") if name.starts_with("istio-remote-secret-") || name == "cacerts" => {
-            push::schedule(world, cluster);
+        ("", "secrets") if object::label(value, "istio/multiCluster").is_some() || name == "cacerts" => {
+            push::schedule_configured(world, cluster);
         }
         ("", "nodes") => scheduler::retry(world, cluster),
         ("", "namespaces") if object::deleting(value) && !deleted => garbage::empty_namespace(world, cluster, name),

@@ -6,6 +6,7 @@ use super::clusters::{ShownCluster, shown};
 use super::format::pretty;
 use crate::api::query::Query;
 use crate::clock;
+use crate::mesh::control;
 use crate::mesh::snapshot::upstream_name;
 use crate::mesh::virtual_service::{Destination, Route};
 use crate::store::{object, resources};
@@ -71,7 +72,7 @@ pub(super) fn certs(world: &World, cluster: usize) -> Value {
     let valid = json!({"valid_from": world.dates.seconds(-3_600_000), "expiration_time": world.dates.seconds(82_800_000), "days_until_expiration": "0"});
     let root = world.clusters[cluster]
         .store
-        .get(resources::secrets(), "istio-system", "cacerts")
+        .get(resources::secrets(), control::root_namespace(&world.clusters[cluster].store), "cacerts")
         .map(|s| crate::rng::hash_name(object::text(s, "/data/root-cert.pem"), 32));
     json!({"certificates": [{"ca_cert": [{"path": "<inline>", "serial_number": root, "days_until_expiration": "3650"}], "cert_chain": [valid]}]})
 }

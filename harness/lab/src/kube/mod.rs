@@ -1,6 +1,7 @@
 //! Kubernetes: controllers, scheduler, kubelet, kube-proxy, network policies, admission and deletion.
 
 pub(crate) mod admission;
+pub(crate) mod injection;
 pub(crate) mod controllers;
 pub(crate) mod deletion;
 pub(crate) mod events;

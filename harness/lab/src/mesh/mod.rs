@@ -2,6 +2,7 @@
 
 pub(crate) mod balance;
 mod build;
+pub(crate) mod control;
 pub(crate) mod destination_rule;
 pub(crate) mod hosts;
 pub(crate) mod istiod;

@@ -1,7 +1,9 @@
-//! `istio_requests_total` and `istio_request_duration_milliseconds` of a productpage's requests to reviews.
+//! `istio_requests_total` and `istio_request_duration_milliseconds` of the requests that an application sends.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+use crate::world::Pod;
 
 /// Upper bounds of the buckets, milliseconds.
 const BOUNDS: [f64; 12] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
@@ -21,13 +23,17 @@ pub(crate) struct Calls {
     pub(crate) samples: Vec<(&'static str, String, f64)>,
 }
 
-/// Counters by destination cluster and response code.
+/// Counters by destination service (`NAME.NAMESPACE`), destination cluster and response code.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AppMetrics(BTreeMap<(String, u16), Series>);
+pub(crate) struct AppMetrics(BTreeMap<(String, String, u16), Series>);
 
 impl AppMetrics {
-    pub(crate) fn record(&mut self, destination: &str, code: u16, ms: f64) {
-        let series = self.0.entry((destination.to_owned(), code)).or_default();
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn record(&mut self, service: &str, destination: &str, code: u16, ms: f64) {
+        let series = self.0.entry((service.to_owned(), destination.to_owned(), code)).or_default();
         series.count += 1;
         series.sum += ms;
         for (bucket, bound) in series.buckets.iter_mut().zip(BOUNDS) {
@@ -35,24 +41,24 @@ impl AppMetrics {
         }
     }
 
-    /// Every sample, grouped by the labels of its requests.
-    pub(crate) fn calls(&self, source: &str) -> impl Iterator<Item = Calls> {
-        self.0.iter().map(move |((destination, code), series)| {
+    /// Every sample of a pod in the cluster `source`, grouped by the labels of its requests.
+    pub(crate) fn calls(&self, source: &str, pod: &Pod) -> impl Iterator<Item = Calls> {
+        self.0.iter().map(move |((service, destination, code), series)| {
             let mut samples = vec![(REQUESTS, String::new(), series.count as f64)];
             let buckets = BOUNDS.iter().zip(series.buckets).map(|(bound, n)| (bound.to_string(), n));
             let all = buckets.chain(std::iter::once(("+Inf".to_owned(), series.count)));
             samples.extend(all.map(|(le, n)| ("istio_request_duration_milliseconds_bucket", le, n as f64)));
             samples.push(("istio_request_duration_milliseconds_sum", String::new(), series.sum));
             samples.push(("istio_request_duration_milliseconds_count", String::new(), series.count as f64));
-            Calls { labels: labels(source, destination, *code), samples }
+            Calls { labels: labels(source, pod, service, destination, *code), samples }
         })
     }
 
     /// The text format.
-    pub(crate) fn text(&self, source: &str) -> String {
+    pub(crate) fn text(&self, source: &str, pod: &Pod) -> String {
         let mut counters = format!("# TYPE {REQUESTS} counter\n");
         let mut histograms = String::from("# TYPE istio_request_duration_milliseconds histogram\n");
-        for calls in self.calls(source) {
+        for calls in self.calls(source, pod) {
             let labels: Vec<String> = calls.labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
             let labels = labels.join(",");
             for (name, le, value) in calls.samples {
@@ -65,16 +71,17 @@ impl AppMetrics {
     }
 }
 
-fn labels(source: &str, destination: &str, code: u16) -> Vec<(&'static str, String)> {
+fn labels(source: &str, pod: &Pod, service: &str, destination: &str, code: u16) -> Vec<(&'static str, String)> {
+    let name = service.split('.').next().unwrap_or(service);
     vec![
         ("reporter", "source".into()),
         ("source_cluster", source.into()),
-        ("source_workload", "productpage-v1".into()),
-        ("source_workload_namespace", "bookinfo".into()),
+        ("source_workload", pod.workload().to_owned()),
+        ("source_workload_namespace", pod.namespace.clone()),
         ("destination_cluster", destination.into()),
-        ("destination_service", "reviews.bookinfo.svc.cluster.local".into()),
-        ("destination_service_name", "reviews".into()),
-        ("destination_app", "reviews".into()),
+        ("destination_service", format!("{service}.svc.cluster.local")),
+        ("destination_service_name", name.into()),
+        ("destination_app", name.into()),
         ("request_protocol", "http".into()),
         ("response_code", code.to_string()),
         ("response_flags", if code == 200 { "-".into() } else { "URX".into() }),

@@ -212,8 +212,8 @@ impl Quirks {
 
     /// The environment variables with the identity of a proxy.
     pub(crate) fn identity(&self, ident: &Ident) -> Vec<Value> {
-        let identity = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", "oke-mesh")];
-        let identity = identity.into_iter().filter(|_| !self.without_identity);
+        let identity = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", ident.mesh_id)];
+        let identity = identity.into_iter().filter(|(_, value)| !self.without_identity && !value.is_empty());
         identity.map(|(name, value)| json!({"name": format!("ISTIO_META_{name}"), "value": value})).collect()
     }
 
@@ -224,7 +224,7 @@ impl Quirks {
             return Ipv4Addr::new(10, 244, third, u8::try_from(slot % 250).unwrap_or(0) + 2);
         }
         if self.overlapping {
-            return Ident::new(0).pod_ip(node, slot + 100);
+            return Ident { number: 1, ..ident.clone() }.pod_ip(node, slot + 100);
         }
         ident.pod_ip(node, slot)
     }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::put::put;
+use crate::seed::build::workload::{deployment, service};
+use crate::seed::put::put;
 use crate::store::resources;
 use crate::world::World;
 
@@ -22,18 +23,6 @@ pub(crate) fn seed(world: &mut World, cluster: usize) {
     let container = json!({"name": client, "image": "registry.local/app:1", "command": ["/bin/sleep", "2147483647"]});
     put(world, cluster, resources::deployments(), deployment("sample", client, &json!({"app": client}), container, 0));
     bookinfo(world, cluster);
-}
-
-fn service(namespace: &str, name: &str, port: u16) -> Value {
-    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name, "service": name}},
-        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port}]}})
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the value is built in the argument")]
-fn deployment(namespace: &str, name: &str, labels: &Value, container: Value, grace: i64) -> Value {
-    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
-            "spec": {"terminationGracePeriodSeconds": grace, "containers": [container]}}}})
 }
 
 fn bookinfo(world: &mut World, cluster: usize) {
