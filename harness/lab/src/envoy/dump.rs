@@ -222,7 +222,8 @@ fn route(route: &Route) -> Value {
         action["retry_policy"]["per_try_timeout"] = json!(format!("{}s", clock::seconds(per_try)));
     }
     let (namespace, name) = &route.origin;
-    let config = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}");
+    let group = if route.kind == "http-route" { "gateway.networking.k8s.io" } else { "networking.istio.io" };
+    let config = format!("/apis/{group}/v1/namespaces/{namespace}/{}/{name}", route.kind);
     let mut value = json!({"match": {"prefix": "/"}, "route": action, "metadata": {"filter_metadata": {"istio": {"config": config}}}});
     if !route.name.is_empty() {
         value["name"] = json!(route.name);

@@ -1,6 +1,7 @@
 //! Kubernetes: controllers, scheduler, kubelet, kube-proxy, network policies, admission and deletion.
 
 pub(crate) mod admission;
+pub(crate) mod gateway_controller;
 pub(crate) mod injection;
 pub(crate) mod controllers;
 pub(crate) mod deletion;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::destination_rule::{self, TrafficPolicy};
+use super::gateway_routes;
 use super::hosts::{claimed_hosts, full_host, host_matches, locality_matches};
 use super::mutual_tls;
 use super::snapshot::{Endpoint, HostRoutes, PASSTHROUGH, Server, Snapshot, Upstream, upstream_name};
@@ -170,9 +171,14 @@ fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, 
                 selector: Selector::map(gateway.pointer("/spec/selector")),
                 port: object::int(server, "/port/number").and_then(|p| u16::try_from(p).ok()).unwrap_or(0),
                 passthrough: object::text(server, "/tls/mode") == "AUTO_PASSTHROUGH",
+                tls: server.get("tls").is_some(),
                 routes: own.filter_map(|route| taken(route, server)).collect(),
             });
         }
+    }
+    servers.extend(gateway_routes::servers(store));
+    for (host, own) in gateway_routes::mesh_routes(store) {
+        routes.entry(host).or_default().push(HostRoutes { exported: None, routes: own });
     }
     (routes, servers)
 }

@@ -4,6 +4,7 @@ pub(crate) mod balance;
 mod build;
 pub(crate) mod control;
 pub(crate) mod destination_rule;
+pub(crate) mod gateway_routes;
 pub(crate) mod hosts;
 pub(crate) mod istiod;
 pub(crate) mod mutual_tls;

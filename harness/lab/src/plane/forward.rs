@@ -131,7 +131,7 @@ pub(crate) async fn execute(
     noise: f64,
 ) -> HttpAnswer {
     let Some(upstream) = plan.upstream else {
-        let status = if plan.route.is_some() { 503 } else { 404 };
+        let status = plan.route.as_ref().map_or(404, |route| route.unresolved);
         return HttpAnswer { body: bytes::Bytes::new(), ..HttpAnswer::local(status, "") };
     };
     let fault = plan.route.as_ref().map(|r| r.fault.clone()).unwrap_or_default();

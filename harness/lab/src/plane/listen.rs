@@ -95,5 +95,5 @@ fn gateway(pod: &Pod, port: u16) -> Option<Kind> {
         other => other,
     };
     let server = snapshot.servers.iter().find(|s| s.port == number && s.selector.matches(Some(&pod.labels)))?;
-    Some(if server.passthrough || number == 443 { Kind::Opaque } else { Kind::Gateway(number) })
+    Some(if server.passthrough || server.tls || number == 443 { Kind::Opaque } else { Kind::Gateway(number) })
 }

@@ -232,14 +232,20 @@ fn injection_hooks(service: &str, name: &str, files: &Files) -> Value {
     json!(hooks)
 }
 
-/// The webhooks of a revision, as Helm's chart creates them.
-pub(crate) fn webhooks(world: &mut World, cluster: usize, revision: &Revision, files: &Files) {
+/// The webhooks of the injection of a revision.
+pub(crate) fn injector(world: &mut World, cluster: usize, revision: &Revision, files: &Files) {
     let (service, suffix) = (revision.istiod(), revision.suffix());
     let labels = json!({"app": "sidecar-injector", "istio.io/rev": revision.name, "operator.istio.io/component": "Pilot", "release": service});
     let injector = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
         "metadata": {"name": format!("istio-sidecar-injector{suffix}"), "labels": merged(labels, &revision.helm_labels(&service))},
         "webhooks": injection_hooks(&service, revision.name, files)});
     put(world, cluster, resources::mutating_webhooks(), injector);
+}
+
+/// The webhooks of a revision, as Helm's chart creates them.
+pub(crate) fn webhooks(world: &mut World, cluster: usize, revision: &Revision, files: &Files) {
+    injector(world, cluster, revision, files);
+    let (service, suffix) = (revision.istiod(), revision.suffix());
     let labels = json!({"app": "istiod", "istio": "istiod", "istio.io/rev": revision.name, "release": service});
     let own = json!({"matchExpressions": [test("istio.io/rev", "In", &[revision.name])]});
     validator(world, cluster, &format!("istio-validator{suffix}-istio-system"), labels, ("rev.validation.istio.io", own), &service, files);

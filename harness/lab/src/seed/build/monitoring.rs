@@ -129,3 +129,9 @@ pub(crate) fn slow_requests(world: &World, cluster: usize, name: &'static str) -
     };
     RuleSource { name, query: query.into(), wait_s: 300, severity: "warning", summary: "The slowest requests take more than a second" }
 }
+
+/// A rule that fires when no target with some labels is up.
+pub(crate) fn gone(name: &'static str, labels: &str, summary: &'static str) -> RuleSource {
+    let query = format!(r#"absent(up{{job="kubernetes-pods",{labels}}} == 1)"#);
+    RuleSource { name, query, wait_s: 60, severity: "critical", summary }
+}

@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::prom::{Monitoring, RuleSource};
+use crate::prom::RuleSource;
 use crate::seed::build::istio::{self, Revision, SPACE};
 use crate::seed::build::kubernetes::{self, ISTIO_GROUPS};
-use crate::seed::build::monitoring::{self, Program, absent, chart, failed_requests, slow_requests};
+use crate::seed::build::monitoring::{absent, failed_requests, slow_requests};
 use crate::seed::build::workload::{Web, istio_object, web_service};
-use crate::seed::build::{gateway, shop};
+use crate::seed::build::{charts, gateway, shop};
 use crate::seed::mesh_seed::MeshSeed;
 use crate::seed::pki::Files;
 use crate::seed::put::put;
-use crate::store::{object, resources};
+use crate::store::resources;
 use crate::world::{ClusterNames, World};
 
 const fn names(key: &'static str, region: &'static str, zone: &'static str) -> ClusterNames {
@@ -49,7 +49,7 @@ fn fill(world: &mut World, cluster: usize, files: &Files) {
     gateway::of_helm(world, cluster, INGRESS, "edge", None);
     applications(world, cluster);
     routes(world, cluster);
-    monitor(world, cluster);
+    charts::install(world, cluster, MONITORING, "shop", rules(world, cluster));
 }
 
 fn applications(world: &mut World, cluster: usize) {
@@ -82,7 +82,7 @@ fn routes(world: &mut World, cluster: usize) {
             "http": [{"match": [{"uri": {"prefix": "/"}}], "route": [{"destination": {"host": "front", "port": {"number": 8080}}}]}]}),
     );
     put(world, cluster, resources::virtualservices(), bound);
-    shop::reviews(world, cluster, SHOP);
+    shop::split(world, cluster, SHOP, "reviews");
 }
 
 /// The rules of this mesh.
@@ -93,53 +93,4 @@ fn rules(world: &World, cluster: usize) -> Vec<RuleSource> {
         absent(world, cluster, "ControlPlaneGone", "istiod", "No istiod is up"),
         slow_requests(world, cluster, "ShopSlow"),
     ]
-}
-
-fn monitor(world: &mut World, cluster: usize) {
-    // One Alertmanager for all clusters: the others reach it at its load balancer.
-    let first = &world.clusters[0].store;
-    let alerts = first.get(resources::services(), MONITORING, "alerts");
-    let elsewhere = alerts.map(|service| format!("{}:9093", object::text(service, "/status/loadBalancer/ingress/0/ip")));
-    world.clusters[cluster].monitoring = Monitoring {
-        group: "shop",
-        file: "/etc/config/alerting_rules.yml",
-        rules: rules(world, cluster),
-        alertmanager: if cluster == 0 { Some("alerts.monitoring:9093".into()) } else { elsewhere },
-        federates: false,
-    };
-    let labels = monitoring::labels(&chart("prometheus", "prom", "prometheus-27.42.0", "v3.5.0"), "server");
-    monitoring::prometheus_files(world, cluster, MONITORING, "prom", &labels);
-    let selector = |name: &str, instance: &str, component: &str| {
-        json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance, "app.kubernetes.io/component": component})
-    };
-    let prometheus = Program {
-        namespace: MONITORING,
-        name: "prom",
-        service: "prom",
-        kind: "LoadBalancer",
-        port: 9090,
-        selector: selector("prometheus", "prom", "server"),
-        labels,
-        container: monitoring::prometheus(),
-        stateful: false,
-    };
-    monitoring::program(world, cluster, &prometheus);
-    if cluster > 0 {
-        return;
-    }
-    let labels = chart("alertmanager", "alerts", "alertmanager-1.28.0", "v0.25.0");
-    monitoring::alertmanager_files(world, cluster, MONITORING, "alerts", &labels);
-    let alerts = Program {
-        namespace: MONITORING,
-        name: "alerts",
-        service: "alerts",
-        kind: "LoadBalancer",
-        port: 9093,
-        selector: json!({"app.kubernetes.io/name": "alertmanager", "app.kubernetes.io/instance": "alerts"}),
-        labels,
-        container: monitoring::alertmanager(),
-        stateful: true,
-    };
-    monitoring::program(world, cluster, &alerts);
-    monitoring::receiver(world, cluster, MONITORING, "pager");
 }
