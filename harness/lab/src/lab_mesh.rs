@@ -43,6 +43,19 @@ impl LabMesh {
     }
 }
 
+impl LabMesh {
+    /// The keys of its clusters, in order. [`LabConfig::clusters`](crate::LabConfig) chooses how many of them the guide's mesh has.
+    pub const fn clusters(self) -> &'static [&'static str] {
+        match self {
+            Self::Guide => &["primary", "secondary", "third", "fourth", "fifth"],
+            Self::FlatThree => &["eu", "us", "ap"],
+            Self::Single => &["prod"],
+            Self::GatewayApi => &["north", "south"],
+            Self::PrimaryRemote => &["hub", "spoke"],
+        }
+    }
+}
+
 impl fmt::Display for LabMesh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

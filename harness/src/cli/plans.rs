@@ -215,6 +215,7 @@ pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Cl
 
 fn lab_config(args: &SelectArgs, defects: &[Defect]) -> LabConfig {
     LabConfig {
+        mesh: args.lab_mesh,
         clusters: args.lab_clusters,
         seed: args.seed,
         defects: defects.to_vec(),

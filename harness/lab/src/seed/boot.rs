@@ -35,17 +35,17 @@ pub(crate) fn clusters(config: &LabConfig) -> Vec<Cluster> {
 pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError> {
     world.clusters = clusters(config);
     let seed = seed_of(config.mesh);
-    let defects = DefectPlan::new(world, &config.defects)?;
+    let defects = DefectPlan::new(world, config.mesh, &config.defects)?;
     world.now = -UP;
     world.booting = true;
-    defects.before_objects(world);
+    defects.before_objects(world)?;
     let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
     for (cluster, files) in pki.iter().enumerate() {
         kubernetes::system_namespaces(world, cluster);
         (seed.fill)(world, cluster, files);
     }
     settle(world);
-    defects.in_objects(world);
+    defects.in_objects(world)?;
     settle(world);
     for cluster in 0..world.clusters.len() {
         let spaces: Vec<String> = world.clusters[cluster]
@@ -60,12 +60,12 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     }
     push::connect_all(world);
     world.clear_queue();
-    defects.in_proxies(world);
+    defects.in_proxies(world)?;
     settle(world);
     history::backfill(world);
     world.booting = false;
     world.now = 0;
-    defects.at_start(world);
+    defects.at_start(world)?;
     settle(world);
     for cluster in 0..world.clusters.len() {
         world.clusters[cluster].grants.strict = config.least_privilege;

@@ -153,6 +153,12 @@ impl Pod {
         self.role == Role::Gateway
     }
 
+    /// What the pod is called by its labels.
+    pub(crate) fn app(&self) -> &str {
+        let keys = ["app", "app.kubernetes.io/name", "gateway.networking.k8s.io/gateway-name"];
+        keys.into_iter().map(|key| self.label(key)).find(|name| !name.is_empty()).unwrap_or("")
+    }
+
     /// The name of the Deployment or `StatefulSet` that the pod belongs to.
     pub(crate) fn workload(&self) -> &str {
         let hashed = !self.label("pod-template-hash").is_empty();

@@ -60,8 +60,6 @@ pub(crate) struct Quirks {
     /// Pods also have an IPv6 address.
     pub(crate) dual_stack: bool,
     pub(crate) pods: Vec<PodQuirk>,
-    pub(crate) missing_deployments: Vec<String>,
-    pub(crate) without_sidecar: Vec<String>,
     /// Both versions of helloworld run in this cluster.
     pub(crate) every_helloworld: bool,
     /// The name of the client pod.
@@ -148,8 +146,6 @@ impl Default for Quirks {
             overlapping: false,
             dual_stack: false,
             pods: Vec::new(),
-            missing_deployments: Vec::new(),
-            without_sidecar: Vec::new(),
             every_helloworld: false,
             client: "sleep",
             pending_balancers: Vec::new(),

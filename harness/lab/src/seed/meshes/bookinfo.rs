@@ -39,9 +39,6 @@ fn bookinfo(world: &mut World, cluster: usize) {
         ("reviews", "v3"),
     ] {
         let name = format!("{app}-{version}");
-        if world.clusters[cluster].quirks.missing_deployments.contains(&name) {
-            continue;
-        }
         let container = json!({"name": app, "image": "registry.local/app:1", "args": [app, "-version", version],
             "env": [{"name": "CLUSTER_NAME", "value": istio}], "ports": [{"containerPort": 9080}],
             "readinessProbe": {"httpGet": {"path": "/", "port": 9080}, "periodSeconds": 1}});
@@ -54,9 +51,6 @@ fn bookinfo(world: &mut World, cluster: usize) {
         if app == "details" {
             value["spec"]["template"]["metadata"]["annotations"] =
                 json!({"sidecar.istio.io/proxyImageType": "distroless"});
-        }
-        if world.clusters[cluster].quirks.without_sidecar.contains(&name) {
-            value["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
         }
         put(world, cluster, resources::deployments(), value);
     }

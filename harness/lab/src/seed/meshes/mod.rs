@@ -21,3 +21,16 @@ pub(crate) fn seed_of(mesh: LabMesh) -> &'static MeshSeed {
         LabMesh::PrimaryRemote => &primary_remote::SEED,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mesh_has_the_clusters_that_defects_can_name() {
+        for mesh in LabMesh::ALL {
+            let keys: Vec<&str> = seed_of(mesh).clusters.iter().map(|cluster| cluster.key).collect();
+            assert_eq!(keys, mesh.clusters(), "{mesh}");
+        }
+    }
+}
