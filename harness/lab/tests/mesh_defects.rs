@@ -42,7 +42,8 @@ async fn what_the_shop_answers_follows_from_its_routes() {
     let found = responders(&ejected, &shop(&ejected, "us").await, SHOP, "/reviews", "/reviews/cluster").await;
     // Each front that answers has its own view; those of us see reviews of us only.
     assert!(found["us"] > found["eu"] && found["us"] > found["ap"], "{found:?}");
-    for (defect, status) in [("entry-point-503", 503), ("route-to-missing-host", 503), ("ingress-without-routes", 404)] {
+    for (defect, status) in [("entry-point-503", 503), ("route-to-missing-host", 503), ("ingress-without-routes", 404)]
+    {
         let lab = mesh(LabMesh::FlatThree, &[defect]);
         assert_eq!(get_of(&lab, (&shop(&lab, "us").await, 80), SHOP, "/").await.0, status, "{defect}");
         assert_eq!(get_of(&lab, (&shop(&lab, "eu").await, 80), SHOP, "/").await.0, 200, "{defect}");
@@ -62,10 +63,16 @@ async fn what_the_shop_answers_follows_from_its_routes() {
 
 #[tokio::test(start_paused = true)]
 async fn objects_of_the_shop_differ_where_a_defect_says_so() {
-    let lab = mesh(LabMesh::FlatThree, &["virtual-service-drifted", "sidecar-missing", "deployment-missing@ap", "stateful-pod-unready"]);
+    let lab = mesh(
+        LabMesh::FlatThree,
+        &["virtual-service-drifted", "sidecar-missing", "deployment-missing@ap", "stateful-pod-unready"],
+    );
     let timeout = |value: &Value| value["spec"]["http"][0]["timeout"].clone();
     let path = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/reviews";
-    assert_eq!([timeout(&api(&lab, "eu", path).await), timeout(&api(&lab, "us", path).await)], [json!("5s"), json!("1s")]);
+    assert_eq!(
+        [timeout(&api(&lab, "eu", path).await), timeout(&api(&lab, "us", path).await)],
+        [json!("5s"), json!("1s")]
+    );
     let reviews = api(&lab, "us", "/api/v1/namespaces/shop/pods?labelSelector=app=reviews,version=v2").await;
     assert!(reviews["items"][0].is_object() && !reviews.to_string().contains("\"istio-proxy\""));
     assert!(pods(&lab, "ap", "shop", "app=reviews,version=v2").await.is_empty());
@@ -121,7 +128,7 @@ async fn istiod_and_its_webhooks_fail_for_their_revision_only() {
     assert!(synced(&down, "eu").await.len() > 5);
 }
 
-/// The condition of a type of an HTTPRoute or a Gateway.
+/// The condition of a type of an `HTTPRoute` or a Gateway.
 fn condition(list: &Value, kind: &str) -> (String, String) {
     let found = list.as_array().into_iter().flatten().find(|one| one["type"] == kind).cloned().unwrap_or_default();
     let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
@@ -131,9 +138,10 @@ fn condition(list: &Value, kind: &str) -> (String, String) {
 #[tokio::test(start_paused = true)]
 async fn defects_of_the_gateway_api_show_in_status_and_traffic() {
     let route = "/apis/gateway.networking.k8s.io/v1/namespaces/store/httproutes/store";
-    for (defect, reason, path) in
-        [("http-route-missing-backend", "BackendNotFound", "/"), ("reference-grant-missing", "RefNotPermitted", "/products")]
-    {
+    for (defect, reason, path) in [
+        ("http-route-missing-backend", "BackendNotFound", "/"),
+        ("reference-grant-missing", "RefNotPermitted", "/products"),
+    ] {
         let lab = mesh(LabMesh::GatewayApi, &[defect]);
         let found = api(&lab, "south", route).await;
         let conditions = &found["status"]["parents"][0]["conditions"];

@@ -4,7 +4,9 @@ mod support;
 
 use meshdrill_lab::{Lab, LabConfig, LabMesh};
 use serde_json::Value;
-use support::{MERGE, api, balancer, delete, get, get_of, mesh, number, pass, pods, proxies, responders, scale, synced, write};
+use support::{
+    MERGE, api, balancer, delete, get, get_of, mesh, number, pass, pods, proxies, responders, scale, synced, write,
+};
 
 /// Every workload is rolled out, every Service with a selector has endpoints, and every load balancer has an address.
 async fn assert_settled(lab: &Lab, cluster: &str) {
@@ -58,7 +60,9 @@ async fn assert_environment(lab: &Lab, cluster: &str, expected: &[(&str, &str)])
                 let found = env.iter().find(|one| one["name"] == *name);
                 assert_eq!(found.and_then(|one| one["value"].as_str()), Some(*value), "{}: {name}", pod["metadata"]);
             }
-            for name in ["POD_NAME", "ISTIO_META_WORKLOAD_NAME", "ISTIO_META_OWNER", "PROXY_CONFIG", "ISTIO_META_NODE_NAME"] {
+            for name in
+                ["POD_NAME", "ISTIO_META_WORKLOAD_NAME", "ISTIO_META_OWNER", "PROXY_CONFIG", "ISTIO_META_NODE_NAME"]
+            {
                 assert!(env.iter().any(|one| one["name"] == name), "{}: {name}", pod["metadata"]);
             }
             assert!(["router", "sidecar"].contains(&text(&proxy["args"][1])), "{proxy}");
@@ -115,7 +119,11 @@ async fn flat_three_is_one_mesh_on_one_network() {
         let own: Vec<String> = proxies(&lab, cluster).await;
         assert_eq!(seen.iter().map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>(), own);
         assert!(seen.iter().all(|(_, id)| id == cluster));
-        let expected = [("ISTIO_META_CLUSTER_ID", cluster), ("ISTIO_META_NETWORK", "shop-net"), ("ISTIO_META_MESH_ID", "shop-mesh")];
+        let expected = [
+            ("ISTIO_META_CLUSTER_ID", cluster),
+            ("ISTIO_META_NETWORK", "shop-net"),
+            ("ISTIO_META_MESH_ID", "shop-mesh"),
+        ];
         assert_environment(&lab, cluster, &expected).await;
     }
     assert_eq!(pods(&lab, "eu", "istio-system", "app=istiod").await.len(), 2);
@@ -154,7 +162,12 @@ async fn single_is_one_cluster_with_two_revisions_and_two_ingresses() {
     assert_monitored(&lab, text(&service["spec"]["clusterIP"])).await;
     let custom = api(&lab, "prod", "/apis/monitoring.coreos.com/v1/prometheuses").await;
     assert_eq!(items(&custom)[0]["metadata"]["name"], stack);
-    let tags = api(&lab, "prod", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=istio.io/tag=stable").await;
+    let tags = api(
+        &lab,
+        "prod",
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=istio.io/tag=stable",
+    )
+    .await;
     assert_eq!(items(&tags)[0]["webhooks"][0]["clientConfig"]["service"]["name"], "istiod");
 }
 
@@ -249,7 +262,11 @@ async fn gateways_of_the_gateway_api_follow_their_objects() {
     assert_eq!(condition(&extra["status"]["conditions"], "Programmed").0, "False");
     write(&lab, "north", "DELETE", &format!("{gateways}/extra"), "application/json", serde_json::json!({})).await;
     pass(5.0).await;
-    assert!(items(&api(&lab, "north", "/apis/apps/v1/namespaces/store/deployments").await).iter().all(|one| one["metadata"]["name"] != "extra-istio"));
+    assert!(
+        items(&api(&lab, "north", "/apis/apps/v1/namespaces/store/deployments").await)
+            .iter()
+            .all(|one| one["metadata"]["name"] != "extra-istio")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,8 @@ use crate::spec::API_VERSION;
 pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
     if args.list_defects {
         for defect in Defect::all().iter().filter(|defect| defect.meshes.contains(&args.lab_mesh)) {
-            let scope = if defect.scoped { format!(" (@{})", default_cluster(args.lab_mesh, defect)) } else { String::new() };
+            let scope =
+                if defect.scoped { format!(" (@{})", default_cluster(args.lab_mesh, defect)) } else { String::new() };
             super::say!("{}{scope}\n    {}", defect.name, defect.what);
         }
         return Ok(ExitCode::Pass);
@@ -27,7 +28,13 @@ pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
     let defects = args.defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
     let defects = defects.map_err(UsageError::from)?;
     super::runtime()?.block_on(async {
-        let config = LabConfig { mesh: args.lab_mesh, clusters: args.clusters, seed: args.seed, defects, ..LabConfig::default() };
+        let config = LabConfig {
+            mesh: args.lab_mesh,
+            clusters: args.clusters,
+            seed: args.seed,
+            defects,
+            ..LabConfig::default()
+        };
         let lab = Lab::start(config)?;
         let served = lab.serve().await?;
         annotate_services(&lab, &served).await?;

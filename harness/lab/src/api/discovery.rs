@@ -12,7 +12,8 @@ use crate::world::KUBERNETES;
 /// Answers the paths that are not about objects.
 pub(crate) fn answer(engine: &Engine, cluster: usize, path: &str, accept: &str) -> Option<http::Response<Body>> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    if !matches!(parts.first(), None | Some(&("version" | "healthz" | "readyz" | "livez" | "api" | "apis" | "openapi"))) {
+    if !matches!(parts.first(), None | Some(&("version" | "healthz" | "readyz" | "livez" | "api" | "apis" | "openapi")))
+    {
         return None;
     }
     let served = engine.with(|world| served(&world.clusters[cluster].store));

@@ -130,7 +130,8 @@ pub(super) fn remove_remote_secrets(world: &mut World, cluster: usize) {
 
 /// Makes the API server call istiod's webhooks by URL.
 fn call_webhooks_by_url(world: &mut World, cluster: usize, authority: &str) {
-    for (resource, path) in [(resources::mutating_webhooks(), "inject"), (resources::validating_webhooks(), "validate")] {
+    for (resource, path) in [(resources::mutating_webhooks(), "inject"), (resources::validating_webhooks(), "validate")]
+    {
         let found = find::webhooks(world, cluster, resource);
         edit_found(world, cluster, resource, found, |configuration| {
             let hooks = configuration.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten();

@@ -132,9 +132,12 @@ pub(super) static ROWS: &[Row] = &[
         Objects,
         "Gateway bookinfo/bookinfo-gateway serves host shop.example only",
         |world, cluster| {
-            let hosts = json!(["shop.example"]);
             let found = find::http_gateway(world, cluster);
-            set_found(world, cluster, resources::gateways(), found, "/spec/servers/0/hosts", hosts);
+            edit_found(world, cluster, resources::gateways(), found, |gateway| {
+                let serves = object::text(gateway, "/spec/servers/0/hosts/0") == "shop.example";
+                let host = if serves { "other.example" } else { "shop.example" };
+                object::set(gateway, "/spec/servers/0/hosts", json!([host]));
+            });
         },
     )
     .on(ISTIO_ROUTES)

@@ -131,7 +131,7 @@ pub(super) static ROWS: &[Row] = &[
             distribute_to(world, cluster, world.clusters[first].ident.region);
         },
     )
-    .on(ISTIO_LOCALITY),
+    .on(&[LabMesh::Guide, LabMesh::FlatThree]),
     in_secondary(
         "remote-endpoints-ejected",
         Proxies,

@@ -76,7 +76,18 @@ pub(super) const fn in_all(name: &'static str, planted: Planted, what: &'static 
 
 /// A defect outside the clusters: it takes no cluster.
 pub(super) const fn outside(name: &'static str, planted: Planted, what: &'static str, change: Change) -> Row {
-    Row { info: DefectInfo { name, scoped: false, default_cluster: "primary", what, meshes: &LabMesh::ALL, first_in: &[] }, planted, change }
+    Row {
+        info: DefectInfo {
+            name,
+            scoped: false,
+            default_cluster: "primary",
+            what,
+            meshes: &LabMesh::ALL,
+            first_in: &[],
+        },
+        planted,
+        change,
+    }
 }
 
 const fn scoped(
@@ -86,5 +97,9 @@ const fn scoped(
     what: &'static str,
     change: Change,
 ) -> Row {
-    Row { info: DefectInfo { name, scoped: true, default_cluster, what, meshes: &LabMesh::ALL, first_in: &[] }, planted, change }
+    Row {
+        info: DefectInfo { name, scoped: true, default_cluster, what, meshes: &LabMesh::ALL, first_in: &[] },
+        planted,
+        change,
+    }
 }

@@ -1,7 +1,9 @@
 //! Every defect, grouped by what it breaks.
 
 use super::row::Row;
-use super::{alerting, api, control_plane, gateway_api, gateways, identity, monitoring, network, nodes, routing, workloads};
+use super::{
+    alerting, api, control_plane, gateway_api, gateways, identity, monitoring, network, nodes, routing, workloads,
+};
 
 /// The groups, in the order in which `meshdrill lab --list-defects` lists them.
 static GROUPS: [&[Row]; 11] = [

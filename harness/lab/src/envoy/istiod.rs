@@ -55,9 +55,8 @@ fn clusterz(world: &World, cluster: usize) -> Value {
 fn proxies<'a>(world: &'a World, uid: &'a Uid) -> impl Iterator<Item = (&'a Cluster, &'a Pod)> {
     world.clusters.iter().enumerate().flat_map(move |(cluster, here)| {
         let configured = |pod: &&Pod| pod.proxy.as_ref().is_some_and(|x| x.snapshot.is_some()) && pod.network;
-        let own = move |pod: &&Pod| {
-            control::instance_of(world, cluster, pod).is_some_and(|instance| instance.uid == *uid)
-        };
+        let own =
+            move |pod: &&Pod| control::instance_of(world, cluster, pod).is_some_and(|instance| instance.uid == *uid);
         here.pods.values().filter(configured).filter(own).map(move |pod| (here, pod))
     })
 }
@@ -113,8 +112,7 @@ fn metrics(world: &World, cluster: usize, uid: &Uid, version: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# TYPE istio_build gauge\nistio_build{{component=\"pilot\",tag=\"{version}\"}} 1");
     let _ = writeln!(out, "# TYPE pilot_info gauge\npilot_info{{version=\"{version}\"}} 1");
-    let _ =
-        writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, uid).count());
+    let _ = writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, uid).count());
     let pushes = world.clusters[cluster].istiod.snapshot.as_ref().map_or(0, |s| s.version);
     let _ = writeln!(out, "# TYPE pilot_xds_pushes counter\npilot_xds_pushes{{type=\"eds\"}} {pushes}");
     let synced = world.clusters[cluster].istiod.sync.iter().filter(|s| **s == RemoteSync::Synced).count();

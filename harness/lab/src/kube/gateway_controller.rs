@@ -88,8 +88,10 @@ fn deploy(world: &mut World, cluster: usize, gateway: &Value) {
     let mut labels = Value::Object(own);
     labels[GATEWAY_NAME] = json!(object::name(gateway));
     labels["gateway.networking.k8s.io/gateway-class-name"] = json!(class);
-    let owner = json!([{"apiVersion": API, "kind": "Gateway", "name": object::name(gateway), "uid": object::uid(gateway)}]);
-    let meta = |labels: &Value| json!({"name": name, "namespace": namespace, "labels": labels, "ownerReferences": owner});
+    let owner =
+        json!([{"apiVersion": API, "kind": "Gateway", "name": object::name(gateway), "uid": object::uid(gateway)}]);
+    let meta =
+        |labels: &Value| json!({"name": name, "namespace": namespace, "labels": labels, "ownerReferences": owner});
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(&labels)});
     create(world, cluster, resources::serviceaccounts(), account);
     let mut managed = labels.clone();
@@ -110,9 +112,7 @@ fn deploy(world: &mut World, cluster: usize, gateway: &Value) {
     if let Some(network) = object::label(gateway, "topology.istio.io/network") {
         env.push(json!({"name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": network}));
     }
-    let probe = |failures: i64, period: i64| {
-        json!({"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "failureThreshold": failures, "periodSeconds": period})
-    };
+    let probe = |failures: i64, period: i64| json!({"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "failureThreshold": failures, "periodSeconds": period});
     let selector = json!({ GATEWAY_NAME: object::name(gateway) });
     let container = json!({"name": "istio-proxy", "image": here.quirks.istio_image("proxyv2"),
         "args": ["proxy", "router", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel", "warning"], "env": env,
@@ -153,14 +153,20 @@ fn gateway_status(world: &World, cluster: usize, gateway: &Value) -> Value {
         .collect();
     let host = format!("{name}.{namespace}.svc.cluster.local");
     let ready = here.pods.values().any(|pod| {
-        pod.namespace == namespace && pod.ready && !pod.terminating() && pod.label(GATEWAY_NAME) == object::name(gateway)
+        pod.namespace == namespace
+            && pod.ready
+            && !pod.terminating()
+            && pod.label(GATEWAY_NAME) == object::name(gateway)
     });
     let ports = object::items(gateway, "/spec/listeners").iter().filter_map(|one| object::int(one, "/port"));
     let at: Vec<String> = ports.map(|port| format!("{host}:{port}")).collect();
     let programmed = if !ready {
         ("Invalid", format!("Failed to assign to any requested addresses: no instances found for hostname {host:?}"))
     } else if addresses.is_empty() {
-        let text = format!("Assigned to service(s) {}, but failed to assign to all requested addresses: address pending for hostname {host:?}", at.join(" and "));
+        let text = format!(
+            "Assigned to service(s) {}, but failed to assign to all requested addresses: address pending for hostname {host:?}",
+            at.join(" and ")
+        );
         ("AddressNotAssigned", text)
     } else {
         ("Programmed", format!("Resource programmed, assigned to service(s) {}", at.join(" and ")))
@@ -182,7 +188,9 @@ fn listener(world: &World, cluster: usize, gateway: &Value, listener: &Value) ->
     let list = format!("/status/listeners/{}/conditions", old.unwrap_or(usize::MAX));
     let one = |kind: &str, on: bool, reason: &str, text: &str| dated(world, gateway, &list, (kind, on), reason, text);
     let kinds = match object::text(listener, "/protocol") {
-        "HTTP" | "HTTPS" => json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}, {"group": "gateway.networking.k8s.io", "kind": "GRPCRoute"}]),
+        "HTTP" | "HTTPS" => {
+            json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}, {"group": "gateway.networking.k8s.io", "kind": "GRPCRoute"}])
+        }
         "TLS" => json!([{"group": "gateway.networking.k8s.io", "kind": "TLSRoute"}]),
         _ => json!([]),
     };
@@ -209,19 +217,14 @@ fn route_status(world: &World, cluster: usize, route: &Value) -> Value {
 }
 
 /// Reason and message of the condition `Accepted` for one parent of a route; none if no Gateway of Istio is named.
-fn accepted(
-    world: &World,
-    cluster: usize,
-    route: &Value,
-    parent: &Value,
-) -> Option<(&'static str, &'static str)> {
+fn accepted(world: &World, cluster: usize, route: &Value, parent: &Value) -> Option<(&'static str, &'static str)> {
     if object::text(parent, "/kind") == "Service" {
         return Some(("Accepted", "Route was valid"));
     }
     let store = &world.clusters[cluster].store;
-    let mut named = store.list(resources::api_gateways(), None).flat_map(|gateway| {
-        object::items(gateway, "/spec/listeners").iter().map(move |listener| (gateway, listener))
-    });
+    let mut named = store
+        .list(resources::api_gateways(), None)
+        .flat_map(|gateway| object::items(gateway, "/spec/listeners").iter().map(move |listener| (gateway, listener)));
     let own = |(gateway, listener): &(&std::sync::Arc<Value>, &Value)| refers(parent, route, gateway, listener);
     let all: Vec<_> = named.by_ref().filter(own).collect();
     if all.is_empty() {

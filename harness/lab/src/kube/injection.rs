@@ -50,9 +50,11 @@ pub(crate) fn gateway(cluster: &Cluster, pod: &mut Value, revision: &str) {
     let (kind, workload) = owner(cluster, pod);
     let env = environment(cluster, pod, (kind, &workload), revision);
     let image = image(cluster, revision);
-    let Some(proxy) = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut).and_then(|list| {
-        list.iter_mut().find(|container| object::text(container, "/name") == "istio-proxy")
-    }) else {
+    let Some(proxy) = pod
+        .pointer_mut("/spec/containers")
+        .and_then(Value::as_array_mut)
+        .and_then(|list| list.iter_mut().find(|container| object::text(container, "/name") == "istio-proxy"))
+    else {
         return;
     };
     object::set(proxy, "/image", json!(image));
@@ -79,7 +81,8 @@ pub(crate) fn environment(cluster: &Cluster, pod: &Value, owner: (&str, &str), r
     let suffix = if revision == "default" { String::new() } else { format!("-{revision}") };
     let discovery = format!("istiod{suffix}.{root}.svc:15012");
     let containers = object::items(pod, "/spec/containers").iter();
-    let names: Vec<&str> = containers.map(|one| object::text(one, "/name")).filter(|name| *name != "istio-proxy").collect();
+    let names: Vec<&str> =
+        containers.map(|one| object::text(one, "/name")).filter(|name| *name != "istio-proxy").collect();
     let mut env = cluster.quirks.identity(&cluster.ident);
     env.extend([
         value("PILOT_CERT_PROVIDER", "istiod"),
@@ -140,9 +143,7 @@ fn label(cluster: &Cluster, pod: &mut Value) {
     }
     let none = Map::new();
     let labels = object::labels(pod).unwrap_or(&none);
-    let first = |keys: &[&str]| {
-        keys.iter().find_map(|key| labels.get(*key)?.as_str()).map(str::to_owned)
-    };
+    let first = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)?.as_str()).map(str::to_owned);
     let name = first(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]).unwrap_or_default();
     let revision = first(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]);
     object::set(pod, "/metadata/labels/service.istio.io~1canonical-name", json!(name));
@@ -152,6 +153,7 @@ fn label(cluster: &Cluster, pod: &mut Value) {
 
 fn annotate(pod: &mut Value, revision: &str, init: &Value, containers: &Value) {
     object::set(pod, "/metadata/annotations/istio.io~1rev", json!(revision));
-    let status = json!({"initContainers": init, "containers": containers, "volumes": ["istio-envoy"], "revision": revision});
+    let status =
+        json!({"initContainers": init, "containers": containers, "volumes": ["istio-envoy"], "revision": revision});
     object::set(pod, "/metadata/annotations/sidecar.istio.io~1status", json!(status.to_string()));
 }

@@ -49,7 +49,8 @@ pub(crate) fn webhook_answers(world: &World, cluster: usize, namespace: &str, se
     endpoints(&here.store, namespace, service).any(|endpoint| {
         let uid = object::text(endpoint, "/targetRef/uid");
         if uid.is_empty() {
-            return leads_to(world, cluster, endpoint).is_some_and(|host| !ready(&world.clusters[host], host).is_empty());
+            return leads_to(world, cluster, endpoint)
+                .is_some_and(|host| !ready(&world.clusters[host], host).is_empty());
         }
         here.pods.get(uid).is_some_and(|pod| pod.role == Role::Istiod && pod.ready && !pod.terminating())
     })

@@ -124,11 +124,7 @@ pub(crate) fn hosts(route: &Value, listener: &Value) -> Vec<String> {
         return vec![own.to_owned()];
     }
     let narrower = |host: &str| {
-        if host_matches(own, host) {
-            Some(host.to_owned())
-        } else {
-            host_matches(host, own).then(|| own.to_owned())
-        }
+        if host_matches(own, host) { Some(host.to_owned()) } else { host_matches(host, own).then(|| own.to_owned()) }
     };
     names.into_iter().filter_map(narrower).collect()
 }
@@ -142,7 +138,9 @@ pub(crate) fn unresolved(store: &Store, route: &Value, backend: &Value) -> Optio
         return Some(("InvalidKind", format!("referencing unsupported backendRef: kind {kind:?}")));
     }
     if namespace != own && !is_granted(store, own, (namespace, name)) {
-        let text = format!("backendRef {name}/{namespace} not accessible to a HTTPRoute in namespace {own:?} (missing a ReferenceGrant?)");
+        let text = format!(
+            "backendRef {name}/{namespace} not accessible to a HTTPRoute in namespace {own:?} (missing a ReferenceGrant?)"
+        );
         return Some(("RefNotPermitted", text));
     }
     if store.get(resources::services(), namespace, name).is_none() {
@@ -158,9 +156,9 @@ fn is_granted(store: &Store, from: &str, (namespace, name): (&str, &str)) -> boo
         let from = object::items(grant, "/spec/from")
             .iter()
             .any(|one| object::text(one, "/kind") == "HTTPRoute" && object::text(one, "/namespace") == from);
-        let to = object::items(grant, "/spec/to").iter().any(|one| {
-            object::text(one, "/kind") == "Service" && ["", name].contains(&object::text(one, "/name"))
-        });
+        let to = object::items(grant, "/spec/to")
+            .iter()
+            .any(|one| object::text(one, "/kind") == "Service" && ["", name].contains(&object::text(one, "/name")));
         from && to
     })
 }

@@ -83,7 +83,9 @@ impl Route {
             || self.paths.iter().any(|p| match p {
                 PathMatch::Exact(x) => x == path,
                 PathMatch::Prefix(x) => path.starts_with(x.as_str()),
-                PathMatch::Elements(x) => path.strip_prefix(x.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/')),
+                PathMatch::Elements(x) => {
+                    path.strip_prefix(x.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/'))
+                }
                 PathMatch::Regex(x) => x.find(path).is_some_and(|m| m.start() == 0 && m.end() == path.len()),
                 PathMatch::Any => true,
             })

@@ -58,6 +58,7 @@ pub(crate) enum Life {
 }
 
 /// One pod.
+#[expect(clippy::struct_excessive_bools, reason = "they change one by one")]
 pub(crate) struct Pod {
     pub(crate) uid: Uid,
     pub(crate) namespace: String,
@@ -228,9 +229,8 @@ fn revision(value: &Value) -> String {
 }
 
 fn istio_tag(value: &Value) -> Option<String> {
-    let own = all_containers(value).find(|container| {
-        is_proxy(container) || arguments(container).next().is_some_and(|word| word == "discovery")
-    })?;
+    let own = all_containers(value)
+        .find(|container| is_proxy(container) || arguments(container).next().is_some_and(|word| word == "discovery"))?;
     let image = object::text(own, "/image").rsplit('/').next()?;
     let (_, tag) = image.split_once(':').filter(|_| !image.contains('@'))?;
     Some(tag.trim_end_matches("-distroless").to_owned())

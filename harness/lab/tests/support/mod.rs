@@ -92,10 +92,12 @@ pub async fn balancer(lab: &Lab, cluster: &str, namespace: &str, name: &str) -> 
 
 /// The proxies that the istiods of a cluster list, with the cluster of each, over all their pods.
 pub async fn synced(lab: &Lab, cluster: &str) -> Vec<(String, String)> {
-    let system: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(client(lab, cluster), "istio-system");
+    let system: kube::Api<k8s_openapi::api::core::v1::Pod> =
+        kube::Api::namespaced(client(lab, cluster), "istio-system");
     let mut found = Vec::new();
     for pod in pods(lab, cluster, "istio-system", "app=istiod").await {
-        let (out, _, _) = exec(&system, &pod, "discovery", &["pilot-discovery", "request", "GET", "/debug/syncz"]).await;
+        let (out, _, _) =
+            exec(&system, &pod, "discovery", &["pilot-discovery", "request", "GET", "/debug/syncz"]).await;
         let list: Value = serde_json::from_str(&out).unwrap_or_default();
         let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
         found.extend(list.as_array().into_iter().flatten().map(|one| (text(one, "proxy"), text(one, "cluster_id"))));

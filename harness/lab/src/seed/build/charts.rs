@@ -12,7 +12,8 @@ pub(crate) fn install(world: &mut World, cluster: usize, namespace: &str, group:
     // The other clusters reach the Alertmanager at its load balancer.
     let first = &world.clusters[0].store;
     let alerts = first.get(resources::services(), namespace, "alerts");
-    let elsewhere = alerts.map(|service| format!("{}:9093", object::text(service, "/status/loadBalancer/ingress/0/ip")));
+    let elsewhere =
+        alerts.map(|service| format!("{}:9093", object::text(service, "/status/loadBalancer/ingress/0/ip")));
     world.clusters[cluster].monitoring = Monitoring {
         group,
         file: "/etc/config/alerting_rules.yml",
@@ -22,9 +23,7 @@ pub(crate) fn install(world: &mut World, cluster: usize, namespace: &str, group:
     };
     let labels = monitoring::labels(&chart("prometheus", "prom", "prometheus-27.42.0", "v3.5.0"), "server");
     monitoring::prometheus_files(world, cluster, namespace, "prom", &labels);
-    let selector = |name: &str, instance: &str, component: &str| {
-        json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance, "app.kubernetes.io/component": component})
-    };
+    let selector = |name: &str, instance: &str, component: &str| json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance, "app.kubernetes.io/component": component});
     let prometheus = Program {
         namespace,
         name: "prom",

@@ -136,7 +136,8 @@ pub(crate) fn istiod(world: &mut World, cluster: usize, revision: &Revision) {
     let pilot = if revision.name == "default" { "pilot" } else { "istiod" };
     let helm = revision.helm_labels(&name);
     let own = json!({"app": "istiod", "istio": "pilot", "istio.io/rev": revision.name, "operator.istio.io/component": "Pilot"});
-    let template = json!({"app": "istiod", "istio": pilot, "istio.io/rev": revision.name, "sidecar.istio.io/inject": "false"});
+    let template =
+        json!({"app": "istiod", "istio": pilot, "istio.io/rev": revision.name, "sidecar.istio.io/inject": "false"});
     let image = match revision.version {
         Some(version) => format!("registry.local/pilot:{version}"),
         None => quirks.istio_image("pilot"),
@@ -166,13 +167,7 @@ pub(crate) fn istiod(world: &mut World, cluster: usize, revision: &Revision) {
 }
 
 /// An autoscaler of a Deployment, with its least and most replicas.
-pub(crate) fn autoscaler(
-    world: &mut World,
-    cluster: usize,
-    namespace: &str,
-    name: &str,
-    (least, most): (i64, i64),
-) {
+pub(crate) fn autoscaler(world: &mut World, cluster: usize, namespace: &str, name: &str, (least, most): (i64, i64)) {
     let value = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
         "spec": {"minReplicas": least, "maxReplicas": most, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}]}});
@@ -248,7 +243,15 @@ pub(crate) fn webhooks(world: &mut World, cluster: usize, revision: &Revision, f
     let (service, suffix) = (revision.istiod(), revision.suffix());
     let labels = json!({"app": "istiod", "istio": "istiod", "istio.io/rev": revision.name, "release": service});
     let own = json!({"matchExpressions": [test("istio.io/rev", "In", &[revision.name])]});
-    validator(world, cluster, &format!("istio-validator{suffix}-istio-system"), labels, ("rev.validation.istio.io", own), &service, files);
+    validator(
+        world,
+        cluster,
+        &format!("istio-validator{suffix}-istio-system"),
+        labels,
+        ("rev.validation.istio.io", own),
+        &service,
+        files,
+    );
     if revision.name == "default" {
         let labels = json!({"app": "istiod", "istio": "istiod", "istio.io/rev": "default", "istio.io/tag": "default"});
         let others = json!({"matchExpressions": [test("istio.io/rev", "DoesNotExist", &[])]});
@@ -256,7 +259,7 @@ pub(crate) fn webhooks(world: &mut World, cluster: usize, revision: &Revision, f
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a field of the configuration")]
+#[expect(clippy::needless_pass_by_value, reason = "the values are built in the arguments")]
 fn validator(
     world: &mut World,
     cluster: usize,

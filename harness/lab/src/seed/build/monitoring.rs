@@ -70,7 +70,10 @@ pub(crate) fn chart(name: &str, instance: &str, chart: &str, version: &str) -> V
 
 /// The labels of a part of a chart.
 pub(crate) fn labels(chart: &Value, component: &str) -> Value {
-    merged(chart.clone(), &json!({"app.kubernetes.io/component": component, "app.kubernetes.io/part-of": chart["app.kubernetes.io/name"]}))
+    merged(
+        chart.clone(),
+        &json!({"app.kubernetes.io/component": component, "app.kubernetes.io/part-of": chart["app.kubernetes.io/name"]}),
+    )
 }
 
 /// The receiver of Alertmanager's notifications.
@@ -91,7 +94,8 @@ pub(crate) fn receiver(world: &mut World, cluster: usize, namespace: &str, name:
 
 /// The map with the configuration and the rules of a Prometheus.
 pub(crate) fn prometheus_files(world: &mut World, cluster: usize, namespace: &str, name: &str, labels: &Value) {
-    let files = json!({"prometheus.yml": config::text(world, cluster), "alerting_rules.yml": rule_file::text(world, cluster)});
+    let files =
+        json!({"prometheus.yml": config::text(world, cluster), "alerting_rules.yml": rule_file::text(world, cluster)});
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace, "labels": labels}, "data": files});
     put(world, cluster, resources::configmaps(), map);
 }
@@ -104,7 +108,13 @@ pub(crate) fn alertmanager_files(world: &mut World, cluster: usize, namespace: &
 }
 
 /// A rule that fires when no target of an app is up.
-pub(crate) fn absent(world: &World, cluster: usize, name: &'static str, app: &str, summary: &'static str) -> RuleSource {
+pub(crate) fn absent(
+    world: &World,
+    cluster: usize,
+    name: &'static str,
+    app: &str,
+    summary: &'static str,
+) -> RuleSource {
     let blind = world.clusters[cluster].quirks.never_firing_istiod_rule && app == "istiod";
     let query = if blind {
         format!(r#"up{{job="kubernetes-pods",app="{app}"}} == 0"#)
@@ -117,7 +127,13 @@ pub(crate) fn absent(world: &World, cluster: usize, name: &'static str, app: &st
 /// A rule about the share of failed requests.
 pub(crate) fn failed_requests(name: &'static str) -> RuleSource {
     let query = r#"(sum(rate(istio_requests_total{reporter="source",response_code=~"5.."}[5m])) or vector(0)) / sum(rate(istio_requests_total{reporter="source"}[5m])) > 0.05"#;
-    RuleSource { name, query: query.into(), wait_s: 300, severity: "critical", summary: "More than 5 % of requests fail" }
+    RuleSource {
+        name,
+        query: query.into(),
+        wait_s: 300,
+        severity: "critical",
+        summary: "More than 5 % of requests fail",
+    }
 }
 
 /// A rule about the latency of requests.
@@ -127,7 +143,13 @@ pub(crate) fn slow_requests(world: &World, cluster: usize, name: &'static str) -
     } else {
         r#"histogram_quantile(0.99, sum by (le) (rate(istio_request_duration_milliseconds_bucket{reporter="source"}[5m]))) > 1000"#
     };
-    RuleSource { name, query: query.into(), wait_s: 300, severity: "warning", summary: "The slowest requests take more than a second" }
+    RuleSource {
+        name,
+        query: query.into(),
+        wait_s: 300,
+        severity: "warning",
+        summary: "The slowest requests take more than a second",
+    }
 }
 
 /// A rule that fires when no target with some labels is up.

@@ -44,14 +44,26 @@ pub(crate) fn install(world: &mut World, cluster: usize, stack: Stack) {
             "podMonitorSelector": {"matchLabels": {"release": release}}, "alerting": {"alertmanagers": [{"name": alertmanager, "namespace": namespace, "port": "http-web", "apiVersion": "v2"}]}},
         "status": {"replicas": 1, "availableReplicas": 1, "updatedReplicas": 1, "conditions": [{"type": "Available", "status": "True"}, {"type": "Reconciled", "status": "True"}]}});
     put(world, cluster, resources::prometheuses(), resource);
-    monitoring::prometheus_files(world, cluster, namespace, &format!("prometheus-{prometheus}"), &json!({"managed-by": "prometheus-operator"}));
+    monitoring::prometheus_files(
+        world,
+        cluster,
+        namespace,
+        &format!("prometheus-{prometheus}"),
+        &json!({"managed-by": "prometheus-operator"}),
+    );
     managed(world, cluster, &Managed { namespace, resource: &prometheus, kind: "prometheus", port: 9090, labels });
     let labels = merged(own.clone(), &json!({"app": format!("{CHART}-alertmanager")}));
     let resource = json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "Alertmanager", "metadata": {"name": alertmanager, "namespace": namespace, "labels": labels},
         "spec": {"replicas": 1, "version": "v0.25.0", "portName": "http-web"},
         "status": {"replicas": 1, "availableReplicas": 1, "updatedReplicas": 1, "conditions": [{"type": "Available", "status": "True"}, {"type": "Reconciled", "status": "True"}]}});
     put(world, cluster, resources::alertmanagers(), resource);
-    monitoring::alertmanager_files(world, cluster, namespace, &format!("alertmanager-{alertmanager}"), &json!({"managed-by": "prometheus-operator"}));
+    monitoring::alertmanager_files(
+        world,
+        cluster,
+        namespace,
+        &format!("alertmanager-{alertmanager}"),
+        &json!({"managed-by": "prometheus-operator"}),
+    );
     managed(world, cluster, &Managed { namespace, resource: &alertmanager, kind: "alertmanager", port: 9093, labels });
     monitoring::receiver(world, cluster, namespace, receiver);
     let grafana = format!("{release}-grafana");
@@ -78,7 +90,10 @@ fn operator(world: &mut World, cluster: usize, namespace: &str, full: &str, own:
         kind: "ClusterIP",
         port: 10250,
         selector: json!({"app": format!("{CHART}-operator"), "release": own["release"]}),
-        labels: merged(own.clone(), &json!({"app.kubernetes.io/name": format!("{CHART}-prometheus-operator"), "app.kubernetes.io/component": "prometheus-operator"})),
+        labels: merged(
+            own.clone(),
+            &json!({"app.kubernetes.io/name": format!("{CHART}-prometheus-operator"), "app.kubernetes.io/component": "prometheus-operator"}),
+        ),
         container: json!({"name": CHART, "image": "registry.local/prometheus-operator:v0.86.1", "args": ["--web.listen-address=:10250"]}),
         stateful: false,
     };
@@ -128,7 +143,10 @@ fn managed(world: &mut World, cluster: usize, managed: &Managed<'_>) {
     let owner = json!([{"apiVersion": "monitoring.coreos.com/v1", "kind": definition, "name": resource, "uid": uid, "controller": true, "blockOwnerDeletion": true}]);
     let selector = json!({"app.kubernetes.io/name": kind, "app.kubernetes.io/instance": resource, "app.kubernetes.io/managed-by": "prometheus-operator", *kind: resource});
     let container = if *kind == "prometheus" { monitoring::prometheus() } else { monitoring::alertmanager() };
-    let template = merged(selector.clone(), &json!({"app.kubernetes.io/version": labels["app.kubernetes.io/version"], "operator.prometheus.io/name": resource, "operator.prometheus.io/shard": "0"}));
+    let template = merged(
+        selector.clone(),
+        &json!({"app.kubernetes.io/version": labels["app.kubernetes.io/version"], "operator.prometheus.io/name": resource, "operator.prometheus.io/shard": "0"}),
+    );
     let operated = format!("{kind}-operated");
     let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "namespace": namespace, "labels": labels, "ownerReferences": owner},
         "spec": {"replicas": 1, "serviceName": operated, "podManagementPolicy": "Parallel", "selector": {"matchLabels": selector}, "template": {"metadata": {"labels": template},

@@ -17,7 +17,8 @@ pub(crate) fn expose_istiod(world: &mut World, cluster: usize) {
     put(world, cluster, resources::gateways(), istio_object("Gateway", SPACE, "istiod-gateway", gateway));
     let host = "istiod.istio-system.svc.cluster.local";
     let route = |from: u16, to: u16| json!({"match": [{"port": from, "sniHosts": ["*"]}], "route": [{"destination": {"host": host, "port": {"number": to}}}]});
-    let service = json!({"hosts": ["*"], "gateways": ["istiod-gateway"], "tls": [route(15012, 15012), route(15017, 443)]});
+    let service =
+        json!({"hosts": ["*"], "gateways": ["istiod-gateway"], "tls": [route(15012, 15012), route(15017, 443)]});
     put(world, cluster, resources::virtualservices(), istio_object("VirtualService", SPACE, "istiod-vs", service));
 }
 
@@ -29,7 +30,8 @@ pub(crate) fn use_istiod_of(world: &mut World, cluster: usize, primary: usize, r
     world.edit(cluster, resources::namespaces(), "", SPACE, |space| {
         object::set(space, "/metadata/annotations/topology.istio.io~1controlPlaneClusters", json!(id));
     });
-    let (name, labels) = (revision.istiod(), json!({"app.kubernetes.io/name": "istiod", "istio.io/rev": revision.name}));
+    let (name, labels) =
+        (revision.istiod(), json!({"app.kubernetes.io/name": "istiod", "istio.io/rev": revision.name}));
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SPACE, "labels": labels},
         "spec": {"ports": [{"name": "tcp-istiod", "port": 15012, "protocol": "TCP"}, {"name": "tcp-webhook", "port": 443, "targetPort": 15017, "protocol": "TCP"}]}});
     put(world, cluster, resources::services(), service);

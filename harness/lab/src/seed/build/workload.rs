@@ -40,7 +40,8 @@ impl Web {
     }
 
     fn container(&self) -> Value {
-        let mut args = vec!["web".to_owned(), "-port".to_owned(), WEB.to_string(), "-version".to_owned(), self.version.to_owned()];
+        let mut args =
+            vec!["web".to_owned(), "-port".to_owned(), WEB.to_string(), "-version".to_owned(), self.version.to_owned()];
         if !self.calls.is_empty() {
             args.extend(["-calls".to_owned(), self.calls.join(",")]);
         }

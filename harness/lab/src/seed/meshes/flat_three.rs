@@ -56,7 +56,13 @@ fn applications(world: &mut World, cluster: usize) {
     for name in ["front", "reviews", "cart"] {
         web_service(world, cluster, SHOP, name);
     }
-    let front = Web { namespace: SHOP, app: "front", version: "v1", replicas: 2, calls: &["reviews=reviews:8080", "cart=cart:8080"] };
+    let front = Web {
+        namespace: SHOP,
+        app: "front",
+        version: "v1",
+        replicas: 2,
+        calls: &["reviews=reviews:8080", "cart=cart:8080"],
+    };
     front.deploy(world, cluster, "front");
     for version in ["v1", "v2"] {
         let reviews = Web { namespace: SHOP, app: "reviews", version, replicas: 2, calls: &[] };

@@ -82,7 +82,8 @@ fn fill(world: &mut World, cluster: usize, files: &Files) {
 
 fn api(resource: &Resource, namespace: &str, name: &str, spec: Value) -> Value {
     let version = format!("{GROUP}/{}", resource.versions[0]);
-    let mut value = json!({"apiVersion": version, "kind": resource.kind, "metadata": {"name": name, "namespace": namespace}});
+    let mut value =
+        json!({"apiVersion": version, "kind": resource.kind, "metadata": {"name": name, "namespace": namespace}});
     value["spec"] = spec;
     value
 }
@@ -110,13 +111,16 @@ fn applications(world: &mut World, cluster: usize) {
         put(world, cluster, resources::services(), service);
     }
     web_service(world, cluster, CATALOG, "catalog");
-    Web { namespace: CATALOG, app: "catalog", version: "v1", replicas: 2, calls: &[] }.deploy(world, cluster, "catalog");
+    Web { namespace: CATALOG, app: "catalog", version: "v1", replicas: 2, calls: &[] }
+        .deploy(world, cluster, "catalog");
 }
 
 fn routes(world: &mut World, cluster: usize) {
     let path = |value: &str| json!([{"path": {"type": "PathPrefix", "value": value}}]);
-    let service = |name: &str, weight: i64| json!({"group": "", "kind": "Service", "name": name, "port": WEB, "weight": weight});
-    let shared = json!({"group": "", "kind": "Service", "name": "catalog", "namespace": CATALOG, "port": WEB, "weight": 1});
+    let service =
+        |name: &str, weight: i64| json!({"group": "", "kind": "Service", "name": name, "port": WEB, "weight": weight});
+    let shared =
+        json!({"group": "", "kind": "Service", "name": "catalog", "namespace": CATALOG, "port": WEB, "weight": 1});
     let parent = json!([{"group": GROUP, "kind": "Gateway", "name": "web", "namespace": INGRESS}]);
     let spec = json!({"parentRefs": parent, "hostnames": ["www.store.example"], "rules": [
         {"matches": path("/products"), "backendRefs": [shared], "timeouts": {"request": "5s"}},

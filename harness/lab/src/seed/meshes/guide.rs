@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{bookinfo, guide_monitoring};
+use crate::seed::build::gateway;
 use crate::seed::build::istio::{self, Revision, SPACE, client};
 use crate::seed::build::kubernetes::{self, ISTIO_GROUPS};
-use crate::seed::build::gateway;
 use crate::seed::mesh_seed::MeshSeed;
 use crate::seed::pki::Files;
 use crate::seed::put::put;

@@ -88,7 +88,8 @@ fn applications(world: &mut World, cluster: usize) {
 
 fn routes(world: &mut World, cluster: usize) {
     let servers = json!([{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["bank.example"]}]);
-    let gateway = istio_object("Gateway", BANK, "bank", json!({"selector": {"istio": "ingressgateway"}, "servers": servers}));
+    let gateway =
+        istio_object("Gateway", BANK, "bank", json!({"selector": {"istio": "ingressgateway"}, "servers": servers}));
     put(world, cluster, resources::gateways(), gateway);
     let route = json!([{"match": [{"uri": {"prefix": "/"}}], "route": [{"destination": {"host": "portal", "port": {"number": 8080}}}]}]);
     let bound = json!({"hosts": ["bank.example"], "gateways": ["bank"], "http": route});

@@ -85,7 +85,8 @@ fn applications(world: &mut World, cluster: usize) {
         orders.deploy(world, cluster, &format!("orders-{version}"));
     }
     web_service(world, cluster, ORDERS, "payments");
-    Web { namespace: ORDERS, app: "payments", version: "v1", replicas: 1, calls: &[] }.deploy(world, cluster, "payments");
+    Web { namespace: ORDERS, app: "payments", version: "v1", replicas: 1, calls: &[] }
+        .deploy(world, cluster, "payments");
     web_service(world, cluster, STOCK, "stock");
     let ledger = &["ledger=ledger:8080"];
     Web { namespace: STOCK, app: "stock", version: "v1", replicas: 2, calls: ledger }.deploy(world, cluster, "stock");
@@ -99,7 +100,8 @@ fn routes(world: &mut World, cluster: usize) {
         [("public", "www.prod.example", STORE, "web"), ("internal", "stock.prod.internal", STOCK, "stock")]
     {
         let servers = json!([{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}]);
-        let gateway = istio_object("Gateway", namespace, selector, json!({"selector": {"istio": selector}, "servers": servers}));
+        let gateway =
+            istio_object("Gateway", namespace, selector, json!({"selector": {"istio": selector}, "servers": servers}));
         put(world, cluster, resources::gateways(), gateway);
         let route = json!([{"match": [{"uri": {"prefix": "/"}}], "route": [{"destination": {"host": service, "port": {"number": 8080}}}]}]);
         let bound = json!({"hosts": [host], "gateways": [selector], "http": route});
