@@ -44,7 +44,7 @@ pub(super) fn prometheus(world: &World, cluster: usize, pod: &Pod, filter: &str)
         }
     }
     if !pod.metrics.is_empty() && filter.is_empty() {
-        out.push_str(&pod.metrics.text(&world.clusters[cluster].ident.istio, pod));
+        out.push_str(&pod.metrics.text(pod.sender(&world.clusters[cluster].ident.istio)));
     }
     out
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::world::Pod;
-
 /// Upper bounds of the buckets, milliseconds.
 const BOUNDS: [f64; 12] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0];
 
@@ -21,6 +19,15 @@ struct Series {
 pub(crate) struct Calls {
     pub(crate) labels: Vec<(&'static str, String)>,
     pub(crate) samples: Vec<(&'static str, String, f64)>,
+}
+
+/// Who sends the requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    /// Istio's id of the cluster.
+    pub(crate) cluster: &'a str,
+    pub(crate) workload: &'a str,
+    pub(crate) namespace: &'a str,
 }
 
 /// Counters by destination service (`NAME.NAMESPACE`), destination cluster and response code.
@@ -41,8 +48,8 @@ impl AppMetrics {
         }
     }
 
-    /// Every sample of a pod in the cluster `source`, grouped by the labels of its requests.
-    pub(crate) fn calls(&self, source: &str, pod: &Pod) -> impl Iterator<Item = Calls> {
+    /// Every sample, grouped by the labels of its requests.
+    pub(crate) fn calls(&self, sender: Sender<'_>) -> impl Iterator<Item = Calls> {
         self.0.iter().map(move |((service, destination, code), series)| {
             let mut samples = vec![(REQUESTS, String::new(), series.count as f64)];
             let buckets = BOUNDS.iter().zip(series.buckets).map(|(bound, n)| (bound.to_string(), n));
@@ -50,15 +57,15 @@ impl AppMetrics {
             samples.extend(all.map(|(le, n)| ("istio_request_duration_milliseconds_bucket", le, n as f64)));
             samples.push(("istio_request_duration_milliseconds_sum", String::new(), series.sum));
             samples.push(("istio_request_duration_milliseconds_count", String::new(), series.count as f64));
-            Calls { labels: labels(source, pod, service, destination, *code), samples }
+            Calls { labels: labels(sender, service, destination, *code), samples }
         })
     }
 
     /// The text format.
-    pub(crate) fn text(&self, source: &str, pod: &Pod) -> String {
+    pub(crate) fn text(&self, sender: Sender<'_>) -> String {
         let mut counters = format!("# TYPE {REQUESTS} counter\n");
         let mut histograms = String::from("# TYPE istio_request_duration_milliseconds histogram\n");
-        for calls in self.calls(source, pod) {
+        for calls in self.calls(sender) {
             let labels: Vec<String> = calls.labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
             let labels = labels.join(",");
             for (name, le, value) in calls.samples {
@@ -71,13 +78,13 @@ impl AppMetrics {
     }
 }
 
-fn labels(source: &str, pod: &Pod, service: &str, destination: &str, code: u16) -> Vec<(&'static str, String)> {
+fn labels(sender: Sender<'_>, service: &str, destination: &str, code: u16) -> Vec<(&'static str, String)> {
     let name = service.split('.').next().unwrap_or(service);
     vec![
         ("reporter", "source".into()),
-        ("source_cluster", source.into()),
-        ("source_workload", pod.workload().to_owned()),
-        ("source_workload_namespace", pod.namespace.clone()),
+        ("source_cluster", sender.cluster.into()),
+        ("source_workload", sender.workload.to_owned()),
+        ("source_workload_namespace", sender.namespace.to_owned()),
         ("destination_cluster", destination.into()),
         ("destination_service", format!("{service}.svc.cluster.local")),
         ("destination_service_name", name.into()),

@@ -56,7 +56,7 @@ pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, nois
         Kind::AppMetrics => {
             let text = engine.with(|world| {
                 let here = &world.clusters[cluster];
-                here.pods.get(uid).map(|pod| pod.metrics.text(&here.ident.istio, pod)).unwrap_or_default()
+                here.pods.get(uid).map(|pod| pod.metrics.text(pod.sender(&here.ident.istio))).unwrap_or_default()
             });
             HttpAnswer::new(200, "text/plain; charset=utf-8", text)
         }

@@ -44,6 +44,13 @@ pub(crate) fn jobs(world: &World, cluster: usize) -> Vec<&'static str> {
     federate.into_iter().chain(["kubernetes-pods", "prometheus"]).collect()
 }
 
+/// The files next to a rule file, and that file itself, are loaded.
+fn rule_files(file: &str) -> String {
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    format!("rule_files:\n- {folder}/*.{extension}\n")
+}
+
 /// The configuration file.
 pub(crate) fn text(world: &World, cluster: usize) -> String {
     let here = &world.clusters[cluster];
@@ -53,7 +60,7 @@ pub(crate) fn text(world: &World, cluster: usize) -> String {
         format!("alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:\n      - {target}\n")
     });
     let every = interval(world, cluster);
-    let rules = if here.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
+    let rules = if here.quirks.rules_unloaded { String::new() } else { rule_files(here.monitoring.file) };
     let mut out = format!(
         "global:\n  scrape_interval: {every}\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n{labels}{alerting}{rules}\
          scrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets:\n    - localhost:9090\n- job_name: kubernetes-pods\n  \

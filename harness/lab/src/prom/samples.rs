@@ -75,7 +75,7 @@ fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, S
 /// The metrics of the application in a pod.
 fn application(cluster: &Cluster, pod: &Pod) -> Samples {
     let mut samples = Vec::new();
-    for calls in pod.metrics.calls(&cluster.ident.istio, pod) {
+    for calls in pod.metrics.calls(pod.sender(&cluster.ident.istio)) {
         let labels = Labels::new(calls.labels);
         for (name, le, value) in calls.samples {
             let named = labels.with(NAME, name);

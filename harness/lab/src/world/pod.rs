@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::Uid;
 use crate::clock::Ms;
 use crate::mesh::proxy::Proxy;
-use crate::plane::metrics::AppMetrics;
+use crate::plane::metrics::{AppMetrics, Sender};
 use crate::store::object;
 
 /// What runs in the pod, derived from its containers.
@@ -165,6 +165,11 @@ impl Pod {
         let hashed = !self.label("pod-template-hash").is_empty();
         let parts = if hashed { 3 } else { 2 };
         self.name.rsplitn(parts, '-').nth(parts - 1).unwrap_or(&self.name)
+    }
+
+    /// The pod as the sender of requests, in the cluster of an id.
+    pub(crate) fn sender<'a>(&'a self, cluster: &'a str) -> Sender<'a> {
+        Sender { cluster, workload: self.workload(), namespace: &self.namespace }
     }
 
     pub(crate) fn terminating(&self) -> bool {
