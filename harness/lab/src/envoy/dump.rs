@@ -19,13 +19,20 @@ use crate::world::{Pod, World};
 const VERSION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23/1.36.3/Clean/RELEASE/BoringSSL";
 
 fn node(world: &World, cluster: usize, pod: &Pod) -> Value {
-    let ident = &world.clusters[cluster].ident;
+    let (here, ident) = (&world.clusters[cluster], &world.clusters[cluster].ident);
     let kind = if pod.gateway() { "router" } else { "sidecar" };
     let ip = pod.ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let mut metadata = json!({"ISTIO_VERSION": world.clusters[cluster].quirks.istio(), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
-    for one in world.clusters[cluster].quirks.identity(ident) {
-        let name = object::text(&one, "/name").trim_start_matches("ISTIO_META_").to_owned();
-        metadata[name] = one["value"].clone();
+    let mut metadata = json!({"ISTIO_VERSION": control::version(here, pod), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
+    // What the environment of the proxy tells the agent.
+    let object = world.pod_object(cluster, &pod.uid);
+    let lists = ["/spec/containers", "/spec/initContainers"].into_iter();
+    let containers = object.into_iter().flat_map(|object| lists.clone().flat_map(|list| object::items(object, list)));
+    for one in
+        containers.filter(|one| object::text(one, "/name") == "istio-proxy").flat_map(|one| object::items(one, "/env"))
+    {
+        if let (Some(name), Some(value)) = (object::text(one, "/name").strip_prefix("ISTIO_META_"), one.get("value")) {
+            metadata[name] = value.clone();
+        }
     }
     json!({"id": format!("{kind}~{ip}~{}.{}~{}.svc.cluster.local", pod.name, pod.namespace, pod.namespace),
         "cluster": format!("{}.{}", pod.label("app"), pod.namespace),

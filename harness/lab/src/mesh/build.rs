@@ -129,9 +129,11 @@ fn endpoints(
 }
 
 fn workload(member: &Member, namespace: &str, there: &Ident) -> String {
-    let deployment = member.name.rsplitn(3, '-').nth(2).unwrap_or(&member.name);
     let label = |key: &str| member.labels.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-    format!("{deployment};{namespace};{};{};{}", label("app"), label("version"), there.istio)
+    // The name of a pod of a Deployment has a hash and a suffix, that of a StatefulSet an ordinal.
+    let parts = if label("pod-template-hash").is_empty() { 2 } else { 3 };
+    let workload = member.name.rsplitn(parts, '-').nth(parts - 1).unwrap_or(&member.name);
+    format!("{workload};{namespace};{};{};{}", label("app"), label("version"), there.istio)
 }
 
 fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, Vec<Server>) {

@@ -156,7 +156,7 @@ fn managed(world: &mut World, cluster: usize, managed: &Managed<'_>) {
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": resource, "namespace": namespace, "labels": merged(labels.clone(), &json!({"self-monitor": "true"}))},
         "spec": {"type": "ClusterIP", "selector": own, "ports": [{"name": "http-web", "port": port, "targetPort": port}]}});
     put(world, cluster, resources::services(), service);
-    let headless = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": operated, "namespace": namespace, "labels": {"operated-prometheus": "true"}, "ownerReferences": owner},
+    let headless = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": operated, "namespace": namespace, "labels": {format!("operated-{kind}"): "true"}, "ownerReferences": owner},
         "spec": {"clusterIP": "None", "selector": {"app.kubernetes.io/name": kind}, "ports": [{"name": "http-web", "port": port, "targetPort": port}]}});
     put(world, cluster, resources::services(), headless);
 }
