@@ -5,7 +5,8 @@ mod support;
 use meshdrill_lab::{Lab, LabConfig, LabMesh};
 use serde_json::Value;
 use support::{
-    MERGE, api, balancer, client, delete, exec, get, get_of, mesh, number, pass, pods, proxies, responders, scale, synced, write,
+    MERGE, api, balancer, client, delete, exec, get, get_of, mesh, number, pass, pods, proxies, responders, scale,
+    synced, write,
 };
 
 /// Every workload is rolled out, every Service with a selector has endpoints, and every load balancer has an address.
@@ -162,7 +163,11 @@ async fn single_is_one_cluster_with_two_revisions_and_two_ingresses() {
     let (info, _, _) = exec(&orders, name, "istio-proxy", &["pilot-agent", "request", "GET", "server_info"]).await;
     let info: Value = serde_json::from_str(&info).unwrap();
     let metadata = &info["node"]["metadata"];
-    assert_eq!((text(&metadata["ISTIO_VERSION"]), text(&metadata["WORKLOAD_NAME"])), ("1.29.0", "payments"), "{metadata}");
+    assert_eq!(
+        (text(&metadata["ISTIO_VERSION"]), text(&metadata["WORKLOAD_NAME"])),
+        ("1.29.0", "payments"),
+        "{metadata}"
+    );
     let words = ["pilot-agent", "request", "GET", "config_dump?include_eds"];
     let (dump, _, _) = exec(&orders, name, "istio-proxy", &words).await;
     assert!(dump.contains("ledger;stock;ledger;v1;Kubernetes"), "a StatefulSet has its own name");
