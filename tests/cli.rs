@@ -50,6 +50,8 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::SIGKILL leaves what recover needs", || rescued::killed(&rescued::OBJECTS)),
         Trial::test("cli::SIGKILL in the outage of a cluster", || rescued::killed(&rescued::CLUSTER)),
         Trial::test("cli::the ports of the served lab answer", served::ports),
+        Trial::test("cli::the other meshes of the lab are served", served::meshes),
+        Trial::test("cli::--lab-mesh takes the names of meshes", served::mesh_names),
         Trial::test("cli::a change window that is over", run_flags::window),
         Trial::test("cli::a conclusive run is observed longer", run_flags::conclusive),
         Trial::test("cli::a check is late where it says so", run_flags::slow_check),

@@ -6,14 +6,16 @@ use crate::world::{Cluster, World};
 /// One cluster of a lab, as a mesh file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabCluster {
-    /// `primary`, `secondary`, `third`, `fourth`, `fifth`.
+    /// The key in a mesh file: `primary`, `secondary`, ….
     pub key: String,
     /// The kubeconfig context: `primary-cluster-context`, `secondary-cluster`, ….
     pub context: String,
     /// Istio's cluster id: `primary-cluster`, ….
     pub istio_cluster: String,
-    /// Istio's network: `primary-network`, ….
+    /// Istio's network: `primary-network`, …; empty where the mesh names none.
     pub network: String,
+    /// Istio's mesh id.
+    pub mesh_id: String,
     /// The region its nodes are labelled with.
     pub region: String,
     /// Host to dial for the API server, which speaks plain HTTP.
@@ -36,6 +38,7 @@ pub(crate) fn describe(world: &World) -> Vec<LabCluster> {
             context: ident.context.clone(),
             istio_cluster: ident.istio.clone(),
             network: ident.network.clone(),
+            mesh_id: ident.mesh_id.into(),
             region: ident.region.into(),
             api_host: ident.api_host(),
             api_port: 6443,

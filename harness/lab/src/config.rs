@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::defects::Defect;
 use crate::error::LabError;
+use crate::lab_mesh::LabMesh;
 use crate::world::World;
 
 /// The configuration of a lab.
 #[derive(Debug, Clone)]
 pub struct LabConfig {
-    /// How many clusters, 1 to 5.
+    /// The mesh.
+    pub mesh: LabMesh,
+    /// How many clusters the guide's mesh has, 1 to 5; the other meshes have a number of their own.
     pub clusters: usize,
     /// The same seed gives the same history.
     pub seed: u64,
@@ -29,6 +32,7 @@ pub struct LabConfig {
 impl Default for LabConfig {
     fn default() -> Self {
         Self {
+            mesh: LabMesh::default(),
             clusters: 2,
             seed: 1,
             defects: Vec::new(),

@@ -1,5 +1,7 @@
 //! Why a lab does not start.
 
+use crate::lab_mesh::LabMesh;
+
 /// Why a lab does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -12,6 +14,26 @@ pub enum LabError {
         /// The defect as written.
         defect: String,
         /// The cluster key in it.
+        cluster: String,
+    },
+    /// A defect is about something that the mesh does not have.
+    #[error("defect {defect} does not apply to mesh {mesh}; it is for {meshes}")]
+    Mesh {
+        /// The defect as written.
+        defect: String,
+        /// The mesh of the lab.
+        mesh: LabMesh,
+        /// The meshes it applies to.
+        meshes: String,
+    },
+    /// A defect found nothing to change in a cluster.
+    #[error("defect {defect} has nothing to change in cluster {cluster}; name another cluster with {name}@CLUSTER")]
+    Nothing {
+        /// The defect as written.
+        defect: String,
+        /// Its name.
+        name: &'static str,
+        /// The cluster.
         cluster: String,
     },
     /// The certificates of the mesh cannot be created.

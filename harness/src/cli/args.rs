@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use meshdrill_checks::units::TimeSpan;
+use meshdrill_lab::{LabMesh, UnknownMesh};
 use meshdrill_reports::Format;
 
 use super::compare::CompareArgs;
@@ -111,6 +112,12 @@ pub(super) enum Command {
     Resume(ClustersArgs),
 }
 
+/// The names of the embedded meshes.
+fn lab_meshes() -> impl TypedValueParser<Value = LabMesh> {
+    let names = PossibleValuesParser::new(LabMesh::ALL.map(LabMesh::name));
+    names.try_map(|name| -> Result<LabMesh, UnknownMesh> { name.parse() })
+}
+
 /// What selects scenarios and the mesh they run against.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SelectArgs {
@@ -133,8 +140,11 @@ pub(super) struct SelectArgs {
     /// Plant a defect in the embedded mesh (repeatable); `meshdrill lab --list-defects` lists them
     #[arg(long, value_name = "NAME[@CLUSTER]", requires = "lab")]
     pub lab_defect: Vec<String>,
-    /// How many clusters the embedded mesh has
-    #[arg(long, value_name = "N", requires = "lab", default_value_t = 2)]
+    /// Which mesh the embedded mesh is
+    #[arg(long, value_name = "NAME", requires = "lab", default_value = LabMesh::Guide.name(), value_parser = lab_meshes())]
+    pub lab_mesh: LabMesh,
+    /// How many clusters the embedded mesh has; only the guide's mesh has a choice
+    #[arg(long, value_name = "N", requires = "lab", default_value_t = 2, conflicts_with = "lab_mesh")]
     pub lab_clusters: usize,
     /// The embedded mesh grants only the permissions that preflight asked for
     #[arg(long, requires = "lab")]
@@ -416,8 +426,11 @@ pub(super) struct LabArgs {
     /// List the defects that can be planted
     #[arg(long)]
     pub list_defects: bool,
-    /// How many clusters
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    /// Which mesh
+    #[arg(long, value_name = "NAME", default_value = LabMesh::Guide.name(), value_parser = lab_meshes())]
+    pub lab_mesh: LabMesh,
+    /// How many clusters; only the guide's mesh has a choice
+    #[arg(long, value_name = "N", default_value_t = 2, conflicts_with = "lab_mesh")]
     pub clusters: usize,
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -2,12 +2,14 @@
 
 use indexmap::IndexMap;
 use meshdrill_checks::exit_code::ExitCode;
-use meshdrill_lab::{Defect, Lab, LabCluster, LabConfig, Served};
+use meshdrill_lab::{Defect, DefectInfo, Lab, LabCluster, LabConfig, LabMesh, Served, ServedAddress, ServedRole};
 
 use serde_json::json;
 
 use super::args::LabArgs;
 use super::error::{CliError, FileError, UsageError};
+use super::mesh_file::mesh_to_yaml;
+use super::mesh_init::mesh_of;
 use crate::cluster::{AccessError, Kubeconfigs, LAB_LABEL, LAB_VALUE, RUNNER_ADDRESS, connect};
 use crate::format::{
     ClusterExpect, ClusterSpec, DrillTargets, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
@@ -18,8 +20,9 @@ use crate::spec::API_VERSION;
 /// Serves until interrupted.
 pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
     if args.list_defects {
-        for defect in Defect::all() {
-            let scope = if defect.scoped { format!(" (@{})", defect.default_cluster) } else { String::new() };
+        for defect in Defect::all().iter().filter(|defect| defect.meshes.contains(&args.lab_mesh)) {
+            let scope =
+                if defect.scoped { format!(" (@{})", default_cluster(args.lab_mesh, defect)) } else { String::new() };
             super::say!("{}{scope}\n    {}", defect.name, defect.what);
         }
         return Ok(ExitCode::Pass);
@@ -27,7 +30,13 @@ pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
     let defects = args.defect.iter().map(|name| name.parse()).collect::<Result<Vec<Defect>, _>>();
     let defects = defects.map_err(UsageError::from)?;
     super::runtime()?.block_on(async {
-        let config = LabConfig { clusters: args.clusters, seed: args.seed, defects, ..LabConfig::default() };
+        let config = LabConfig {
+            mesh: args.lab_mesh,
+            clusters: args.clusters,
+            seed: args.seed,
+            defects,
+            ..LabConfig::default()
+        };
         let lab = Lab::start(config)?;
         let served = lab.serve().await?;
         annotate_services(&lab, &served).await?;
@@ -38,7 +47,8 @@ pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
             std::fs::write(path, &served.kubeconfig).map_err(|error| FileError::unwritable(path, error))?;
         }
         if let Some(path) = &args.mesh {
-            std::fs::write(path, mesh_yaml(&lab, &served)?).map_err(|error| FileError::unwritable(path, error))?;
+            let text = mesh_yaml(args, &lab, &served).await?;
+            std::fs::write(path, text).map_err(|error| FileError::unwritable(path, error))?;
         }
         for address in &served.addresses {
             super::say!("{:<10} {:<40} {}", address.cluster, address.what, address.url());
@@ -49,13 +59,26 @@ pub(super) fn lab(args: &LabArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-/// The Services whose addresses exist only inside of the lab, and what is served for each.
-const SERVED_FOR: [(&str, &str); 4] = [
-    ("istio-ingressgateway", "istio-ingressgateway http2"),
-    ("istio-eastwestgateway", "istio-eastwestgateway tls"),
-    ("prometheus", "prometheus"),
-    ("alertmanager", "alertmanager"),
-];
+/// The cluster in which a defect is planted when none is named.
+fn default_cluster(mesh: LabMesh, defect: &DefectInfo) -> &'static str {
+    defect.cluster_in(mesh).map_or("all", |index| mesh.clusters().get(index).copied().unwrap_or("all"))
+}
+
+/// The port of an east-west gateway for other networks.
+const PASSTHROUGH: u16 = 15443;
+
+/// Whether this is the address by which a mesh file names the Service: HTTP of an ingress gateway, the port for other networks
+/// of an east-west gateway, the API of Prometheus and Alertmanager.
+fn is_main(address: &ServedAddress) -> bool {
+    match address.role {
+        ServedRole::Ingress => address.port == 80,
+        ServedRole::EastWest => address.port == PASSTHROUGH,
+        ServedRole::Prometheus | ServedRole::Alertmanager => {
+            address.service.as_ref().is_some_and(|(_, name)| *name == address.what)
+        }
+        ServedRole::Api | ServedRole::Admin | ServedRole::Other => false,
+    }
+}
 
 /// Annotates Services with the loopback ports at which this machine reaches them, so that a mesh file needs no URLs.
 async fn annotate_services(lab: &Lab, served: &Served) -> Result<(), AccessError> {
@@ -63,11 +86,12 @@ async fn annotate_services(lab: &Lab, served: &Served) -> Result<(), AccessError
     for one in lab.clusters() {
         let cluster = connect(&kubeconfigs, &one.key, &ClusterSpec::new(&one.context)).await?;
         for service in cluster.list("/api/v1/services", None).await? {
-            let name = service.name();
-            let what = SERVED_FOR.iter().find(|(service, _)| *service == name).map(|(_, what)| *what);
-            let at = served.addresses.iter().find(|at| at.cluster == one.key && Some(at.what.as_str()) == what);
-            if let Some(at) = at {
-                let namespace = service.namespace();
+            let (namespace, name) = (service.namespace(), service.name());
+            let of = |at: &&ServedAddress| {
+                at.service.as_ref().is_some_and(|(space, own)| *space == namespace && *own == name)
+            };
+            let mut main = served.addresses.iter().filter(|at| at.cluster == one.key && is_main(at));
+            if let Some(at) = main.find(of) {
                 let patch = json!({ "metadata": { "annotations": { RUNNER_ADDRESS: at.url() } } });
                 cluster.merge_patch(&format!("/api/v1/namespaces/{namespace}/services/{name}"), &patch).await?;
             }
@@ -87,6 +111,13 @@ async fn mark(lab: &Lab) -> Result<(), AccessError> {
     Ok(())
 }
 
+/// Whether another ingress gateway of the cluster is served too: a mesh file has one per cluster.
+fn is_ambiguous(address: &ServedAddress, served: &Served) -> bool {
+    let others = |other: &&ServedAddress| other.cluster == address.cluster && other.service != address.service;
+    let ingress = |other: &ServedAddress| other.role == ServedRole::Ingress && is_main(other);
+    ingress(address) && served.addresses.iter().filter(others).any(ingress)
+}
+
 async fn wait_for_signal() -> Result<(), CliError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
@@ -104,7 +135,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
     let cluster = |cluster: LabCluster| {
         let spec = ClusterSpec {
             istio_cluster: Some(cluster.istio_cluster),
-            network: Some(cluster.network),
+            network: Some(cluster.network).filter(|network| !network.is_empty()),
             region: Some(cluster.region),
             uid: Some(cluster.uid),
             faults: FaultPermission::Allowed,
@@ -123,6 +154,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
         };
         (cluster.key, spec)
     };
+    let mesh_id = clusters.first().map(|cluster| cluster.mesh_id.clone());
     let clusters: IndexMap<String, ClusterSpec> = clusters.into_iter().map(cluster).collect();
     let count = clusters.len();
     MeshFile {
@@ -131,7 +163,7 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
         metadata: MeshMetadata { name: "lab".to_owned() },
         spec: MeshSpec {
             clusters,
-            expect: MeshExpect { mesh_id: Some("oke-mesh".to_owned()) },
+            expect: MeshExpect { mesh_id },
             without: waivers(count),
             vars: std::collections::BTreeMap::new(),
             sla: guide_sla(),
@@ -172,24 +204,28 @@ fn waiver(reason: &str) -> Waiver {
 }
 
 /// The mesh file of a served mesh: its gateways and monitoring are loopback ports.
-fn mesh_yaml(lab: &Lab, served: &Served) -> Result<String, CliError> {
-    let mut mesh = lab_mesh(lab.clusters());
+async fn mesh_yaml(args: &LabArgs, lab: &Lab, served: &Served) -> Result<String, CliError> {
+    let mut mesh = if args.lab_mesh == LabMesh::Guide {
+        lab_mesh(lab.clusters())
+    } else {
+        // What a healthy mesh of this kind consists of, whatever is planted in this one.
+        let healthy = LabConfig { mesh: args.lab_mesh, seed: args.seed, ..LabConfig::default() };
+        mesh_of(args.lab_mesh.name(), &Lab::start(healthy)?).await?
+    };
     let reason = "pods of the embedded mesh are reached through its own ports only";
     mesh.spec.without.insert("routablePods".to_owned(), waiver(reason));
-    for address in &served.addresses {
+    for address in served.addresses.iter().filter(|address| !is_ambiguous(address, served)) {
         let Some(cluster) = mesh.spec.clusters.get_mut(&address.cluster) else { continue };
-        match address.what.as_str() {
-            "istio-ingressgateway http2" => cluster.ingress.push(address.url()),
-            "istio-eastwestgateway tls" => cluster.east_west.push(address.local.to_string()),
-            "prometheus" => cluster.prometheus.push(address.url().into()),
-            "alertmanager" => cluster.alertmanager.push(address.url().into()),
-            _ => {}
+        match address.role {
+            _ if !is_main(address) => {}
+            // The Services of an inventory's gateways have an annotation with their address.
+            ServedRole::Ingress | ServedRole::EastWest if args.lab_mesh != LabMesh::Guide => {}
+            ServedRole::Ingress => cluster.ingress.push(address.url()),
+            ServedRole::EastWest => cluster.east_west.push(address.local.to_string()),
+            ServedRole::Prometheus => cluster.prometheus = vec![address.url().into()],
+            ServedRole::Alertmanager => cluster.alertmanager = vec![address.url().into()],
+            ServedRole::Api | ServedRole::Admin | ServedRole::Other => {}
         }
     }
     mesh_to_yaml(&mesh)
-}
-
-/// A mesh file as text.
-pub(super) fn mesh_to_yaml(mesh: &MeshFile) -> Result<String, CliError> {
-    serde_saphyr::to_string(mesh).map_err(|error| CliError::Unwritable { what: "the mesh file", source: error.into() })
 }

@@ -32,6 +32,7 @@ mod evidence;
 mod history;
 mod lab;
 mod left_out;
+mod mesh_file;
 mod mesh_init;
 mod output;
 mod plans;

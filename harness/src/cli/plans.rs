@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use meshdrill_checks::exit_code::ExitCode;
 use meshdrill_checks::units::TimeSpan;
-use meshdrill_lab::{Defect, Lab, LabConfig};
+use meshdrill_lab::{Defect, Lab, LabConfig, LabMesh};
 
 use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use super::left_out::LeftOut;
+use super::mesh_file::find_mesh;
+use super::mesh_init::mesh_of;
 use crate::catalogue::{Catalogue, GUIDE, NotFound, SIGN_OFF, Selection};
 use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
 use crate::run::{Findings, WorldSource, look};
-use crate::spec::{ScenarioSource, alias_clashes, bindings, load_mesh, load_scenario};
+use crate::spec::{ScenarioSource, alias_clashes, bindings, load_scenario};
 use meshdrill_document::{Node, Problem, Problems, nearest, used_names};
 
 /// What a command works on.
@@ -248,22 +250,15 @@ fn unique(problems: Vec<Problem>) -> Vec<Problem> {
     kept
 }
 
-/// The mesh file that was named, else that of `MESHDRILL_MESH`, else `mesh.yaml` if there is one.
-pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliError> {
-    let given = named.map(Path::to_owned).or_else(|| std::env::var_os("MESHDRILL_MESH").map(PathBuf::from));
-    let default = PathBuf::from("mesh.yaml");
-    let Some(path) = given.or_else(|| default.is_file().then_some(default)) else { return Ok(None) };
-    let mesh = load_mesh(&path).map_err(|problems| {
-        eprint!("{}", problems.render(super::colour()));
-        UsageError::InvalidMesh
-    })?;
-    mesh.warnings().iter().for_each(|warning| super::say_err!("warning: {}: {warning}", path.display()));
-    Ok(Some(mesh))
-}
-
 /// The mesh file of an embedded mesh like the one that will be started.
 fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, CliError> {
-    Ok(lab_mesh(Lab::outline(&lab_config(args, &[]))?))
+    let config = lab_config(args, &[]);
+    if args.lab_mesh == LabMesh::Guide {
+        return Ok(lab_mesh(Lab::outline(&config)?));
+    }
+    // What a healthy mesh of this kind consists of, whatever is planted in the one that runs.
+    let config = LabConfig { least_privilege: false, ..config };
+    super::virtual_runtime()?.block_on(async { mesh_of(args.lab_mesh.name(), &Lab::start(config)?).await })
 }
 
 /// An embedded mesh, as the command line asks for it.
@@ -273,6 +268,7 @@ pub(super) fn start_lab(args: &SelectArgs, defects: &[Defect]) -> Result<Lab, Cl
 
 fn lab_config(args: &SelectArgs, defects: &[Defect]) -> LabConfig {
     LabConfig {
+        mesh: args.lab_mesh,
         clusters: args.lab_clusters,
         seed: args.seed,
         defects: defects.to_vec(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use meshdrill_checks::scorecard::Scorecard;
+use meshdrill_lab::LabMesh;
 
 use super::args::RunArgs;
 use crate::plan::Plan;
@@ -22,6 +23,7 @@ pub(super) fn command(args: &RunArgs, plans: &[Plan], cards: &[&Scorecard]) -> S
     flag("--scenarios", select.scenarios.as_deref().map(path));
     select.set.iter().for_each(|set| flag("--set", Some(set.clone())));
     select.lab_defect.iter().for_each(|defect| flag("--lab-defect", Some(defect.clone())));
+    flag("--lab-mesh", (select.lab_mesh != LabMesh::default()).then(|| select.lab_mesh.to_string()));
     flag("--lab-clusters", (select.lab_clusters != 2).then(|| select.lab_clusters.to_string()));
     flag("--seed", (select.seed != 1).then(|| select.seed.to_string()));
     flag("--runs", (args.runs != Path::new("runs")).then(|| path(&args.runs)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::{ClustersArgs, RecoverArgs};
 use super::error::{CliError, UsageError};
 use super::evidence;
-use super::plans::find_mesh;
+use super::mesh_file::find_mesh;
 use crate::cluster::{AccessError, World};
 use crate::net::Net;
 use crate::run::{self, Leftover, WorldSource};

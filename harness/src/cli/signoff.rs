@@ -13,6 +13,7 @@ use super::args::SignoffArgs;
 use super::error::{CliError, FileError, UsageError};
 use super::evidence::run_files;
 use super::left_out::LeftOut;
+use super::mesh_file::find_mesh;
 use super::plans::{self, Choice, Chosen};
 use super::recorded::{finding_owners, has_record, shown};
 use crate::format::MeshFile;
@@ -77,7 +78,7 @@ fn required(args: &SignoffArgs) -> Result<Required, CliError> {
         Some(age) => age,
         None => MAX_AGE.parse().map_err(std::io::Error::other)?,
     };
-    let mesh = plans::find_mesh(args.mesh.as_deref())?;
+    let mesh = find_mesh(args.mesh.as_deref())?;
     let mut lines = Vec::new();
     for row in &rows {
         lines.extend(of_row(args, mesh.as_ref(), row)?);

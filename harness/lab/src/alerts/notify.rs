@@ -8,7 +8,9 @@ use super::alertmanager::{Alert, PostedAlert};
 use super::config::{BYSTANDER, FACILITIES, NOBODY, is_muted, receiver};
 use crate::clock::Ms;
 use crate::prom::labels::Labels;
-use crate::world::{Event, ONCALL, Role, World};
+use crate::store::selector::Selector;
+use crate::store::{object, resources};
+use crate::world::{Event, Role, World};
 
 const GROUP_WAIT: Ms = 1_000;
 const GROUP_INTERVAL: Ms = 5_000;
@@ -107,7 +109,7 @@ pub(crate) fn flush(world: &mut World, cluster: usize) {
     }
 }
 
-/// Sends one notification to every webhook; only the on-call receiver accepts any, when its pod is ready.
+/// Sends one notification to every webhook.
 fn notify(world: &mut World, cluster: usize, alerts: &[Alert]) {
     let (lab, all) = (&*world, alerts);
     let alerts: Vec<Alert> = alerts
@@ -122,9 +124,8 @@ fn notify(world: &mut World, cluster: usize, alerts: &[Alert]) {
         world.clusters[cluster].alertmanager.sent += 1;
         return;
     }
-    let oncall = world.clusters[cluster].pods.values().any(|p| p.label("app") == "oncall" && p.ready);
     let webhooks = world.clusters[cluster].quirks.webhooks.clone();
-    let taken = webhooks.iter().filter(|url| oncall && **url == ONCALL).count();
+    let taken = webhooks.iter().filter(|url| accepts(world, cluster, url)).count();
     let alertmanager = &mut world.clusters[cluster].alertmanager;
     alertmanager.sent += webhooks.len() as u64;
     alertmanager.failed += (webhooks.len() - taken) as u64;
@@ -144,4 +145,17 @@ fn notify(world: &mut World, cluster: usize, alerts: &[Alert]) {
     let body = json!({"receiver": "oncall", "status": if firing { "firing" } else { "resolved" }, "alerts": list, "groupLabels": {"alertname": name},
         "version": "4", "receivedAt": world.dates.millis(world.now)});
     world.clusters[cluster].oncall.push(body);
+}
+
+/// Whether a webhook accepts notifications: its URL leads to a Service with a ready receiver.
+fn accepts(world: &World, cluster: usize, url: &str) -> bool {
+    let Some(host) = url.strip_prefix("http://").and_then(|rest| rest.split([':', '/']).next()) else { return false };
+    let mut parts = host.split('.');
+    let (Some(name), Some(namespace)) = (parts.next(), parts.next()) else { return false };
+    let here = &world.clusters[cluster];
+    let Some(service) = here.store.get(resources::services(), namespace, name) else { return false };
+    let selector = Selector::map(service.pointer("/spec/selector"));
+    let receives = |role: Role| matches!(role, Role::Stub(_));
+    let mut pods = here.pods.values().filter(|pod| pod.namespace == object::namespace(service) && pod.ready);
+    pods.any(|pod| receives(pod.role) && selector.matches(Some(&pod.labels)))
 }

@@ -44,10 +44,43 @@ impl Moment {
 /// The columns of a resource; name and age for all others.
 pub(crate) fn columns(resource: &Resource) -> Vec<Column> {
     let plural = resource.plural;
+    if resource.group == "gateway.networking.k8s.io" {
+        return gateway_api_columns(plural).unwrap_or_else(|| vec![NAME, AGE]);
+    }
     workload_columns(plural)
         .or_else(|| core_columns(plural))
         .or_else(|| other_columns(plural))
         .unwrap_or_else(|| vec![NAME, AGE])
+}
+
+fn gateway_api_columns(plural: &str) -> Option<Vec<Column>> {
+    Some(match plural {
+        "gatewayclasses" => vec![
+            NAME,
+            col("Controller", |v, _| object::text(v, "/spec/controllerName").to_owned()),
+            col("Accepted", |v, _| condition(v, "Accepted")),
+            AGE,
+        ],
+        "gateways" => vec![
+            NAME,
+            col("Class", |v, _| object::text(v, "/spec/gatewayClassName").to_owned()),
+            col("Address", |v, _| join(v, "/status/addresses", "/value")),
+            col("Programmed", |v, _| condition(v, "Programmed")),
+            AGE,
+        ],
+        "httproutes" => vec![
+            NAME,
+            col("Hostnames", |v, _| v.pointer("/spec/hostnames").map(Value::to_string).unwrap_or_default()),
+            AGE,
+        ],
+        _ => return None,
+    })
+}
+
+/// The status of a condition.
+fn condition(value: &Value, kind: &str) -> String {
+    let found = object::items(value, "/status/conditions").iter().find(|one| object::text(one, "/type") == kind);
+    found.map(|one| object::text(one, "/status").to_owned()).unwrap_or_default()
 }
 
 fn workload_columns(plural: &str) -> Option<Vec<Column>> {

@@ -6,24 +6,30 @@ use super::body::{Body, json as json_response, with_type};
 use super::openapi;
 use crate::engine::Engine;
 use crate::store::resources::RESOURCES;
+use crate::store::{Resource, Store};
 use crate::world::KUBERNETES;
 
 /// Answers the paths that are not about objects.
 pub(crate) fn answer(engine: &Engine, cluster: usize, path: &str, accept: &str) -> Option<http::Response<Body>> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    if !matches!(parts.first(), None | Some(&("version" | "healthz" | "readyz" | "livez" | "api" | "apis" | "openapi")))
+    {
+        return None;
+    }
+    let served = engine.with(|world| served(&world.clusters[cluster].store));
     let value = match parts.as_slice() {
         ["version"] => version(engine, cluster),
         ["healthz" | "readyz" | "livez", ..] => return Some(with_type(200, "text/plain; charset=utf-8", "ok".into())),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
-        ["apis"] => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups()}),
-        ["api", "v1"] => list("", "v1")?,
-        ["apis", group] => groups().into_iter().find(|g| g["name"] == *group).map(|mut g| {
+        ["apis"] => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups(&served)}),
+        ["api", "v1"] => list(&served, "", "v1")?,
+        ["apis", group] => groups(&served).into_iter().find(|g| g["name"] == *group).map(|mut g| {
             g["kind"] = json!("APIGroup");
             g["apiVersion"] = json!("v1");
             g
         })?,
-        ["apis", group, version] => list(group, version)?,
-        ["openapi", "v3", rest @ ..] => openapi::v3(rest)?,
+        ["apis", group, version] => list(&served, group, version)?,
+        ["openapi", "v3", rest @ ..] => openapi::v3(&served, rest)?,
         ["openapi", "v2"] if !accept.contains("protobuf") || accept.contains("json") => openapi::v2(),
         [] => {
             json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
@@ -55,9 +61,14 @@ const REVIEW_GROUPS: [(&str, &[(&str, &str)]); 2] = [
     ("authentication.k8s.io", &[("selfsubjectreviews", "SelfSubjectReview")]),
 ];
 
-fn groups() -> Vec<Value> {
+/// The resources that a cluster serves.
+fn served(store: &Store) -> Vec<&'static Resource> {
+    RESOURCES.iter().filter(|resource| store.serves(resource)).collect()
+}
+
+fn groups(served: &[&'static Resource]) -> Vec<Value> {
     let mut names: Vec<(&str, Vec<&str>)> = Vec::new();
-    for resource in RESOURCES.iter().filter(|r| !r.group.is_empty()) {
+    for resource in served.iter().filter(|r| !r.group.is_empty()) {
         match names.iter_mut().find(|(group, _)| *group == resource.group) {
             Some((_, versions)) => {
                 versions
@@ -77,9 +88,9 @@ fn groups() -> Vec<Value> {
         .collect()
 }
 
-fn list(group: &str, version: &str) -> Option<Value> {
+fn list(served: &[&'static Resource], group: &str, version: &str) -> Option<Value> {
     let mut found = Vec::new();
-    for resource in RESOURCES.iter().filter(|r| r.group == group && r.versions.contains(&version)) {
+    for resource in served.iter().filter(|r| r.group == group && r.versions.contains(&version)) {
         let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
         let mut one = json!({"name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced,
             "kind": resource.kind, "verbs": verbs});

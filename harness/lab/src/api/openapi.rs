@@ -3,17 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use crate::store::Resource;
-use crate::store::resources::RESOURCES;
 
 fn prefix(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
 /// `/openapi/v3` and its documents.
-pub(crate) fn v3(rest: &[&str]) -> Option<Value> {
+pub(crate) fn v3(served: &[&'static Resource], rest: &[&str]) -> Option<Value> {
     if rest.is_empty() {
         let mut paths = Map::new();
-        for resource in RESOURCES {
+        for resource in served {
             for version in resource.versions {
                 let path = prefix(resource.group, version);
                 paths.insert(path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash=1")}));
@@ -23,7 +22,7 @@ pub(crate) fn v3(rest: &[&str]) -> Option<Value> {
     }
     let wanted = rest.join("/");
     let mut paths = Map::new();
-    for resource in RESOURCES {
+    for resource in served {
         for version in resource.versions.iter().filter(|v| prefix(resource.group, v) == wanted) {
             let space = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
             let path = format!("/{wanted}{space}/{}/{{name}}", resource.plural);

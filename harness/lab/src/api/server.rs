@@ -50,6 +50,9 @@ async fn route(
         return Ok(response);
     }
     let target = path::parse(&path)?;
+    if !engine.with(|world| world.clusters[cluster].store.serves(target.resource)) {
+        return Err(ApiFailure::unknown_path());
+    }
     if let Some(refusal) =
         engine.with(|world| world.clusters[cluster].grants.refuses(request.method(), &target, &query))
     {

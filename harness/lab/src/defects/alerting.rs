@@ -1,9 +1,10 @@
 //! Alerting rules, Alertmanager and its receivers.
 
-use super::change::scale_deployment;
+use super::change::{scale_deployment, scale_workload};
+use super::find;
 use super::row::{Planted, Row, in_all, in_secondary};
 use crate::alerts::{Matcher, Silence};
-use crate::world::{CriticalRoute, Event, World};
+use crate::world::{CriticalRoute, Event, Role, World};
 
 use Planted::{Bootstrap, Objects, Start};
 
@@ -30,45 +31,52 @@ pub(super) static ROWS: &[Row] = &[
         world.clusters[cluster].quirks.alertmanager_detached = true
     }),
     in_secondary("alertmanager-down", Objects, "Deployment alertmanager has 0 replicas", |world, cluster| {
-        scale_deployment(world, cluster, "istio-system", "alertmanager", 0);
-    }),
+        scale_workload(world, cluster, Role::Alertmanager);
+    })
+    .alerting(),
     in_secondary(
         "alertmanager-loop-receiver",
         Bootstrap,
         "the webhook of receiver oncall is Alertmanager itself",
         |world, cluster| world.clusters[cluster].quirks.webhooks = vec![ITSELF],
-    ),
+    )
+    .alerting(),
     in_secondary(
         "alertmanager-second-webhook-loops",
         Bootstrap,
         "receiver oncall has a second webhook, which is Alertmanager itself",
         |world, cluster| world.clusters[cluster].quirks.webhooks.push(ITSELF),
-    ),
+    )
+    .alerting(),
     in_secondary(
         "alertmanager-second-webhook-dead",
         Bootstrap,
         "receiver oncall has a second webhook, to a Service that does not exist",
         |world, cluster| world.clusters[cluster].quirks.webhooks.push("http://pager.istio-system:8080/alerts"),
-    ),
+    )
+    .alerting(),
     in_secondary(
         "alertmanager-hides-webhooks",
         Bootstrap,
         "Alertmanager shows webhook URLs as <secret> and has sent no notification yet",
         |world, cluster| world.clusters[cluster].quirks.webhooks_hidden = true,
-    ),
+    )
+    .alerting(),
     in_secondary(
         "critical-alerts-to-nobody",
         Bootstrap,
         "the route for critical alerts leads to a receiver without integrations",
         |world, cluster| world.clusters[cluster].quirks.critical_route = CriticalRoute::Nobody,
-    ),
+    )
+    .alerting(),
     in_secondary(
         "critical-alerts-muted",
         Bootstrap,
         "a time interval mutes the route for critical alerts around the clock",
         |world, cluster| world.clusters[cluster].quirks.critical_route = CriticalRoute::Muted,
-    ),
-    in_all("alert-silenced", Start, "a silence in Alertmanager matches every alert", silence_all),
+    )
+    .alerting(),
+    in_all("alert-silenced", Start, "a silence in Alertmanager matches every alert", silence_all).alerting(),
     in_all(
         "another-teams-alert",
         Start,
@@ -77,15 +85,19 @@ pub(super) static ROWS: &[Row] = &[
             world.clusters[cluster].quirks.bystander = true;
             world.after(0, Event::Bystander(cluster));
         },
-    ),
+    )
+    .alerting(),
     in_all(
         "receiver-dead",
         Objects,
         "Deployment oncall, the webhook of receiver oncall, has 0 replicas",
         |world, cluster| {
-            scale_deployment(world, cluster, "istio-system", "oncall", 0);
+            if let Some((namespace, name)) = find::receiver(world, cluster) {
+                scale_deployment(world, cluster, &namespace, &name, 0);
+            }
         },
-    ),
+    )
+    .alerting(),
 ];
 
 /// Silences every alert for a day.

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::change::{break_pods, edit_object, remove_object, replace_pods};
-use super::row::{Planted, Row, in_all, in_primary, in_secondary};
-use crate::mesh::push;
+use super::change::{break_pods, edit_found, remove_found, replace_pods, select_no_pod};
+use super::find;
+use super::row::{Planted, Row, SEVERAL, in_all, in_primary, in_secondary};
+use crate::lab_mesh::LabMesh;
+use crate::mesh::{control, push};
 use crate::store::{object, resources};
 use crate::world::{Broken, World};
 
@@ -22,10 +24,12 @@ pub(super) static ROWS: &[Row] = &[
     ),
     in_secondary("istiod-crash-looping", Start, "istiod is in CrashLoopBackOff", |world, cluster| {
         break_pods(world, cluster, "istiod", "", Broken::CrashLoop);
-        replace_pods(world, cluster, "istiod");
-    }),
+        replace_pods(world, cluster, "istiod", "");
+    })
+    .configured(),
     in_secondary("stale-proxies", Proxies, "the proxies of reviews reject every push of istiod", |world, cluster| {
-        for pod in world.clusters[cluster].pods.values_mut().filter(|pod| pod.label("app") == "reviews") {
+        let app = find::application(world, cluster).map(|(_, app)| app);
+        for pod in world.clusters[cluster].pods.values_mut().filter(|pod| Some(pod.label("app")) == app.as_deref()) {
             if let Some(proxy) = pod.proxy.as_mut() {
                 proxy.stale = true;
             }
@@ -38,9 +42,15 @@ pub(super) static ROWS: &[Row] = &[
         "istiod has no endpoints of other clusters: their remote secrets do not exist",
         |world, cluster| {
             remove_remote_secrets(world, cluster);
-            push::push(world, cluster);
+            for one in 0..world.clusters.len() {
+                if control::instances(world, one).iter().any(|instance| instance.cluster == cluster) {
+                    push::push(world, one);
+                }
+            }
         },
-    ),
+    )
+    .on(SEVERAL)
+    .configured(),
     in_primary(
         "data-plane-depends-on-control-plane",
         Start,
@@ -58,16 +68,9 @@ pub(super) static ROWS: &[Row] = &[
         Objects,
         "MutatingWebhookConfiguration istio-sidecar-injector has no webhooks",
         |world, cluster| {
-            edit_object(
-                world,
-                cluster,
-                resources::mutating_webhooks(),
-                "",
-                "istio-sidecar-injector",
-                |configuration| {
-                    object::unset(configuration, "/webhooks");
-                },
-            );
+            let resource = resources::mutating_webhooks();
+            let found = find::webhooks(world, cluster, resource);
+            edit_found(world, cluster, resource, found, |configuration| object::unset(configuration, "/webhooks"));
         },
     ),
     in_secondary(
@@ -76,13 +79,15 @@ pub(super) static ROWS: &[Row] = &[
         "Istio's validating webhook calls a Service that does not exist",
         |world, cluster| {
             let resource = resources::validating_webhooks();
-            edit_object(world, cluster, resource, "", "istio-validator-istio-system", |configuration| {
+            let found = find::webhooks(world, cluster, resource);
+            edit_found(world, cluster, resource, found, |configuration| {
                 if let Some(name) = configuration.pointer_mut("/webhooks/0/clientConfig/service/name") {
                     *name = json!("istiod-old");
                 }
             });
         },
-    ),
+    )
+    .configured(),
     in_secondary(
         "webhooks-by-url",
         Objects,
@@ -99,25 +104,38 @@ pub(super) static ROWS: &[Row] = &[
         "istiod's webhooks are configured by a URL that is outside the clusters",
         |world, cluster| call_webhooks_by_url(world, cluster, "istiod.elsewhere.example:15017"),
     ),
+    in_primary(
+        "canary-webhook-without-endpoints",
+        Objects,
+        "the selector of Service istiod-canary matches no pod: pods of its namespaces cannot be created",
+        |world, cluster| {
+            let canary = find::revision_service(world, cluster);
+            if let Some(service) = canary {
+                select_no_pod(world, cluster, &service);
+            }
+        },
+    )
+    .on(&[LabMesh::Single]),
 ];
 
 /// Removes the secrets with which istiod reads the other clusters.
 pub(super) fn remove_remote_secrets(world: &mut World, cluster: usize) {
     for other in super::change::others(world, cluster) {
-        let name = format!("istio-remote-secret-{}", world.clusters[other].ident.istio);
-        remove_object(world, cluster, resources::secrets(), "istio-system", &name);
+        let here = &world.clusters[cluster];
+        let secret = control::remote_secret(&here.store, &world.clusters[other].ident.istio);
+        let found = secret.map(|secret| (object::namespace(secret).to_owned(), object::name(secret).to_owned()));
+        remove_found(world, cluster, resources::secrets(), found);
     }
 }
 
 /// Makes the API server call istiod's webhooks by URL.
 fn call_webhooks_by_url(world: &mut World, cluster: usize, authority: &str) {
-    for (resource, name, path) in [
-        (resources::mutating_webhooks(), "istio-sidecar-injector", "inject"),
-        (resources::validating_webhooks(), "istio-validator-istio-system", "validate"),
-    ] {
-        edit_object(world, cluster, resource, "", name, |configuration| {
-            let client = configuration.pointer_mut("/webhooks/0/clientConfig");
-            if let Some(client) = client.and_then(Value::as_object_mut) {
+    for (resource, path) in [(resources::mutating_webhooks(), "inject"), (resources::validating_webhooks(), "validate")]
+    {
+        let found = find::webhooks(world, cluster, resource);
+        edit_found(world, cluster, resource, found, |configuration| {
+            let hooks = configuration.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten();
+            for client in hooks.filter_map(|hook| hook.get_mut("clientConfig")?.as_object_mut()) {
                 client.remove("service");
                 client.insert("url".into(), json!(format!("https://{authority}/{path}")));
             }

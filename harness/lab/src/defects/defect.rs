@@ -7,9 +7,7 @@ use std::sync::OnceLock;
 use super::info::DefectInfo;
 use super::row::Row;
 use super::table;
-
-/// The keys of a lab's clusters, in order.
-const CLUSTERS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
+use crate::lab_mesh::LabMesh;
 
 /// Something that is wrong with the mesh from the start: `reviews-down`, or `node-cordoned@primary`.
 #[derive(Clone)]
@@ -28,8 +26,13 @@ pub enum DefectError {
     #[error("defect {0:?} is outside the clusters and takes no cluster")]
     Unscoped(String),
     /// No lab has such a cluster.
-    #[error("unknown cluster {0:?}: use primary, secondary, third, fourth, fifth or all")]
+    #[error("unknown cluster {0:?}: use {keys}, or all", keys = keys().join(", "))]
     Cluster(String),
+}
+
+/// The keys of the clusters of all meshes.
+fn keys() -> Vec<&'static str> {
+    LabMesh::ALL.into_iter().flat_map(LabMesh::clusters).copied().collect()
 }
 
 impl Defect {
@@ -63,7 +66,7 @@ impl FromStr for Defect {
         if cluster.is_some() && !row.info.scoped {
             return Err(DefectError::Unscoped(text.into()));
         }
-        match cluster.filter(|key| *key != "all" && !CLUSTERS.contains(key)) {
+        match cluster.filter(|key| *key != "all" && !keys().contains(key)) {
             Some(key) => Err(DefectError::Cluster(key.into())),
             None => Ok(Self { row, cluster: cluster.map(str::to_owned) }),
         }

@@ -2,104 +2,146 @@
 
 use serde_json::{Value, json};
 
-use super::change::{break_new_pods, edit_object, remove_object, select_no_pod, set_field};
-use super::row::{Planted, Row, in_all, in_primary, in_secondary};
+use super::change::{break_new_pods, edit_found, remove_found, select_no_pod, set_found};
+use super::find::{self, Place};
+use super::row::{ISTIO_ROUTES, NETWORKS, Planted, Row, in_all, in_primary, in_secondary};
+use crate::lab_mesh::LabMesh;
 use crate::store::{object, resources};
-use crate::world::PodQuirk;
+use crate::world::{PodQuirk, World};
 
-use Planted::{Bootstrap, Objects, Start};
+use Planted::{Objects, Start};
 
-const INGRESS: &str = "istio-ingressgateway";
-const EAST_WEST: &str = "istio-eastwestgateway";
-/// The Gateway objects, with their namespaces.
-const BOOKINFO_GATEWAY: (&str, &str) = ("bookinfo", "bookinfo-gateway");
-const CROSS_NETWORK_GATEWAY: (&str, &str) = ("istio-system", "cross-network-gateway");
+/// The meshes with east-west gateways that Istio's own Gateway objects configure.
+const ISTIO_NETWORKS: &[LabMesh] = &[LabMesh::Guide, LabMesh::PrimaryRemote];
 
 pub(super) static ROWS: &[Row] = &[
     in_secondary(
         "ingress-load-balancer-pending",
-        Bootstrap,
+        Objects,
         "Service istio-ingressgateway has no load balancer address",
-        |world, cluster| world.clusters[cluster].quirks.pending_balancers.push(INGRESS.into()),
+        |world, cluster| {
+            let service = find::ingress(world, cluster);
+            take_address(world, cluster, service);
+        },
     ),
     in_secondary(
         "east-west-gateway-unaddressed",
-        Bootstrap,
+        Objects,
         "Service istio-eastwestgateway has no load balancer address: remote proxies get pod addresses",
-        |world, cluster| world.clusters[cluster].quirks.pending_balancers.push(EAST_WEST.into()),
-    ),
+        |world, cluster| {
+            let service = find::east_west(world, cluster);
+            take_address(world, cluster, service);
+        },
+    )
+    .on(NETWORKS),
     in_secondary(
         "gateway-port-missing",
         Objects,
         "Service istio-eastwestgateway has no port 15443",
         |world, cluster| {
-            edit_object(world, cluster, resources::services(), "istio-system", EAST_WEST, |service| {
+            let found = find::east_west(world, cluster);
+            edit_found(world, cluster, resources::services(), found, |service| {
                 if let Some(ports) = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut) {
                     ports.retain(|port| object::int(port, "/port") != Some(15443));
                 }
             });
         },
-    ),
+    )
+    .on(NETWORKS),
     in_secondary(
         "gateway-without-endpoints",
         Objects,
         "the selector of Service istio-ingressgateway matches no pod",
-        |world, cluster| select_no_pod(world, cluster, INGRESS),
+        |world, cluster| {
+            if let Some(service) = find::ingress(world, cluster) {
+                select_no_pod(world, cluster, &service);
+            }
+        },
     ),
     in_secondary(
         "east-west-gateway-without-endpoints",
         Objects,
         "the selector of Service istio-eastwestgateway matches no pod",
-        |world, cluster| select_no_pod(world, cluster, EAST_WEST),
-    ),
+        |world, cluster| {
+            if let Some(service) = find::east_west(world, cluster) {
+                select_no_pod(world, cluster, &service);
+            }
+        },
+    )
+    .on(NETWORKS),
     in_secondary(
         "cross-network-gateway-missing",
         Objects,
         "Gateway istio-system/cross-network-gateway does not exist",
-        |world, cluster| remove_object(world, cluster, resources::gateways(), "istio-system", "cross-network-gateway"),
-    ),
+        |world, cluster| {
+            let found = find::passthrough_gateway(world, cluster);
+            remove_found(world, cluster, resources::gateways(), found);
+        },
+    )
+    .on(ISTIO_NETWORKS)
+    .configured(),
     in_secondary(
         "cross-network-gateway-wrong-selector",
         Objects,
         "the selector of Gateway istio-system/cross-network-gateway matches no gateway pod",
         |world, cluster| {
             let nothing = json!({"istio": "nothing"});
-            set_field(world, cluster, resources::gateways(), CROSS_NETWORK_GATEWAY, "/spec/selector", nothing);
+            let found = find::passthrough_gateway(world, cluster);
+            set_found(world, cluster, resources::gateways(), found, "/spec/selector", nothing);
         },
-    ),
+    )
+    .on(ISTIO_NETWORKS)
+    .configured(),
     in_secondary(
         "bookinfo-gateway-missing",
         Objects,
         "Gateway bookinfo/bookinfo-gateway does not exist: the ingress gateway does not listen on port 80",
-        |world, cluster| remove_object(world, cluster, resources::gateways(), "bookinfo", "bookinfo-gateway"),
-    ),
+        |world, cluster| {
+            let found = find::http_gateway(world, cluster);
+            remove_found(world, cluster, resources::gateways(), found);
+        },
+    )
+    .on(ISTIO_ROUTES)
+    .configured(),
     in_secondary(
         "bookinfo-gateway-wrong-selector",
         Objects,
         "the selector of Gateway bookinfo/bookinfo-gateway matches no gateway pod",
         |world, cluster| {
             let nothing = json!({"istio": "nothing"});
-            set_field(world, cluster, resources::gateways(), BOOKINFO_GATEWAY, "/spec/selector", nothing);
+            let found = find::http_gateway(world, cluster);
+            set_found(world, cluster, resources::gateways(), found, "/spec/selector", nothing);
         },
-    ),
+    )
+    .on(ISTIO_ROUTES)
+    .configured(),
     in_secondary(
         "bookinfo-gateway-without-port",
         Objects,
         "Gateway bookinfo/bookinfo-gateway serves port 8081 instead of 80",
         |world, cluster| {
             let port = "/spec/servers/0/port/number";
-            set_field(world, cluster, resources::gateways(), BOOKINFO_GATEWAY, port, json!(8081));
+            let found = find::http_gateway(world, cluster);
+            set_found(world, cluster, resources::gateways(), found, port, json!(8081));
         },
-    ),
+    )
+    .on(ISTIO_ROUTES)
+    .configured(),
     in_secondary(
         "bookinfo-gateway-other-host",
         Objects,
         "Gateway bookinfo/bookinfo-gateway serves host shop.example only",
         |world, cluster| {
-            let hosts = json!(["shop.example"]);
-            set_field(world, cluster, resources::gateways(), BOOKINFO_GATEWAY, "/spec/servers/0/hosts", hosts);
+            let found = find::http_gateway(world, cluster);
+            edit_found(world, cluster, resources::gateways(), found, |gateway| {
+                let serves = object::text(gateway, "/spec/servers/0/hosts/0") == "shop.example";
+                let host = if serves { "other.example" } else { "shop.example" };
+                object::set(gateway, "/spec/servers/0/hosts", json!([host]));
+            });
         },
-    ),
+    )
+    .on(ISTIO_ROUTES)
+    .configured(),
     in_secondary("one-503-in-ten", Start, "the ingress gateway answers 10 % of requests with 503", |world, cluster| {
         world.clusters[cluster].quirks.gateway_errors = 0.1;
     }),
@@ -117,16 +159,21 @@ pub(super) static ROWS: &[Row] = &[
     ),
     in_primary(
         "gateway-replacement-never-ready",
-        Bootstrap,
+        Start,
         "a new pod of istio-ingressgateway never becomes ready",
-        |world, cluster| break_new_pods(world, cluster, INGRESS),
+        |world, cluster| {
+            if let Some(app) = find::gateway_app(world, cluster, false) {
+                break_new_pods(world, cluster, &app);
+            }
+        },
     ),
     in_primary(
         "gateway-slow-restart",
-        Bootstrap,
+        Start,
         "a new pod of istio-ingressgateway takes 6 minutes to become ready",
         |world, cluster| {
-            let quirk = PodQuirk { app: INGRESS, version: "", from_start: false, broken: None, slow_ms: 360_000 };
+            let Some(app) = find::gateway_app(world, cluster, false) else { return };
+            let quirk = PodQuirk { app, version: "", from_start: false, broken: None, slow_ms: 360_000 };
             world.clusters[cluster].quirks.pods.push(quirk);
         },
     ),
@@ -135,11 +182,27 @@ pub(super) static ROWS: &[Row] = &[
         Start,
         "a new pod of istio-eastwestgateway becomes ready but forwards no traffic",
         |world, cluster| world.clusters[cluster].quirks.stuck_gateways = true,
-    ),
+    )
+    .on(NETWORKS),
     in_all(
         "east-west-replacement-never-ready",
-        Bootstrap,
+        Start,
         "a new pod of istio-eastwestgateway never becomes ready",
-        |world, cluster| break_new_pods(world, cluster, EAST_WEST),
-    ),
+        |world, cluster| {
+            if let Some(app) = find::gateway_app(world, cluster, true) {
+                break_new_pods(world, cluster, &app);
+            }
+        },
+    )
+    .on(NETWORKS),
 ];
+
+/// Takes the load balancer address of a Service away, and keeps it pending.
+fn take_address(world: &mut World, cluster: usize, service: Option<Place>) {
+    if let Some((_, name)) = &service {
+        world.clusters[cluster].quirks.pending_balancers.push(name.clone());
+    }
+    edit_found(world, cluster, resources::services(), service, |service| {
+        object::set(service, "/status", json!({"loadBalancer": {}}));
+    });
+}

@@ -6,6 +6,8 @@ mod api;
 mod change;
 mod control_plane;
 mod defect;
+mod find;
+mod gateway_api;
 mod gateways;
 mod identity;
 mod info;

@@ -2,17 +2,22 @@
 
 use serde_json::json;
 
-use super::change::{break_pods, scale_deployment, select_no_pod, set_field};
-use super::row::{Planted, Row, in_all, in_primary, in_secondary};
+use super::change::{break_pods, scale_deployment, scale_workload, select_no_pod, set_field, set_found};
+use super::find;
+use super::row::{GUIDE, Planted, Row, SEVERAL, in_all, in_primary, in_secondary};
+use crate::lab_mesh::LabMesh;
 use crate::store::resources;
-use crate::world::Broken;
+use crate::world::{Broken, Role};
 use crate::world::{Discovery, Federation};
 
 use Planted::{Bootstrap, Objects, Start};
 
+/// The meshes with Grafana.
+const GRAFANA: &[LabMesh] = &[LabMesh::Guide, LabMesh::Single];
+
 pub(super) static ROWS: &[Row] = &[
     in_secondary("prometheus-down", Objects, "Deployment prometheus has 0 replicas", |world, cluster| {
-        scale_deployment(world, cluster, "istio-system", "prometheus", 0);
+        scale_workload(world, cluster, Role::Prometheus);
     }),
     in_secondary(
         "prometheus-stale",
@@ -46,25 +51,29 @@ pub(super) static ROWS: &[Row] = &[
         Bootstrap,
         "istio_requests_total does not count requests to other clusters",
         |world, cluster| world.clusters[cluster].quirks.uncounted_remote_requests = true,
-    ),
+    )
+    .on(SEVERAL),
     in_primary(
         "federation-self-scrape",
         Bootstrap,
         "the hub Prometheus federates itself and labels the series as the other cluster's",
         |world, cluster| world.clusters[cluster].quirks.federation = Federation::Itself,
-    ),
+    )
+    .on(GUIDE),
     in_primary(
         "federation-stale",
         Bootstrap,
         "the hub Prometheus stopped federating a minute ago; the old series are still there",
         |world, cluster| world.clusters[cluster].quirks.federation = Federation::Stopped,
-    ),
+    )
+    .on(GUIDE),
     in_primary(
         "federation-service-without-endpoints",
         Bootstrap,
         "the hub Prometheus federates a Service that has no endpoints",
         |world, cluster| world.clusters[cluster].quirks.federation = Federation::NoEndpoints,
-    ),
+    )
+    .on(GUIDE),
     in_primary(
         "federation-service-selects-nothing",
         Objects,
@@ -73,32 +82,39 @@ pub(super) static ROWS: &[Row] = &[
             let (service, selector) = (("istio-system", "prometheus-federated"), json!({"app": "prometheus"}));
             set_field(world, cluster, resources::services(), service, "/spec/selector", selector);
         },
-    ),
+    )
+    .on(GUIDE),
     in_all(
         "replicas-labelled",
         Bootstrap,
         "every Prometheus adds external label prometheus_replica to federated series",
         |world, cluster| world.clusters[cluster].quirks.replica_label = true,
-    ),
+    )
+    .on(GUIDE),
     in_secondary("observability-pod-unready", Bootstrap, "the pod of grafana never becomes ready", |world, cluster| {
         break_pods(world, cluster, "grafana", "", Broken::Unready);
-    }),
+    })
+    .on(GRAFANA),
     in_secondary(
         "observability-port-drift",
         Objects,
         "Service grafana has port 3001 instead of 3000",
         |world, cluster| {
             let ports = json!([{"name": "service", "port": 3001, "targetPort": 3000, "protocol": "TCP"}]);
-            set_field(world, cluster, resources::services(), ("istio-system", "grafana"), "/spec/ports", ports);
+            let found = find::service_of_app(world, cluster, "grafana");
+            set_found(world, cluster, resources::services(), found, "/spec/ports", ports);
         },
-    ),
+    )
+    .on(GRAFANA),
     in_secondary(
         "observability-without-endpoints",
         Objects,
         "the selector of Service kiali matches no pod",
-        |world, cluster| select_no_pod(world, cluster, "kiali"),
-    ),
+        |world, cluster| select_no_pod(world, cluster, &("istio-system".to_owned(), "kiali".to_owned())),
+    )
+    .on(GUIDE),
     in_secondary("dashboard-down", Objects, "Deployment kiali has 0 replicas", |world, cluster| {
         scale_deployment(world, cluster, "istio-system", "kiali", 0);
-    }),
+    })
+    .on(GUIDE),
 ];

@@ -1,10 +1,12 @@
 //! Every defect, grouped by what it breaks.
 
 use super::row::Row;
-use super::{alerting, api, control_plane, gateways, identity, monitoring, network, nodes, routing, workloads};
+use super::{
+    alerting, api, control_plane, gateway_api, gateways, identity, monitoring, network, nodes, routing, workloads,
+};
 
 /// The groups, in the order in which `meshdrill lab --list-defects` lists them.
-static GROUPS: [&[Row]; 10] = [
+static GROUPS: [&[Row]; 11] = [
     api::ROWS,
     nodes::ROWS,
     network::ROWS,
@@ -12,6 +14,7 @@ static GROUPS: [&[Row]; 10] = [
     identity::ROWS,
     gateways::ROWS,
     routing::ROWS,
+    gateway_api::ROWS,
     workloads::ROWS,
     monitoring::ROWS,
     alerting::ROWS,

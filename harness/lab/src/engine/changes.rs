@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::kube::controllers::{deployment, endpoints, garbage, hpa, job, pdb, replicaset, service};
-use crate::kube::{kube_proxy, kubelet, scheduler};
+use crate::kube::{gateway_controller, kube_proxy, kubelet, scheduler};
 use crate::mesh::push;
 use crate::store::{Change, ChangeKind, object};
 use crate::world::{Uid, World};
@@ -41,6 +41,7 @@ fn react(world: &mut World, cluster: usize, change: &Change) {
             if !deleted {
                 deployment::reconcile(world, cluster, namespace, name);
             }
+            gateway_controller::reconcile(world, cluster);
             hpa::refresh(world, cluster, namespace);
         }
         ("apps", "replicasets" | "statefulsets") => {
@@ -58,15 +59,19 @@ fn react(world: &mut World, cluster: usize, change: &Change) {
             endpoints::sync(world, cluster, namespace);
             kube_proxy::schedule(world, cluster);
             push::schedule_everywhere(world);
+            gateway_controller::reconcile(world, cluster);
         }
         ("discovery.k8s.io", "endpointslices") => {
             kube_proxy::schedule(world, cluster);
             push::schedule_everywhere(world);
         }
-        ("networking.istio.io" | "security.istio.io", _) => push::schedule(world, cluster),
+        ("networking.istio.io" | "security.istio.io" | "gateway.networking.k8s.io", _) => {
+            push::schedule_configured(world, cluster);
+            gateway_controller::reconcile(world, cluster);
+        }
         ("networking.k8s.io", "networkpolicies") => world.clusters[cluster].read_network_policies(),
-        ("", "secrets") if name.starts_with("istio-remote-secret-") || name == "cacerts" => {
-            push::schedule(world, cluster);
+        ("", "secrets") if object::label(value, "istio/multiCluster").is_some() || name == "cacerts" => {
+            push::schedule_configured(world, cluster);
         }
         ("", "nodes") => scheduler::retry(world, cluster),
         ("", "namespaces") if object::deleting(value) && !deleted => garbage::empty_namespace(world, cluster, name),

@@ -10,7 +10,7 @@ use crate::clock::Ms;
 use crate::mesh::balance::HostStats;
 use crate::mesh::snapshot::{Endpoint, Upstream};
 use crate::plane::call::HttpAnswer;
-use crate::world::{Pod, Role, World};
+use crate::world::{Pod, World};
 
 /// One Envoy cluster of this proxy. An east-west gateway has other names, and only endpoints of its own cluster.
 pub(super) struct ShownCluster {
@@ -22,7 +22,7 @@ pub(super) struct ShownCluster {
 /// The Envoy clusters of a proxy that match a filter.
 pub(super) fn shown(cluster: usize, pod: &Pod, filter: Option<&regex::Regex>) -> Vec<ShownCluster> {
     let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return Vec::new() };
-    let east_west = pod.role == Role::EastWestGateway;
+    let east_west = pod.network_view;
     let mut list = Vec::new();
     for upstream in snapshot.upstreams.values() {
         let local = |endpoint: &&Endpoint| !east_west || endpoint.owner == cluster;

@@ -1,26 +1,38 @@
 //! `/config_dump`, `/server_info`, `/listeners` and `/certs`: the parts a harness reads.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::clusters::{ShownCluster, shown};
 use super::format::pretty;
 use crate::api::query::Query;
 use crate::clock;
-use crate::mesh::snapshot::upstream_name;
+use crate::kube::service_port::target_port;
+use crate::mesh::control;
+use crate::mesh::snapshot::{Server, Snapshot, upstream_name};
 use crate::mesh::virtual_service::{Destination, Route};
+use crate::store::selector::Selector;
 use crate::store::{object, resources};
 use crate::world::{Pod, World};
 
 const VERSION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23/1.36.3/Clean/RELEASE/BoringSSL";
 
 fn node(world: &World, cluster: usize, pod: &Pod) -> Value {
-    let ident = &world.clusters[cluster].ident;
+    let (here, ident) = (&world.clusters[cluster], &world.clusters[cluster].ident);
     let kind = if pod.gateway() { "router" } else { "sidecar" };
     let ip = pod.ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let mut metadata = json!({"ISTIO_VERSION": world.clusters[cluster].quirks.istio(), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
-    for one in world.clusters[cluster].quirks.identity(ident) {
-        let name = object::text(&one, "/name").trim_start_matches("ISTIO_META_").to_owned();
-        metadata[name] = one["value"].clone();
+    let mut metadata = json!({"ISTIO_VERSION": control::version(here, pod), "NAMESPACE": pod.namespace, "NAME": pod.name, "LABELS": pod.labels});
+    // What the environment of the proxy tells the agent.
+    let object = world.pod_object(cluster, &pod.uid);
+    let lists = ["/spec/containers", "/spec/initContainers"].into_iter();
+    let containers = object.into_iter().flat_map(|object| lists.clone().flat_map(|list| object::items(object, list)));
+    for one in
+        containers.filter(|one| object::text(one, "/name") == "istio-proxy").flat_map(|one| object::items(one, "/env"))
+    {
+        if let (Some(name), Some(value)) = (object::text(one, "/name").strip_prefix("ISTIO_META_"), one.get("value")) {
+            metadata[name] = value.clone();
+        }
     }
     json!({"id": format!("{kind}~{ip}~{}.{}~{}.svc.cluster.local", pod.name, pod.namespace, pod.namespace),
         "cluster": format!("{}.{}", pod.label("app"), pod.namespace),
@@ -43,21 +55,18 @@ pub(super) fn server_info(world: &World, cluster: usize, pod: &Pod) -> Value {
 }
 
 /// `/listeners`.
-pub(super) fn listeners(pod: &Pod) -> Value {
+pub(super) fn listeners(world: &World, cluster: usize, pod: &Pod) -> Value {
     let mut ports: Vec<(String, u16)> = vec![("0.0.0.0_15021".into(), 15021), ("0.0.0.0_15090".into(), 15090)];
     if pod.gateway() {
         let servers =
             pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()).map(|s| s.servers.clone()).unwrap_or_default();
         for server in servers.iter().filter(|s| s.selector.matches(Some(&pod.labels))) {
-            let port = if server.port == 80 { 8080 } else { server.port };
+            let port = bound_port(world, cluster, pod, server.port);
             ports.push((format!("0.0.0.0_{port}"), port));
         }
     } else {
-        ports.extend([
-            ("virtualOutbound".into(), 15001),
-            ("virtualInbound".into(), 15006),
-            ("0.0.0.0_9080".into(), 9080),
-        ]);
+        ports.extend([("virtualOutbound".into(), 15001), ("virtualInbound".into(), 15006)]);
+        ports.extend(near_ports(pod).into_iter().map(|port| (format!("0.0.0.0_{port}"), port)));
     }
     let list: Vec<Value> = ports
         .iter()
@@ -66,12 +75,31 @@ pub(super) fn listeners(pod: &Pod) -> Value {
     json!({"listener_statuses": list})
 }
 
+/// The port of the pod on which a gateway serves a port of its Service.
+fn bound_port(world: &World, cluster: usize, pod: &Pod, number: u16) -> u16 {
+    let mut services = world.clusters[cluster].store.list(resources::services(), Some(&pod.namespace));
+    let target = services.find_map(|service| {
+        let map = service.pointer("/spec/selector").filter(|map| map.is_object())?;
+        let own = Selector::map(Some(map)).matches(Some(&pod.labels));
+        let mut ports = object::items(service, "/spec/ports").iter().filter(|_| own);
+        ports.find(|port| object::int(port, "/port") == Some(number.into())).map(target_port)
+    });
+    target.unwrap_or(if number == 80 { 8080 } else { number })
+}
+
+/// The ports of the Services in the namespace of a pod.
+fn near_ports(pod: &Pod) -> BTreeSet<u16> {
+    let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return BTreeSet::new() };
+    let near = |host: &str| host.split('.').nth(1) == Some(pod.namespace.as_str());
+    snapshot.hosts.iter().filter(|(host, _)| near(host)).flat_map(|(_, ports)| ports.iter().copied()).collect()
+}
+
 /// `/certs`.
 pub(super) fn certs(world: &World, cluster: usize) -> Value {
     let valid = json!({"valid_from": world.dates.seconds(-3_600_000), "expiration_time": world.dates.seconds(82_800_000), "days_until_expiration": "0"});
     let root = world.clusters[cluster]
         .store
-        .get(resources::secrets(), "istio-system", "cacerts")
+        .get(resources::secrets(), control::root_namespace(&world.clusters[cluster].store), "cacerts")
         .map(|s| crate::rng::hash_name(object::text(s, "/data/root-cert.pem"), 32));
     json!({"certificates": [{"ca_cert": [{"path": "<inline>", "serial_number": root, "days_until_expiration": "3650"}], "cert_chain": [valid]}]})
 }
@@ -98,7 +126,7 @@ pub(super) fn config(world: &World, cluster: usize, pod: &Pod, query: &Query) ->
         })
         .collect();
     let endpoints: Vec<Value> = dynamic.iter().map(assignment).collect();
-    let routes = routes(pod);
+    let routes = routes(world, cluster, pod);
     let admin = |what: &str| format!("type.googleapis.com/envoy.admin.v3.{what}");
     let bootstrap = json!({"@type": admin("BootstrapConfigDump"), "bootstrap": {"node": node(world, cluster, pod)}});
     // A named resource is dumped entry by entry, everything else in one dump per kind.
@@ -170,36 +198,43 @@ fn assignment(s: &ShownCluster) -> Value {
         "endpoints": endpoints, "policy": {"overprovisioning_factor": 140}}})
 }
 
-fn routes(pod: &Pod) -> Vec<Value> {
+fn routes(world: &World, cluster: usize, pod: &Pod) -> Vec<Value> {
     let Some(snapshot) = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()) else { return Vec::new() };
-    let mut hosts = Vec::new();
+    // The virtual hosts of each route configuration.
+    let mut tables: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     if pod.gateway() {
-        for server in snapshot.servers.iter().filter(|s| !s.passthrough && s.selector.matches(Some(&pod.labels))) {
+        let serves = |s: &&Server| !s.passthrough && !s.tls && s.selector.matches(Some(&pod.labels));
+        for server in snapshot.servers.iter().filter(serves) {
+            let name = format!("http.{}", bound_port(world, cluster, pod, server.port));
             for host in server.hosts(&pod.namespace) {
-                let routes: Vec<Value> = server.routes_of_host(host, &pod.namespace).map(|r| route(r)).collect();
-                hosts.push(json!({"name": format!("{host}:{}", server.port), "domains": [host], "routes": routes}));
+                let routes: Vec<Value> =
+                    server.routes_of_host(host, &pod.namespace).map(|r| route(snapshot, server.port, r)).collect();
+                let host = json!({"name": format!("{host}:{}", server.port), "domains": [host], "routes": routes});
+                tables.entry(name.clone()).or_default().push(host);
             }
         }
     } else {
         for host in snapshot.routed() {
             let Some(list) = snapshot.routes(host, &pod.namespace) else { continue };
             let port = snapshot.hosts.get(host).and_then(|p| p.first()).copied().unwrap_or(80);
-            let routes: Vec<Value> = list.iter().map(|r| route(r)).collect();
-            hosts.push(json!({"name": format!("{host}:{port}"), "domains": [host, host.split('.').next().unwrap_or(host)], "routes": routes}));
+            let routes: Vec<Value> = list.iter().map(|r| route(snapshot, port, r)).collect();
+            let host = json!({"name": format!("{host}:{port}"), "domains": [host, host.split('.').next().unwrap_or(host)], "routes": routes});
+            tables.entry(port.to_string()).or_default().push(host);
         }
-        hosts.sort_by_key(|h| h["name"].as_str().unwrap_or("").to_owned());
+        tables.values_mut().for_each(|hosts| hosts.sort_by_key(|h| h["name"].as_str().unwrap_or("").to_owned()));
     }
-    if hosts.is_empty() {
-        return Vec::new();
-    }
-    let name = if pod.gateway() { "http.8080" } else { "9080" };
-    vec![
-        json!({"version_info": version(pod), "route_config": {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": name, "virtual_hosts": hosts}}),
-    ]
+    let table = |(name, hosts): (String, Vec<Value>)| json!({"version_info": version(pod), "route_config": {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": name, "virtual_hosts": hosts}});
+    tables.into_iter().map(table).collect()
 }
 
-fn route(route: &Route) -> Value {
-    let target = |d: &Destination| upstream_name(d.port.unwrap_or(9080), &d.subset, &d.host);
+fn route(snapshot: &Snapshot, port: u16, route: &Route) -> Value {
+    let target = |d: &Destination| {
+        // The port of the destination, else that of the request, else the only one.
+        let known = snapshot.hosts.get(&d.host);
+        let own = known
+            .map_or(port, |ports| if ports.contains(&port) { port } else { ports.first().copied().unwrap_or(port) });
+        upstream_name(d.port.unwrap_or(own), &d.subset, &d.host)
+    };
     let weighted: Vec<Value> =
         route.destinations.iter().map(|d| json!({"name": target(d), "weight": d.weight})).collect();
     let mut action = if let [one] = route.destinations.as_slice() {
@@ -221,7 +256,8 @@ fn route(route: &Route) -> Value {
         action["retry_policy"]["per_try_timeout"] = json!(format!("{}s", clock::seconds(per_try)));
     }
     let (namespace, name) = &route.origin;
-    let config = format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}");
+    let group = if route.kind == "http-route" { "gateway.networking.k8s.io" } else { "networking.istio.io" };
+    let config = format!("/apis/{group}/v1/namespaces/{namespace}/{}/{name}", route.kind);
     let mut value = json!({"match": {"prefix": "/"}, "route": action, "metadata": {"filter_metadata": {"istio": {"config": config}}}});
     if !route.name.is_empty() {
         value["name"] = json!(route.name);

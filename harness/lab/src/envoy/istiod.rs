@@ -5,16 +5,20 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::format::{TEXT, pretty};
+use crate::mesh::control;
 use crate::mesh::istiod::RemoteSync;
 use crate::plane::call::{HttpAnswer, HttpCall, JSON};
-use crate::world::{Pod, World};
+use crate::store::object;
+use crate::world::{Cluster, Pod, Uid, World};
 
 /// Answers one request to istiod's HTTP port.
-pub(crate) fn answer(world: &World, cluster: usize, call: &HttpCall) -> HttpAnswer {
-    let version = world.clusters[cluster].quirks.istio().to_owned();
+pub(crate) fn answer(world: &World, cluster: usize, uid: &Uid, call: &HttpCall) -> HttpAnswer {
+    let here = &world.clusters[cluster];
+    let own = here.pods.get(uid);
+    let version = own.map_or_else(|| here.quirks.istio().to_owned(), |pod| control::version(here, pod));
     match call.bare_path() {
         "/debug/clusterz" => HttpAnswer::new(200, JSON, clusterz(world, cluster).to_string()),
-        "/debug/syncz" => HttpAnswer::new(200, JSON, pretty(&syncz(world, cluster, &version)).trim_end().to_owned()),
+        "/debug/syncz" => HttpAnswer::new(200, JSON, pretty(&syncz(world, uid)).trim_end().to_owned()),
         "/debug/registryz" => HttpAnswer::new(200, JSON, registryz(world, cluster).to_string()),
         "/debug" | "/debug/" => HttpAnswer::new(
             200,
@@ -24,7 +28,7 @@ pub(crate) fn answer(world: &World, cluster: usize, call: &HttpCall) -> HttpAnsw
         "/version" => HttpAnswer::new(200, TEXT, format!("{version}-93248f9ae092f571eb870b7664c534bfc7d00f03-Clean")),
         "/ready" | "/healthz/ready" => HttpAnswer::new(200, TEXT, ""),
         "/metrics" => {
-            HttpAnswer::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics(world, cluster, &version))
+            HttpAnswer::new(200, "text/plain; version=0.0.4; charset=utf-8", metrics(world, cluster, uid, &version))
         }
         _ => HttpAnswer::new(404, TEXT, "404 page not found\n"),
     }
@@ -35,30 +39,33 @@ fn clusterz(world: &World, cluster: usize) -> Value {
     let mut list = vec![json!({"id": here.ident.istio, "secretName": "", "syncStatus": "synced"})];
     for (other, state) in here.istiod.sync.iter().enumerate().filter(|(other, _)| *other != cluster) {
         let id = &world.clusters[other].ident.istio;
+        let secret = control::remote_secret(&here.store, id);
+        let secret = secret.map(|secret| format!("{}/{}", object::namespace(secret), object::name(secret)));
         let status = match state {
             RemoteSync::Unknown => continue,
             RemoteSync::Synced => "synced",
             RemoteSync::Syncing => "syncing",
         };
-        list.push(
-            json!({"id": id, "secretName": format!("istio-system/istio-remote-secret-{id}"), "syncStatus": status}),
-        );
+        list.push(json!({"id": id, "secretName": secret.unwrap_or_default(), "syncStatus": status}));
     }
     json!(list)
 }
 
-fn proxies(world: &World, cluster: usize) -> impl Iterator<Item = &Pod> {
-    world.clusters[cluster]
-        .pods
-        .values()
-        .filter(|p| p.proxy.as_ref().is_some_and(|x| x.snapshot.is_some()) && p.network)
+/// The proxies that are connected to a pod of istiod, with their clusters.
+fn proxies<'a>(world: &'a World, uid: &'a Uid) -> impl Iterator<Item = (&'a Cluster, &'a Pod)> {
+    world.clusters.iter().enumerate().flat_map(move |(cluster, here)| {
+        let configured = |pod: &&Pod| pod.proxy.as_ref().is_some_and(|x| x.snapshot.is_some()) && pod.network;
+        let own =
+            move |pod: &&Pod| control::instance_of(world, cluster, pod).is_some_and(|instance| instance.uid == *uid);
+        here.pods.values().filter(configured).filter(own).map(move |pod| (here, pod))
+    })
 }
 
-fn syncz(world: &World, cluster: usize, version: &str) -> Value {
-    let here = &world.clusters[cluster];
-    let latest = here.istiod.snapshot.as_ref().map_or((0, 0), |s| (s.version, s.at));
-    let mut list: Vec<(String, Value)> = proxies(world, cluster)
-        .map(|pod| {
+fn syncz(world: &World, uid: &Uid) -> Value {
+    let mut list: Vec<(String, Value)> = proxies(world, uid)
+        .map(|(here, pod)| {
+            let latest = here.istiod.snapshot.as_ref().map_or((0, 0), |s| (s.version, s.at));
+            let version = control::version(here, pod);
             let acked = pod.proxy.as_ref().and_then(|p| p.snapshot.as_ref()).map_or((0, 0), |s| (s.version, s.at));
             let mut entry = json!({"cluster_id": here.ident.istio, "proxy": format!("{}.{}", pod.name, pod.namespace),
                 "proxy_type": if pod.gateway() { "router" } else { "sidecar" }, "istio_version": version});
@@ -101,12 +108,11 @@ fn registryz(world: &World, cluster: usize) -> Value {
     )
 }
 
-fn metrics(world: &World, cluster: usize, version: &str) -> String {
+fn metrics(world: &World, cluster: usize, uid: &Uid, version: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# TYPE istio_build gauge\nistio_build{{component=\"pilot\",tag=\"{version}\"}} 1");
     let _ = writeln!(out, "# TYPE pilot_info gauge\npilot_info{{version=\"{version}\"}} 1");
-    let _ =
-        writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, cluster).count());
+    let _ = writeln!(out, "# TYPE pilot_xds gauge\npilot_xds{{version=\"{version}\"}} {}", proxies(world, uid).count());
     let pushes = world.clusters[cluster].istiod.snapshot.as_ref().map_or(0, |s| s.version);
     let _ = writeln!(out, "# TYPE pilot_xds_pushes counter\npilot_xds_pushes{{type=\"eds\"}} {pushes}");
     let synced = world.clusters[cluster].istiod.sync.iter().filter(|s| **s == RemoteSync::Synced).count();

@@ -44,9 +44,9 @@ fn admin(world: &World, cluster: usize, pod: &Pod, path: &str, query: &Query, me
             HttpAnswer::new(200, TEXT, stats::prometheus(world, cluster, pod, query.get("filter").unwrap_or("")))
         }
         "/stats" => HttpAnswer::new(200, TEXT, stats::plain(world, cluster, pod, query.get("filter").unwrap_or(""))),
-        "/listeners" if json => HttpAnswer::new(200, JSON, pretty(&dump::listeners(pod))),
+        "/listeners" if json => HttpAnswer::new(200, JSON, pretty(&dump::listeners(world, cluster, pod))),
         "/listeners" => {
-            let list = dump::listeners(pod);
+            let list = dump::listeners(world, cluster, pod);
             let lines = list["listener_statuses"].as_array().into_iter().flatten().map(|l| {
                 let at = &l["local_address"]["socket_address"];
                 format!(

@@ -3,17 +3,18 @@
 use std::fmt::Write as _;
 
 use crate::clock;
+use crate::mesh::control;
 use crate::world::{Pod, World};
 
-fn list(world: &World, cluster: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
-    let cluster = &world.clusters[cluster];
-    let version = cluster.quirks.istio().to_owned();
+fn list(world: &World, index: usize, pod: &Pod) -> Vec<(String, &'static str, String, f64)> {
+    let cluster = &world.clusters[index];
+    let version = control::version(cluster, pod);
     let up = clock::seconds(world.now - pod.started);
     let proxy = pod.proxy.as_ref();
     let clusters = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.upstreams.len());
     let pushed = proxy.and_then(|p| p.snapshot.as_ref()).map_or(0, |s| s.version);
     let xds = "{cluster_name=\"xds-grpc\"}".to_owned();
-    let connected = f64::from(cluster.istiod_serving());
+    let connected = f64::from(control::serves(world, index, &pod.revision));
     vec![
         ("envoy_cluster_upstream_cx_active".into(), "gauge", xds.clone(), connected),
         ("envoy_cluster_upstream_cx_total".into(), "counter", xds.clone(), 1.0),
@@ -33,7 +34,7 @@ fn list(world: &World, cluster: usize, pod: &Pod) -> Vec<(String, &'static str, 
     ]
 }
 
-/// The Prometheus text, with the metrics of productpage, which the agent merges.
+/// The Prometheus text, with the metrics of the application, which the agent merges.
 pub(super) fn prometheus(world: &World, cluster: usize, pod: &Pod, filter: &str) -> String {
     let keep = regex::Regex::new(filter).ok();
     let mut out = String::new();
@@ -42,8 +43,8 @@ pub(super) fn prometheus(world: &World, cluster: usize, pod: &Pod, filter: &str)
             let _ = writeln!(out, "# TYPE {name} {kind}\n{name}{labels} {value}");
         }
     }
-    if pod.role == crate::world::Role::Productpage && filter.is_empty() {
-        out.push_str(&pod.metrics.text(&world.clusters[cluster].ident.istio));
+    if !pod.metrics.is_empty() && filter.is_empty() {
+        out.push_str(&pod.metrics.text(pod.sender(&world.clusters[cluster].ident.istio)));
     }
     out
 }

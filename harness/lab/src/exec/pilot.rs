@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 use super::channels::{Exit, Output};
 use super::context::Context;
 use super::curl::{Fetched, fetch, split};
+use crate::mesh::control;
 use crate::plane::apps;
 use crate::plane::call::HttpCall;
-use crate::world::ISTIO;
 
 /// Runs either program; supports `request`, `version` and the agent's `wait`.
 pub(super) async fn run(cx: &Context, program: &str, args: &[String], output: &Output) -> Exit {
@@ -17,7 +17,11 @@ pub(super) async fn run(cx: &Context, program: &str, args: &[String], output: &O
         Some("request") => {}
         Some("wait") if program == "pilot-agent" => return wait(cx, &args[1..], output).await,
         Some("version") => {
-            output.out(format!("version.BuildInfo{{Version:\"{ISTIO}\"}}\n")).await;
+            let version = cx.engine.with(|world| {
+                let here = &world.clusters[cx.cluster];
+                here.pods.get(&cx.container.uid).map(|pod| control::version(here, pod))
+            });
+            output.out(format!("version.BuildInfo{{Version:\"{}\"}}\n", version.unwrap_or_default())).await;
             return Exit::Code(0);
         }
         _ => {

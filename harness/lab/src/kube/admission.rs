@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::injection;
+use crate::mesh::control;
+use crate::store::selector::Selector;
 use crate::store::{Resource, object, resources};
-use crate::world::World;
+use crate::world::{Cluster, World};
 
 /// Why admission rejected an object: the internal error of a failed webhook call.
 pub(crate) type AdmissionError = String;
@@ -46,71 +49,85 @@ pub(crate) fn admit(
 
 /// Validates Istio configuration; rejected while istiod is not ready.
 pub(crate) fn validate(world: &World, cluster: usize) -> Result<(), AdmissionError> {
-    if world.booting || world.clusters[cluster].istiod_serving() {
+    let here = &world.clusters[cluster];
+    if world.booting || !control::instances(world, cluster).is_empty() {
         return Ok(());
     }
-    Err("Internal error occurred: failed calling webhook \"rev.validation.istio.io\": failed to call webhook: Post \
-         \"https://istiod.istio-system.svc:443/validate?timeout=10s\": no endpoints available for service \"istiod\""
-        .into())
+    let webhook = here.store.list(resources::validating_webhooks(), None).next();
+    let (namespace, service) = service_of(webhook.map_or(&Value::Null, |found| &**found), "/webhooks/0");
+    Err(webhook_failure("rev.validation.istio.io", "validate", &namespace, &service))
 }
 
-/// Adds the sidecar where a label of the namespace or the pod enables it. Without a ready istiod the pod is rejected.
+/// The error of a webhook call to a Service without endpoints.
+fn webhook_failure(webhook: &str, path: &str, namespace: &str, service: &str) -> AdmissionError {
+    format!(
+        "Internal error occurred: failed calling webhook \"{webhook}\": failed to call webhook: Post \
+         \"https://{service}.{namespace}.svc:443/{path}?timeout=10s\": no endpoints available for service \"{service}\""
+    )
+}
+
+/// Namespace and name of the Service that a webhook calls.
+fn service_of(configuration: &Value, webhook: &str) -> (String, String) {
+    let text = |field: &str| object::text(configuration, &format!("{webhook}/clientConfig/service/{field}")).to_owned();
+    let (namespace, name) = (text("namespace"), text("name"));
+    if name.is_empty() { ("istio-system".to_owned(), "istiod".to_owned()) } else { (namespace, name) }
+}
+
+/// The webhook that injects a pod: its name, the revision, and namespace and name of its Service.
+struct Injector {
+    webhook: String,
+    revision: String,
+    service: (String, String),
+}
+
+/// The webhook whose selectors match the namespace and the pod.
+fn injector(cluster: &Cluster, namespace: &Value, pod: &Value) -> Option<Injector> {
+    let matches = |selector: Option<&Value>, labels: &Value| {
+        selector.is_none_or(|selector| Selector::object(selector).matches(object::labels(labels)))
+    };
+    cluster.store.list(resources::mutating_webhooks(), None).find_map(|configuration| {
+        let webhooks = object::items(configuration, "/webhooks");
+        let place = webhooks.iter().position(|webhook| {
+            matches(webhook.get("namespaceSelector"), namespace) && matches(webhook.get("objectSelector"), pod)
+        })?;
+        Some(Injector {
+            webhook: object::text(&webhooks[place], "/name").to_owned(),
+            revision: object::label(configuration, "istio.io/rev").unwrap_or("default").to_owned(),
+            service: service_of(configuration, &format!("/webhooks/{place}")),
+        })
+    })
+}
+
+/// Adds the sidecar where a label of the namespace or the pod enables it, or completes the proxy of a gateway. Without a ready
+/// istiod the pod is rejected.
 fn inject(world: &mut World, cluster: usize, pod: &mut Value) -> Result<(), AdmissionError> {
+    let index = cluster;
     let cluster = &world.clusters[cluster];
-    let space = cluster.store.get(resources::namespaces(), "", object::namespace(pod)).cloned();
-    let enabled = space.as_deref().and_then(|n| object::label(n, "istio-injection")) == Some("enabled");
+    let space = cluster.store.get(resources::namespaces(), "", object::namespace(pod)).cloned().unwrap_or_default();
+    let enabled = object::label(&space, "istio-injection") == Some("enabled");
     let label =
         object::label(pod, "sidecar.istio.io/inject").or_else(|| object::annotation(pod, "sidecar.istio.io/inject"));
-    if !(label == Some("true") || enabled && label != Some("false")) || has(pod, "istio-proxy") {
+    let gateway = object::annotation(pod, "inject.istio.io/templates") == Some("gateway");
+    let found = injector(cluster, &space, pod);
+    let wanted = label == Some("true") || (enabled || found.is_some()) && label != Some("false");
+    if !wanted || has(pod, "istio-proxy") && !gateway {
         return Ok(());
     }
-    if !world.booting && !cluster.istiod_serving() {
-        return Err("Internal error occurred: failed calling webhook \"namespace.sidecar-injector.istio.io\": failed to call \
-                    webhook: Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": no endpoints available for service \
-                    \"istiod\""
-            .into());
-    }
-    let network = cluster.ident.network.clone();
-    let variant =
-        object::annotation(pod, "sidecar.istio.io/proxyImageType").map_or_else(String::new, |v| format!("-{v}"));
-    let image = format!("{}{variant}", cluster.quirks.istio_image("proxyv2"));
-    let mut env = cluster.quirks.identity(&cluster.ident);
-    env.push(json!({"name": "PILOT_CERT_PROVIDER", "value": "istiod"}));
-    let proxy = json!({
-        "name": "istio-proxy", "image": image, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
-        "args": ["proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel=warning"],
-        "env": env,
-        "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
-        "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "periodSeconds": 15, "failureThreshold": 4},
-        "startupProbe": {"httpGet": {"path": "/healthz/ready", "port": 15021, "scheme": "HTTP"}, "periodSeconds": 1, "failureThreshold": 600},
-        "securityContext": {"runAsUser": 1337, "runAsGroup": 1337, "runAsNonRoot": true, "capabilities": {"drop": ["ALL"]}},
-        "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}},
+    // A namespace or pod that is labelled for injection gets it even where the selectors of the webhook are gone.
+    let injector = found.unwrap_or_else(|| Injector {
+        webhook: "namespace.sidecar-injector.istio.io".to_owned(),
+        revision: "default".to_owned(),
+        service: ("istio-system".to_owned(), "istiod".to_owned()),
     });
-    let init = json!({"name": "istio-init", "image": image, "imagePullPolicy": "IfNotPresent",
-        "args": ["istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*"]});
-    let mut list = vec![init, proxy];
-    list.extend(object::items(pod, "/spec/initContainers").iter().cloned());
-    object::set(pod, "/spec/initContainers", json!(list));
-    object::set(pod, "/metadata/labels/security.istio.io~1tlsMode", json!("istio"));
-    object::set(pod, "/metadata/labels/topology.istio.io~1network", json!(network));
-    let app = object::label(pod, "app").unwrap_or("").to_owned();
-    object::set(pod, "/metadata/labels/service.istio.io~1canonical-name", json!(app));
-    let revision = object::label(pod, "version").unwrap_or("latest").to_owned();
-    object::set(pod, "/metadata/labels/service.istio.io~1canonical-revision", json!(revision));
-    let main = object::text(pod, "/spec/containers/0/name").to_owned();
-    for (key, value) in [
-        ("istio.io~1rev", "default"),
-        ("kubectl.kubernetes.io~1default-container", &main),
-        ("kubectl.kubernetes.io~1default-logs-container", &main),
-        // The agent serves the application's metrics together with the proxy's.
-        ("prometheus.io~1path", "/stats/prometheus"),
-        ("prometheus.io~1port", "15020"),
-        ("prometheus.io~1scrape", "true"),
-    ] {
-        object::set(pod, &format!("/metadata/annotations/{key}"), json!(value));
+    let (namespace, service) = &injector.service;
+    if !world.booting && !control::webhook_answers(world, index, namespace, service) {
+        return Err(webhook_failure(&injector.webhook, "inject", namespace, service));
     }
-    let status = json!({"initContainers": ["istio-init", "istio-proxy"], "containers": null, "volumes": ["istio-envoy"], "revision": "default"});
-    object::set(pod, "/metadata/annotations/sidecar.istio.io~1status", json!(status.to_string()));
+    if gateway {
+        injection::gateway(cluster, pod, &injector.revision);
+    } else {
+        injection::sidecar(cluster, pod, &injector.revision);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{events, pod_status};
 use crate::clock::Ms;
-use crate::mesh::push;
+use crate::mesh::{control, push};
 use crate::store::{object, resources};
 use crate::world::{Broken, Event, Life, Pod, PodQuirk, Role, Stage, Uid, World};
 
@@ -67,7 +67,7 @@ pub(crate) fn start(world: &mut World, cluster: usize, uid: &Uid) {
         events::record(world, cluster, &value, "Pod", false, "Started", "Started container");
     }
     let delay = match role {
-        Role::IngressGateway | Role::EastWestGateway => world.rng.between(1500, 2100),
+        Role::Gateway => world.rng.between(1500, 2100),
         Role::Istiod => world.rng.between(1800, 2600),
         Role::Prometheus => world.rng.between(1500, 2200),
         _ => world.rng.between(1100, 1700),
@@ -77,7 +77,8 @@ pub(crate) fn start(world: &mut World, cluster: usize, uid: &Uid) {
 
 /// Runs the readiness probe. Proxies are ready after istiod has configured them.
 pub(crate) fn probe(world: &mut World, cluster: usize, uid: &Uid) {
-    let istiod = world.booting || world.clusters[cluster].istiod_serving();
+    let revision = world.clusters[cluster].pods.get(uid).map(|pod| pod.revision.clone()).unwrap_or_default();
+    let istiod = world.booting || control::serves(world, cluster, &revision);
     let now = world.now;
     let Some(pod) = world.clusters[cluster].pods.get_mut(uid) else { return };
     if pod.stage != Stage::Running || pod.ready {
@@ -112,7 +113,7 @@ pub(crate) fn probe(world: &mut World, cluster: usize, uid: &Uid) {
     }
     pod_status::write(world, cluster, uid);
     if role == Role::Istiod {
-        push::schedule(world, cluster);
+        push::schedule_configured(world, cluster);
     }
 }
 
@@ -134,7 +135,7 @@ pub(crate) fn terminate(world: &mut World, cluster: usize, uid: &Uid, grace: i64
     }
     let wait = match role {
         _ if !started => 0,
-        Role::IngressGateway | Role::EastWestGateway => DRAIN.min(grace),
+        Role::Gateway => DRAIN.min(grace),
         Role::Sleep | Role::Other => grace.min(30_000),
         Role::Prometheus | Role::Alertmanager => grace.min(400),
         _ => grace.min(world.rng.between(30, 90)),

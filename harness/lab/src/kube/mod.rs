@@ -4,6 +4,8 @@ pub(crate) mod admission;
 pub(crate) mod controllers;
 pub(crate) mod deletion;
 pub(crate) mod events;
+pub(crate) mod gateway_controller;
+pub(crate) mod injection;
 pub(crate) mod kube_proxy;
 pub(crate) mod kubelet;
 pub(crate) mod network_policy;

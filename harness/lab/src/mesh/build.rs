@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::destination_rule::{self, TrafficPolicy};
+use super::gateway_routes;
 use super::hosts::{claimed_hosts, full_host, host_matches, locality_matches};
 use super::mutual_tls;
 use super::snapshot::{Endpoint, HostRoutes, PASSTHROUGH, Server, Snapshot, Upstream, upstream_name};
@@ -15,9 +16,15 @@ use crate::store::selector::Selector;
 use crate::store::{object, resources};
 use crate::world::{Ident, World};
 
-/// Computes what istiod of a cluster pushes now, from its views of all clusters.
-pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterView>>], version: u64) -> Snapshot {
-    let store = &world.clusters[cluster].store;
+/// Computes what istiod in cluster `home` pushes to the proxies of a cluster now, from its views of all clusters.
+pub(super) fn build(
+    world: &World,
+    cluster: usize,
+    home: usize,
+    views: &[Option<Arc<ClusterView>>],
+    version: u64,
+) -> Snapshot {
+    let store = &world.clusters[home].store;
     let mut policies: HashMap<String, Arc<TrafficPolicy>> = HashMap::new();
     for rule in store.list(resources::destinationrules(), None) {
         let host = full_host(object::text(rule, "/spec/host"), object::namespace(rule));
@@ -43,7 +50,8 @@ pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterVi
             let all = std::iter::once((String::new(), Selector::default()));
             let subsets = policy.subsets.iter().map(|(name, labels)| (name.clone(), Selector::map(Some(labels))));
             for (subset, selector) in all.chain(subsets) {
-                let endpoints = endpoints(world, cluster, views, namespace, name, called, &selector, policy);
+                let place = (cluster, home);
+                let endpoints = endpoints(world, place, views, namespace, name, called, &selector, policy);
                 let id = upstream_name(*number, &subset, &host);
                 let upstream = Upstream {
                     name: id.as_str().into(),
@@ -57,14 +65,14 @@ pub(super) fn build(world: &World, cluster: usize, views: &[Option<Arc<ClusterVi
             }
         }
     }
-    let (routes, servers) = routing(world, cluster);
+    let (routes, servers) = routing(world, home);
     Snapshot { version, at: world.now, upstreams, routes, servers, hosts, opaque }
 }
 
 #[expect(clippy::too_many_arguments, reason = "called once, and each argument has a different type or meaning")]
 fn endpoints(
     world: &World,
-    cluster: usize,
+    (cluster, home): (usize, usize),
     views: &[Option<Arc<ClusterView>>],
     namespace: &str,
     name: &str,
@@ -72,7 +80,7 @@ fn endpoints(
     selector: &Selector,
     policy: &TrafficPolicy,
 ) -> Vec<Endpoint> {
-    let (here, store) = (&world.clusters[cluster].ident, &world.clusters[cluster].store);
+    let (here, store) = (&world.clusters[cluster].ident, &world.clusters[home].store);
     let distribution = policy.distribute.iter().find(|(from, _)| locality_matches(from, here.region, &here.zone));
     let mut found = Vec::new();
     for (owner, view) in views.iter().enumerate() {
@@ -94,7 +102,8 @@ fn endpoints(
             }
             None => None,
         };
-        let priority = u32::from(distribution.is_none() && policy.outlier.is_some() && owner != cluster);
+        let fails_over = distribution.is_none() && policy.outlier.is_some() && policy.by_locality;
+        let priority = u32::from(fails_over && owner != cluster);
         let one = |ip, port, weight, gateway, workload| Endpoint {
             ip,
             port,
@@ -107,7 +116,7 @@ fn endpoints(
             workload,
             share,
         };
-        if owner == cluster || view.gateways.is_empty() {
+        if owner == cluster || view.gateways.is_empty() || there.network == here.network {
             found.extend(members.iter().map(|m| one(m.ip, *target, 1, false, workload(m, namespace, there))));
         } else if mutual_tls::is_used(store, namespace, policy) {
             let weight = u32::try_from(members.len()).unwrap_or(1);
@@ -120,9 +129,11 @@ fn endpoints(
 }
 
 fn workload(member: &Member, namespace: &str, there: &Ident) -> String {
-    let deployment = member.name.rsplitn(3, '-').nth(2).unwrap_or(&member.name);
     let label = |key: &str| member.labels.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-    format!("{deployment};{namespace};{};{};{}", label("app"), label("version"), there.istio)
+    // The name of a pod of a Deployment has a hash and a suffix, that of a StatefulSet an ordinal.
+    let parts = if label("pod-template-hash").is_empty() { 2 } else { 3 };
+    let workload = member.name.rsplitn(parts, '-').nth(parts - 1).unwrap_or(&member.name);
+    format!("{workload};{namespace};{};{};{}", label("app"), label("version"), there.istio)
 }
 
 fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, Vec<Server>) {
@@ -162,9 +173,14 @@ fn routing(world: &World, cluster: usize) -> (HashMap<String, Vec<HostRoutes>>, 
                 selector: Selector::map(gateway.pointer("/spec/selector")),
                 port: object::int(server, "/port/number").and_then(|p| u16::try_from(p).ok()).unwrap_or(0),
                 passthrough: object::text(server, "/tls/mode") == "AUTO_PASSTHROUGH",
+                tls: server.get("tls").is_some(),
                 routes: own.filter_map(|route| taken(route, server)).collect(),
             });
         }
+    }
+    servers.extend(gateway_routes::servers(store));
+    for (host, own) in gateway_routes::mesh_routes(store) {
+        routes.entry(host).or_default().push(HostRoutes { exported: None, routes: own });
     }
     (routes, servers)
 }

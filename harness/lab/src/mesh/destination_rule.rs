@@ -35,6 +35,8 @@ pub(crate) struct TrafficPolicy {
     pub(crate) limits: Limits,
     /// `from` and `to` of each `distribute` entry.
     pub(crate) distribute: Vec<(String, Vec<(String, u32)>)>,
+    /// Endpoints of other regions are used only when those nearby fail.
+    pub(crate) by_locality: bool,
     pub(crate) subsets: Vec<(String, Value)>,
     pub(crate) rule: String,
     /// The TLS mode, if one is set.
@@ -77,6 +79,7 @@ pub(crate) fn parse(value: &Value) -> TrafficPolicy {
             requests: number("/connectionPool/http/http2MaxRequests").unwrap_or(u32::MAX),
         },
         distribute,
+        by_locality: enabled,
         tls: traffic.pointer("/tls/mode").and_then(Value::as_str).map(str::to_owned),
         subsets: object::items(value, "/spec/subsets")
             .iter()

@@ -29,6 +29,6 @@ pub(crate) struct Istiod {
     /// Whether a push is due.
     pub(super) scheduled: bool,
     pub(super) version: u64,
-    /// The pod that pushed last.
-    pub(super) instance: Option<Uid>,
+    /// The pods that have read every cluster for which there is a remote secret.
+    pub(super) informed: Vec<Uid>,
 }

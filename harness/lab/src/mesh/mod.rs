@@ -2,7 +2,9 @@
 
 pub(crate) mod balance;
 mod build;
+pub(crate) mod control;
 pub(crate) mod destination_rule;
+pub(crate) mod gateway_routes;
 pub(crate) mod hosts;
 pub(crate) mod istiod;
 pub(crate) mod mutual_tls;

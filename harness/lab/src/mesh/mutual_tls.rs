@@ -1,5 +1,6 @@
 //! Mutual TLS between workloads, as `PeerAuthentication` and `DestinationRule` set it.
 
+use super::control::root_namespace;
 use super::destination_rule::TrafficPolicy;
 use crate::store::{Store, object, resources};
 
@@ -19,5 +20,5 @@ pub(crate) fn is_off(store: &Store, namespace: &str) -> bool {
             (whole && !["", "UNSET"].contains(&mode)).then_some(mode == "DISABLE")
         })
     };
-    mode_of(namespace).or_else(|| mode_of("istio-system")).unwrap_or(false)
+    mode_of(namespace).or_else(|| mode_of(root_namespace(store))).unwrap_or(false)
 }

@@ -1,20 +1,30 @@
-//! istiod at work: reads every cluster that it has a remote secret for, and pushes to the proxies of its own cluster.
+//! istiod at work: reads every cluster that it has a remote secret for, and pushes to the proxies that it configures.
 //!
-//! Without a ready istiod pod nothing is pushed: the proxies keep their configuration.
+//! The proxies of a revision without a ready istiod get no push: they keep their configuration.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 
 use super::istiod::RemoteSync;
-use super::{build, registry};
+use super::{build, control, registry};
 use crate::store::{object, resources};
-use crate::world::{Event, Role, Uid, World};
+use crate::world::{Event, Uid, World};
 
 /// Schedules a push in every cluster: every istiod watches every cluster.
 pub(crate) fn schedule_everywhere(world: &mut World) {
     for cluster in 0..world.clusters.len() {
         schedule(world, cluster);
+    }
+}
+
+/// Schedules a push in a cluster and in those that its istiod configures too.
+pub(crate) fn schedule_configured(world: &mut World, cluster: usize) {
+    schedule(world, cluster);
+    for other in (0..world.clusters.len()).filter(|other| *other != cluster) {
+        if control::instances(world, other).iter().any(|instance| instance.cluster == cluster) {
+            schedule(world, other);
+        }
     }
 }
 
@@ -30,8 +40,7 @@ pub(crate) fn schedule(world: &mut World, cluster: usize) {
 /// The state of istiod's connection to another cluster, if it connected now.
 fn remote(world: &World, cluster: usize, other: usize) -> RemoteSync {
     let there = &world.clusters[other];
-    let name = format!("istio-remote-secret-{}", there.ident.istio);
-    let Some(secret) = world.clusters[cluster].store.get(resources::secrets(), "istio-system", &name) else {
+    let Some(secret) = control::remote_secret(&world.clusters[cluster].store, &there.ident.istio) else {
         return RemoteSync::Unknown;
     };
     let data = secret.get("data").and_then(|other| other.as_object()).into_iter().flatten();
@@ -45,9 +54,11 @@ fn remote(world: &World, cluster: usize, other: usize) -> RemoteSync {
 /// Pushes to every proxy of the cluster.
 pub(crate) fn push(world: &mut World, cluster: usize) {
     world.clusters[cluster].istiod.scheduled = false;
-    let Some(instance) = world.clusters[cluster].ready(Role::Istiod).map(|pod| pod.uid.clone()) else { return };
+    let instances = control::instances(world, cluster);
+    let Some(host) = instances.first().map(|instance| instance.cluster) else { return };
     let count = world.clusters.len();
-    let fresh = world.clusters[cluster].istiod.instance.as_ref() != Some(&instance);
+    let before = &world.clusters[cluster].istiod.informed;
+    let fresh = !instances.iter().any(|instance| before.contains(&instance.uid));
     let mut views = std::mem::take(&mut world.clusters[cluster].istiod.views);
     views.resize(count, None);
     let mut sync = std::mem::take(&mut world.clusters[cluster].istiod.sync);
@@ -55,10 +66,10 @@ pub(crate) fn push(world: &mut World, cluster: usize) {
     if fresh && !world.booting {
         // A new process does not have what the old one read.
         views.fill(None);
-        world.clusters[cluster].istiod.root = root_of(world, cluster);
+        world.clusters[cluster].istiod.root = root_of(world, host);
     }
     for other in 0..count {
-        let state = if other == cluster { RemoteSync::Synced } else { remote(world, cluster, other) };
+        let state = if other == host { RemoteSync::Synced } else { remote(world, host, other) };
         match state {
             RemoteSync::Synced => views[other] = Some(Arc::new(registry::read(&world.clusters[other]))),
             RemoteSync::Unknown => views[other] = None,
@@ -68,7 +79,7 @@ pub(crate) fn push(world: &mut World, cluster: usize) {
         sync[other] = state;
     }
     let version = world.clusters[cluster].istiod.version + 1;
-    let mut snapshot = build::build(world, cluster, &views, version);
+    let mut snapshot = build::build(world, cluster, host, &views, version);
     if let Some(old) =
         world.clusters[cluster].istiod.snapshot.as_ref().filter(|_| world.clusters[cluster].quirks.sticky_faults)
     {
@@ -81,10 +92,16 @@ pub(crate) fn push(world: &mut World, cluster: usize) {
     istiod.views = views;
     istiod.sync = sync;
     istiod.version = version;
-    istiod.instance = Some(instance);
+    let ready = instances.iter().map(|instance| instance.uid.clone());
+    if istiod.sync.contains(&RemoteSync::Syncing) {
+        istiod.informed.retain(|uid| instances.iter().any(|instance| instance.uid == *uid));
+    } else {
+        istiod.informed = ready.collect();
+    }
     istiod.pushed = now;
     istiod.snapshot = Some(snapshot.clone());
-    for pod in cluster.pods.values_mut().filter(|pod| pod.serving || pod.gateway()) {
+    let served = |revision: &str| instances.iter().any(|instance| instance.revision == revision);
+    for pod in cluster.pods.values_mut().filter(|pod| (pod.serving || pod.gateway()) && served(&pod.revision)) {
         if let Some(proxy) = pod.proxy.as_mut().filter(|proxy| proxy.snapshot.is_some()) {
             proxy.accept(&snapshot);
         }
@@ -106,7 +123,8 @@ pub(crate) fn connect(world: &mut World, cluster: usize, uid: &Uid) {
 /// Gives every proxy its first configuration, at the end of the boot.
 pub(crate) fn connect_all(world: &mut World) {
     for cluster in 0..world.clusters.len() {
-        world.clusters[cluster].istiod.root = root_of(world, cluster);
+        let host = control::instances(world, cluster).first().map_or(cluster, |instance| instance.cluster);
+        world.clusters[cluster].istiod.root = root_of(world, host);
         push(world, cluster);
         let uids: Vec<Uid> = world.clusters[cluster]
             .pods
@@ -122,6 +140,7 @@ pub(crate) fn connect_all(world: &mut World) {
 
 /// The root certificate in `cacerts`.
 fn root_of(world: &World, cluster: usize) -> String {
-    let secret = world.clusters[cluster].store.get(resources::secrets(), "istio-system", "cacerts");
+    let store = &world.clusters[cluster].store;
+    let secret = store.get(resources::secrets(), control::root_namespace(store), "cacerts");
     secret.map(|s| object::text(s, "/data/root-cert.pem").to_owned()).unwrap_or_default()
 }

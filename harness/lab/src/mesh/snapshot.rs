@@ -48,6 +48,8 @@ pub(crate) struct Server {
     pub(crate) selector: Selector,
     pub(crate) port: u16,
     pub(crate) passthrough: bool,
+    /// TLS is spoken on the port.
+    pub(crate) tls: bool,
     pub(crate) routes: Vec<Arc<Route>>,
 }
 

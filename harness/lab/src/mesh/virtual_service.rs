@@ -13,6 +13,8 @@ use crate::store::object;
 pub(crate) enum PathMatch {
     Exact(String),
     Prefix(String),
+    /// The path itself, or one below it.
+    Elements(String),
     Regex(regex::Regex),
     Any,
 }
@@ -60,8 +62,12 @@ pub(crate) struct Route {
     pub(crate) timeout: Option<Ms>,
     pub(crate) retries: Retries,
     pub(crate) fault: HttpFault,
-    /// Namespace and name of the `VirtualService`.
+    /// Namespace and name of the `VirtualService` or `HTTPRoute`.
     pub(crate) origin: (String, String),
+    /// `virtual-service` or `http-route`, as Envoy's metadata names it.
+    pub(crate) kind: &'static str,
+    /// The status of a response for a destination that does not exist.
+    pub(crate) unresolved: u16,
     /// Its name in the `VirtualService`; empty if it has none.
     pub(crate) name: String,
     /// The hosts of the `VirtualService`: full names or patterns.
@@ -77,6 +83,9 @@ impl Route {
             || self.paths.iter().any(|p| match p {
                 PathMatch::Exact(x) => x == path,
                 PathMatch::Prefix(x) => path.starts_with(x.as_str()),
+                PathMatch::Elements(x) => {
+                    path.strip_prefix(x.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/'))
+                }
                 PathMatch::Regex(x) => x.find(path).is_some_and(|m| m.start() == 0 && m.end() == path.len()),
                 PathMatch::Any => true,
             })
@@ -194,6 +203,8 @@ fn route(http: &Value, namespace: &str, name: &str) -> Route {
         retries,
         fault,
         origin,
+        kind: "virtual-service",
+        unresolved: 503,
         name: own_name,
         hosts: Vec::new(),
         exported: None,

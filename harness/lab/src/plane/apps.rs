@@ -86,6 +86,8 @@ fn state(engine: &Engine, cluster: usize, uid: &Uid, port: u16, remote: bool) ->
                     cluster: cluster.ident.istio.clone(),
                     version: pod.version.clone(),
                     title: cluster.quirks.title.clone(),
+                    app: pod.label("app").to_owned(),
+                    backends: pod.backends.clone(),
                 };
                 AppState::Open(application, work, far)
             }
@@ -119,26 +121,27 @@ struct Sidecar<'a> {
 }
 
 impl Services for Sidecar<'_> {
-    fn get<'a>(&'a self, service: &'a str, path: &'a str) -> BoxFuture<'a, (u16, Bytes)> {
+    fn get<'a>(&'a self, service: &'a str, port: u16, path: &'a str) -> BoxFuture<'a, (u16, Bytes)> {
         Box::pin(async move {
             let mut call = HttpCall::get(path);
             let headers = self.call.headers.iter().filter(|(name, _)| TRACING.contains(&name.as_str()));
             call.headers = headers.cloned().collect();
-            match timeout(TIMEOUT, request(self.engine, self.cluster, self.uid, service, 9080, &call)).await {
+            match timeout(TIMEOUT, request(self.engine, self.cluster, self.uid, service, port, &call)).await {
                 Ok(Some(answer)) => (answer.status, answer.body),
                 Ok(None) | Err(_) => (500, Bytes::from_static(SORRY.as_bytes())),
             }
         })
     }
 
-    fn count_reviews_request(&self, destination: &str, status: u16, ms: f64) {
+    fn count_request(&self, service: &str, destination: &str, status: u16, ms: f64) {
         self.engine.with(|world| {
             let cluster = &mut world.clusters[self.cluster];
             if cluster.quirks.uncounted_remote_requests && destination != cluster.ident.istio {
                 return;
             }
             if let Some(pod) = cluster.pods.get_mut(self.uid) {
-                pod.metrics.record(destination, status, ms);
+                let host = crate::mesh::hosts::full_host(service, &pod.namespace);
+                pod.metrics.record(host.trim_end_matches(".svc.cluster.local"), destination, status, ms);
             }
         });
     }

@@ -48,6 +48,13 @@ pub(crate) fn connect(
         return through_gateway(world, cluster, upstream, endpoint, from_gateway);
     }
     let from = End { pod: (there == cluster).then_some(own), ip: own_ip };
+    // A proxy rejects the certificate of another root.
+    let namespace = upstream.host.split('.').nth(1).unwrap_or_default();
+    if world.clusters[cluster].istiod.root != world.clusters[there].istiod.root
+        && !mutual_tls::is_off(&world.clusters[there].store, namespace)
+    {
+        return Connected::Refused;
+    }
     arrive(world, there, from, endpoint.ip, endpoint.port, there != cluster)
 }
 

@@ -11,6 +11,7 @@ use super::connect::{Connected, connect};
 use super::latency;
 use crate::engine::Engine;
 use crate::mesh::balance::{Address, Outcome};
+use crate::mesh::control;
 use crate::mesh::hosts::host_matches;
 use crate::mesh::snapshot::{Snapshot, Upstream, upstream_name};
 use crate::mesh::virtual_service::{Retries, Route};
@@ -107,9 +108,10 @@ pub(crate) async fn gateway(engine: &Engine, cluster: usize, uid: &Uid, number: 
         None => HttpAnswer { body: bytes::Bytes::new(), ..HttpAnswer::local(404, "") },
     };
     let quirk = engine.with(|world| {
-        let cluster = &world.clusters[cluster];
-        let lost = cluster.quirks.needs_istiod && !cluster.istiod_serving();
-        let rate = cluster.quirks.gateway_errors;
+        let here = &world.clusters[cluster];
+        let revision = here.pods.get(uid).map_or("default", |pod| pod.revision.as_str());
+        let lost = here.quirks.needs_istiod && !control::serves(world, cluster, revision);
+        let rate = here.quirks.gateway_errors;
         lost || world.rng.chance(rate)
     });
     if quirk {
@@ -129,7 +131,7 @@ pub(crate) async fn execute(
     noise: f64,
 ) -> HttpAnswer {
     let Some(upstream) = plan.upstream else {
-        let status = if plan.route.is_some() { 503 } else { 404 };
+        let status = plan.route.as_ref().map_or(404, |route| route.unresolved);
         return HttpAnswer { body: bytes::Bytes::new(), ..HttpAnswer::local(status, "") };
     };
     let fault = plan.route.as_ref().map(|r| r.fault.clone()).unwrap_or_default();

@@ -57,7 +57,7 @@ pub(crate) fn listener(pod: &Pod, port: u16, inside: bool) -> Option<Kind> {
         return None;
     }
     let app = match pod.role {
-        Role::IngressGateway | Role::EastWestGateway => return gateway(pod, port),
+        Role::Gateway => return gateway(pod, port),
         Role::Istiod => match port {
             8080 | 15014 => Some(Kind::Istiod(inside)),
             15010 | 15012 | 15017 => Some(Kind::Opaque),
@@ -76,7 +76,7 @@ pub(crate) fn listener(pod: &Pod, port: u16, inside: bool) -> Option<Kind> {
             _ => None,
         },
         Role::Alertmanager => (port == 9093).then_some(Kind::Alertmanager),
-        Role::Stub(own) => (port == own).then_some(Kind::App),
+        Role::Stub(own) | Role::Web(own) => (port == own).then_some(Kind::App),
         Role::Dns => matches!(port, 53 | 8181).then_some(Kind::Opaque),
         Role::Sleep | Role::Other => None,
     };
@@ -95,5 +95,5 @@ fn gateway(pod: &Pod, port: u16) -> Option<Kind> {
         other => other,
     };
     let server = snapshot.servers.iter().find(|s| s.port == number && s.selector.matches(Some(&pod.labels)))?;
-    Some(if server.passthrough || number == 443 { Kind::Opaque } else { Kind::Gateway(number) })
+    Some(if server.passthrough || server.tls || number == 443 { Kind::Opaque } else { Kind::Gateway(number) })
 }

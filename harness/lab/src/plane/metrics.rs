@@ -1,4 +1,4 @@
-//! `istio_requests_total` and `istio_request_duration_milliseconds` of a productpage's requests to reviews.
+//! `istio_requests_total` and `istio_request_duration_milliseconds` of the requests that an application sends.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,13 +21,26 @@ pub(crate) struct Calls {
     pub(crate) samples: Vec<(&'static str, String, f64)>,
 }
 
-/// Counters by destination cluster and response code.
+/// Who sends the requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    /// Istio's id of the cluster.
+    pub(crate) cluster: &'a str,
+    pub(crate) workload: &'a str,
+    pub(crate) namespace: &'a str,
+}
+
+/// Counters by destination service (`NAME.NAMESPACE`), destination cluster and response code.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AppMetrics(BTreeMap<(String, u16), Series>);
+pub(crate) struct AppMetrics(BTreeMap<(String, String, u16), Series>);
 
 impl AppMetrics {
-    pub(crate) fn record(&mut self, destination: &str, code: u16, ms: f64) {
-        let series = self.0.entry((destination.to_owned(), code)).or_default();
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn record(&mut self, service: &str, destination: &str, code: u16, ms: f64) {
+        let series = self.0.entry((service.to_owned(), destination.to_owned(), code)).or_default();
         series.count += 1;
         series.sum += ms;
         for (bucket, bound) in series.buckets.iter_mut().zip(BOUNDS) {
@@ -36,23 +49,23 @@ impl AppMetrics {
     }
 
     /// Every sample, grouped by the labels of its requests.
-    pub(crate) fn calls(&self, source: &str) -> impl Iterator<Item = Calls> {
-        self.0.iter().map(move |((destination, code), series)| {
+    pub(crate) fn calls(&self, sender: Sender<'_>) -> impl Iterator<Item = Calls> {
+        self.0.iter().map(move |((service, destination, code), series)| {
             let mut samples = vec![(REQUESTS, String::new(), series.count as f64)];
             let buckets = BOUNDS.iter().zip(series.buckets).map(|(bound, n)| (bound.to_string(), n));
             let all = buckets.chain(std::iter::once(("+Inf".to_owned(), series.count)));
             samples.extend(all.map(|(le, n)| ("istio_request_duration_milliseconds_bucket", le, n as f64)));
             samples.push(("istio_request_duration_milliseconds_sum", String::new(), series.sum));
             samples.push(("istio_request_duration_milliseconds_count", String::new(), series.count as f64));
-            Calls { labels: labels(source, destination, *code), samples }
+            Calls { labels: labels(sender, service, destination, *code), samples }
         })
     }
 
     /// The text format.
-    pub(crate) fn text(&self, source: &str) -> String {
+    pub(crate) fn text(&self, sender: Sender<'_>) -> String {
         let mut counters = format!("# TYPE {REQUESTS} counter\n");
         let mut histograms = String::from("# TYPE istio_request_duration_milliseconds histogram\n");
-        for calls in self.calls(source) {
+        for calls in self.calls(sender) {
             let labels: Vec<String> = calls.labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
             let labels = labels.join(",");
             for (name, le, value) in calls.samples {
@@ -65,16 +78,17 @@ impl AppMetrics {
     }
 }
 
-fn labels(source: &str, destination: &str, code: u16) -> Vec<(&'static str, String)> {
+fn labels(sender: Sender<'_>, service: &str, destination: &str, code: u16) -> Vec<(&'static str, String)> {
+    let name = service.split('.').next().unwrap_or(service);
     vec![
         ("reporter", "source".into()),
-        ("source_cluster", source.into()),
-        ("source_workload", "productpage-v1".into()),
-        ("source_workload_namespace", "bookinfo".into()),
+        ("source_cluster", sender.cluster.into()),
+        ("source_workload", sender.workload.to_owned()),
+        ("source_workload_namespace", sender.namespace.to_owned()),
         ("destination_cluster", destination.into()),
-        ("destination_service", "reviews.bookinfo.svc.cluster.local".into()),
-        ("destination_service_name", "reviews".into()),
-        ("destination_app", "reviews".into()),
+        ("destination_service", format!("{service}.svc.cluster.local")),
+        ("destination_service_name", name.into()),
+        ("destination_app", name.into()),
         ("request_protocol", "http".into()),
         ("response_code", code.to_string()),
         ("response_flags", if code == 200 { "-".into() } else { "URX".into() }),

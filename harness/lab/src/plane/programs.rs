@@ -56,7 +56,7 @@ pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, nois
         Kind::AppMetrics => {
             let text = engine.with(|world| {
                 let here = &world.clusters[cluster];
-                here.pods.get(uid).map(|pod| pod.metrics.text(&here.ident.istio)).unwrap_or_default()
+                here.pods.get(uid).map(|pod| pod.metrics.text(pod.sender(&here.ident.istio))).unwrap_or_default()
             });
             HttpAnswer::new(200, "text/plain; charset=utf-8", text)
         }
@@ -65,7 +65,7 @@ pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, nois
         }
         // Debug pages answer on loopback only; other clients connect and get no response.
         Kind::Istiod(inside) if !inside && call.path.starts_with("/debug") => return None,
-        Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, cluster, call)),
+        Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, cluster, uid, call)),
         Kind::Prometheus => engine.with(|world| prom::api::answer(world, cluster, call)),
         Kind::Alertmanager => engine.with(|world| alerts::api::answer(world, cluster, call)),
         Kind::Opaque => return None,

@@ -67,10 +67,9 @@ fn known(path: &str) -> bool {
 }
 
 fn alertmanagers(world: &World, cluster: usize) -> HttpAnswer {
-    let active = if world.clusters[cluster].quirks.alertmanager_detached {
-        json!([])
-    } else {
-        json!([{"url": "http://alertmanager.istio-system:9093/api/v2/alerts"}])
+    let active = match config::alertmanager(world, cluster) {
+        Some(target) => json!([{"url": format!("http://{target}/api/v2/alerts")}]),
+        None => json!([]),
     };
     success(&json!({"activeAlertmanagers": active, "droppedAlertmanagers": []}))
 }

@@ -6,7 +6,8 @@ use crate::world::{Federation, World};
 
 /// The indexes of the peers that a cluster's Prometheus federates. The Prometheus of the first cluster is the hub.
 pub(crate) fn peers(world: &World, cluster: usize) -> Vec<usize> {
-    if cluster == 0 { (1..world.clusters.len()).collect() } else { Vec::new() }
+    let hub = cluster == 0 && world.clusters[cluster].monitoring.federates;
+    if hub { (1..world.clusters.len()).collect() } else { Vec::new() }
 }
 
 /// The address federation is scraped from.
@@ -16,6 +17,19 @@ pub(crate) fn peer_address(world: &World, cluster: usize, peer: usize) -> String
         Federation::Itself => "prometheus.istio-system.svc:9090".into(),
         Federation::NoEndpoints => "prometheus-federation.istio-system.svc:9090".into(),
     }
+}
+
+/// The Alertmanager that Prometheus posts to, `HOST:PORT`.
+pub(crate) fn alertmanager(world: &World, cluster: usize) -> Option<&str> {
+    let here = &world.clusters[cluster];
+    here.monitoring.alertmanager.as_deref().filter(|_| !here.quirks.alertmanager_detached)
+}
+
+/// The cluster in which the Alertmanager of a cluster's Prometheus runs: another one's has a load balancer address.
+pub(crate) fn alertmanager_cluster(world: &World, cluster: usize) -> Option<usize> {
+    let (host, _) = alertmanager(world, cluster)?.rsplit_once(':')?;
+    let Ok(ip) = host.parse() else { return Some(cluster) };
+    (0..world.clusters.len()).find(|other| world.clusters[*other].rules.service_at(ip).is_some())
 }
 
 /// The scrape interval in Prometheus' notation.
@@ -30,19 +44,23 @@ pub(crate) fn jobs(world: &World, cluster: usize) -> Vec<&'static str> {
     federate.into_iter().chain(["kubernetes-pods", "prometheus"]).collect()
 }
 
+/// The files next to a rule file, and that file itself, are loaded.
+fn rule_files(file: &str) -> String {
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    format!("rule_files:\n- {folder}/*.{extension}\n")
+}
+
 /// The configuration file.
 pub(crate) fn text(world: &World, cluster: usize) -> String {
     let here = &world.clusters[cluster];
     let labels = here.quirks.external_labels(&here.ident);
     let labels = labels.iter().fold(String::new(), |text, (name, value)| text + &format!("    {name}: {value}\n"));
-    let alerting = if here.quirks.alertmanager_detached {
-        String::new()
-    } else {
-        "alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:\n      - alertmanager.istio-system:9093\n"
-            .into()
-    };
+    let alerting = alertmanager(world, cluster).map_or_else(String::new, |target| {
+        format!("alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:\n      - {target}\n")
+    });
     let every = interval(world, cluster);
-    let rules = if here.quirks.rules_unloaded { "" } else { "rule_files:\n- /etc/rules/*.yml\n" };
+    let rules = if here.quirks.rules_unloaded { String::new() } else { rule_files(here.monitoring.file) };
     let mut out = format!(
         "global:\n  scrape_interval: {every}\n  scrape_timeout: 5s\n  evaluation_interval: 5s\n  external_labels:\n{labels}{alerting}{rules}\
          scrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets:\n    - localhost:9090\n- job_name: kubernetes-pods\n  \

@@ -1,9 +1,11 @@
-//! Eleven minutes of scrapes before the lab starts, with requests to productpage.
+//! Eleven minutes of scrapes before the lab starts, with requests to the applications.
 
 use super::{config, rules, scrape};
 use crate::clock::Ms;
+use crate::mesh::hosts::full_host;
+use crate::mesh::snapshot::upstream_name;
 use crate::rng::Rng;
-use crate::world::{Role, World};
+use crate::world::{Backend, Pod, Role, Uid, World};
 
 /// How far back the data goes, milliseconds.
 const SPAN: Ms = 660_000;
@@ -12,6 +14,8 @@ const COARSE: Ms = 20_000;
 const FINE: Ms = 60_000;
 /// Requests per second and productpage.
 const RATE: i64 = 2;
+/// The service that productpage requests.
+const REVIEWS: &str = "reviews.bookinfo";
 
 /// Fills every Prometheus with the recent past, and loads its rules.
 pub(crate) fn backfill(world: &mut World) {
@@ -22,6 +26,7 @@ pub(crate) fn backfill(world: &mut World) {
         world.now = at;
         for cluster in 0..world.clusters.len() {
             traffic(world, cluster, step, &mut rng);
+            web_traffic(world, cluster, step, &mut rng);
         }
         // The hub scrapes last, because it federates the others.
         for cluster in (0..world.clusters.len()).rev() {
@@ -51,7 +56,7 @@ fn traffic(world: &mut World, cluster: usize, span: Ms, rng: &mut Rng) {
     let silent = world.clusters[cluster].quirks.uncounted_remote_requests;
     let snapshot = world.clusters[cluster].istiod.snapshot.clone();
     let reachable = |serving: usize| {
-        let name = crate::mesh::snapshot::upstream_name(9080, "", "reviews.bookinfo.svc.cluster.local");
+        let name = upstream_name(9080, "", "reviews.bookinfo.svc.cluster.local");
         let found = snapshot.as_ref().and_then(|s| s.upstreams.get(&name).cloned());
         found.is_some_and(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.owner == serving))
     };
@@ -66,7 +71,46 @@ fn traffic(world: &mut World, cluster: usize, span: Ms, rng: &mut Rng) {
             continue;
         }
         for pod in world.clusters[cluster].pods.values_mut().filter(|pod| pod.role == Role::Productpage && pod.ready) {
-            pod.metrics.record(destination, code, ms);
+            pod.metrics.record(REVIEWS, destination, code, ms);
         }
     }
+}
+
+/// The requests of applications to their backends in one interval, spread over the clusters with endpoints.
+fn web_traffic(world: &mut World, cluster: usize, span: Ms, rng: &mut Rng) {
+    let here = &world.clusters[cluster];
+    let senders: Vec<(Uid, Vec<(String, String)>)> = here
+        .pods
+        .values()
+        .filter(|pod| pod.ready && pod.proxy.is_some() && !pod.backends.is_empty())
+        .map(|pod| (pod.uid.clone(), pod.backends.iter().map(|backend| destination(pod, backend)).collect()))
+        .collect();
+    let Some(snapshot) = here.istiod.snapshot.clone() else { return };
+    for (uid, backends) in senders {
+        for (service, upstream) in backends {
+            let Some(upstream) = snapshot.upstreams.get(&upstream) else { continue };
+            let priority = upstream.endpoints.iter().map(|endpoint| endpoint.priority).min();
+            let used = upstream.endpoints.iter().filter(|endpoint| Some(endpoint.priority) == priority);
+            let owners: Vec<usize> = used.map(|endpoint| endpoint.owner).collect();
+            for _ in 0..RATE * span / 1000 {
+                let owner = owners.get(rng.index(owners.len().max(1))).copied();
+                let far = owner.is_some_and(|owner| owner != cluster);
+                if far && world.clusters[cluster].quirks.uncounted_remote_requests {
+                    continue;
+                }
+                let ms = 3.0 + rng.exponential(3.0) + if far { world.rtt_ms } else { 0.0 };
+                let id = owner.map_or("unknown", |owner| world.clusters[owner].ident.istio.as_str()).to_owned();
+                if let Some(pod) = world.clusters[cluster].pods.get_mut(&uid) {
+                    pod.metrics.record(&service, &id, if owner.is_some() { 200 } else { 503 }, ms);
+                }
+            }
+        }
+    }
+}
+
+/// The service that an application requests, as `NAME.NAMESPACE`, and the Envoy cluster of it.
+fn destination(pod: &Pod, backend: &Backend) -> (String, String) {
+    let host = full_host(&backend.host, &pod.namespace);
+    let service = host.trim_end_matches(".svc.cluster.local").to_owned();
+    (service, upstream_name(backend.port, "", &host))
 }

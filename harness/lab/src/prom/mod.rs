@@ -6,6 +6,7 @@ mod discovery;
 mod federate;
 pub(crate) mod history;
 pub(crate) mod labels;
+mod monitoring;
 pub(crate) mod promql;
 mod query_api;
 mod response;
@@ -19,4 +20,5 @@ mod server;
 mod target;
 mod tsdb;
 
+pub(crate) use monitoring::{Monitoring, RuleSource};
 pub(crate) use server::Prometheus;

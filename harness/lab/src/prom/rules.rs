@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::config;
 use super::labels::{Labels, NAME};
 use super::promql::{self, Value};
 use super::rule::{ActiveAlert, Rule};
@@ -72,8 +73,11 @@ pub(crate) fn evaluate(world: &mut World, cluster: usize) {
     write_series(world, cluster, &rules, at);
     world.clusters[cluster].prometheus.rules = rules;
     world.clusters[cluster].prometheus.evaluated = now;
-    if !sent.is_empty() && !world.clusters[cluster].quirks.alertmanager_detached && !world.booting {
-        notify::receive(world, cluster, sent);
+    if !sent.is_empty()
+        && !world.booting
+        && let Some(receiver) = config::alertmanager_cluster(world, cluster)
+    {
+        notify::receive(world, receiver, sent);
     }
 }
 

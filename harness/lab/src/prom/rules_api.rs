@@ -33,7 +33,7 @@ fn live<'a>(world: &'a World, rule: &'a Rule) -> impl Iterator<Item = Value> + '
 }
 
 pub(super) fn rules(world: &World, cluster: usize, kind: Option<&str>) -> HttpAnswer {
-    let prometheus = &world.clusters[cluster].prometheus;
+    let (prometheus, monitoring) = (&world.clusters[cluster].prometheus, &world.clusters[cluster].monitoring);
     let one = |rule: &Rule| {
         let alerts: Vec<Value> = live(world, rule).collect();
         let state = if alerts.iter().any(|a| a["state"] == "firing") {
@@ -56,7 +56,7 @@ pub(super) fn rules(world: &World, cluster: usize, kind: Option<&str>) -> HttpAn
     let groups = if prometheus.rules.is_empty() {
         json!([])
     } else {
-        json!([{"name": "mesh", "file": "/etc/rules/mesh.yml", "rules": list, "interval": 5, "limit": 0, "evaluationTime": 0.002,
+        json!([{"name": monitoring.group, "file": monitoring.file, "rules": list, "interval": 5, "limit": 0, "evaluationTime": 0.002,
             "lastEvaluation": world.dates.millis(prometheus.evaluated)}])
     };
     success(&json!({"groups": groups}))

@@ -4,6 +4,7 @@ use super::federate;
 use super::labels::{Labels, NAME};
 use super::target::TargetSource;
 use crate::clock;
+use crate::mesh::control;
 use crate::plane::listen::{Kind, listener};
 use crate::store::resources;
 use crate::world::{Cluster, Federation, Pod, Role, Uid, World};
@@ -43,7 +44,7 @@ fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, S
     if !(pod.serving || agent) || listener(pod, port, false).is_none() {
         return Err(format!("Get \"http://{address}/metrics\": dial tcp {address}: connect: connection refused"));
     }
-    let version = cluster.quirks.istio().to_owned();
+    let version = control::version(cluster, pod);
     let age = clock::seconds(world.now - pod.started);
     Ok(match listener(pod, port, false) {
         Some(Kind::AppMetrics) => application(cluster, pod),
@@ -74,7 +75,7 @@ fn pod(world: &World, cluster: usize, uid: &Uid, port: u16) -> Result<Samples, S
 /// The metrics of the application in a pod.
 fn application(cluster: &Cluster, pod: &Pod) -> Samples {
     let mut samples = Vec::new();
-    for calls in pod.metrics.calls(&cluster.ident.istio) {
+    for calls in pod.metrics.calls(pod.sender(&cluster.ident.istio)) {
         let labels = Labels::new(calls.labels);
         for (name, le, value) in calls.samples {
             let named = labels.with(NAME, name);

@@ -1,6 +1,8 @@
 //! Fills an empty world, with an hour of history.
 
-use super::{apps, istio, kubernetes, observability, pki};
+use super::build::kubernetes;
+use super::meshes::seed_of;
+use super::pki;
 use crate::config::LabConfig;
 use crate::defects::DefectPlan;
 use crate::engine::settle;
@@ -15,22 +17,35 @@ use crate::world::{Cluster, World};
 /// How long the mesh has been up.
 const UP: i64 = 3_600_000;
 
+/// The empty clusters of a lab.
+pub(crate) fn clusters(config: &LabConfig) -> Vec<Cluster> {
+    let seed = seed_of(config.mesh);
+    let count = if seed.resizable { config.clusters } else { seed.clusters.len() };
+    let names = seed.clusters.iter().take(count).enumerate();
+    names
+        .map(|(index, names)| {
+            let mut cluster = Cluster::new(index, config.seed, names, seed.mesh_id);
+            cluster.quirks.webhooks = vec![seed.webhook];
+            cluster
+        })
+        .collect()
+}
+
 /// Fills an empty world.
 pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError> {
-    world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
-    let defects = DefectPlan::new(world, &config.defects)?;
+    world.clusters = clusters(config);
+    let seed = seed_of(config.mesh);
+    let defects = DefectPlan::new(world, config.mesh, &config.defects)?;
     world.now = -UP;
     world.booting = true;
-    defects.before_objects(world);
+    defects.before_objects(world)?;
     let pki = pki::make(world).map_err(|e| LabError::Certificates(e.to_string()))?;
     for (cluster, files) in pki.iter().enumerate() {
-        kubernetes::seed(world, cluster);
-        istio::seed(world, cluster, files);
-        apps::seed(world, cluster);
-        observability::seed(world, cluster);
+        kubernetes::system_namespaces(world, cluster);
+        (seed.fill)(world, cluster, files);
     }
     settle(world);
-    defects.in_objects(world);
+    defects.in_objects(world)?;
     settle(world);
     for cluster in 0..world.clusters.len() {
         let spaces: Vec<String> = world.clusters[cluster]
@@ -45,12 +60,12 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
     }
     push::connect_all(world);
     world.clear_queue();
-    defects.in_proxies(world);
+    defects.in_proxies(world)?;
     settle(world);
     history::backfill(world);
     world.booting = false;
     world.now = 0;
-    defects.at_start(world);
+    defects.at_start(world)?;
     settle(world);
     for cluster in 0..world.clusters.len() {
         world.clusters[cluster].grants.strict = config.least_privilege;
@@ -61,9 +76,9 @@ pub(crate) fn boot(world: &mut World, config: &LabConfig) -> Result<(), LabError
 
 /// Creates the clusters alone, without a mesh: their names and uids.
 pub(crate) fn outline(world: &mut World, config: &LabConfig) {
-    world.clusters = (0..config.clusters).map(|index| Cluster::new(index, config.seed)).collect();
+    world.clusters = clusters(config);
     (world.now, world.booting) = (-UP, true);
     for cluster in 0..world.clusters.len() {
-        kubernetes::seed(world, cluster);
+        kubernetes::system_namespaces(world, cluster);
     }
 }

@@ -1,10 +1,9 @@
-//! The mesh as it is when the lab starts: the objects that the quick-start guide's set-up leaves behind, and an hour of history.
+//! The mesh as it is when the lab starts: its objects, and an hour of history.
 
-mod apps;
 mod boot;
-mod istio;
-mod kubernetes;
-mod observability;
+mod build;
+mod mesh_seed;
+mod meshes;
 mod pki;
 mod put;
 

@@ -21,6 +21,9 @@ pub(crate) struct Resource {
 const V1: &[&str] = &["v1"];
 const ISTIO: &[&str] = &["v1", "v1beta1", "v1alpha3"];
 const ISTIO_BETA: &[&str] = &["v1", "v1beta1"];
+const GATEWAY_API: &str = "gateway.networking.k8s.io";
+const GATEWAY_BETA: &[&str] = &["v1", "v1beta1"];
+const OPERATOR: &str = "monitoring.coreos.com";
 
 const fn core(plural: &'static str, kind: &'static str, namespaced: bool, short: &'static [&'static str]) -> Resource {
     grouped("", plural, kind, namespaced, short)
@@ -130,6 +133,16 @@ pub(crate) static RESOURCES: &[Resource] = &[
     custom("security.istio.io", ISTIO_BETA, "authorizationpolicies", "AuthorizationPolicy", &["ap"]),
     custom("security.istio.io", ISTIO_BETA, "requestauthentications", "RequestAuthentication", &["ra"]),
     custom("telemetry.istio.io", &["v1", "v1alpha1"], "telemetries", "Telemetry", &["telemetry"]),
+    Resource { namespaced: false, ..custom(GATEWAY_API, GATEWAY_BETA, "gatewayclasses", "GatewayClass", &["gc"]) },
+    custom(GATEWAY_API, GATEWAY_BETA, "gateways", "Gateway", &["gtw"]),
+    custom(GATEWAY_API, GATEWAY_BETA, "httproutes", "HTTPRoute", &[]),
+    custom(GATEWAY_API, V1, "grpcroutes", "GRPCRoute", &[]),
+    custom(GATEWAY_API, &["v1beta1"], "referencegrants", "ReferenceGrant", &["refgrant"]),
+    custom(OPERATOR, V1, "prometheuses", "Prometheus", &["prom"]),
+    custom(OPERATOR, V1, "alertmanagers", "Alertmanager", &["am"]),
+    custom(OPERATOR, V1, "prometheusrules", "PrometheusRule", &["promrule"]),
+    custom(OPERATOR, V1, "servicemonitors", "ServiceMonitor", &["smon"]),
+    custom(OPERATOR, V1, "podmonitors", "PodMonitor", &["pmon"]),
 ];
 
 macro_rules! known {
@@ -150,6 +163,10 @@ known! {
     gateways = "networking.istio.io" "gateways"; virtualservices = "networking.istio.io" "virtualservices";
     destinationrules = "networking.istio.io" "destinationrules";
     peerauthentications = "security.istio.io" "peerauthentications";
+    gateway_classes = "gateway.networking.k8s.io" "gatewayclasses"; api_gateways = "gateway.networking.k8s.io" "gateways";
+    httproutes = "gateway.networking.k8s.io" "httproutes"; referencegrants = "gateway.networking.k8s.io" "referencegrants";
+    prometheuses = "monitoring.coreos.com" "prometheuses"; alertmanagers = "monitoring.coreos.com" "alertmanagers";
+    prometheusrules = "monitoring.coreos.com" "prometheusrules"; podmonitors = "monitoring.coreos.com" "podmonitors";
 }
 
 /// The resource of a group by its plural name.

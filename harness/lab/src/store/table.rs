@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::object;
-use super::resources::Resource;
+use super::resources::{self, Resource};
 use crate::rng::Rng;
 
 /// How many changes a watch may lag behind before it gets 410 Gone.
@@ -84,6 +84,11 @@ impl Store {
     pub(crate) fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Option<&Arc<Value>> {
         // BTreeMap wants the owned pair; names are short and this is not the data path.
         self.tables.get(&(resource.group, resource.plural))?.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Whether the API serves a resource: one of a definition only if the definition exists.
+    pub(crate) fn serves(&self, resource: &Resource) -> bool {
+        !resource.custom || self.get(resources::crds(), "", &resource.qualified()).is_some()
     }
 
     /// All objects of a resource, or those of one namespace, in order of namespace and name.

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-use super::{Ident, Pod, Quirks, Role, Uid};
+use super::{ClusterNames, Ident, Pod, Quirks, Role, Uid};
 use crate::alerts::Alertmanager;
 use crate::api::grants::Grants;
 use crate::kube::network_policy::{self, End, NetworkPolicy};
 use crate::kube::proxy_rules::Rules;
 use crate::mesh::istiod::Istiod;
-use crate::prom::Prometheus;
+use crate::prom::{Monitoring, Prometheus};
 use crate::store::{Store, resources};
 
 /// One cluster.
@@ -26,6 +26,8 @@ pub(crate) struct Cluster {
     pub(crate) istiod: Istiod,
     pub(crate) prometheus: Prometheus,
     pub(crate) alertmanager: Alertmanager,
+    /// How the cluster is monitored.
+    pub(crate) monitoring: Monitoring,
     /// The notifications that the `oncall` receiver got.
     pub(crate) oncall: Vec<serde_json::Value>,
     pub(crate) quirks: Quirks,
@@ -34,8 +36,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(index: usize, seed: u64) -> Self {
-        let ident = Ident::new(index);
+    pub(crate) fn new(index: usize, seed: u64, names: &ClusterNames, mesh_id: &'static str) -> Self {
+        let ident = Ident::new(index, names, mesh_id);
         Self {
             token: format!("lab-{}-token", ident.key),
             store: Store::new(seed.wrapping_mul(31).wrapping_add(index as u64)),
@@ -49,6 +51,7 @@ impl Cluster {
             istiod: Istiod::default(),
             prometheus: Prometheus::default(),
             alertmanager: Alertmanager::default(),
+            monitoring: Monitoring::default(),
             oncall: Vec::new(),
             quirks: Quirks::default(),
             grants: Grants::default(),
@@ -64,11 +67,6 @@ impl Cluster {
     /// The pod with an address.
     pub(crate) fn pod_at(&self, ip: Ipv4Addr) -> Option<&Pod> {
         self.pods.get(self.ips.get(&ip)?)
-    }
-
-    /// Whether a webhook call or a proxy would reach an istiod of this cluster.
-    pub(crate) fn istiod_serving(&self) -> bool {
-        self.ready(Role::Istiod).is_some()
     }
 
     /// Reads the network policies from the store again.

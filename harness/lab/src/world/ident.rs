@@ -2,6 +2,21 @@
 
 use std::net::Ipv4Addr;
 
+/// The names that a mesh gives to one of its clusters.
+#[derive(Debug)]
+pub(crate) struct ClusterNames {
+    /// The key in a mesh file.
+    pub(crate) key: &'static str,
+    /// The kubeconfig context.
+    pub(crate) context: &'static str,
+    /// Istio's cluster id.
+    pub(crate) istio: &'static str,
+    /// Istio's network; empty where the mesh names none.
+    pub(crate) network: &'static str,
+    pub(crate) region: &'static str,
+    pub(crate) zone: &'static str,
+}
+
 /// Names and addresses that never change.
 #[derive(Debug, Clone)]
 pub(crate) struct Ident {
@@ -11,25 +26,24 @@ pub(crate) struct Ident {
     pub(crate) context: String,
     /// Istio's cluster id.
     pub(crate) istio: String,
+    /// Empty where the mesh names no network.
     pub(crate) network: String,
+    pub(crate) mesh_id: &'static str,
     pub(crate) region: &'static str,
     pub(crate) zone: String,
 }
 
 impl Ident {
-    pub(crate) fn new(index: usize) -> Self {
-        const KEYS: [&str; 5] = ["primary", "secondary", "third", "fourth", "fifth"];
-        const REGIONS: [&str; 5] = ["us-sanjose-1", "us-chicago-1", "us-phoenix-1", "us-ashburn-1", "ca-toronto-1"];
-        let key = KEYS[index.min(4)];
-        let region = REGIONS[index.min(4)];
+    pub(crate) fn new(index: usize, names: &ClusterNames, mesh_id: &'static str) -> Self {
         Self {
             number: u8::try_from(index + 1).unwrap_or(1),
-            key,
-            context: if index == 0 { "primary-cluster-context".into() } else { format!("{key}-cluster") },
-            istio: format!("{key}-cluster"),
-            network: format!("{key}-network"),
-            region,
-            zone: format!("{region}-ad-1"),
+            key: names.key,
+            context: names.context.into(),
+            istio: names.istio.into(),
+            network: names.network.into(),
+            mesh_id,
+            region: names.region,
+            zone: names.zone.into(),
         }
     }
 

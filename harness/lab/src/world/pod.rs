@@ -8,15 +8,15 @@ use tokio::sync::watch;
 use super::Uid;
 use crate::clock::Ms;
 use crate::mesh::proxy::Proxy;
-use crate::plane::metrics::AppMetrics;
+use crate::plane::metrics::{AppMetrics, Sender};
 use crate::store::object;
 
 /// What runs in the pod, derived from its containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Istiod,
-    IngressGateway,
-    EastWestGateway,
+    /// A proxy that runs as a router.
+    Gateway,
     Productpage,
     Reviews,
     Ratings,
@@ -26,6 +26,8 @@ pub(crate) enum Role {
     Alertmanager,
     /// Answers 200 on one port: grafana, kiali, jaeger, oncall.
     Stub(u16),
+    /// Answers with its identity on one port, and passes requests on to other services.
+    Web(u16),
     Sleep,
     Dns,
     Other,
@@ -56,6 +58,7 @@ pub(crate) enum Life {
 }
 
 /// One pod.
+#[expect(clippy::struct_excessive_bools, reason = "they change one by one")]
 pub(crate) struct Pod {
     pub(crate) uid: Uid,
     pub(crate) namespace: String,
@@ -83,6 +86,22 @@ pub(crate) struct Pod {
     pub(crate) broken: Option<Broken>,
     /// Extra time before the pod is ready.
     pub(crate) slow: Ms,
+    /// The revision of istiod that configures the proxy, or that the istiod in the pod has.
+    pub(crate) revision: String,
+    /// The tag of Istio's image in the pod, if it has one.
+    pub(crate) istio_tag: Option<String>,
+    /// The proxy forwards to endpoints of its own network only, as an east-west gateway does.
+    pub(crate) network_view: bool,
+    /// The services that the application requests.
+    pub(crate) backends: Vec<Backend>,
+}
+
+/// A service that an application requests for paths that begin with its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 /// Why a pod does not become ready.
@@ -123,12 +142,34 @@ impl Pod {
             metrics: AppMetrics::default(),
             broken: None,
             slow: 0,
+            revision: revision(value),
+            istio_tag: istio_tag(value),
+            network_view: has_network_view(value),
+            backends: backends(value),
             uid,
         }
     }
 
     pub(crate) fn gateway(&self) -> bool {
-        matches!(self.role, Role::IngressGateway | Role::EastWestGateway)
+        self.role == Role::Gateway
+    }
+
+    /// What the pod is called by its labels.
+    pub(crate) fn app(&self) -> &str {
+        let keys = ["app", "app.kubernetes.io/name", "gateway.networking.k8s.io/gateway-name"];
+        keys.into_iter().map(|key| self.label(key)).find(|name| !name.is_empty()).unwrap_or("")
+    }
+
+    /// The name of the Deployment or `StatefulSet` that the pod belongs to.
+    pub(crate) fn workload(&self) -> &str {
+        let hashed = !self.label("pod-template-hash").is_empty();
+        let parts = if hashed { 3 } else { 2 };
+        self.name.rsplitn(parts, '-').nth(parts - 1).unwrap_or(&self.name)
+    }
+
+    /// The pod as the sender of requests, in the cluster of an id.
+    pub(crate) fn sender<'a>(&'a self, cluster: &'a str) -> Sender<'a> {
+        Sender { cluster, workload: self.workload(), namespace: &self.namespace }
     }
 
     pub(crate) fn terminating(&self) -> bool {
@@ -141,20 +182,13 @@ impl Pod {
 }
 
 fn role(value: &Value) -> Role {
-    match object::label(value, "istio") {
-        Some("ingressgateway") => return Role::IngressGateway,
-        Some("eastwestgateway") => return Role::EastWestGateway,
-        _ => {}
+    let containers = object::items(value, "/spec/containers");
+    if containers.iter().any(|container| is_proxy(container) && arguments(container).any(|word| word == "router")) {
+        return Role::Gateway;
     }
-    let Some(main) = object::items(value, "/spec/containers")
-        .iter()
-        .find(|container| object::text(container, "/name") != "istio-proxy")
-    else {
-        return Role::Other;
-    };
+    let Some(main) = containers.iter().find(|container| !is_proxy(container)) else { return Role::Other };
     let image = object::text(main, "/image");
-    let args = object::items(main, "/args");
-    let arg = |i: usize| args.get(i).and_then(Value::as_str).unwrap_or("");
+    let arg = |i: usize| arguments(main).nth(i).unwrap_or("");
     match arg(0) {
         "productpage" => Role::Productpage,
         "reviews" => Role::Reviews,
@@ -162,6 +196,7 @@ fn role(value: &Value) -> Role {
         "details" => Role::Details,
         "helloworld" => Role::Helloworld,
         "stub" => Role::Stub(arg(2).parse().unwrap_or(8080)),
+        "web" => Role::Web(arg(2).parse().unwrap_or(8080)),
         "discovery" => Role::Istiod,
         _ if image.contains("/prometheus:") => Role::Prometheus,
         _ if image.contains("/alertmanager:") => Role::Alertmanager,
@@ -176,8 +211,50 @@ fn role(value: &Value) -> Role {
     }
 }
 
+fn is_proxy(container: &Value) -> bool {
+    object::text(container, "/name") == "istio-proxy"
+}
+
+fn arguments(container: &Value) -> impl Iterator<Item = &str> {
+    object::items(container, "/args").iter().filter_map(Value::as_str)
+}
+
+fn all_containers(value: &Value) -> impl Iterator<Item = &Value> {
+    ["/spec/containers", "/spec/initContainers"].into_iter().flat_map(|list| object::items(value, list))
+}
+
 fn has_proxy(value: &Value) -> bool {
-    ["/spec/containers", "/spec/initContainers"].iter().any(|list| {
-        object::items(value, list).iter().any(|container| object::text(container, "/name") == "istio-proxy")
-    })
+    all_containers(value).any(is_proxy)
+}
+
+/// The revision in the annotation that injection sets, else in the label; `default` if neither is set.
+fn revision(value: &Value) -> String {
+    let found = object::annotation(value, "istio.io/rev").or_else(|| object::label(value, "istio.io/rev"));
+    found.unwrap_or("default").to_owned()
+}
+
+fn istio_tag(value: &Value) -> Option<String> {
+    let own = all_containers(value)
+        .find(|container| is_proxy(container) || arguments(container).next().is_some_and(|word| word == "discovery"))?;
+    let image = object::text(own, "/image").rsplit('/').next()?;
+    let (_, tag) = image.split_once(':').filter(|_| !image.contains('@'))?;
+    Some(tag.trim_end_matches("-distroless").to_owned())
+}
+
+fn has_network_view(value: &Value) -> bool {
+    let mut env = all_containers(value).filter(|one| is_proxy(one)).flat_map(|one| object::items(one, "/env"));
+    env.any(|one| object::text(one, "/name") == "ISTIO_META_REQUESTED_NETWORK_VIEW")
+}
+
+/// `-calls NAME=HOST:PORT,…` of an application.
+fn backends(value: &Value) -> Vec<Backend> {
+    let words: Vec<&str> = all_containers(value).filter(|one| !is_proxy(one)).flat_map(arguments).collect();
+    let Some(at) = words.iter().position(|word| *word == "-calls") else { return Vec::new() };
+    let list = words.get(at + 1).copied().unwrap_or_default().split(',');
+    let parsed = list.filter_map(|one| {
+        let (name, target) = one.split_once('=')?;
+        let (host, port) = target.rsplit_once(':')?;
+        Some(Backend { name: name.to_owned(), host: host.to_owned(), port: port.parse().ok()? })
+    });
+    parsed.collect()
 }

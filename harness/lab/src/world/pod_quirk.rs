@@ -6,7 +6,7 @@ use crate::clock::Ms;
 /// The pods of an app that do not become ready.
 #[derive(Debug, Clone)]
 pub(crate) struct PodQuirk {
-    pub(crate) app: &'static str,
+    pub(crate) app: String,
     /// Empty for every version.
     pub(crate) version: &'static str,
     /// Also pods that exist when the lab starts.
@@ -18,7 +18,7 @@ pub(crate) struct PodQuirk {
 impl PodQuirk {
     pub(crate) fn applies(&self, pod: &Pod, booting: bool) -> bool {
         (self.from_start || !booting)
-            && (pod.label("app") == self.app || pod.label("app.kubernetes.io/name") == self.app)
+            && (pod.app() == self.app || pod.label("app.kubernetes.io/name") == self.app)
             && (self.version.is_empty() || pod.version == self.version)
     }
 }

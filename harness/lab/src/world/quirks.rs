@@ -60,8 +60,6 @@ pub(crate) struct Quirks {
     /// Pods also have an IPv6 address.
     pub(crate) dual_stack: bool,
     pub(crate) pods: Vec<PodQuirk>,
-    pub(crate) missing_deployments: Vec<String>,
-    pub(crate) without_sidecar: Vec<String>,
     /// Both versions of helloworld run in this cluster.
     pub(crate) every_helloworld: bool,
     /// The name of the client pod.
@@ -148,8 +146,6 @@ impl Default for Quirks {
             overlapping: false,
             dual_stack: false,
             pods: Vec::new(),
-            missing_deployments: Vec::new(),
-            without_sidecar: Vec::new(),
             every_helloworld: false,
             client: "sleep",
             pending_balancers: Vec::new(),
@@ -212,8 +208,8 @@ impl Quirks {
 
     /// The environment variables with the identity of a proxy.
     pub(crate) fn identity(&self, ident: &Ident) -> Vec<Value> {
-        let identity = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", "oke-mesh")];
-        let identity = identity.into_iter().filter(|_| !self.without_identity);
+        let identity = [("CLUSTER_ID", ident.istio.as_str()), ("NETWORK", &ident.network), ("MESH_ID", ident.mesh_id)];
+        let identity = identity.into_iter().filter(|(_, value)| !self.without_identity && !value.is_empty());
         identity.map(|(name, value)| json!({"name": format!("ISTIO_META_{name}"), "value": value})).collect()
     }
 
@@ -224,7 +220,7 @@ impl Quirks {
             return Ipv4Addr::new(10, 244, third, u8::try_from(slot % 250).unwrap_or(0) + 2);
         }
         if self.overlapping {
-            return Ident::new(0).pod_ip(node, slot + 100);
+            return Ident { number: 1, ..ident.clone() }.pod_ip(node, slot + 100);
         }
         ident.pod_ip(node, slot)
     }

@@ -1,12 +1,13 @@
 //! Shared by the tests: an HTTP client over `Lab::dial`, a kube client, and an open-loop prober.
 #![allow(dead_code, reason = "every test binary uses its part")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
-use meshdrill_lab::{Lab, LabConfig};
+use meshdrill_lab::{Lab, LabConfig, LabMesh};
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -15,6 +16,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 pub fn lab(defects: &[&str]) -> Lab {
     let defects = defects.iter().map(|d| d.parse().expect("a known defect")).collect();
     Lab::start(LabConfig { defects, ..LabConfig::default() }).expect("the lab starts")
+}
+
+/// A lab with a mesh and defects.
+pub fn mesh(mesh: LabMesh, defects: &[&str]) -> Lab {
+    let defects = defects.iter().map(|d| d.parse().expect("a known defect")).collect();
+    Lab::start(LabConfig { mesh, defects, ..LabConfig::default() }).expect("the lab starts")
 }
 
 /// One request on a connection of its own: status and body.
@@ -26,7 +33,23 @@ pub async fn request(
     path: &str,
     body: Option<(&str, Value)>,
 ) -> std::io::Result<(u16, String)> {
-    let stream = lab.dial(host, port).await?;
+    request_of(lab, method, (host, port), host, path, body).await
+}
+
+/// A GET with a Host header of its own.
+pub async fn get_of(lab: &Lab, at: (&str, u16), host: &str, path: &str) -> (u16, String) {
+    request_of(lab, "GET", at, host, path, None).await.expect("an answer")
+}
+
+async fn request_of(
+    lab: &Lab,
+    method: &str,
+    at: (&str, u16),
+    host: &str,
+    path: &str,
+    body: Option<(&str, Value)>,
+) -> std::io::Result<(u16, String)> {
+    let stream = lab.dial(at.0, at.1).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
     tokio::spawn(connection);
@@ -60,6 +83,55 @@ pub async fn write(lab: &Lab, cluster: &str, method: &str, path: &str, kind: &st
 }
 
 pub const MERGE: &str = "application/merge-patch+json";
+
+/// The load balancer address of a Service.
+pub async fn balancer(lab: &Lab, cluster: &str, namespace: &str, name: &str) -> String {
+    let service = api(lab, cluster, &format!("/api/v1/namespaces/{namespace}/services/{name}")).await;
+    service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The proxies that the istiods of a cluster list, with the cluster of each, over all their pods.
+pub async fn synced(lab: &Lab, cluster: &str) -> Vec<(String, String)> {
+    let system: kube::Api<k8s_openapi::api::core::v1::Pod> =
+        kube::Api::namespaced(client(lab, cluster), "istio-system");
+    let mut found = Vec::new();
+    for pod in pods(lab, cluster, "istio-system", "app=istiod").await {
+        let (out, _, _) =
+            exec(&system, &pod, "discovery", &["pilot-discovery", "request", "GET", "/debug/syncz"]).await;
+        let list: Value = serde_json::from_str(&out).unwrap_or_default();
+        let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        found.extend(list.as_array().into_iter().flatten().map(|one| (text(one, "proxy"), text(one, "cluster_id"))));
+    }
+    found.sort();
+    found
+}
+
+/// The pods with a proxy in a cluster, as istiod names them.
+pub async fn proxies(lab: &Lab, cluster: &str) -> Vec<String> {
+    let list = api(lab, cluster, "/api/v1/pods").await;
+    let text = |pod: &Value, at: &str| pod.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut names: Vec<String> = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|pod| pod.to_string().contains("\"name\":\"istio-proxy\""))
+        .map(|pod| format!("{}.{}", text(pod, "/metadata/name"), text(pod, "/metadata/namespace")))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The clusters that answered requests to a path, by how often.
+pub async fn responders(lab: &Lab, at: &str, host: &str, path: &str, field: &str) -> BTreeMap<String, usize> {
+    let mut counted = BTreeMap::new();
+    for _ in 0..120 {
+        let (status, body) = get_of(lab, (at, 80), host, path).await;
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let cluster = body.pointer(field).and_then(Value::as_str).map_or_else(|| status.to_string(), str::to_owned);
+        *counted.entry(cluster).or_default() += 1;
+    }
+    counted
+}
 
 /// Names of the pods that match a selector.
 pub async fn pods(lab: &Lab, cluster: &str, namespace: &str, selector: &str) -> Vec<String> {

@@ -21,7 +21,7 @@ use meshdrill_lab::Lab;
 use self::survey::Survey;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
 use super::error::{CliError, FileError, UsageError};
-use super::lab::mesh_to_yaml;
+use super::mesh_file::mesh_to_yaml;
 use crate::cluster::{AccessError, Cluster, Kubeconfigs, connect, discover_prometheus};
 use crate::format::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar, Waiver,
@@ -83,7 +83,7 @@ fn report(file: &MeshFile) {
 }
 
 /// The mesh file of an embedded mesh, found out as that of any other.
-pub(super) async fn mesh_of_lab(name: &str, lab: &Lab) -> Result<MeshFile, CliError> {
+pub(super) async fn mesh_of(name: &str, lab: &Lab) -> Result<MeshFile, CliError> {
     let clusters = Clusters::Lab(lab.clone());
     let contexts: Vec<String> = lab.clusters().iter().map(|one| format!("{}={}", one.key, one.context)).collect();
     let seen = clusters.survey(&contexts).await?;

@@ -8,7 +8,7 @@ use meshdrill_checks::exit_code::ExitCode;
 
 use super::super::args::{MeshDiffArgs, MeshInitArgs};
 use super::super::error::{CliError, FileError, UsageError};
-use super::super::plans::find_mesh;
+use super::super::mesh_file::find_mesh;
 use super::{Clusters, DETECTED, faults, mesh_file, mesh_file_text, report};
 use crate::format::{Entrypoint, Inventory, MeshFile, Namespace};
 use crate::inventory::{Change, ask, changes, detect};

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::put::put;
+use crate::seed::build::workload::{deployment, service};
+use crate::seed::put::put;
 use crate::store::resources;
 use crate::world::World;
 
@@ -24,18 +25,6 @@ pub(crate) fn seed(world: &mut World, cluster: usize) {
     bookinfo(world, cluster);
 }
 
-fn service(namespace: &str, name: &str, port: u16) -> Value {
-    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name, "service": name}},
-        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port}]}})
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the value is built in the argument")]
-fn deployment(namespace: &str, name: &str, labels: &Value, container: Value, grace: i64) -> Value {
-    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
-            "spec": {"terminationGracePeriodSeconds": grace, "containers": [container]}}}})
-}
-
 fn bookinfo(world: &mut World, cluster: usize) {
     let istio = world.clusters[cluster].ident.istio.clone();
     for name in ["productpage", "details", "ratings", "reviews"] {
@@ -50,9 +39,6 @@ fn bookinfo(world: &mut World, cluster: usize) {
         ("reviews", "v3"),
     ] {
         let name = format!("{app}-{version}");
-        if world.clusters[cluster].quirks.missing_deployments.contains(&name) {
-            continue;
-        }
         let container = json!({"name": app, "image": "registry.local/app:1", "args": [app, "-version", version],
             "env": [{"name": "CLUSTER_NAME", "value": istio}], "ports": [{"containerPort": 9080}],
             "readinessProbe": {"httpGet": {"path": "/", "port": 9080}, "periodSeconds": 1}});
@@ -65,9 +51,6 @@ fn bookinfo(world: &mut World, cluster: usize) {
         if app == "details" {
             value["spec"]["template"]["metadata"]["annotations"] =
                 json!({"sidecar.istio.io/proxyImageType": "distroless"});
-        }
-        if world.clusters[cluster].quirks.without_sidecar.contains(&name) {
-            value["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
         }
         put(world, cluster, resources::deployments(), value);
     }

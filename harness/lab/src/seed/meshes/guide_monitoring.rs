@@ -2,14 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::put::put;
-use crate::prom::{config, rule_file};
+use crate::prom::{Monitoring, RuleSource, config, rule_file};
+use crate::seed::put::put;
 use crate::store::resources;
 use crate::world::World;
 
 const SPACE: &str = "istio-system";
 
 pub(crate) fn seed(world: &mut World, cluster: usize) {
+    world.clusters[cluster].monitoring = Monitoring {
+        group: "mesh",
+        file: "/etc/rules/mesh.yml",
+        rules: rules(world, cluster),
+        alertmanager: Some("alertmanager.istio-system:9093".into()),
+        federates: true,
+    };
     let map = |name: &str, key: &str, text: String| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": SPACE}, "data": {key: text}});
     put(world, cluster, resources::configmaps(), map("prometheus", "prometheus.yml", config::text(world, cluster)));
     put(world, cluster, resources::configmaps(), map("prometheus-rules", "mesh.yml", rule_file::text(world, cluster)));
@@ -82,4 +89,66 @@ fn service(world: &mut World, cluster: usize, name: &str, kind: &str, selector: 
     let value = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SPACE},
         "spec": {"type": kind, "selector": selector, "ports": ports}});
     put(world, cluster, resources::services(), value);
+}
+
+/// The guide's seven alerting rules.
+fn rules(world: &World, cluster: usize) -> Vec<RuleSource> {
+    let quirks = &world.clusters[cluster].quirks;
+    let istiod = if quirks.never_firing_istiod_rule {
+        r#"up{job="kubernetes-pods",app="istiod"} == 0"#
+    } else {
+        r#"absent(up{job="kubernetes-pods",app="istiod",cluster=""} == 1)"#
+    };
+    let latency = if quirks.rule_error {
+        r#"up{job="kubernetes-pods"} * on(job) istio_requests_total > 1000"#
+    } else {
+        r#"histogram_quantile(0.99, sum by (le) (rate(istio_request_duration_milliseconds_bucket{reporter="source"}[5m]))) > 1000"#
+    };
+    let (own, other) = match world.clusters.get(1) {
+        Some(other) => (world.clusters[0].ident.istio.clone(), other.ident.istio.clone()),
+        None => (world.clusters[0].ident.istio.clone(), "secondary-cluster".into()),
+    };
+    let cross = format!(
+        r#"sum(rate(istio_requests_total{{reporter="source",source_cluster="{own}",destination_cluster="{other}"}}[5m])) == 0"#
+    );
+    let one = |name, query: &str, wait_s, severity, summary| RuleSource {
+        name,
+        query: query.to_owned(),
+        wait_s,
+        severity,
+        summary,
+    };
+    vec![
+        one(
+            "HighErrorRate",
+            r#"(sum(rate(istio_requests_total{reporter="source",response_code=~"5.."}[5m])) or vector(0)) / sum(rate(istio_requests_total{reporter="source"}[5m])) > 0.05"#,
+            300,
+            "critical",
+            "High error rate detected",
+        ),
+        one(
+            "IngressGatewayDown",
+            r#"absent(up{job="kubernetes-pods",app="istio-ingressgateway",cluster=""} == 1)"#,
+            60,
+            "critical",
+            "Ingress gateway is down",
+        ),
+        one("IstiodDown", istiod, 120, "critical", "Istio control plane is down"),
+        one("HighLatency", latency, 300, "warning", "High latency detected"),
+        one("CrossClusterConnectivityIssue", &cross, 300, "warning", "No cross-cluster traffic detected"),
+        one(
+            "CircuitBreakerTriggered",
+            r#"sum(rate(istio_requests_total{reporter="source",response_flags=~".*UO.*"}[5m])) > 0"#,
+            120,
+            "warning",
+            "Circuit breaker has been triggered",
+        ),
+        one(
+            "HighConnectionPoolUsage",
+            "sum by (pod) (envoy_cluster_upstream_cx_active) / 100 > 0.8",
+            300,
+            "warning",
+            "High connection pool usage",
+        ),
+    ]
 }

@@ -1,41 +1,39 @@
-//! What every cluster has before a mesh is installed: nodes, namespaces, DNS.
+//! What every cluster has before a mesh is installed: namespaces, nodes, DNS.
 
 use serde_json::{Value, json};
 
-use super::put::put;
+use crate::seed::put::put;
 use crate::store::resources::{self, RESOURCES};
 use crate::world::{KUBERNETES, World};
 
-pub(crate) fn seed(world: &mut World, cluster: usize) {
+/// The namespaces that every cluster has.
+pub(crate) fn system_namespaces(world: &mut World, cluster: usize) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-        put(
-            world,
-            cluster,
-            resources::namespaces(),
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
-        );
+        namespace(world, cluster, name, json!({}));
     }
-    for (name, label) in [("istio-system", None), ("sample", Some("enabled")), ("bookinfo", Some("enabled"))] {
-        let mut labels = json!({});
-        if let Some(enabled) = label {
-            labels["istio-injection"] = json!(enabled);
-        } else {
-            labels["topology.istio.io/network"] = json!(world.clusters[cluster].ident.network);
-        }
-        put(
-            world,
-            cluster,
-            resources::namespaces(),
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
-        );
+}
+
+/// Creates a namespace.
+pub(crate) fn namespace(world: &mut World, cluster: usize, name: &str, labels: Value) {
+    let mut value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
+        value["metadata"]["labels"] = labels;
     }
+    put(world, cluster, resources::namespaces(), value);
+}
+
+/// The API groups of Istio's definitions.
+pub(crate) const ISTIO_GROUPS: &[&str] = &["networking.istio.io", "security.istio.io", "telemetry.istio.io"];
+
+/// Creates nodes, definitions of the groups, service accounts and DNS.
+pub(crate) fn basics(world: &mut World, cluster: usize, groups: &[&str], accounts: &[&str]) {
     for n in 1..=world.clusters[cluster].quirks.nodes {
         put(world, cluster, resources::nodes(), node(world, cluster, n));
     }
-    for resource in RESOURCES.iter().filter(|r| r.custom) {
+    for resource in RESOURCES.iter().filter(|r| r.custom && groups.contains(&r.group)) {
         put(world, cluster, resources::crds(), definition(resource));
     }
-    for namespace in ["default", "kube-system", "istio-system", "sample", "bookinfo"] {
+    for namespace in ["default", "kube-system"].iter().chain(accounts) {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
         put(world, cluster, resources::serviceaccounts(), account);
     }
@@ -100,9 +98,17 @@ fn definition(resource: &crate::store::Resource) -> Value {
         .iter()
         .map(|v| json!({"name": v, "served": true, "storage": *v == resource.versions[0], "schema": {"openAPIV3Schema": {"type": "object"}}}))
         .collect();
+    let metadata = if resource.group.ends_with(".istio.io") {
+        json!({"name": resource.qualified(), "labels": {"app": "istio-pilot", "istio": "security"}})
+    } else if resource.group == "gateway.networking.k8s.io" {
+        json!({"name": resource.qualified(), "annotations": {"gateway.networking.k8s.io/bundle-version": "v1.4.0",
+            "gateway.networking.k8s.io/channel": "standard"}})
+    } else {
+        json!({"name": resource.qualified()})
+    };
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": resource.qualified(), "labels": {"app": "istio-pilot", "istio": "security"}},
-        "spec": {"group": resource.group, "scope": "Namespaced", "versions": versions,
+        "metadata": metadata,
+        "spec": {"group": resource.group, "scope": if resource.namespaced { "Namespaced" } else { "Cluster" }, "versions": versions,
             "names": {"plural": resource.plural, "singular": resource.singular(), "kind": resource.kind, "listKind": format!("{}List", resource.kind), "shortNames": resource.short}},
         "status": {"conditions": [{"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"}],
             "acceptedNames": {"plural": resource.plural, "kind": resource.kind}, "storedVersions": [resource.versions[0]]}})
