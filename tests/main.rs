@@ -22,6 +22,7 @@ mod ledger;
 mod live;
 mod logins;
 mod matrix;
+mod meshes;
 mod monitoring;
 mod must_fail;
 mod nights;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let rows = must_fail::rows();
     trials.extend(must_fail::trials(&rows));
     trials.extend(matrix::trials(&rows));
+    trials.extend(meshes::trials());
     trials.extend(evidence::trials());
     trials.extend(faults::trials());
     trials.extend(findings::trials());

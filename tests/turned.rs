@@ -85,6 +85,12 @@ pub fn turned(runs: &Path) -> Result<BTreeSet<String>, Failed> {
 }
 
 impl Turned {
+    /// The same for some rows only.
+    pub fn among(&self, rows: &BTreeSet<String>) -> Self {
+        let kept = |all: &BTreeSet<String>| all.intersection(rows).cloned().collect();
+        Self { turns: kept(&self.turns), may: kept(&self.may), on_the_lab: kept(&self.on_the_lab), ..self.clone() }
+    }
+
     /// The rows that must turn and did not, and those that turned and must not.
     pub fn compare(&self, found: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
         let blind = self.turns.difference(found).cloned().collect();

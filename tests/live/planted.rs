@@ -2,7 +2,7 @@
 //! with words that name it, and is taken away again. Afterwards all of them pass and the mesh is as it was.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::kubectl::{self, CONTEXTS, apply, kubectl};
 use crate::command::{Ran, meshdrill, run_dirs, scorecard, scratch};
+use crate::scenarios::{catalogue, name};
 use crate::turned::{self, Turned};
 
 const PRIMARY: &str = CONTEXTS[0];
@@ -494,11 +495,13 @@ fn caught(plant: &Plant, mesh: &Path) -> Result<(), Failed> {
     kubectl::as_before(&before)
 }
 
-/// Runs `readiness` until the rows that must notice the defect have turned, and say so, and no others have.
+/// Runs the validations by the guide's weeks until the rows that must notice the defect have turned, and say so, and no others have.
 fn noticed(plant: &Plant, row: &Turned, mesh: &Path) -> Result<BTreeSet<String>, Failed> {
     let deadline = Instant::now() + PATIENCE;
+    let (files, names) = weekly();
+    let row = row.among(&names);
     loop {
-        let suite = Suite::run(mesh, &SUITES.map(str::to_owned))?;
+        let suite = Suite::run(mesh, &files)?;
         let (blind, wrong) = row.compare(&suite.turned);
         let why = if !blind.is_empty() || suite.code == 0 {
             format!("not noticed by {blind:?} (exit code {})", suite.code)
@@ -541,8 +544,13 @@ fn passes_again(mesh: &Path, rows: &[String]) -> Result<(), Failed> {
     }
 }
 
-/// What is run to see which rows turn.
-const SUITES: [&str; 2] = ["readiness", "guide"];
+/// What is run to see which rows turn: the validations in the folders of the guide's weeks, by file and by name. Those over the
+/// inventory are compared on the embedded mesh.
+fn weekly() -> (Vec<String>, BTreeSet<String>) {
+    let weekly: Vec<PathBuf> = catalogue().into_iter().filter(|path| name(path).starts_with("validation/")).collect();
+    let names = weekly.iter().filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    (weekly.iter().map(|path| path.display().to_string()).collect(), names)
+}
 
 /// What some scenarios said.
 struct Suite {

@@ -80,6 +80,7 @@ fn of_the_guide(mesh: &MeshSpec) -> Inventory {
                 namespace: var("istioNamespace"),
                 deployment: var("istiod"),
                 selector: selector("istiodSelector"),
+                version: None,
                 tags: Vec::new(),
             },
         )]

@@ -80,6 +80,9 @@ pub struct ControlPlane {
     pub deployment: String,
     /// The labels of its pods.
     pub selector: Selector,
+    /// Its version, where it is not `expect.istio` of the clusters: that of a canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Revision tags that lead to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -248,7 +251,7 @@ pub struct PrometheusEntry {
     /// Other clusters whose series it has, by federation or remote read or write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub federates: Vec<String>,
-    /// Whether it sends its alerts to an Alertmanager.
+    /// Whether it sends its alerts to an Alertmanager of its cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alertmanager: bool,
     /// Whether it has alerting rules.
@@ -316,6 +319,16 @@ impl Entrypoint {
 }
 
 impl Inventory {
+    /// The clusters, among all of the mesh, that run a control plane; all where none is listed.
+    pub fn primaries(&self, all: &[String]) -> Vec<String> {
+        let runs = |key: &String| self.control_planes.values().any(|one| one.clusters.expand(all).0.contains(key));
+        if self.control_planes.is_empty() {
+            all.to_vec()
+        } else {
+            all.iter().filter(|key| runs(key)).cloned().collect()
+        }
+    }
+
     /// An entry point by which requests come in through a cluster, of one gateway if one is given. One that nobody has confirmed
     /// is none.
     pub fn entrypoint_in(&self, cluster: &str, gateway: Option<&str>, all: &[String]) -> Option<&str> {

@@ -111,9 +111,12 @@ pub(super) async fn ask(world: &World, inventory: &mut Inventory) -> Vec<(String
     for (key, cluster) in &world.clusters {
         let Ok(metrics) = Metrics::prometheus(world, key).await else { continue };
         match entry(world, key, cluster.istio_id(), &metrics).await {
-            Ok(entry) => {
+            Ok(mut entry) => {
                 if entry.alertmanager && discover_alertmanager(cluster).await.is_err() {
-                    managers.extend(alertmanager(cluster, &metrics).await.map(|place| (key.clone(), place)));
+                    let place = alertmanager(cluster, &metrics).await;
+                    // One that is in no cluster's Services, or in another cluster, is not judged here.
+                    entry.alertmanager = place.is_some();
+                    managers.extend(place.map(|place| (key.clone(), place)));
                 }
                 inventory.prometheus.insert(key.clone(), entry);
             }

@@ -66,7 +66,11 @@ impl Observation for ConfigDrift {
             if !self.namespaces.is_empty() {
                 namespaces.retain(|name, _| self.namespaces.contains(name));
             }
-            let clusters: Vec<Arc<Cluster>> = world.clusters.values().cloned().collect();
+            // Control planes read the configuration of their own clusters; what others have is read by nobody.
+            let primaries = inventory.primaries(&keys);
+            let clusters: Vec<Arc<Cluster>> =
+                world.clusters.values().filter(|cluster| primaries.contains(&cluster.key)).cloned().collect();
+            namespaces.values_mut().for_each(|clusters| clusters.retain(|key| primaries.contains(key)));
             let declared = inventory.differences.iter().map(|text| Declared::read(text)).collect();
             Ok(Box::new(DriftObserver { clusters, namespaces, declared }) as Box<dyn Observer>)
         })

@@ -55,7 +55,10 @@ impl Observation for MeshIdentity {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let mesh_id = world.mesh.as_ref().and_then(|mesh| mesh.spec.expect.mesh_id.clone());
             let version = self.version.clone().or_else(|| cluster.spec.expect.istio.clone());
-            Ok(Box::new(IdentityObserver { cluster, mesh_id, version }) as Box<dyn Observer>)
+            let inventory = world.inventory();
+            let others = inventory.control_planes.values().filter_map(|plane| plane.version.clone()).collect();
+            let primary = inventory.primaries(&world.keys()).contains(&cluster.key);
+            Ok(Box::new(IdentityObserver { cluster, mesh_id, version, others, primary }) as Box<dyn Observer>)
         })
     }
 }
@@ -64,6 +67,10 @@ struct IdentityObserver {
     cluster: Arc<Cluster>,
     mesh_id: Option<String>,
     version: Option<String>,
+    /// Versions of other revisions, such as a canary.
+    others: Vec<String>,
+    /// Whether it runs a control plane.
+    primary: bool,
 }
 
 impl IdentityObserver {
@@ -73,7 +80,7 @@ impl IdentityObserver {
         let mut parts: Vec<Part> = pods.iter().filter_map(Part::read).collect();
         let count = |what: &str| parts.iter().filter(|part| part.what == what).count();
         let (planes, proxies) = (count("istiod"), count("proxy"));
-        if planes == 0 || proxies == 0 {
+        if (planes == 0 && self.primary) || proxies == 0 {
             let message =
                 format!("{planes} istiods and {proxies} proxies run in {key}, so there is nothing to compare");
             return Ok(Outcome::judged(false, message, Value::Null));
@@ -82,7 +89,7 @@ impl IdentityObserver {
         let facts: Vec<Fact> = wanted.iter().map(|(fact, _)| *fact).collect();
         mesh_part::ask(&self.cluster, &mut parts, self.version.as_deref(), &facts).await;
         let labelled = self.networks().await?;
-        let found = judge(&parts, self.version.as_deref(), &wanted);
+        let found = judge(&parts, self.version.as_deref(), &self.others, &wanted);
         let seen =
             json!({ "istiods": planes, "proxies": proxies, "versions": found.versions, "reported": found.reported });
         let missed: Vec<String> = found.missed.into_iter().chain(labelled).collect();
@@ -146,9 +153,9 @@ struct Findings {
     versions: BTreeSet<String>,
 }
 
-fn judge(parts: &[Part], version: Option<&str>, wanted: &[(Fact, &str)]) -> Findings {
+fn judge(parts: &[Part], version: Option<&str>, others: &[String], wanted: &[(Fact, &str)]) -> Findings {
     let mut found = Findings::default();
-    found.versions(parts, version);
+    found.versions(parts, version, others);
     for (fact, wanted) in wanted {
         found.fact(parts, *fact, wanted);
     }
@@ -164,18 +171,20 @@ fn judge(parts: &[Part], version: Option<&str>, wanted: &[(Fact, &str)]) -> Find
 }
 
 impl Findings {
-    fn versions(&mut self, parts: &[Part], wanted: Option<&str>) {
+    fn versions(&mut self, parts: &[Part], wanted: Option<&str>, also: &[String]) {
         let known = parts.iter().filter_map(|part| part.version.as_ref().map(|version| (part, version)));
         let mut sources: BTreeMap<Source, usize> = BTreeMap::new();
         let mut others: Vec<String> = Vec::new();
         for (part, (version, source)) in known {
             *sources.entry(*source).or_default() += 1;
             self.versions.insert(version.clone());
-            if wanted.is_some_and(|wanted| wanted != version) {
+            if wanted.is_some_and(|wanted| wanted != version) && !also.contains(version) {
                 others.push(format!("{} {} is {version} {}", part.what, part.pod, source.word()));
             }
         }
         if let (Some(wanted), Some(first)) = (wanted, others.first()) {
+            let wanted =
+                std::iter::once(wanted).chain(also.iter().map(String::as_str)).collect::<Vec<_>>().join(" or ");
             self.missed.push(format!("{} of {} parts are not {wanted}: {first}", others.len(), parts.len()));
         }
         let mut nameless = parts.iter().filter(|part| part.version.is_none());
@@ -233,7 +242,7 @@ mod tests {
 
     #[test]
     fn parts_that_tell_are_counted_and_no_others() {
-        let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &WANTED);
+        let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &[], &WANTED);
         assert!(found.missed.is_empty() && found.unknown.is_empty(), "{found:?}");
         let reported =
             ["version 1.28.3 (2 by image tag)", "cluster id reported by 2 of 2", "network reported by 1 of 2"];
@@ -242,21 +251,21 @@ mod tests {
 
     #[test]
     fn what_nobody_tells_is_not_agreed_upon() {
-        let found = judge(&[proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &WANTED);
+        let found = judge(&[proxy(TAGGED, &WHO[..1])], Some("1.28.3"), &[], &WANTED);
         assert_eq!(found.unknown, ["no part reports its network, expected net"]);
-        let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &[])], Some("1.28.3"), &WANTED);
+        let found = judge(&[proxy(TAGGED, &WHO), proxy(TAGGED, &[])], Some("1.28.3"), &[], &WANTED);
         assert_eq!(found.unknown, ["1 of 2 parts do not report their identity: proxy b/a"]);
-        let found = judge(&[proxy(TAGGED, &[("ISTIO_META_CLUSTER_ID", "two")])], None, &WANTED);
+        let found = judge(&[proxy(TAGGED, &[("ISTIO_META_CLUSTER_ID", "two")])], None, &[], &WANTED);
         assert_eq!(found.missed, ["proxy b/a has the cluster id two, expected one"]);
     }
 
     #[test]
     fn a_version_that_nothing_tells_is_unknown_and_not_another() {
-        let found = judge(&[proxy("proxyv2@sha256:00ff", &WHO), proxy(TAGGED, &WHO)], Some("1.28.3"), &WANTED);
+        let found = judge(&[proxy("proxyv2@sha256:00ff", &WHO), proxy(TAGGED, &WHO)], Some("1.28.3"), &[], &WANTED);
         let unknown =
             "the version of 1 of 2 parts is unknown: proxy b/a, image proxyv2@sha256:00ff (nothing reports it)";
         assert_eq!((found.missed.len(), found.unknown), (0, vec![unknown.to_owned()]));
-        let found = judge(&[proxy(TAGGED, &WHO)], Some("1.28.4"), &WANTED);
+        let found = judge(&[proxy(TAGGED, &WHO)], Some("1.28.4"), &[], &WANTED);
         assert_eq!(found.missed, ["1 of 1 parts are not 1.28.4: proxy b/a is 1.28.3 by image tag"]);
     }
 }

@@ -79,7 +79,10 @@ impl Observation for TrustRoot {
     fn prepare<'a>(&'a self, world: &'a World, _: Role) -> BoxFuture<'a, Result<Box<dyn Observer>, ProbeError>> {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
-            let others = world.clusters.values().filter(|other| other.key != cluster.key).cloned().collect();
+            // Where there is no control plane, nothing is signed.
+            let primaries = world.inventory().primaries(&world.keys());
+            let signs = |other: &&Arc<Cluster>| other.key != cluster.key && primaries.contains(&other.key);
+            let others = world.clusters.values().filter(signs).cloned().collect();
             Ok(Box::new(RootObserver { cluster, others, clock: world.clock, spec: self.clone() }) as Box<dyn Observer>)
         })
     }

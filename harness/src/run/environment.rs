@@ -108,6 +108,10 @@ async fn absent(need: &str, world: &World) -> Option<String> {
         "networkPolicy" => None,
         // The inventory decides, before there is a run.
         "guide" | "services" | "workloads" => None,
+        "severalPrimaries" => {
+            let count = world.inventory().primaries(&world.keys()).len();
+            (count < 2).then(|| format!("{count} cluster(s) of the mesh file run a control plane"))
+        }
         "severalNetworks" => {
             let several = world.mesh.as_ref().is_some_and(|mesh| mesh.spec.has_several_networks());
             (!several).then(|| "the clusters of the mesh file have one network".to_owned())
@@ -122,7 +126,7 @@ async fn absent(need: &str, world: &World) -> Option<String> {
             join_all(asked).await.into_iter().flatten().next()
         }
         other => Some(format!(
-            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, guide, networkPolicy, routablePods, services, severalClusters, severalNetworks and workloads; correct it, list it under `without:` of the mesh file, or remove it"
+            "`{other}` is not a known need; known are `command: NAME`, `NAME: ${{NAME}}`, alertmanager, guide, networkPolicy, routablePods, services, severalClusters, severalNetworks, severalPrimaries and workloads; correct it, list it under `without:` of the mesh file, or remove it"
         )),
     }
 }

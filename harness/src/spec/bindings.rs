@@ -129,6 +129,10 @@ fn absent_part(node: &Node, mesh: &MeshFile) -> Option<String> {
                 )
             })
         }
+        "severalPrimaries" => {
+            let primaries = inventory.primaries(&mesh.spec.keys()).len();
+            (primaries < 2).then(|| "the mesh has one cluster with a control plane".to_owned())
+        }
         "services" => inventory.services.is_empty().then(|| "the inventory has no service".to_owned()),
         "workloads" => inventory.namespaces.is_empty().then(|| "the inventory has no namespace".to_owned()),
         "severalNetworks" => (!mesh.spec.has_several_networks()).then(|| "the mesh has one network".to_owned()),
@@ -168,6 +172,7 @@ impl Found<'_> {
         let inventory = self.inventory;
         match for_each {
             ForEach::Cluster => self.runs.extend(self.keys.iter().map(|key| cluster(key))),
+            ForEach::Primary => self.runs.extend(inventory.primaries(self.keys).iter().map(|key| cluster(key))),
             ForEach::Pair => self.runs.extend(pairs(self.keys)),
             ForEach::ControlPlane => {
                 for (name, entry) in &inventory.control_planes {

@@ -101,6 +101,8 @@ pub struct ScenarioSpec {
 pub enum ForEach {
     /// Every cluster of the mesh file.
     Cluster,
+    /// Every cluster that runs a control plane.
+    Primary,
     /// Every ordered pair of clusters.
     Pair,
     /// Every control plane: `${controlPlane}` is its revision, with `.namespace`, `.deployment` and `.selector`.
@@ -140,7 +142,7 @@ impl ForEach {
     /// Why no run comes of it.
     pub const fn absence(self) -> &'static str {
         match self {
-            Self::Cluster => "the mesh file has no cluster",
+            Self::Cluster | Self::Primary => "the mesh file has no cluster",
             Self::Pair => "the mesh has one cluster",
             Self::ControlPlane => "the inventory has no control plane",
             Self::Gateway => "the inventory has no gateway",
@@ -161,7 +163,7 @@ impl ForEach {
     /// The part of the inventory that it is about.
     pub const fn part(self) -> Option<&'static str> {
         Some(match self {
-            Self::Cluster | Self::Pair => return None,
+            Self::Cluster | Self::Primary | Self::Pair => return None,
             Self::ControlPlane => "controlPlanes",
             Self::Gateway | Self::Ingress | Self::EastWest => "gateways",
             Self::Entrypoint => "entrypoints",
