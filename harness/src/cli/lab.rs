@@ -218,8 +218,6 @@ async fn mesh_yaml(args: &LabArgs, lab: &Lab, served: &Served) -> Result<String,
         let Some(cluster) = mesh.spec.clusters.get_mut(&address.cluster) else { continue };
         match address.role {
             _ if !is_main(address) => {}
-            // The Services of an inventory's gateways have an annotation with their address.
-            ServedRole::Ingress | ServedRole::EastWest if args.lab_mesh != LabMesh::Guide => {}
             ServedRole::Ingress => cluster.ingress.push(address.url()),
             ServedRole::EastWest => cluster.east_west.push(address.local.to_string()),
             ServedRole::Prometheus => cluster.prometheus = vec![address.url().into()],
