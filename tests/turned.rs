@@ -49,7 +49,21 @@ pub fn trials() -> Vec<Trial> {
         let name = format!("turned::{}", row.defect);
         Trial::test(name, move || on_the_lab(&row)).with_ignored_flag(true).with_kind("sweep")
     };
-    all().into_iter().filter(|row| row.lab).map(trial).collect()
+    all()
+        .into_iter()
+        .filter(|row| row.lab)
+        .enumerate()
+        .filter(|(index, _)| is_of_today(*index))
+        .map(|(_, row)| trial(row))
+        .collect()
+}
+
+/// Whether a row is in the part that `MESHDRILL_SWEEP=PART/PARTS` selects, such as `0/2`; all are without it.
+fn is_of_today(index: usize) -> bool {
+    let part = std::env::var("MESHDRILL_SWEEP").ok();
+    let part = part.as_deref().and_then(|part| part.split_once('/'));
+    let part = part.and_then(|(part, parts)| Some((part.parse::<usize>().ok()?, parts.parse::<usize>().ok()?)));
+    part.is_none_or(|(part, parts)| parts == 0 || index % parts == part)
 }
 
 fn on_the_lab(row: &Turned) -> Result<(), Failed> {
