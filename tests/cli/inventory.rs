@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("inventory::what no longer fits is named with the remedy", renamed),
         Trial::test("inventory::drills break only what the mesh file lists", targets),
         Trial::test("inventory::mesh init --update keeps what people wrote", updated),
+        Trial::test("inventory::mesh init --update adds an inventory to a file of before", added),
     ]
 }
 
@@ -153,4 +154,13 @@ fn updated() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+fn added() -> Result<(), Failed> {
+    let served = Served::start("inventory-added")?;
+    let mut update = meshdrill();
+    update.args(["mesh", "init", "--update", "--out"]).arg(&served.mesh).arg("--kubeconfig").arg(&served.kubeconfig);
+    says(&run(&mut update), 0, &["+ gateways.istio-ingressgateway"])?;
+    let text = std::fs::read_to_string(&served.mesh)?;
+    if text.contains("  inventory:\n") { Ok(()) } else { Err(format!("no inventory\n{text}").into()) }
 }

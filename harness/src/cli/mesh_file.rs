@@ -11,12 +11,17 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliErr
     let given = named.map(Path::to_owned).or_else(|| std::env::var_os("MESHDRILL_MESH").map(PathBuf::from));
     let default = PathBuf::from("mesh.yaml");
     let Some(path) = given.or_else(|| default.is_file().then_some(default)) else { return Ok(None) };
-    let mesh = load_mesh(&path).map_err(|problems| {
-        eprint!("{}", problems.render(super::colour()));
-        UsageError::InvalidMesh
-    })?;
+    let mesh = read_mesh(&path)?;
     mesh.warnings().iter().for_each(|warning| super::say_err!("warning: {}: {warning}", path.display()));
     Ok(Some(mesh))
+}
+
+/// Reads a mesh file; its problems are shown.
+pub(super) fn read_mesh(path: &Path) -> Result<MeshFile, CliError> {
+    load_mesh(path).map_err(|problems| {
+        eprint!("{}", problems.render(super::colour()));
+        UsageError::InvalidMesh.into()
+    })
 }
 
 /// A mesh file as text.

@@ -8,22 +8,18 @@ use meshdrill_checks::exit_code::ExitCode;
 
 use super::super::args::{MeshDiffArgs, MeshInitArgs};
 use super::super::error::{CliError, FileError, UsageError};
-use super::super::mesh_file::find_mesh;
+use super::super::mesh_file::{find_mesh, read_mesh};
 use super::{Clusters, DETECTED, faults, mesh_file, mesh_file_text, report};
 use crate::format::{Entrypoint, Inventory, MeshFile, Namespace};
-use crate::inventory::{Change, ask, changes, detect};
+use crate::inventory::{ask, changes, detect};
 use crate::run::{WorldSource, write_atomically};
-use crate::spec::load_mesh;
 
-/// Looks again at the clusters of a mesh file, and at those that are added, and writes the file anew. The file of before is
-/// kept beside it.
+/// Looks again at the clusters of a mesh file, and at those that are added, and writes the file again. The old file is kept
+/// beside it.
 pub(super) fn update(args: &MeshInitArgs) -> Result<ExitCode, CliError> {
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("mesh.yaml"));
     let before = std::fs::read(&path).map_err(|error| FileError::unreadable(&path, error))?;
-    let old = load_mesh(&path).map_err(|problems| {
-        eprint!("{}", problems.render(super::super::colour()));
-        UsageError::InvalidMesh
-    })?;
+    let old = read_mesh(&path)?;
     let known = old.spec.clusters.iter().map(|(key, cluster)| format!("{key}={}", cluster.context));
     let contexts: Vec<String> = known.chain(args.context.iter().cloned()).collect();
     let file = super::super::runtime()?.block_on(async {
@@ -32,8 +28,8 @@ pub(super) fn update(args: &MeshInitArgs) -> Result<ExitCode, CliError> {
         let fresh = mesh_file(&args.name, faults(args), &seen.surveys, jiff::Zoned::now().date());
         clusters.with_inventory(joined(&old, fresh), &seen, faults(args)).await
     })?;
-    let found = found_changes(&old, &file);
     let file = kept(&old, file);
+    let found = changes(&inventory_of(&old), &inventory_of(&file));
     let text = mesh_file_text(Some(&path), &file)?;
     let backup = path.with_extension("yaml.before");
     write_atomically(&backup, &before).map_err(|error| FileError::unwritable(&backup, error))?;
@@ -95,15 +91,15 @@ fn joined(old: &MeshFile, fresh: MeshFile) -> MeshFile {
     file
 }
 
-fn found_changes(old: &MeshFile, new: &MeshFile) -> Vec<Change> {
-    let before = old.spec.inventory.as_deref().cloned().unwrap_or_default();
-    let after = new.spec.inventory.as_deref().cloned().unwrap_or_default();
-    changes(&before, &comparable(&before, after))
+/// The inventory of a file; an empty one if it has none yet.
+fn inventory_of(file: &MeshFile) -> Inventory {
+    file.spec.inventory.as_deref().cloned().unwrap_or_default()
 }
 
 /// What was detected, with what people wrote into the entries that are still there.
 fn kept(old: &MeshFile, mut new: MeshFile) -> MeshFile {
-    if let (Some(before), Some(after)) = (old.spec.inventory.as_deref(), new.spec.inventory.take()) {
+    if let Some(after) = new.spec.inventory.take() {
+        let before = &inventory_of(old);
         let mut inventory = comparable(before, *after);
         inventory.differences.clone_from(&before.differences);
         // What is not known now stays as it was.
