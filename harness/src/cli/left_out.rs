@@ -5,8 +5,6 @@
 pub(super) struct LeftOut {
     /// Its name.
     pub name: String,
-    /// Its suite.
-    pub suite: String,
     /// Why.
     pub why: String,
     /// Whether the mesh may have it: that is never a pass.

@@ -77,7 +77,7 @@ pub(super) struct Chosen {
     pub invalid: Option<UsageError>,
 }
 
-/// What plans are made of, besides the mesh file.
+/// The arguments that select scenarios and set their values.
 pub(super) struct Choice<'a> {
     /// What selects scenarios.
     pub words: &'a [String],
@@ -162,7 +162,6 @@ fn left_out_of(source: &ScenarioSource, mesh: Option<&MeshFile>) -> Vec<LeftOut>
     let text = |node: Option<&Node>| node.and_then(Node::text).unwrap_or_default().to_owned();
     let one = |why: String, unknown: bool| LeftOut {
         name: text(metadata.and_then(|metadata| metadata.get("name"))),
-        suite: suite(source).unwrap_or_default().to_owned(),
         why,
         unknown,
     };

@@ -54,11 +54,7 @@ impl World {
 
     /// The keys of all clusters of the mesh but one.
     pub fn others(&self, key: &str) -> Vec<String> {
-        let all: Vec<&String> = match &self.mesh {
-            Some(mesh) => mesh.spec.clusters.keys().collect(),
-            None => self.clusters.keys().collect(),
-        };
-        all.into_iter().filter(|other| *other != key).cloned().collect()
+        self.keys().into_iter().filter(|other| other != key).collect()
     }
 
     /// A cluster of the mesh, even if the run does not involve it; none if it cannot be reached or its UID is wrong.

@@ -16,6 +16,16 @@ pub enum ClusterChoice {
 }
 
 impl ClusterChoice {
+    /// Every cluster of the mesh.
+    pub fn all() -> Self {
+        Self::One("all".to_owned())
+    }
+
+    /// Whether it stands for a cluster, among all of the mesh.
+    pub fn includes(&self, key: &str, all: &[String]) -> bool {
+        self.expand(all).0.iter().any(|one| one == key)
+    }
+
     /// The keys it stands for among all clusters of the mesh, in the mesh file's order, and whether it was expanded.
     pub fn expand(&self, all: &[String]) -> (Vec<String>, bool) {
         match self {

@@ -21,7 +21,7 @@ impl MeshSpec {
 
 fn of_the_guide(mesh: &MeshSpec) -> Inventory {
     let var = |name: &str| mesh.var(name);
-    let all = || ClusterChoice::One("all".to_owned());
+    let all = ClusterChoice::all;
     let selector = |name: &str| -> Selector { var(name).parse().unwrap_or_else(|_| Selector::with_label("app")) };
     let gateway = |role, namespace: &str, name: &str, by: &str, ports: &[u16]| Gateway {
         role,

@@ -72,7 +72,7 @@ pub enum Topology {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ControlPlane {
     /// The clusters that run it; default all.
-    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[serde(default = "ClusterChoice::all", skip_serializing_if = "is_all")]
     pub clusters: ClusterChoice,
     /// Its namespace.
     pub namespace: String,
@@ -95,7 +95,7 @@ pub struct Gateway {
     /// What it is for.
     pub role: GatewayRole,
     /// The clusters that have it; default all.
-    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[serde(default = "ClusterChoice::all", skip_serializing_if = "is_all")]
     pub clusters: ClusterChoice,
     /// Its namespace.
     pub namespace: String,
@@ -133,7 +133,7 @@ pub struct Entrypoint {
     /// The name of its gateway.
     pub gateway: String,
     /// The clusters in which it is served; default all that have the gateway.
-    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[serde(default = "ClusterChoice::all", skip_serializing_if = "is_all")]
     pub clusters: ClusterChoice,
     /// The host of the requests; without one, the address of the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,7 @@ impl Default for EntrypointExpect {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Namespace {
     /// The clusters that have it; default all.
-    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[serde(default = "ClusterChoice::all", skip_serializing_if = "is_all")]
     pub clusters: ClusterChoice,
     /// How its pods belong to the mesh.
     pub data_plane: DataPlane,
@@ -217,7 +217,7 @@ pub enum DataPlane {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeshService {
     /// The clusters that have endpoints of it; default all.
-    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[serde(default = "ClusterChoice::all", skip_serializing_if = "is_all")]
     pub clusters: ClusterChoice,
     /// Its ports.
     pub ports: Vec<u16>,
@@ -291,12 +291,8 @@ pub struct DrillTargets {
     pub workloads: Vec<String>,
 }
 
-fn all() -> ClusterChoice {
-    ClusterChoice::One("all".to_owned())
-}
-
 fn is_all(choice: &ClusterChoice) -> bool {
-    *choice == all()
+    *choice == ClusterChoice::all()
 }
 
 fn root() -> String {
@@ -321,7 +317,7 @@ impl Entrypoint {
 impl Inventory {
     /// The clusters, among all of the mesh, that run a control plane; all where none is listed.
     pub fn primaries(&self, all: &[String]) -> Vec<String> {
-        let runs = |key: &String| self.control_planes.values().any(|one| one.clusters.expand(all).0.contains(key));
+        let runs = |key: &String| self.control_planes.values().any(|one| one.clusters.includes(key, all));
         if self.control_planes.is_empty() {
             all.to_vec()
         } else {
@@ -343,8 +339,8 @@ impl Inventory {
 
     /// The clusters, among all of the mesh, in which an entry point is served: its own that have its gateway.
     pub fn clusters_of_entrypoint(&self, entry: &Entrypoint, all: &[String]) -> Vec<String> {
-        let with_gateway = self.gateways.get(&entry.gateway).map(|gateway| gateway.clusters.expand(all).0);
-        let served = entry.clusters.expand(all).0;
-        served.into_iter().filter(|key| with_gateway.as_ref().is_none_or(|keys| keys.contains(key))).collect()
+        let gateway = self.gateways.get(&entry.gateway);
+        let has_gateway = |key: &String| gateway.is_none_or(|gateway| gateway.clusters.includes(key, all));
+        entry.clusters.expand(all).0.into_iter().filter(has_gateway).collect()
     }
 }

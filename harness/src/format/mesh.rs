@@ -185,7 +185,7 @@ impl MeshSpec {
     pub fn gateways_of(&self, key: &str) -> IndexMap<String, Gateway> {
         let all = self.keys();
         let listed = self.inventory.iter().flat_map(|inventory| &inventory.gateways);
-        let of_cluster = listed.filter(|(_, gateway)| gateway.clusters.expand(&all).0.iter().any(|one| one == key));
+        let of_cluster = listed.filter(|(_, gateway)| gateway.clusters.includes(key, &all));
         of_cluster.map(|(name, gateway)| (name.clone(), gateway.clone())).collect()
     }
 

@@ -28,7 +28,7 @@ pub(super) fn detect(facts: &[Facts]) -> (IndexMap<String, Namespace>, IndexMap<
             }
             let entry = namespaces.entry(object.name().to_owned()).or_insert_with(|| {
                 let namespace = Namespace {
-                    clusters: ClusterChoice::One("all".to_owned()),
+                    clusters: ClusterChoice::all(),
                     data_plane: plane,
                     revision: object.label("istio.io/rev").map(str::to_owned),
                     workloads: IndexMap::new(),

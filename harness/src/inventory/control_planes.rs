@@ -3,8 +3,9 @@
 use indexmap::IndexMap;
 use meshdrill_checks::observe::kube::Image;
 
-use super::facts::{Facts, container, selector_text};
+use super::facts::{Facts, container};
 use super::merge::{Sighting, merged};
+use crate::cluster::label_selector;
 use crate::format::{ClusterChoice, ControlPlane};
 
 pub(super) fn detect(facts: &[Facts]) -> IndexMap<String, ControlPlane> {
@@ -17,9 +18,9 @@ pub(super) fn detect(facts: &[Facts]) -> IndexMap<String, ControlPlane> {
                 continue;
             }
             let revision = object.label("istio.io/rev").unwrap_or("default").to_owned();
-            let Ok(selector) = selector_text(&object["spec"]["selector"]["matchLabels"]).parse() else { continue };
+            let Ok(selector) = label_selector(&object["spec"]["selector"]["matchLabels"]).parse() else { continue };
             let plane = ControlPlane {
-                clusters: ClusterChoice::One("all".to_owned()),
+                clusters: ClusterChoice::all(),
                 namespace: object.namespace().to_owned(),
                 deployment: object.name().to_owned(),
                 selector,

@@ -36,9 +36,7 @@ pub(super) fn candidates(facts: &[Facts], inventory: &Inventory) -> IndexMap<Str
         let here: Vec<(&String, &Gateway)> = inventory
             .gateways
             .iter()
-            .filter(|(_, gateway)| {
-                gateway.role == GatewayRole::Ingress && gateway.clusters.expand(&keys).0.contains(&facts.key)
-            })
+            .filter(|(_, gateway)| gateway.role == GatewayRole::Ingress && gateway.clusters.includes(&facts.key, &keys))
             .collect();
         let mut found = of_istio(facts, &here);
         found.extend(of_gateway_api(facts, &here));
@@ -264,7 +262,7 @@ fn entries(
     let default = if listener.tls { 443 } else { 80 };
     let entry = |path: &String| Entrypoint {
         gateway: listener.gateway.to_owned(),
-        clusters: ClusterChoice::One("all".to_owned()),
+        clusters: ClusterChoice::all(),
         host: host.map(str::to_owned),
         port: Some(listener.port).filter(|port| *port != default),
         tls: listener.tls,

@@ -156,12 +156,6 @@ pub(super) fn container<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
     lists.flatten().find(|container| container["name"] == name)
 }
 
-/// A selector as text.
-pub(super) fn selector_text(labels: &Value) -> String {
-    let labels = labels.as_object().into_iter().flatten();
-    labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
-}
-
 /// The TCP ports of a Service.
 pub(super) fn tcp_ports(service: &Object) -> Vec<u16> {
     let ports = service["spec"]["ports"].as_array().into_iter().flatten();

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 
 use serde_json::Value;
 
-use super::facts::{Facts, container, selector_text, tcp_ports};
+use super::facts::{Facts, container, tcp_ports};
 use super::merge::{Sighting, merged};
-use crate::cluster::Object;
+use crate::cluster::{Object, label_selector};
 use crate::format::{ClusterChoice, Gateway, GatewayRole};
 
 const NETWORK: &str = "topology.istio.io/network";
@@ -57,10 +57,10 @@ fn gateway(facts: &Facts, word: &str, object: &Object) -> Option<Gateway> {
     let ports = service.map(tcp_ports).unwrap_or_default();
     Some(Gateway {
         role: role(facts, object, service, &ports),
-        clusters: ClusterChoice::One("all".to_owned()),
+        clusters: ClusterChoice::all(),
         namespace: object.namespace().to_owned(),
         workload: format!("{word}/{}", object.name()),
-        selector: selector_text(&without_network(&object["spec"]["selector"]["matchLabels"])).parse().ok()?,
+        selector: label_selector(&without_network(&object["spec"]["selector"]["matchLabels"])).parse().ok()?,
         service: service.map(|service| service.name().to_owned()),
         ports,
         deployed_for: template["metadata"]["labels"][API_NAME].as_str().map(str::to_owned),

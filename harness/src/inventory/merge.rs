@@ -42,7 +42,7 @@ pub(super) fn merged<T: PartialEq>(
 /// `all`, one key, or a list.
 pub(super) fn choice(clusters: &[String], all: &[String]) -> ClusterChoice {
     match clusters {
-        clusters if clusters.len() == all.len() => ClusterChoice::One("all".to_owned()),
+        clusters if clusters.len() == all.len() => ClusterChoice::all(),
         [one] => ClusterChoice::One(one.clone()),
         several => ClusterChoice::Many(several.to_vec()),
     }
@@ -70,7 +70,7 @@ mod tests {
         ];
         let entries = merged(sightings, &all, |(value, _), clusters| (value, Some(clusters)));
         let of = |name: &str| entries[name].clone();
-        assert_eq!(of("x"), (1, Some(ClusterChoice::One("all".to_owned()))));
+        assert_eq!(of("x"), (1, Some(ClusterChoice::all())));
         assert_eq!(of("y"), (1, Some(ClusterChoice::One("a".to_owned()))));
         assert_eq!(of("y-b"), (2, Some(ClusterChoice::Many(vec!["b".to_owned(), "c".to_owned()]))));
     }

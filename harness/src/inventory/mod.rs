@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-pub use self::compare::{Change, changes};
+pub use self::compare::changes;
 use self::facts::Facts;
 use crate::cluster::{Cluster, World};
 use crate::format::{DrillTargets, GatewayRole, Inventory, MonitoringPlace, Topology};
@@ -80,12 +80,11 @@ pub async fn ask(world: &World, inventory: &mut Inventory) -> Vec<(String, Monit
 
 fn topology(inventory: &Inventory, facts: &[Facts]) -> Option<Topology> {
     let keys: Vec<String> = facts.iter().map(|facts| facts.key.clone()).collect();
-    let runs = |key: &String| inventory.control_planes.values().any(|one| one.clusters.expand(&keys).0.contains(key));
     if inventory.control_planes.is_empty() {
         None
     } else if keys.len() == 1 {
         Some(Topology::SingleCluster)
-    } else if keys.iter().all(runs) {
+    } else if inventory.primaries(&keys).len() == keys.len() {
         Some(Topology::MultiPrimary)
     } else {
         Some(Topology::PrimaryRemote)

@@ -19,7 +19,7 @@ use super::from_proxy::{FromProxy, ProxyPlace};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, Timing};
 use super::{Answer, Outcome, ProbeError, owners};
-use crate::cluster::{Cluster, Object, Permission, World, has_proxy, is_serving};
+use crate::cluster::{Cluster, Object, Permission, World, has_proxy, is_serving, label_selector};
 use crate::format::{ClusterChoice, DataPlane, GatewayRole, MeshSpec, Selector, ServiceScope};
 
 /// Connections of a proxy in one cluster to endpoints of the mesh's services in another.
@@ -88,9 +88,10 @@ impl CrossingObserver {
         let (from, to) = (&self.cluster.key, self.spec.to.key());
         let keys = self.world.keys();
         let inventory = self.world.inventory();
-        let there = inventory.services.iter().filter(|(_, service)| {
-            service.scope == ServiceScope::Mesh && service.clusters.expand(&keys).0.iter().any(|key| key == to)
-        });
+        let there = inventory
+            .services
+            .iter()
+            .filter(|(_, service)| service.scope == ServiceScope::Mesh && service.clusters.includes(to, &keys));
         let hosts: BTreeSet<String> = there.map(|(name, _)| format!("{name}.svc.cluster.local")).collect();
         if hosts.is_empty() {
             let why = format!("the inventory lists no service that {to} shares with the mesh");
@@ -130,11 +131,9 @@ impl CrossingObserver {
     /// Connects from a proxy to addresses; all must be reached.
     async fn connect(&self, pod: &Object, addresses: Vec<String>) -> Result<Outcome, ProbeError> {
         let (from, to) = (&self.cluster.key, self.spec.to.key());
-        let labels = pod.labels().as_object().into_iter().flatten();
-        let own: Vec<String> =
-            labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
-        let selector: Selector =
-            own.join(",").parse().map_err(|error| ProbeError(format!("labels of {}: {error}", pod.object_ref())))?;
+        let selector: Selector = label_selector(pod.labels())
+            .parse()
+            .map_err(|error| ProbeError(format!("labels of {}: {error}", pod.object_ref())))?;
         let tries = addresses.iter().map(|address| {
             let place = ProxyPlace {
                 cluster: self.spec.cluster.clone(),

@@ -278,9 +278,9 @@ impl Http {
 
     /// What is expected: of an entry point that which the inventory says, where this probe says nothing.
     fn expectation(&self, world: &World) -> HttpExpect {
-        let inventory = world.inventory();
         match &self.via {
             Some(Via::Entrypoint { name, .. }) if self.expect == HttpExpect::default() => {
+                let inventory = world.inventory();
                 let expect = inventory.entrypoints.get(name).map(|entry| entry.expect.clone()).unwrap_or_default();
                 HttpExpect { status: Some(expect.status), body: expect.body, ..HttpExpect::default() }
             }

@@ -20,8 +20,18 @@ pub(super) fn permissions(mesh: &MeshSpec, namespace: &str) -> Vec<Permission> {
 
 /// Asks the proxy and the APIs of all clusters, for the pods of one namespace or of all.
 pub(super) async fn learn(world: &World, admin: &ProxyAdmin, namespace: Option<&str>) -> Result<Known, ProbeError> {
+    of_proxy(of_clusters(world, namespace).await?, admin).await
+}
+
+/// Adds the endpoints that istiod sent to a proxy.
+pub(super) async fn of_proxy(known: Known, admin: &ProxyAdmin) -> Result<Known, ProbeError> {
     let (dump, _) = admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
-    let mut known = Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..Known::default() };
+    Ok(Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..known })
+}
+
+/// Asks the APIs of all clusters, for the pods of one namespace or of all.
+pub(super) async fn of_clusters(world: &World, namespace: Option<&str>) -> Result<Known, ProbeError> {
+    let mut known = Known::default();
     let pods = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |name| format!("/api/v1/namespaces/{name}/pods"));
     for cluster in world.clusters.values() {
         let id = cluster.istio_id().to_owned();

@@ -69,7 +69,7 @@ impl Observation for Services {
             let inventory = world.inventory();
             let wanted = |name: &String| self.services.is_empty() || self.services.contains(name);
             let called = |service: &MeshService| {
-                service.scope == ServiceScope::Mesh || service.clusters.expand(&keys).0.contains(&cluster.key)
+                service.scope == ServiceScope::Mesh || service.clusters.includes(&cluster.key, &keys)
             };
             let services: BTreeMap<String, Wanted> = inventory
                 .services
@@ -125,7 +125,9 @@ impl ServicesObserver {
             let why = format!("no pod in {key} has a ready proxy: neither a gateway nor a namespace of the inventory");
             return Ok(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), why));
         };
-        let mut seen = vec![self.look(first).await?];
+        // The clusters are asked once, however many proxies are.
+        let clusters = owners::of_clusters(&self.world, None).await?;
+        let mut seen = vec![self.look(first, &clusters).await?];
         let routed = self.routed().await?;
         let (mut summary, mut failed) = (Summary::default(), Vec::new());
         for (name, wanted) in &self.services {
@@ -138,7 +140,7 @@ impl ServicesObserver {
                 && seen.len() < MOST_PROXIES
                 && let Some(pod) = others.iter().find(|pod| pod.namespace == own && !asked(pod))
             {
-                let more = self.look(pod).await?;
+                let more = self.look(pod, &clusters).await?;
                 found = more.clusters.of_host(&host).next().map(|_| seen.len());
                 seen.push(more);
             }
@@ -171,7 +173,7 @@ impl ServicesObserver {
         let inventory = self.world.inventory();
         let keys = self.world.keys();
         let ingress = inventory.gateways.values().filter(|gateway| {
-            gateway.role == GatewayRole::Ingress && gateway.clusters.expand(&keys).0.contains(&self.cluster.key)
+            gateway.role == GatewayRole::Ingress && gateway.clusters.includes(&self.cluster.key, &keys)
         });
         let mut chosen: Vec<ObjectRef> = Vec::new();
         for gateway in ingress {
@@ -185,11 +187,11 @@ impl ServicesObserver {
         Ok(chosen)
     }
 
-    async fn look(&self, pod: &ObjectRef) -> Result<Seen, ProbeError> {
+    async fn look(&self, pod: &ObjectRef, known: &Known) -> Result<Seen, ProbeError> {
         let admin = ProxyAdmin::for_pod(Arc::clone(&self.cluster), pod.clone());
         let (body, _) = admin.get("/clusters?format=json").await?;
         let clusters = envoy::parse(&body, Select::All).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
-        let known = owners::learn(&self.world, &admin, None).await?;
+        let known = owners::of_proxy(known.clone(), &admin).await?;
         Ok(Seen { pod: pod.clone(), clusters, known })
     }
 

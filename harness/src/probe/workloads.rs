@@ -68,7 +68,7 @@ impl Observation for Workloads {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let keys = world.keys();
-            let has = |choice: &ClusterChoice| choice.expand(&keys).0.contains(&cluster.key);
+            let has = |choice: &ClusterChoice| choice.includes(&cluster.key, &keys);
             let wanted = |name: &String| self.namespaces.is_empty() || self.namespaces.contains(name);
             let inventory = world.inventory();
             let here = inventory.namespaces.iter().filter(|(name, entry)| wanted(name) && has(&entry.clusters));
