@@ -55,7 +55,7 @@ pub fn trials() -> Vec<Trial> {
 /// Whether a drill runs over `drills:` of the mesh file, which that of the testbed does not have: `inventory` runs those.
 fn is_by_inventory(path: &Path) -> bool {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    ["ingress", "controlPlane", "workload", "eastWest"]
+    ["ingress", "controlPlane", "workload", "eastWest", "lost", "alert"]
         .iter()
         .any(|kind| text.contains(&format!("  forEach: {kind}\n")))
 }

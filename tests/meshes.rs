@@ -11,6 +11,16 @@ type Row = (&'static str, &'static str, &'static [&'static str], &'static str);
 
 const MESHES: [&str; 4] = ["flat-three", "single", "gateway-api", "primary-remote"];
 
+/// Drills that every mesh has something for.
+const EVERYWHERE: [&str; 6] = [
+    "control-plane-outage",
+    "gateway-crash",
+    "gateway-replacement",
+    "workload-isolation",
+    "workload-pod-loss",
+    "workload-restart",
+];
+
 const DEFECTS: [Row; 10] = [
     (
         "flat-three",
@@ -76,8 +86,10 @@ const DEFECTS: [Row; 10] = [
 
 pub fn trials() -> Vec<Trial> {
     let ready = MESHES.map(|mesh| Trial::test(format!("meshes::{mesh} is ready"), move || is_ready(mesh)));
+    let drilled =
+        MESHES.map(|mesh| Trial::test(format!("meshes::the drills of {mesh} pass"), move || drills_pass(mesh)));
     let turned = DEFECTS.map(|row| Trial::test(format!("meshes::{} with {}", row.0, row.1), move || turns(row)));
-    ready.into_iter().chain(turned).collect()
+    ready.into_iter().chain(drilled).chain(turned).collect()
 }
 
 fn is_ready(mesh: &str) -> Result<(), Failed> {
@@ -87,6 +99,26 @@ fn is_ready(mesh: &str) -> Result<(), Failed> {
         return Err("hardly anything ran".into());
     }
     Ok(())
+}
+
+/// Every drill by inventory runs for what the mesh has, and passes.
+fn drills_pass(mesh: &str) -> Result<(), Failed> {
+    let runs = scratch("mesh-drills");
+    let ran = run(meshdrill().args(["run", "--lab", "--lab-mesh", mesh, "drills", "--runs"]).arg(&runs));
+    ran.expect_code(0)?;
+    let mut names = BTreeSet::new();
+    for dir in run_dirs(&runs) {
+        let card = scorecard(&dir)?;
+        if card["verdict"] != "pass" {
+            return Err(format!("{} did not pass\n{}", card["run"]["scenario"], ran.said()).into());
+        }
+        names.insert(card["run"]["scenario"].as_str().unwrap_or_default().to_owned());
+    }
+    let mut wanted = BTreeSet::from(EVERYWHERE.map(str::to_owned));
+    wanted.extend((mesh != "single").then(|| "cluster-outage".to_owned()));
+    wanted.extend(["gateway-api", "primary-remote"].contains(&mesh).then(|| "east-west-outage".to_owned()));
+    let missing: Vec<&String> = wanted.difference(&names).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} did not run on {mesh}").into()) }
 }
 
 fn turns((mesh, defect, rows, says): Row) -> Result<(), Failed> {

@@ -119,6 +119,12 @@ fn targets() -> Result<(), Failed> {
     let site = Site::new("inventory-targets")?;
     says(&site.meshdrill(&["list", "gateway-crash"]), 0, &["gateway-crash@istio-ingressgateway-primary"])?;
     site.edit("    - istio-ingressgateway\n", "    - another\n")?;
+    let unknown = ["the inventory has no gateway `another`", "it has `istio-eastwestgateway`, `istio-ingressgateway`"];
+    says(&site.meshdrill(&["run", "--yes", "gateway-crash"]), 2, &unknown)?;
+    // What leads nowhere is removed, and said.
+    let mut update = meshdrill();
+    update.args(["mesh", "init", "--update", "--out"]).arg(&site.file).arg("--kubeconfig").arg(&site.served.kubeconfig);
+    says(&run(&mut update), 0, &["removed drills.gateways: another"])?;
     let remedy = "write `drills: { gateways: [istio-ingressgateway] }` in it to allow that";
     says(
         &site.meshdrill(&["run", "--yes", "gateway-crash"]),

@@ -13,7 +13,7 @@ use super::mesh_file::find_mesh;
 use super::plans::{assignments, plans_of};
 use crate::catalogue::{Catalogue, Selection, own_files};
 use crate::format::MeshFile;
-use crate::spec::{ScenarioSource, alias_clashes, check_signing, load_mesh, read_scenario};
+use crate::spec::{ScenarioSource, alias_clashes, bindings, check_signing, load_mesh, read_scenario};
 use meshdrill_document::{Node, Problems, read_file};
 
 /// Checks every file; 0 if all are valid, 2 if not. Without paths: `./scenarios`, or the built-in catalogue where there is
@@ -44,6 +44,10 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     }
     let invalid = invalid.len();
     super::say!("valid files: {} of {}", results.len() - invalid, results.len());
+    let absent = sources.iter().filter(|source| bindings(&source.node, mesh.as_ref()).absent.is_some()).count();
+    if absent > 0 {
+        super::say!("not for this mesh: {absent} (`meshdrill list` says why)");
+    }
     if mesh.is_none() && invalid == 0 {
         super::say_err!("the names of clusters and `${{…}}` were not checked: give --mesh FILE, or --lab");
     }

@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use meshdrill_checks::exit_code::ExitCode;
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_lab::{Defect, DefectInfo, Lab, LabCluster, LabConfig, LabMesh, Served, ServedAddress, ServedRole};
 
 use serde_json::json;
@@ -12,8 +13,8 @@ use super::mesh_file::mesh_to_yaml;
 use super::mesh_init::mesh_of;
 use crate::cluster::{AccessError, Kubeconfigs, LAB_LABEL, LAB_VALUE, RUNNER_ADDRESS, connect};
 use crate::format::{
-    ClusterExpect, ClusterSpec, DrillTargets, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec,
-    OciResources, Waiver, guide_sla,
+    AlertTarget, ClusterChoice, ClusterExpect, ClusterSpec, DrillTargets, FaultPermission, GatewayRole, MeshExpect,
+    MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver, guide_sla,
 };
 use crate::spec::API_VERSION;
 
@@ -175,6 +176,25 @@ pub(super) fn lab_mesh(clusters: Vec<LabCluster>) -> MeshFile {
     }
 }
 
+/// The mesh file of an embedded mesh other than the guide's: what `mesh init` finds in it, and everything may be broken.
+pub(super) async fn inventoried(mesh: LabMesh, lab: &Lab) -> Result<MeshFile, CliError> {
+    let mut file = mesh_of(mesh.name(), lab).await?;
+    // No pod of it looks like a CNI, and it enforces NetworkPolicies all the same.
+    file.spec.without.remove("networkPolicy");
+    let inventory = file.spec.inventory();
+    let inner = inventory.gateways.iter().filter(|(_, gateway)| gateway.role != GatewayRole::Egress);
+    let gateways = inner.map(|(name, _)| name.clone()).collect();
+    let control_planes = inventory.control_planes.keys().cloned().collect();
+    // One whose loss leaves another that clients can enter by.
+    let keys = file.spec.keys();
+    let entered = |key: &&String| inventory.entrypoint_in(key, None, &keys).is_some();
+    let is_spare = |key: &&String| keys.iter().filter(|other| other != key).any(|other| entered(&other));
+    let clusters = keys.iter().find(is_spare).cloned().into_iter().collect();
+    let proposed = file.spec.drills.clone().unwrap_or_default();
+    file.spec.drills = Some(DrillTargets { gateways, control_planes, clusters, ..proposed });
+    Ok(file)
+}
+
 /// Everything in the embedded mesh may be broken.
 fn drills(clusters: usize) -> DrillTargets {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -182,7 +202,23 @@ fn drills(clusters: usize) -> DrillTargets {
         gateways: names(if clusters > 1 { &["ingress", "east-west"] } else { &["ingress"] }),
         control_planes: names(&["default"]),
         workloads: names(&["productpage-v1.bookinfo", "reviews-v1.bookinfo"]),
+        clusters: names(if clusters > 1 { &["primary"] } else { &[] }),
+        alerts: alerts(),
     }
+}
+
+fn alerts() -> IndexMap<String, AlertTarget> {
+    let alert = |target: &str, within| AlertTarget {
+        target: target.to_owned(),
+        // The rules of the guide count what the first cluster's own Prometheus scrapes.
+        clusters: ClusterChoice::One("primary".to_owned()),
+        within: TimeSpan::secs(within),
+    };
+    [
+        ("IngressGatewayDown".to_owned(), alert("gateways/ingress", 120)),
+        ("IstiodDown".to_owned(), alert("controlPlanes/default", 180)),
+    ]
+    .into()
 }
 
 /// The embedded mesh has no cloud around it; a stand-in for its command line may be put on the PATH.
@@ -210,7 +246,7 @@ async fn mesh_yaml(args: &LabArgs, lab: &Lab, served: &Served) -> Result<String,
     } else {
         // What a healthy mesh of this kind consists of, whatever is planted in this one.
         let healthy = LabConfig { mesh: args.lab_mesh, seed: args.seed, ..LabConfig::default() };
-        mesh_of(args.lab_mesh.name(), &Lab::start(healthy)?).await?
+        inventoried(args.lab_mesh, &Lab::start(healthy)?).await?
     };
     let reason = "pods of the embedded mesh are reached through its own ports only";
     mesh.spec.without.insert("routablePods".to_owned(), waiver(reason));

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, UsageError};
 use crate::format::MeshFile;
-use crate::spec::load_mesh;
+use crate::spec::{load_mesh, load_mesh_to_update};
+use meshdrill_document::Problems;
 
 /// The mesh file that was named, else that of `MESHDRILL_MESH`, else `mesh.yaml` if there is one.
 pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliError> {
@@ -18,10 +19,17 @@ pub(super) fn find_mesh(named: Option<&Path>) -> Result<Option<MeshFile>, CliErr
 
 /// Reads a mesh file; its problems are shown.
 pub(super) fn read_mesh(path: &Path) -> Result<MeshFile, CliError> {
-    load_mesh(path).map_err(|problems| {
-        eprint!("{}", problems.render(super::colour()));
-        UsageError::InvalidMesh.into()
-    })
+    load_mesh(path).map_err(|problems| shown(&problems))
+}
+
+/// The same of one whose inventory will be detected again.
+pub(super) fn read_mesh_to_update(path: &Path) -> Result<MeshFile, CliError> {
+    load_mesh_to_update(path).map_err(|problems| shown(&problems))
+}
+
+fn shown(problems: &Problems) -> CliError {
+    eprint!("{}", problems.render(super::colour()));
+    UsageError::InvalidMesh.into()
 }
 
 /// A mesh file as text.

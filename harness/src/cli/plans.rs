@@ -12,11 +12,10 @@ use meshdrill_lab::{Defect, Lab, LabConfig, LabMesh};
 
 use super::args::{ListArgs, PlanArgs, SelectArgs};
 use super::error::{CliError, UsageError};
-use super::lab::lab_mesh;
+use super::lab::{inventoried, lab_mesh};
 use super::left_out::LeftOut;
 use super::mesh_file::find_mesh;
-use super::mesh_init::mesh_of;
-use crate::catalogue::{Catalogue, GUIDE, NotFound, SIGN_OFF, Selection};
+use crate::catalogue::{Catalogue, NotFound, Selection};
 use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
@@ -100,11 +99,7 @@ pub(super) fn choose(choice: &Choice<'_>, mesh: Option<&MeshFile>) -> Result<Cho
         .map(|word| if is_instance(word) { word.split('@').next().unwrap_or(word).to_owned() } else { word.clone() })
         .collect();
     let selection = Catalogue::choose(choice.scenarios).select(&words).map_err(UsageError::NotFound)?;
-    let Selection { scenarios: mut sources, unreadable } = selection;
-    let named = |word: &str| words.iter().any(|given| given == word);
-    if named(SIGN_OFF.0) && !named(GUIDE) && mesh.is_some_and(|mesh| !has_application_of_the_guide(mesh)) {
-        sources.retain(|source| suite(source) != Some(GUIDE));
-    }
+    let Selection { scenarios: sources, unreadable } = selection;
     let all = sources.len() + unreadable.len();
     let mut invalid: BTreeSet<PathBuf> = BTreeSet::new();
     for problems in unreadable.iter().chain(&alias_clashes(&sources)) {
@@ -144,15 +139,6 @@ pub(super) fn choose(choice: &Choice<'_>, mesh: Option<&MeshFile>) -> Result<Cho
         return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
     Ok(Chosen { plans, left_out, invalid })
-}
-
-fn suite(source: &ScenarioSource) -> Option<&str> {
-    source.node.get("metadata")?.get("labels")?.get("suite")?.text()
-}
-
-/// Whether the quick-start guide's application is in the mesh.
-fn has_application_of_the_guide(mesh: &MeshFile) -> bool {
-    mesh.spec.inventory().namespaces.contains_key(&mesh.spec.var("appNamespace"))
 }
 
 /// Why a scenario does not run on a mesh, or not for everything.
@@ -257,7 +243,7 @@ fn mesh_of_lab(args: &SelectArgs) -> Result<MeshFile, CliError> {
     }
     // What a healthy mesh of this kind consists of, whatever is planted in the one that runs.
     let config = LabConfig { least_privilege: false, ..config };
-    super::virtual_runtime()?.block_on(async { mesh_of(args.lab_mesh.name(), &Lab::start(config)?).await })
+    super::virtual_runtime()?.block_on(async { inventoried(args.lab_mesh, &Lab::start(config)?).await })
 }
 
 /// An embedded mesh, as the command line asks for it.

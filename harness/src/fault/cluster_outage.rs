@@ -15,7 +15,7 @@ use super::absence::{self, Absence};
 use super::scale::Scaling;
 use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData, system_namespace_error};
 use crate::cluster::{AccessError, Cluster, Object, Permission, World, gateway_services, label_selector, ready_pods};
-use crate::format::{ClusterChoice, MeshSpec, Selector};
+use crate::format::{ClusterChoice, DataPlane, MeshSpec, Selector};
 use crate::probe::{ProbeError, SpecError};
 
 /// Scales all gateways and applications of one cluster to 0, so that other clusters see its loss. The API server, the nodes
@@ -25,7 +25,8 @@ use crate::probe::{ProbeError, SpecError};
 pub struct ClusterOutage {
     /// The cluster that goes down.
     pub cluster: ClusterChoice,
-    /// The namespaces of the applications. Without this key, all namespaces except kube-system; then `selector` is needed.
+    /// The namespaces of the applications. Without this key: with `selector` all except kube-system, else those of the mesh file's
+    /// inventory in this cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
     /// The Deployments and `StatefulSets` to scale, by label. Without this key, all in `namespaces`.
@@ -34,13 +35,22 @@ pub struct ClusterOutage {
 }
 
 impl ClusterOutage {
-    async fn applications(&self, cluster: &Cluster) -> Result<Vec<Workload>, AccessError> {
+    async fn applications(&self, world: &World, cluster: &Cluster) -> Result<Vec<Workload>, AccessError> {
         let selector = self.selector.as_ref().map(Selector::as_str);
-        if self.namespaces.is_empty() {
+        if self.namespaces.is_empty() && selector.is_some() {
             return workloads(cluster, None, selector).await;
         }
+        let mut namespaces = self.namespaces.clone();
+        if namespaces.is_empty() {
+            let keys = world.keys();
+            let inventory = world.inventory();
+            let here = inventory.namespaces.iter().filter(|(_, entry)| {
+                entry.data_plane != DataPlane::None && entry.clusters.includes(&cluster.key, &keys)
+            });
+            namespaces = here.map(|(name, _)| name.clone()).collect();
+        }
         let mut found = Vec::new();
-        for namespace in &self.namespaces {
+        for namespace in &namespaces {
             let of = workloads(cluster, Some(namespace), selector).await?;
             if of.is_empty() {
                 cluster.may_have_namespace(namespace).await?;
@@ -125,7 +135,11 @@ async fn gateways(cluster: &Cluster) -> Result<Vec<Workload>, FaultError> {
 
 impl FaultBehavior for ClusterOutage {
     fn describe(&self) -> String {
-        let place = if self.namespaces.is_empty() { "all namespaces".to_owned() } else { self.namespaces.join(", ") };
+        let place = match (self.namespaces.is_empty(), &self.selector) {
+            (false, _) => self.namespaces.join(", "),
+            (true, Some(_)) => "all namespaces".to_owned(),
+            (true, None) => "the namespaces of the inventory".to_owned(),
+        };
         let which = self.selector.as_ref().map_or_else(String::new, |selector| format!(" ({selector})"));
         format!("scale every gateway ({}) and every Deployment and StatefulSet in {place}{which} to 0", self.cluster)
     }
@@ -139,13 +153,9 @@ impl FaultBehavior for ClusterOutage {
     }
 
     fn spec_errors(&self) -> Vec<SpecError> {
-        let help = "write `namespaces: [bookinfo]`, or a `selector:` of Deployments and StatefulSets";
-        let unclear = (self.namespaces.is_empty() && self.selector.is_none())
-            .then(|| SpecError::new("namespaces", "no applications are selected", help));
         let help = "name namespaces of applications";
-        let system =
-            self.namespaces.iter().find_map(|namespace| system_namespace_error("namespaces", Some(namespace), help));
-        unclear.into_iter().chain(system).collect()
+        let system = |namespace: &String| system_namespace_error("namespaces", Some(namespace), help);
+        self.namespaces.iter().find_map(system).into_iter().collect()
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -169,7 +179,7 @@ impl FaultBehavior for ClusterOutage {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let mut meant = gateways(&cluster).await?;
-            let mut applications = self.applications(&cluster).await?;
+            let mut applications = self.applications(world, &cluster).await?;
             applications.retain(|Workload { object, .. }| {
                 let known = meant.iter().any(|gateway| gateway.object.uid() == object.uid());
                 object.namespace() != SYSTEM && !known && !is_control_plane(object)
@@ -335,11 +345,11 @@ mod tests {
     }
 
     #[test]
-    fn applications_must_be_named_and_kube_system_is_left_alone() {
+    fn applications_are_those_of_the_inventory_or_named_and_kube_system_is_left_alone() {
         let spec_errors = |spec: Value| serde_json::from_value::<ClusterOutage>(spec).unwrap().spec_errors().len();
         assert_eq!(spec_errors(json!({ "cluster": "a", "namespaces": ["shop"] })), 0);
         assert_eq!(spec_errors(json!({ "cluster": "a", "selector": "app=x" })), 0);
-        assert_eq!(spec_errors(json!({ "cluster": "a" })), 1);
+        assert_eq!(spec_errors(json!({ "cluster": "a" })), 0, "the namespaces of the inventory");
         assert_eq!(spec_errors(json!({ "cluster": "a", "namespaces": ["shop", "kube-system"] })), 1);
     }
 }

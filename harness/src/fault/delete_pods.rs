@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pod_targets::{PodTargets, Wanted, apply_blast_radius, twice};
-use super::{BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoData};
-use crate::cluster::{AccessError, Object, Permission, World, label_selector};
+use super::workload::{selector_of, workload_error};
+use super::{
+    BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoData, WorkloadResource,
+};
+use crate::cluster::{AccessError, Permission, World};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
 use crate::probe::SpecError;
 
@@ -92,16 +95,12 @@ impl FaultBehavior for DeletePods {
             let help = "write `selector: LABELS` or `workload: deployment/NAME`";
             found.push(SpecError::new("selector", "exactly one of `selector` and `workload` is needed", help));
         }
-        let known = |workload: &String| workload.contains("${") || collection(workload).is_some();
-        if self.workload.as_ref().is_some_and(|workload| !known(workload)) {
-            let help = "write `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`";
-            found.push(SpecError::new("workload", "this is not a workload", help));
-        }
+        found.extend(workload_error(self.workload.as_deref()));
         found
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
-        let plural = self.workload.as_deref().and_then(collection).map(|(plural, _)| plural);
+        let plural = self.workload.as_deref().and_then(WorkloadResource::parse).map(|(resource, _)| resource.plural());
         let read = plural.map(|plural| Permission::new(self.cluster.key(), &self.namespace, "apps", plural, "get"));
         self.wanted().permissions(("pods", "delete")).into_iter().chain(read).collect()
     }
@@ -123,28 +122,10 @@ impl FaultBehavior for DeletePods {
 impl DeletePods {
     /// The same with the labels by which the workload finds its pods.
     async fn selected(&self, world: &World) -> Result<Self, FaultError> {
-        let Some((plural, name)) = self.workload.as_deref().and_then(collection) else { return Ok(self.clone()) };
-        let cluster = world.cluster(self.cluster.key())?;
-        let path = format!("/apis/apps/v1/namespaces/{}/{plural}", self.namespace);
-        let object: Object = cluster.get_named(&path, name).await.map_err(FaultError::missing)?;
-        let labels = label_selector(&object["spec"]["selector"]["matchLabels"]);
-        let selector = labels.parse().map_err(|_| {
-            FaultError::Refused(format!("{plural} {}/{name} does not find its pods by labels", self.namespace))
-        })?;
+        let Some(workload) = &self.workload else { return Ok(self.clone()) };
+        let selector = selector_of(world, &self.cluster, &self.namespace, workload).await?;
         Ok(Self { selector, ..self.clone() })
     }
-}
-
-/// The collection of a workload, and its name.
-fn collection(workload: &str) -> Option<(&'static str, &str)> {
-    let (kind, name) = workload.split_once('/')?;
-    let plural = match kind {
-        "deployment" => "deployments",
-        "statefulset" => "statefulsets",
-        "daemonset" => "daemonsets",
-        _ => return None,
-    };
-    (!name.is_empty()).then_some((plural, name))
 }
 
 struct Deletion {

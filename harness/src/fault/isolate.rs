@@ -2,16 +2,22 @@
 //! enforces it. Whether open connections break depends on the CNI.
 
 use futures::future::BoxFuture;
+use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::create::{self, Creation};
-use super::{Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, system_namespace_error};
-use crate::cluster::{ObjectName, Permission, World, is_serving, select_pods};
+use super::workload::{selector_of, workload_error};
+use super::{
+    Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, WorkloadResource, system_namespace_error,
+};
+use crate::cluster::{
+    Object, ObjectName, ObjectRef, Permission, World, has_proxy, is_serving, pod_addresses, select_pods,
+};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::{Answer, ProbeKind, SpecError};
+use crate::probe::{Answer, ProbeKind, ProxyPlace, SpecError, Tcp, pod_with_proxy};
 
 /// Cuts pods off by a `NetworkPolicy` that allows no traffic. The policy is deleted at the end. Needs a CNI that enforces
 /// `NetworkPolicies`.
@@ -22,13 +28,19 @@ pub struct Isolate {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The pods, by label.
+    /// The pods, by label. Write this or `workload`.
+    #[serde(default, skip_serializing_if = "Selector::is_empty")]
     pub selector: Selector,
+    /// The workload whose pods are meant: `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// The blocked traffic: `ingress`, `egress` or `both`; default `both`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// A request, of any probe kind, that passes before the fault and fails while it lasts.
-    pub control: Box<ProbeKind>,
+    /// A request, of any probe kind, that passes before the fault and fails while it lasts. Without it, the proxy of another
+    /// pod of the mesh connects to one of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Box<ProbeKind>>,
 }
 
 /// The blocked traffic.
@@ -80,7 +92,8 @@ impl FaultBehavior for Isolate {
             Direction::Egress => "traffic from",
             Direction::Both => "all traffic of",
         };
-        format!("block {what} {}/{} ({}) by a NetworkPolicy", self.namespace, self.selector, self.cluster)
+        let whose = self.workload.as_deref().unwrap_or(self.selector.as_str());
+        format!("block {what} {}/{whose} ({}) by a NetworkPolicy", self.namespace, self.cluster)
     }
 
     fn sustained(&self) -> bool {
@@ -90,14 +103,33 @@ impl FaultBehavior for Isolate {
     fn spec_errors(&self) -> Vec<SpecError> {
         let help = "name a namespace of the mesh";
         let system = system_namespace_error("namespace", Some(&self.namespace), help);
-        system.into_iter().chain(control::spec_errors(&self.control)).collect()
+        let mut found: Vec<SpecError> = system.into_iter().collect();
+        if self.workload.is_some() != self.selector.is_empty() {
+            let help = "write `selector: LABELS` or `workload: deployment/NAME`";
+            found.push(SpecError::new("selector", "exactly one of `selector` and `workload` is needed", help));
+        }
+        found.extend(workload_error(self.workload.as_deref()));
+        if self.control.is_none() && self.direction == Some(Direction::Egress) {
+            let help = "write a request that these pods send, such as `exec` or `tcp` with `from`";
+            found.push(SpecError::new("control", "traffic from the pods needs a `control` of its own", help));
+        }
+        found.extend(self.control.iter().flat_map(|control| control::spec_errors(control)));
+        found
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         let key = self.cluster.key();
         let mut all = create::permissions(key, self.object());
         all.push(Permission::new(key, &self.namespace, "", "pods", "list"));
-        all.extend(self.control.as_observation().permissions(mesh));
+        let workload = self.workload.as_deref().and_then(WorkloadResource::parse);
+        all.extend(workload.map(|(kind, _)| Permission::new(key, &self.namespace, "apps", kind.plural(), "get")));
+        match &self.control {
+            Some(control) => all.extend(control.as_observation().permissions(mesh)),
+            None => {
+                all.push(Permission::new(key, "", "", "pods", "list"));
+                all.extend(["get", "create"].map(|verb| Permission::new(key, "", "", "pods/exec", verb)));
+            }
+        }
         all
     }
 
@@ -108,25 +140,77 @@ impl FaultBehavior for Isolate {
     ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = world.cluster(self.cluster.key())?;
-            let pods = select_pods(cluster, &self.namespace, self.selector.as_str()).await?;
+            let spec = self.selected(world).await?;
+            let pods = select_pods(cluster, &spec.namespace, spec.selector.as_str()).await?;
             if pods.is_empty() {
                 let place = format!("{}/{}", cluster.key, self.namespace);
-                return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", self.selector)));
+                return Err(FaultError::NoTarget(format!("no pod in {place} matches {}", spec.selector)));
             }
-            if !pods.iter().any(is_serving) {
+            let Some(serving) = pods.iter().find(|pod| is_serving(pod)) else {
                 let (count, key) = (pods.len(), &cluster.key);
-                let which = format!("none of the {count} pods that match {}/{} ({key})", self.namespace, self.selector);
+                let which = format!("none of the {count} pods that match {}/{} ({key})", self.namespace, spec.selector);
                 return Err(FaultError::none_ready(&which, "to isolate them"));
-            }
-            let policy = Creation::new(cluster, self.manifest(&options.run), &options.run).await?;
-            let control = Control::prepare(&self.control, world, None).await?;
+            };
+            let policy = Creation::new(cluster, spec.manifest(&options.run), &options.run).await?;
+            let (kind, answers) = match &self.control {
+                Some(kind) => (kind.clone(), None),
+                None => (Box::new(self.connection(world, &pods, serving).await?), Some(serving.object_ref())),
+            };
+            let control = Control::prepare(&kind, world, None).await?;
             let uids = pods.iter().map(|pod| pod.uid().to_owned()).collect();
             let pods = pods.iter().map(|pod| pod.object_ref().to_string()).collect();
-            Ok(Box::new(Isolation { policy, control, pods, uids, what: self.control.as_observation().describe() })
-                as Box<dyn Fault>)
+            let what = kind.as_observation().describe();
+            Ok(Box::new(Isolation { policy, control, pods, uids, what, answers }) as Box<dyn Fault>)
         })
     }
 }
+
+impl Isolate {
+    /// The same with the labels by which the workload finds its pods.
+    async fn selected(&self, world: &World) -> Result<Self, FaultError> {
+        let Some(workload) = &self.workload else { return Ok(self.clone()) };
+        let selector = selector_of(world, &self.cluster, &self.namespace, workload).await?;
+        Ok(Self { selector, ..self.clone() })
+    }
+
+    /// The control request where none is written: a connection to one of the pods, past the mesh, from the proxy of a pod that
+    /// stays on the network.
+    async fn connection(&self, world: &World, cut_off: &[Object], to: &Object) -> Result<ProbeKind, FaultError> {
+        let cluster = world.cluster(self.cluster.key())?;
+        let all = cluster.list("/api/v1/pods", None).await?;
+        let stays = |pod: &Object| cut_off.iter().all(|one| one.uid() != pod.uid());
+        let no_proxy = || {
+            FaultError::Refused(format!(
+                "no pod in {} has a ready proxy that could show the effect; write a `control` request",
+                cluster.key
+            ))
+        };
+        let from = pod_with_proxy(&world.inventory(), &all, stays).ok_or_else(no_proxy)?;
+        let from =
+            ProxyPlace::of_pod(self.cluster.clone(), from).map_err(|error| FaultError::Refused(error.to_string()))?;
+        let address = pod_addresses(to).into_iter().next();
+        let (Some(address), Some(port)) = (address, port_of(to)) else {
+            return Err(FaultError::Refused(format!(
+                "{} declares no port to connect to; write a `control` request",
+                to.object_ref()
+            )));
+        };
+        let timeout = Some(TimeSpan::secs(1));
+        let to = if address.is_ipv6() { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
+        Ok(ProbeKind::Tcp(Tcp { from: Some(from), to: Some(to), via: None, timeout, slow: None }))
+    }
+}
+
+/// The first port that a container of the application declares, or else that of its proxy's readiness.
+fn port_of(pod: &Object) -> Option<u64> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let mut own = containers.filter(|container| container["name"] != "istio-proxy");
+    let declared = own.find_map(|container| container["ports"][0]["containerPort"].as_u64());
+    declared.or_else(|| has_proxy(pod).then_some(STATUS_PORT))
+}
+
+/// The port of every Istio proxy's readiness.
+const STATUS_PORT: u64 = 15021;
 
 struct Isolation {
     policy: Creation,
@@ -134,6 +218,22 @@ struct Isolation {
     pods: Vec<String>,
     uids: Vec<String>,
     what: String,
+    /// The pod that the control request connects to, where nobody wrote one.
+    answers: Option<ObjectRef>,
+}
+
+impl Isolation {
+    /// A control request that fails because its pod is gone shows nothing.
+    async fn gone(&self) -> Option<String> {
+        let pod = self.answers.as_ref()?;
+        let cluster = &self.policy.cluster;
+        let path = format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name);
+        match cluster.find::<Object>(&path).await {
+            Ok(Some(found)) if self.uids.iter().any(|uid| uid == found.uid()) => None,
+            Ok(_) => Some(format!("{pod} ({}), to which {} connects, is gone", cluster.key, self.what)),
+            Err(error) => Some(error.to_string()),
+        }
+    }
 }
 
 impl Fault for Isolation {
@@ -181,6 +281,9 @@ impl Fault for Isolation {
                     ));
                 }
                 last = format!("{} after {} ms", outcome.message, took.as_millis());
+            }
+            if let Some(why) = self.gone().await {
+                return Effect::Unknown(why);
             }
             Effect::Seen(format!("{} exists, and {} fails: {last}", self.policy.name(), self.what))
         })

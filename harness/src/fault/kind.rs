@@ -10,7 +10,18 @@ use super::{
     Isolate, NoFault, Patch, RolloutRestart, Scale,
 };
 use crate::format::ClusterChoice;
-use crate::probe::SpecError;
+use crate::probe::{ProbeKind, SpecError};
+
+/// A control request that may be left out.
+trait OptionalControl {
+    fn choices(&mut self) -> Vec<&mut ClusterChoice>;
+}
+
+impl OptionalControl for Option<Box<ProbeKind>> {
+    fn choices(&mut self) -> Vec<&mut ClusterChoice> {
+        self.iter_mut().flat_map(|kind| kind.choices()).collect()
+    }
+}
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $variant:ident($type:ty) $name:literal $(in $cluster:ident $(with $control:ident)?)?,)*) => {
@@ -70,7 +81,7 @@ faults! {
     DeletePods(DeletePods) "deletePods" in cluster,
     /// Evict pods like a node drain, within disruption budgets.
     EvictPods(EvictPods) "evictPods" in cluster,
-    /// Restart the pods of a Deployment one by one, like `kubectl rollout restart`.
+    /// Restart the pods of a workload one by one, like `kubectl rollout restart`.
     RolloutRestart(RolloutRestart) "rolloutRestart" in cluster,
     /// Cordon nodes: they take no new pods. Uncordoned at the end if they were not cordoned before.
     Cordon(Cordon) "cordon" in cluster,

@@ -28,6 +28,9 @@ pub enum FaultError {
     /// The fault would do harm that cannot be undone, or that cannot be observed.
     #[error("refused: {0}")]
     Refused(String),
+    /// An answer of the cluster that could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] ProbeError),
     /// Another error.
     #[error("{0}")]
     Other(String),

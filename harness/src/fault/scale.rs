@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::fields::{Step, by_whom, change, find_same, managers};
+use super::workload::workload_error;
 use super::{
     Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoAction, UndoData, UndoKind, UndoOutcome,
     WorkloadResource, system_namespace_error,
@@ -25,21 +26,29 @@ pub struct Scale {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The Deployment. Write this or `statefulSet`.
+    /// The Deployment. Write this, `statefulSet` or `workload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
-    /// The `StatefulSet`. Write this or `deployment`.
+    /// The `StatefulSet`. Write this, `deployment` or `workload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<String>,
+    /// The workload with its kind: `deployment/NAME` or `statefulset/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// The number of replicas while the fault lasts.
     pub replicas: u32,
 }
 
 impl Scale {
     fn workload(&self) -> (WorkloadResource, &str) {
-        match (&self.deployment, &self.stateful_set) {
-            (Some(name), _) => (WorkloadResource::Deployments, name),
-            (None, name) => (WorkloadResource::StatefulSets, name.as_deref().unwrap_or_default()),
+        let named = self
+            .workload
+            .as_deref()
+            .map(|workload| WorkloadResource::parse(workload).unwrap_or((WorkloadResource::Deployments, workload)));
+        match (named, &self.deployment, &self.stateful_set) {
+            (Some(named), _, _) => named,
+            (None, Some(name), _) => (WorkloadResource::Deployments, name),
+            (None, None, name) => (WorkloadResource::StatefulSets, name.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -56,12 +65,16 @@ impl FaultBehavior for Scale {
     }
 
     fn spec_errors(&self) -> Vec<SpecError> {
-        let one = self.deployment.is_some() != self.stateful_set.is_some();
-        let help = "write `deployment: NAME` or `statefulSet: NAME`";
-        let unclear = (!one)
-            .then(|| SpecError::new("deployment", "exactly one of `deployment` and `statefulSet` is needed", help));
+        let given = [&self.deployment, &self.stateful_set, &self.workload].into_iter().flatten().count();
+        let help = "write `deployment: NAME`, `statefulSet: NAME` or `workload: deployment/NAME`";
+        let what = "exactly one of `deployment`, `statefulSet` and `workload` is needed";
+        let unclear = (given != 1).then(|| SpecError::new("deployment", what, help));
         let help = "name a namespace of the mesh";
-        unclear.into_iter().chain(system_namespace_error("namespace", Some(&self.namespace), help)).collect()
+        unclear
+            .into_iter()
+            .chain(workload_error(self.workload.as_deref()))
+            .chain(system_namespace_error("namespace", Some(&self.namespace), help))
+            .collect()
     }
 
     fn permissions(&self, _: &MeshSpec) -> Vec<Permission> {
@@ -79,6 +92,12 @@ impl FaultBehavior for Scale {
         Box::pin(async move {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let (resource, name) = self.workload();
+            if resource == WorkloadResource::DaemonSets {
+                return Err(FaultError::Refused(format!(
+                    "DaemonSet {}/{name} ({}) has a pod on every node and no replicas to scale; break it by `deletePods`",
+                    self.namespace, cluster.key
+                )));
+            }
             let collection = resource.collection(&self.namespace);
             let object = cluster.get_named(&collection, name).await.map_err(FaultError::missing)?;
             let wanted = i64::from(self.replicas);

@@ -1,5 +1,10 @@
-//! The workloads that faults scale: Deployments and `StatefulSets`.
+//! The workloads that faults scale, restart and cut off.
 
+use super::FaultError;
+use crate::cluster::{Object, World, label_selector};
+use crate::format::{ClusterChoice, Selector};
+use crate::probe::{ProbeError, SpecError};
+use meshdrill_checks::observe::kube::{Workload, WorkloadKind};
 use serde::{Deserialize, Serialize};
 
 /// A kind of workload.
@@ -10,14 +15,39 @@ pub enum WorkloadResource {
     Deployments,
     /// A `StatefulSet`.
     StatefulSets,
+    /// A `DaemonSet`.
+    DaemonSets,
 }
 
 impl WorkloadResource {
+    /// The kind and name of a workload as the inventory writes it, such as `deployment/front`.
+    pub fn parse(workload: &str) -> Option<(Self, &str)> {
+        let (kind, name) = workload.split_once('/')?;
+        let resource = match kind {
+            "deployment" => Self::Deployments,
+            "statefulset" => Self::StatefulSets,
+            "daemonset" => Self::DaemonSets,
+            _ => return None,
+        };
+        (!name.is_empty()).then_some((resource, name))
+    }
+
+    /// An object of this kind.
+    pub(super) fn read(self, object: &Object) -> Result<Workload, ProbeError> {
+        let kind = match self {
+            Self::Deployments => WorkloadKind::Deployment,
+            Self::StatefulSets => WorkloadKind::StatefulSet,
+            Self::DaemonSets => WorkloadKind::DaemonSet,
+        };
+        Workload::read(object, kind).map_err(|error| ProbeError(error.to_string()))
+    }
+
     /// The plural in API paths.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Deployments => "deployments",
             Self::StatefulSets => "statefulsets",
+            Self::DaemonSets => "daemonsets",
         }
     }
 
@@ -26,6 +56,7 @@ impl WorkloadResource {
         match self {
             Self::Deployments => "Deployment",
             Self::StatefulSets => "StatefulSet",
+            Self::DaemonSets => "DaemonSet",
         }
     }
 
@@ -38,4 +69,28 @@ impl WorkloadResource {
     pub fn collection(self, namespace: &str) -> String {
         format!("/apis/apps/v1/namespaces/{namespace}/{}", self.plural())
     }
+}
+
+/// What is wrong with a `workload` key.
+pub(super) fn workload_error(workload: Option<&str>) -> Option<SpecError> {
+    let wrong = workload.is_some_and(|text| !text.contains("${") && WorkloadResource::parse(text).is_none());
+    let help = "write `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`";
+    wrong.then(|| SpecError::new("workload", "this is not a workload", help))
+}
+
+/// The labels by which a workload, such as `deployment/front`, finds its pods.
+pub(super) async fn selector_of(
+    world: &World,
+    cluster: &ClusterChoice,
+    namespace: &str,
+    workload: &str,
+) -> Result<Selector, FaultError> {
+    let unknown = || FaultError::Refused(format!("`{workload}` is no Deployment, StatefulSet or DaemonSet"));
+    let (resource, name) = WorkloadResource::parse(workload).ok_or_else(unknown)?;
+    let cluster = world.cluster(cluster.key())?;
+    let object: Object = cluster.get_named(&resource.collection(namespace), name).await.map_err(FaultError::missing)?;
+    let labels = label_selector(&object["spec"]["selector"]["matchLabels"]);
+    let kind = resource.kind();
+    let no_labels = |_| FaultError::Refused(format!("{kind} {namespace}/{name} does not find its pods by labels"));
+    labels.parse().map_err(no_labels)
 }

@@ -1,15 +1,15 @@
-//! Small shapes that several keys share.
+//! Which clusters something is for.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which clusters a probe, check or fault is for: one key of the mesh file, a list of keys, or `all`.
+/// Which clusters a probe, check or fault is for: one key of the mesh file, a list of keys, `all`, or `!KEY` for all others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ClusterChoice {
-    /// One key, or `all`.
+    /// One key, `all`, or `!KEY`.
     One(String),
     /// Several keys.
     Many(Vec<String>),
@@ -21,6 +21,14 @@ impl ClusterChoice {
         Self::One("all".to_owned())
     }
 
+    /// The key in `!KEY`.
+    pub fn excluded(&self) -> Option<&str> {
+        match self {
+            Self::One(key) => key.strip_prefix('!'),
+            Self::Many(_) => None,
+        }
+    }
+
     /// Whether it stands for a cluster, among all of the mesh.
     pub fn includes(&self, key: &str, all: &[String]) -> bool {
         self.expand(all).0.iter().any(|one| one == key)
@@ -28,6 +36,9 @@ impl ClusterChoice {
 
     /// The keys it stands for among all clusters of the mesh, in the mesh file's order, and whether it was expanded.
     pub fn expand(&self, all: &[String]) -> (Vec<String>, bool) {
+        if let Some(excluded) = self.excluded() {
+            return (all.iter().filter(|key| *key != excluded).cloned().collect(), true);
+        }
         match self {
             Self::One(key) if key == "all" => (all.to_vec(), true),
             Self::One(key) => (vec![key.clone()], false),
@@ -59,7 +70,7 @@ impl<'de> Deserialize<'de> for ClusterChoice {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = ClusterChoice;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a cluster's key, a list of keys or `all`")
+                f.write_str("a cluster's key, a list of keys, `all` or `!KEY`")
             }
             fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<ClusterChoice, E> {
                 Ok(ClusterChoice::One(key.to_owned()))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use meshdrill_checks::criterion::SlaDefaults;
+use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -289,6 +290,25 @@ pub struct DrillTargets {
     /// Workloads as `NAME.NAMESPACE`, such as `reviews.shop`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<String>,
+    /// Clusters that may lose all gateways and applications, by key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
+    /// Alerts that must fire while something is away, by their names.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub alerts: IndexMap<String, AlertTarget>,
+}
+
+/// What an alert must notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AlertTarget {
+    /// What is scaled to 0: `gateways/edge`, `controlPlanes/default` or `workloads/reviews.shop`, as the inventory names it.
+    pub target: String,
+    /// The clusters whose loss of it the alert notices; default all that have it.
+    #[serde(default = "ClusterChoice::all", skip_serializing_if = "is_all")]
+    pub clusters: ClusterChoice,
+    /// How soon it must fire, such as `2m`: the rule's own `for`, and the time to scrape and evaluate. The target is away as long.
+    pub within: TimeSpan,
 }
 
 fn is_all(choice: &ClusterChoice) -> bool {
@@ -335,6 +355,14 @@ impl Inventory {
                 && !self.unconfirmed.contains(&format!("entrypoints.{name}"))
         });
         found.map(|(name, _)| name.as_str())
+    }
+
+    /// The cluster whose Prometheus has the rules about a cluster: its own, or one that has its series.
+    pub fn rules_for<'a>(&'a self, key: &'a str) -> Option<&'a str> {
+        let has_rules = |one: &&str| self.prometheus.get(*one).is_some_and(|entry| entry.rules);
+        let of_others =
+            self.prometheus.iter().find(|(_, entry)| entry.rules && entry.federates.iter().any(|one| one == key));
+        Some(key).filter(has_rules).or_else(|| of_others.map(|(name, _)| name.as_str()))
     }
 
     /// The clusters, among all of the mesh, in which an entry point is served: its own that have its gateway.

@@ -17,8 +17,8 @@ pub use annotate::AnnotateSpec;
 pub use choice::ClusterChoice;
 pub use comparison::Comparison;
 pub use inventory::{
-    ControlPlane, Dashboard, DataPlane, DrillTargets, Entrypoint, EntrypointExpect, Gateway, GatewayRole, Inventory,
-    MeshService, Namespace, PrometheusEntry, ServiceScope, Topology,
+    AlertTarget, ControlPlane, Dashboard, DataPlane, DrillTargets, Entrypoint, EntrypointExpect, Gateway, GatewayRole,
+    Inventory, MeshService, Namespace, PrometheusEntry, ServiceScope, Topology,
 };
 pub use mesh::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, OciResources, Waiver,

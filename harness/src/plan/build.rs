@@ -7,12 +7,10 @@ use meshdrill_checks::units::TimeSpan;
 
 use super::building::{Building, OBSERVE_VALIDATION};
 use super::criteria;
-use super::expand::expand;
 use super::layout::Layout;
 use super::types::{Phases, Plan, PlanWarning, PlannedCheck, PlannedFault, PlannedProbe};
 use crate::fault::{BlastRadius, FaultKind};
 use crate::format::MeshFile;
-use crate::probe::ProbeKind;
 use crate::spec::{CheckSpec, FaultSpec, Loaded, Stage};
 use meshdrill_document::{Path, Problem};
 
@@ -169,7 +167,6 @@ fn check_shape(building: &mut Building<'_>) {
 }
 
 fn build_probes(building: &mut Building<'_>) {
-    let keys = building.keys();
     for (name, probe) in &building.loaded.file.spec.probes {
         let place = Path::of(&["spec", "probes", name]);
         let inside = place.key(probe.kind.name());
@@ -181,12 +178,7 @@ fn build_probes(building: &mut Building<'_>) {
                 "write at least 50us",
             );
         }
-        for mut copy in expand::<ProbeKind>(&probe.kind, ProbeKind::choices, &keys) {
-            building.know(copy.kind.choices(), &inside);
-            building.know_mentioned(&copy.kind, &inside);
-            if copy.kind.as_observation().is_vacuous() && !copy.suffix.is_empty() {
-                continue;
-            }
+        for copy in building.copies(&probe.kind, &inside) {
             let timing = copy.kind.as_observation().timing();
             building.probes.push(PlannedProbe {
                 name: format!("{name}{}", copy.suffix),
@@ -204,19 +196,13 @@ fn build_probes(building: &mut Building<'_>) {
 }
 
 fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, place: &Path) -> Vec<PlannedCheck> {
-    let keys = building.keys();
     let mut checks: Vec<PlannedCheck> = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let inside = place.index(index).key(spec.kind.name());
         let complaints =
             spec.kind.as_observation().spec_errors().into_iter().chain(spec.kind.as_observation().only_sampled());
         building.complain(complaints.collect(), &inside);
-        for mut copy in expand::<ProbeKind>(&spec.kind, ProbeKind::choices, &keys) {
-            building.know(copy.kind.choices(), &inside);
-            building.know_mentioned(&copy.kind, &inside);
-            if copy.kind.as_observation().is_vacuous() && !copy.suffix.is_empty() {
-                continue;
-            }
+        for copy in building.copies(&spec.kind, &inside) {
             let stem = spec
                 .name
                 .clone()
@@ -245,7 +231,7 @@ fn build_faults(building: &mut Building<'_>, seed: u64) {
         building.complain(kind.apply_blast_radius(radius), &place);
         check_fault(building, spec, &place);
         let effect = build_checks(building, &spec.effect, Stage::Effect, &place.key("effect"));
-        for mut copy in expand::<FaultKind>(&kind, FaultKind::choices, &keys) {
+        for mut copy in building.expand::<FaultKind>(&kind, FaultKind::choices, &keys, &inside) {
             building.know(copy.kind.choices(), &inside);
             let folder = building.loaded.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
             if let Err(complaint) = copy.kind.load(&folder) {

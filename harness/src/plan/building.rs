@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use meshdrill_checks::units::TimeSpan;
 
+use super::expand::{Copy, expand};
 use super::types::{PlannedFault, PlannedProbe};
 use crate::format::{ClusterChoice, MeshFile};
 use crate::probe::{ProbeKind, SpecError};
@@ -73,6 +74,41 @@ impl Building<'_> {
     /// The keys of the clusters that `all` stands for.
     pub fn keys(&self) -> Vec<String> {
         self.mesh.map_or_else(|| vec!["all".to_owned()], |mesh| mesh.spec.keys())
+    }
+
+    /// The copies of a probe or check, one per cluster that it is for.
+    pub fn copies(&mut self, kind: &ProbeKind, place: &Path) -> Vec<Copy<ProbeKind>> {
+        let keys = self.mesh.map_or_else(|| self.keys(), |mesh| kind.as_observation().clusters(&mesh.spec));
+        let mut copies = self.expand(kind, ProbeKind::choices, &keys, place);
+        for copy in &mut copies {
+            self.know(copy.kind.choices(), place);
+            self.know_mentioned(&copy.kind, place);
+        }
+        copies.retain(|copy| !copy.kind.as_observation().is_vacuous() || copy.suffix.is_empty());
+        copies
+    }
+
+    /// One copy per cluster. None, and a `!KEY` that the mesh file does not have, are problems.
+    pub fn expand<K: Clone>(
+        &mut self,
+        kind: &K,
+        choices: fn(&mut K) -> Vec<&mut ClusterChoice>,
+        keys: &[String],
+        place: &Path,
+    ) -> Vec<Copy<K>> {
+        let copies = expand(kind, choices, keys);
+        let mut kind = kind.clone();
+        let excluded = choices(&mut kind).into_iter().filter_map(|choice| choice.excluded().map(str::to_owned));
+        let known = self.mesh.map(|mesh| mesh.spec.keys());
+        let is_unknown = |key: &String| known.as_ref().is_some_and(|known| !known.contains(key));
+        let mut unknown: Vec<ClusterChoice> = excluded.filter(is_unknown).map(ClusterChoice::One).collect();
+        self.know(unknown.iter_mut().collect(), place);
+        if copies.is_empty() && unknown.is_empty() {
+            let span = self.loaded.node.key_span_at(place);
+            let help = "`!KEY` means all clusters but one, and an entry point those that serve it";
+            self.problem_at(span, place, "this is for no cluster of the mesh file", help);
+        }
+        copies
     }
 
     /// Reports cluster keys that the mesh file does not have, and remembers those it has.

@@ -15,12 +15,12 @@ use serde_json::json;
 
 use super::admin::ProxyAdmin;
 use super::exec::exec_permissions;
-use super::from_proxy::{FromProxy, ProxyPlace};
+use super::from_proxy::{FromProxy, ProxyPlace, pod_with_proxy};
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role, Timing};
 use super::{Answer, Outcome, ProbeError, owners};
-use crate::cluster::{Cluster, Object, Permission, World, has_proxy, is_serving, label_selector};
-use crate::format::{ClusterChoice, DataPlane, GatewayRole, MeshSpec, Selector, ServiceScope};
+use crate::cluster::{Cluster, Object, Permission, World};
+use crate::format::{ClusterChoice, MeshSpec, ServiceScope};
 
 /// Connections of a proxy in one cluster to endpoints of the mesh's services in another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,7 +97,8 @@ impl CrossingObserver {
             let why = format!("the inventory lists no service that {to} shares with the mesh");
             return Ok(Outcome::new(Answer::NoData, why));
         }
-        let Some(pod) = self.proxy().await? else {
+        let pods = self.cluster.list("/api/v1/pods", None).await?;
+        let Some(pod) = pod_with_proxy(&inventory, &pods, |_| true) else {
             return Ok(Outcome::new(Answer::Bad(Class::Unexpected), format!("no pod in {from} has a ready proxy")));
         };
         let admin = ProxyAdmin::for_pod(Arc::clone(&self.cluster), pod.object_ref());
@@ -125,24 +126,17 @@ impl CrossingObserver {
                 format!("the proxy of {name} in {from} has no healthy endpoint of {to} for any service of the mesh");
             return Ok(Outcome::judged(false, why, json!({ "proxy": name })));
         }
-        self.connect(&pod, addresses.into_iter().take(TRIED).collect()).await
+        self.connect(pod, addresses.into_iter().take(TRIED).collect()).await
     }
 
     /// Connects from a proxy to addresses; all must be reached.
     async fn connect(&self, pod: &Object, addresses: Vec<String>) -> Result<Outcome, ProbeError> {
         let (from, to) = (&self.cluster.key, self.spec.to.key());
-        let selector: Selector = label_selector(pod.labels())
-            .parse()
-            .map_err(|error| ProbeError(format!("labels of {}: {error}", pod.object_ref())))?;
+        let place = ProxyPlace::of_pod(self.spec.cluster.clone(), pod)?;
         let tries = addresses.iter().map(|address| {
-            let place = ProxyPlace {
-                cluster: self.spec.cluster.clone(),
-                namespace: pod.namespace().to_owned(),
-                selector: selector.clone(),
-            };
             let observer = FromProxy {
                 cluster: Arc::clone(&self.cluster),
-                place,
+                place: place.clone(),
                 address: address.clone(),
                 timeout: CONNECT.0,
                 late_after: None,
@@ -171,21 +165,6 @@ impl CrossingObserver {
                 seen,
             ),
         })
-    }
-
-    /// A ready pod with a proxy: of a namespace with sidecars, else of an ingress gateway.
-    async fn proxy(&self) -> Result<Option<Object>, ProbeError> {
-        let inventory = self.world.inventory();
-        let pods = self.cluster.list("/api/v1/pods", None).await?;
-        let ready = |namespace: &str| {
-            pods.iter().find(|pod| pod.namespace() == namespace && is_serving(pod) && has_proxy(pod)).cloned()
-        };
-        let meshed = inventory.namespaces.iter().filter(|(_, entry)| entry.data_plane == DataPlane::Sidecar);
-        if let Some(pod) = meshed.map(|(name, _)| name).find_map(|name| ready(name)) {
-            return Ok(Some(pod));
-        }
-        let ingress = inventory.gateways.values().filter(|gateway| gateway.role == GatewayRole::Ingress);
-        Ok(ingress.map(|gateway| gateway.namespace.as_str()).find_map(ready))
     }
 }
 

@@ -15,8 +15,8 @@ use super::expect::excerpt;
 use super::outcome::settle;
 use super::role::Observer;
 use super::{Answer, Outcome, ProbeError};
-use crate::cluster::{Cluster, ExecOutput};
-use crate::format::{ClusterChoice, Selector};
+use crate::cluster::{Cluster, ExecOutput, Object, has_proxy, is_serving, label_selector};
+use crate::format::{ClusterChoice, DataPlane, GatewayRole, Inventory, Selector};
 
 /// A pod with a sidecar, whose proxy connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,33 @@ pub struct ProxyPlace {
     pub namespace: String,
     /// The pod, by label; the first ready one is used.
     pub selector: Selector,
+}
+
+impl ProxyPlace {
+    /// The place of one pod, by its labels.
+    pub fn of_pod(cluster: ClusterChoice, pod: &Object) -> Result<Self, ProbeError> {
+        let selector = label_selector(pod.labels());
+        let selector =
+            selector.parse().map_err(|error| ProbeError(format!("labels of {}: {error}", pod.object_ref())))?;
+        Ok(Self { cluster, namespace: pod.namespace().to_owned(), selector })
+    }
+}
+
+/// A serving pod of the mesh with a proxy that may connect: of an application, or else of an ingress gateway.
+pub fn pod_with_proxy<'a>(
+    inventory: &Inventory,
+    pods: &'a [Object],
+    is_meant: impl Fn(&Object) -> bool,
+) -> Option<&'a Object> {
+    let ready = |namespace: &str| {
+        pods.iter().find(|pod| pod.namespace() == namespace && is_serving(pod) && has_proxy(pod) && is_meant(pod))
+    };
+    let meshed = inventory.namespaces.iter().filter(|(_, entry)| entry.data_plane == DataPlane::Sidecar);
+    let ingress = inventory.gateways.values().filter(|gateway| gateway.role == GatewayRole::Ingress);
+    meshed
+        .map(|(name, _)| name)
+        .find_map(|name| ready(name))
+        .or_else(|| ingress.map(|gateway| gateway.namespace.as_str()).find_map(ready))
 }
 
 /// Connects from the proxy's container of a pod, as the user whose traffic the sidecar does not intercept.

@@ -129,6 +129,10 @@ impl Observation for Http {
         self.via.iter_mut().map(Via::choice).collect()
     }
 
+    fn clusters(&self, mesh: &MeshSpec) -> Vec<String> {
+        self.via.as_ref().map_or_else(|| mesh.keys(), |via| via.clusters(mesh))
+    }
+
     fn timing(&self) -> Timing {
         let forwarded = matches!(self.via, Some(Via::Forward { .. }));
         let default = if forwarded { Connection::Kept } else { Connection::New };

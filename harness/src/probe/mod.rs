@@ -77,6 +77,7 @@ pub use envoy_stats::EnvoyStats;
 pub use exec::Exec;
 pub use expect::{JsonExpect, TextExpect};
 pub use federation::Federation;
+pub(crate) use from_proxy::{ProxyPlace, pod_with_proxy};
 pub use http::Http;
 pub use inventory_gateway::InventoryGateway;
 pub use kind::ProbeKind;

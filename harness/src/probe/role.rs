@@ -87,6 +87,10 @@ pub trait Observation {
     fn subject(&self) -> String;
     /// The cluster choices in it.
     fn choices(&mut self) -> Vec<&mut ClusterChoice>;
+    /// The clusters that `all` and `!KEY` stand for.
+    fn clusters(&self, mesh: &MeshSpec) -> Vec<String> {
+        mesh.keys()
+    }
     /// Other clusters that it names: they are not expanded, but the mesh file must have them.
     fn mentioned(&self) -> Vec<ClusterChoice> {
         Vec::new()

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
 use meshdrill_checks::observe::envoy::{self, Cluster as EnvoyCluster, Clusters, HealthClass, Select};
 use meshdrill_checks::observe::routing::destinations;
@@ -24,16 +24,25 @@ use crate::format::{ClusterChoice, DataPlane, GatewayRole, MeshService, MeshSpec
 /// The services of the inventory in the proxies of a cluster: healthy endpoints of every cluster that has the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the keys of scenarios have their names")]
 pub struct Services {
     /// The cluster of the proxies.
     pub cluster: ClusterChoice,
     /// The services as `NAME.NAMESPACE`; default all of the inventory that are called from the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
+    /// Whether a proxy of every workload of the inventory is asked too, so that what any caller has ejected is missing; default
+    /// false: one proxy sees them all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub every_workload: bool,
 }
 
 /// How many proxies are asked: one that sees everything, and others for namespaces that it does not see.
 const MOST_PROXIES: usize = 12;
+/// How many proxies are asked at once.
+const AT_ONCE: usize = 8;
+/// How many proxies are named.
+const NAMED: usize = 3;
 /// How many services are explained.
 const EXPLAINED: usize = 2;
 
@@ -85,7 +94,8 @@ impl Observation for Services {
                 .collect();
             let meshed = inventory.namespaces.iter().filter(|(_, entry)| entry.data_plane == DataPlane::Sidecar);
             let namespaces = meshed.map(|(name, _)| name.clone()).collect();
-            Ok(Box::new(ServicesObserver { world: world.clone(), cluster, services, namespaces }) as Box<dyn Observer>)
+            let (world, every_workload) = (world.clone(), self.every_workload);
+            Ok(Box::new(ServicesObserver { world, cluster, services, namespaces, every_workload }) as Box<dyn Observer>)
         })
     }
 }
@@ -102,6 +112,7 @@ struct ServicesObserver {
     services: BTreeMap<String, Wanted>,
     /// Namespaces whose pods have sidecars.
     namespaces: Vec<String>,
+    every_workload: bool,
 }
 
 /// One proxy and the clusters that it has.
@@ -128,6 +139,11 @@ impl ServicesObserver {
         // The clusters are asked once, however many proxies are.
         let clusters = owners::of_clusters(&self.world, None).await?;
         let mut seen = vec![self.look(first, &clusters).await?];
+        if self.every_workload {
+            for some in others.chunks(AT_ONCE) {
+                seen.extend(try_join_all(some.iter().map(|pod| self.look(pod, &clusters))).await?);
+            }
+        }
         let routed = self.routed().await?;
         let (mut summary, mut failed) = (Summary::default(), Vec::new());
         for (name, wanted) in &self.services {
@@ -144,23 +160,30 @@ impl ServicesObserver {
                 found = more.clusters.of_host(&host).next().map(|_| seen.len());
                 seen.push(more);
             }
-            let Some(proxy) = found.and_then(|index| seen.get(index)) else {
+            if found.is_none() {
                 failed.push(json!({ "service": name, "owners": wanted.owners }));
                 let asked = seen.iter().map(|proxy| proxy.pod.to_string()).collect::<Vec<_>>().join(", ");
                 summary.missed(format!("{name}: no proxy has a cluster for it (asked: {asked})"));
                 continue;
-            };
-            match self.short(proxy, &host, wanted, routed.get(&host)) {
+            }
+            // What one proxy has ejected, another may still use: without `everyWorkload`, one speaks for all.
+            let know = seen.iter().filter(|proxy| proxy.clusters.of_host(&host).next().is_some());
+            let mut judging = know.take(if self.every_workload { usize::MAX } else { 1 });
+            let short =
+                |proxy: &Seen| Some((self.short(proxy, &host, wanted, routed.get(&host))?, proxy.pod.to_string()));
+            match judging.find_map(short) {
                 None => summary.ok(),
-                Some((why, owners)) => {
+                Some(((why, owners), pod)) => {
                     failed.push(json!({ "service": name, "owners": owners }));
-                    summary.missed(format!("{name}: {why}"));
+                    let by = if self.every_workload { format!(", seen by {pod}") } else { String::new() };
+                    summary.missed(format!("{name}: {why}{by}"));
                 }
             }
         }
         let pods: Vec<String> = seen.iter().map(|proxy| proxy.pod.to_string()).collect();
         let counted = format!("{} services have healthy endpoints of every cluster that runs them", summary.of());
-        let place = format!("seen by {} in {key}", pods.join(", "));
+        let by = if pods.len() > NAMED { format!("{} proxies", pods.len()) } else { pods.join(", ") };
+        let place = format!("seen by {by} in {key}");
         let details = json!({ "services": summary.total(), "good": summary.good(), "proxies": pods, "failed": failed });
         Ok(summary.outcome(&counted, &place, details))
     }
@@ -180,6 +203,13 @@ impl ServicesObserver {
             let path = format!("/api/v1/namespaces/{}/pods", gateway.namespace);
             let own = self.cluster.list(&path, Some(gateway.selector.as_str())).await?;
             chosen.extend(own.iter().find(|pod| is_serving(pod)).map(Object::object_ref));
+        }
+        if self.every_workload {
+            let mut known = BTreeSet::new();
+            let meshed = proxied.iter().filter(|pod| self.namespaces.iter().any(|one| one == pod.namespace()));
+            let one_of_each = meshed.filter(|pod| known.insert(controller(pod)));
+            chosen.extend(one_of_each.map(|pod| pod.object_ref()));
+            return Ok(chosen);
         }
         for namespace in &self.namespaces {
             chosen.extend(proxied.iter().find(|pod| pod.namespace() == namespace).map(|pod| pod.object_ref()));
@@ -279,6 +309,13 @@ impl ServicesObserver {
             })
         })
     }
+}
+
+/// The UID of the controller of a pod, or its own.
+fn controller(pod: &Object) -> String {
+    let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let controller = owners.filter(|owner| owner["controller"] == true).find_map(|owner| owner["uid"].as_str());
+    controller.unwrap_or_else(|| pod.uid()).to_owned()
 }
 
 impl Observer for ServicesObserver {

@@ -62,6 +62,10 @@ impl Observation for Tcp {
         from.chain(self.via.iter_mut().map(Via::choice)).collect()
     }
 
+    fn clusters(&self, mesh: &MeshSpec) -> Vec<String> {
+        self.via.as_ref().map_or_else(|| mesh.keys(), |via| via.clusters(mesh))
+    }
+
     fn timing(&self) -> Timing {
         let timeout = self.timeout.unwrap_or(TimeSpan::secs(5));
         let (slow, every) = match self.from {

@@ -52,6 +52,15 @@ impl Via {
         }
     }
 
+    /// The clusters that `all` and `!KEY` stand for: for an entry point those that serve it.
+    pub fn clusters(&self, mesh: &MeshSpec) -> Vec<String> {
+        let keys = mesh.keys();
+        let Self::Entrypoint { name, .. } = self else { return keys };
+        let inventory = mesh.inventory();
+        let served = inventory.entrypoints.get(name).map(|entry| inventory.clusters_of_entrypoint(entry, &keys));
+        served.unwrap_or(keys)
+    }
+
     /// The permissions that it needs.
     pub fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
         match self {
@@ -113,7 +122,8 @@ impl FromStr for Via {
                 if name.is_empty() || key.is_empty() || key.contains('/') {
                     return Err(wrong());
                 }
-                Ok(Self::Entrypoint { name: name.to_owned(), cluster: ClusterChoice::One(key.to_owned()) })
+                let cluster = ClusterChoice::One(key.to_owned());
+                Ok(Self::Entrypoint { name: name.to_owned(), cluster })
             }
             Some(("forward", rest)) => {
                 let target: ForwardTarget = rest.parse()?;

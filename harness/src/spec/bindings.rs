@@ -1,11 +1,12 @@
 //! What `forEach` binds: clusters, pairs of clusters, and entries of the inventory in each cluster that has them.
 
-use meshdrill_document::Node;
-use serde::Serialize;
+use meshdrill_checks::units::TimeSpan;
+use meshdrill_document::{Node, Value};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::scenario::ForEach;
-use crate::format::{ClusterChoice, DrillTargets, GatewayRole, Inventory, MeshFile};
+use crate::format::{AlertTarget, ClusterChoice, DrillTargets, GatewayRole, Inventory, MeshFile, MeshSpec};
 
 /// What `forEach` binds for one run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -83,15 +84,25 @@ pub fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Bindings {
     let breaks = spec.and_then(|spec| spec.get("faults")).is_some();
     let keys = mesh.spec.keys();
     let inventory = mesh.spec.inventory();
-    let mut found = Found { inventory: &inventory, keys: &keys, runs: Vec::new() };
+    let targets = mesh.spec.drills.clone().unwrap_or_default();
+    let mut found = Found { inventory: &inventory, keys: &keys, targets: &targets, runs: Vec::new() };
     found.collect(for_each);
     let unknown = for_each.part().and_then(|part| {
         inventory.unknown.get(part).map(|why| format!("{part} of the inventory are not all known: {why}"))
     });
     let all = found.runs;
-    let targets = mesh.spec.drills.clone().unwrap_or_default();
     let is_meant = |run: &&Binding| !breaks || run.item.as_ref().is_none_or(|item| is_target(&targets, item));
-    let runs: Vec<Binding> = all.iter().filter(is_meant).cloned().collect();
+    let mut runs: Vec<Binding> = all.iter().filter(is_meant).cloned().collect();
+    let meant = runs.len();
+    let asks =
+        |item: &Item| ["entrypoint", "via"].iter().any(|value| mentions(node, &format!("${{{}.{value}}}", item.kind)));
+    runs.retain(|run| run.item.as_ref().is_none_or(|item| item.entrypoint().is_some() || !asks(item)));
+    if meant > 0 && runs.is_empty() {
+        return Bindings {
+            unknown,
+            ..Bindings::absent("the inventory has no confirmed entry point to measure it by".to_owned())
+        };
+    }
     let absent = runs.is_empty().then(|| match all.iter().find_map(|run| run.item.as_ref()) {
         Some(item) => {
             let list = list_of(item.kind);
@@ -105,13 +116,22 @@ pub fn bindings(node: &Node, mesh: Option<&MeshFile>) -> Bindings {
     Bindings { runs, absent, unknown }
 }
 
+/// An example, of the quick-start guide's mesh: `check` replaces names by its values.
 fn without_mesh(for_each: Option<ForEach>) -> Binding {
-    let cluster = |key: &str| Some(key.to_owned());
-    match for_each {
-        None => Binding::default(),
-        Some(ForEach::Pair) => Binding { cluster: cluster("primary"), other: cluster("secondary"), item: None },
-        Some(_) => Binding { cluster: cluster("primary"), ..Binding::default() },
-    }
+    let Some(for_each) = for_each else { return Binding::default() };
+    let keys = ["primary", "secondary"].map(str::to_owned);
+    let contexts = serde_json::json!({ "primary": { "context": "primary" }, "secondary": { "context": "secondary" } });
+    let mesh = MeshSpec::deserialize(serde_json::json!({ "clusters": contexts }));
+    let Ok(mesh) = mesh else { return cluster(&keys[0]) };
+    let away = AlertTarget {
+        target: "gateways/ingress".to_owned(),
+        clusters: ClusterChoice::all(),
+        within: TimeSpan::secs(120),
+    };
+    let targets = DrillTargets { alerts: [("IngressGatewayDown".to_owned(), away)].into(), ..DrillTargets::default() };
+    let mut found = Found { inventory: &mesh.inventory(), keys: &keys, targets: &targets, runs: Vec::new() };
+    found.collect(for_each);
+    found.runs.into_iter().next().unwrap_or_else(|| cluster(&keys[0]))
 }
 
 /// Why a mesh whose parts are listed does not have what a scenario is about.
@@ -140,12 +160,22 @@ fn absent_part(node: &Node, mesh: &MeshFile) -> Option<String> {
     })
 }
 
+/// Whether a text of the document has these words.
+fn mentions(node: &Node, words: &str) -> bool {
+    match &node.value {
+        Value::Map(entries) => entries.iter().any(|entry| mentions(&entry.value, words)),
+        Value::List(items) => items.iter().any(|item| mentions(item, words)),
+        _ => node.text().is_some_and(|text| text.contains(words)),
+    }
+}
+
 /// Whether drills may break an entry.
 fn is_target(targets: &DrillTargets, item: &Item) -> bool {
     let listed = match list_of(item.kind) {
         "gateways" => &targets.gateways,
         "controlPlanes" => &targets.control_planes,
         "workloads" => &targets.workloads,
+        "clusters" => &targets.clusters,
         _ => return true,
     };
     listed.contains(&item.name)
@@ -157,6 +187,7 @@ fn list_of(kind: &str) -> &'static str {
         "gateway" => "gateways",
         "controlPlane" => "controlPlanes",
         "workload" => "workloads",
+        "lost" => "clusters",
         _ => "",
     }
 }
@@ -164,6 +195,7 @@ fn list_of(kind: &str) -> &'static str {
 struct Found<'a> {
     inventory: &'a Inventory,
     keys: &'a [String],
+    targets: &'a DrillTargets,
     runs: Vec<Binding>,
 }
 
@@ -211,6 +243,8 @@ impl Found<'_> {
             ForEach::Hub => self.prometheus(|entry| !entry.federates.is_empty()),
             ForEach::Alerting => self.prometheus(|entry| entry.rules),
             ForEach::Alertmanager => self.prometheus(|entry| entry.alertmanager),
+            ForEach::Lost => self.lost(),
+            ForEach::Alert => self.alerts(),
             ForEach::Dashboard => {
                 for (name, entry) in &inventory.dashboards {
                     self.add("dashboard", name, &ClusterChoice::One(entry.cluster.clone()), &json(entry));
@@ -219,15 +253,21 @@ impl Found<'_> {
         }
     }
 
-    /// One run per cluster that has the entry. `entrypoint` is the one by which it is measured: of an ingress gateway its own, of
-    /// other entries one of the same cluster.
+    /// One run per cluster that has the entry. `entrypoint` is the one by which it is measured, and `via` the way there: of an
+    /// ingress gateway its own, of other entries one of the same cluster, or else of another.
     fn add(&mut self, kind: &'static str, name: &str, clusters: &ClusterChoice, values: &Json) {
         for key in clusters.expand(self.keys).0 {
             let mut values = values.clone();
             if kind != "entrypoint" {
                 let gateway = (kind == "gateway" && values["role"] == "ingress").then_some(name);
-                values["entrypoint"] =
-                    self.inventory.entrypoint_in(&key, gateway, self.keys).unwrap_or_default().into();
+                let entry = |at: &String| {
+                    self.inventory.entrypoint_in(at, gateway, self.keys).map(|entry| (entry.to_owned(), at.clone()))
+                };
+                // A gateway is measured where it is; what is behind may be reached through another cluster only.
+                let found = entry(&key).or_else(|| self.keys.iter().filter(|_| gateway.is_none()).find_map(entry));
+                let via = found.as_ref().map(|(name, at)| format!("entrypoint/{name}/{at}"));
+                values["entrypoint"] = found.map(|(name, _)| name).unwrap_or_default().into();
+                values["via"] = via.unwrap_or_default().into();
             }
             let item = Item { kind, name: name.to_owned(), values };
             self.runs.push(Binding { item: Some(item), ..cluster(&key) });
@@ -253,12 +293,60 @@ impl Found<'_> {
         }
     }
 
+    /// Clusters, each with an entry point that others serve.
+    fn lost(&mut self) {
+        for key in self.keys.iter().filter(|_| self.keys.len() > 1) {
+            let mut others = self.keys.iter().filter(|other| *other != key);
+            let entry = others.find_map(|other| self.inventory.entrypoint_in(other, None, self.keys));
+            let values = serde_json::json!({ "entrypoint": entry.unwrap_or_default() });
+            self.runs.push(Binding { item: Some(Item { kind: "lost", name: key.clone(), values }), ..cluster(key) });
+        }
+    }
+
+    /// Alerts, each with the workload that it must notice and the cluster whose Prometheus has its rule.
+    fn alerts(&mut self) {
+        let inventory = self.inventory;
+        for (name, alert) in &self.targets.alerts {
+            let mut all = Found { inventory, keys: self.keys, targets: self.targets, runs: Vec::new() };
+            let (part, target) = alert.target.split_once('/').unwrap_or_default();
+            match part {
+                "gateways" => all.collect(ForEach::Gateway),
+                "controlPlanes" => all.collect(ForEach::ControlPlane),
+                "workloads" => all.collect(ForEach::Workload),
+                _ => {}
+            }
+            for run in all.runs {
+                let (Some(item), Some(key)) = (run.item.filter(|item| item.name == target), run.cluster) else {
+                    continue;
+                };
+                if !alert.clusters.includes(&key, self.keys) {
+                    continue;
+                }
+                let workload = match &item.values["workload"] {
+                    Json::String(workload) => workload.clone(),
+                    _ if part == "controlPlanes" => format!("deployment/{}", text(&item.values["deployment"])),
+                    _ => format!("{}/{}", text(&item.values["kind"]), text(&item.values["name"])),
+                };
+                let values = serde_json::json!({
+                    "target": alert.target, "within": alert.within, "workload": workload,
+                    "namespace": item.values["namespace"], "cluster": inventory.rules_for(&key).unwrap_or(&key),
+                });
+                let item = Item { kind: "alert", name: name.clone(), values };
+                self.runs.push(Binding { item: Some(item), ..cluster(&key) });
+            }
+        }
+    }
+
     fn prometheus(&mut self, is_meant: fn(&crate::format::PrometheusEntry) -> bool) {
         let inventory = self.inventory;
         for (key, entry) in inventory.prometheus.iter().filter(|(_, entry)| is_meant(entry)) {
             self.add("prometheus", key, &ClusterChoice::One(key.clone()), &json(entry));
         }
     }
+}
+
+fn text(value: &Json) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn cluster(key: &str) -> Binding {
@@ -341,6 +429,51 @@ mod tests {
         let unconfirmed = format!("{EDGE}, unconfirmed: [entrypoints.shop]");
         assert!(labels(&of("ingress", "", &unconfirmed)).is_empty(), "one that nobody confirmed measures nothing");
         assert!(of("cluster", "  needs: [severalNetworks]\n", "").absent.is_some());
+    }
+
+    fn drill(for_each: &str, via: &str, inventory: &str, drills: &str) -> Bindings {
+        let text = format!("{MESH}  inventory: {{ {inventory} }}\n  drills: {{ {drills} }}\n");
+        let mesh = parse_mesh(Source::new(Path::new("mesh.yaml"), text)).unwrap();
+        let scenario = format!(
+            "spec:\n  forEach: {for_each}\n  probes: {{ p: {{ http: {{ via: \"{via}\" }} }} }}\n  faults: []\n"
+        );
+        let (_, node) = read(Source::new(Path::new("s.yaml"), scenario)).unwrap();
+        bindings(&node, Some(&mesh))
+    }
+
+    #[test]
+    fn what_has_no_entry_point_of_its_own_is_asked_through_another_cluster() {
+        let shop = "namespaces: { shop: { dataPlane: sidecar, workloads: { deployment/cart: all } } }";
+        let found = drill("workload", "${workload.via}", &format!("{EDGE}, {shop}"), "workloads: [cart.shop]");
+        let vias: Vec<String> =
+            found.runs.iter().map(|run| text(&run.item.as_ref().unwrap().values["via"]).to_owned()).collect();
+        assert_eq!(vias, ["entrypoint/shop/eu", "entrypoint/shop/eu"]);
+        let none = drill("workload", "${workload.via}", shop, "workloads: [cart.shop]");
+        assert!(none.absent.is_some_and(|why| why.contains("no confirmed entry point")));
+        assert_eq!(
+            drill("workload", "ingress/eu", shop, "workloads: [cart.shop]").runs.len(),
+            2,
+            "it asks its own way"
+        );
+    }
+
+    #[test]
+    fn a_cluster_may_be_lost_where_another_serves() {
+        let lost = |clusters: &str| labels(&drill("lost", "entrypoint/${lost.entrypoint}/!${cluster}", EDGE, clusters));
+        assert_eq!(lost("clusters: [us]"), ["us"]);
+        assert!(lost("clusters: [eu]").is_empty(), "eu alone has an entry point");
+        assert!(lost("").is_empty(), "never by default");
+    }
+
+    #[test]
+    fn an_alert_is_asked_of_the_prometheus_that_has_its_rule() {
+        let hub = "prometheus: { us: { rules: true, federates: [eu] } }";
+        let drills = "alerts: { EdgeDown: { target: gateways/edge, clusters: eu, within: 2m } }";
+        let found = drill("alert", "ingress/eu", &format!("{EDGE}, {hub}"), drills);
+        let [run] = found.runs.as_slice() else { panic!("{found:?}") };
+        let values = &run.item.as_ref().unwrap().values;
+        assert_eq!((run.label().as_str(), text(&values["cluster"])), ("EdgeDown-eu", "us"));
+        assert_eq!((text(&values["workload"]), text(&values["within"])), ("deployment/edge", "2m"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::placeholders::unfilled;
+use super::references::unknown_names;
 use super::{API_VERSION, Binding, ScenarioFile, bindings, names};
 use crate::format::{AnnotateSpec, MeshFile};
 use meshdrill_document as document;
@@ -92,16 +93,22 @@ fn without_consequences(mut problems: Vec<Problem>, left: &[Problem]) -> Vec<Pro
 /// Reads and decodes a mesh file.
 pub fn load_mesh(path: &Path) -> Result<MeshFile, Problems> {
     let (source, node) = document::read_file(path)?;
-    decode_mesh(source, &node)
+    decode_mesh(source, &node, unknown_names)
+}
+
+/// Reads a mesh file whose inventory will be detected again: its names may lead to nothing.
+pub fn load_mesh_to_update(path: &Path) -> Result<MeshFile, Problems> {
+    let (source, node) = document::read_file(path)?;
+    decode_mesh(source, &node, |_, _| Vec::new())
 }
 
 /// Decodes the text of a mesh file.
 pub fn parse_mesh(source: Source) -> Result<MeshFile, Problems> {
     let (source, node) = document::read(source)?;
-    decode_mesh(source, &node)
+    decode_mesh(source, &node, unknown_names)
 }
 
-fn decode_mesh(source: Source, node: &Node) -> Result<MeshFile, Problems> {
+fn decode_mesh(source: Source, node: &Node, names: fn(&MeshFile, &Node) -> Vec<Problem>) -> Result<MeshFile, Problems> {
     let wrong = wrong_file(node, "Mesh");
     if !wrong.is_empty() {
         return Err(Problems::new(source, wrong));
@@ -109,6 +116,7 @@ fn decode_mesh(source: Source, node: &Node) -> Result<MeshFile, Problems> {
     let document::Decoded { value: file, mut problems, node, lost } = document::decode::<MeshFile>(node);
     if let Some(file) = &file {
         problems.extend(judge_mesh(file, &node, &lost));
+        problems.extend(names(file, &node));
     }
     let left: Vec<Problem> = unfilled(&node).into_iter().map(|(_, problem)| problem).collect();
     problems = without_consequences(problems, &left);

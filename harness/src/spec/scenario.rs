@@ -129,6 +129,11 @@ pub enum ForEach {
     Alerting,
     /// Every cluster whose Prometheus sends to an Alertmanager.
     Alertmanager,
+    /// Every cluster that `drills.clusters` lists, as `lost`; `${lost.entrypoint}` is an entry point of other clusters.
+    Lost,
+    /// Every alert that `drills.alerts` lists: `${alert}`, with `.target`, `.within`, `.cluster` (whose Prometheus has it),
+    /// `.namespace` and `.workload`.
+    Alert,
     /// Every dashboard: `${dashboard}`, with `.namespace`, `.service`, `.port` and `.path`.
     Dashboard,
 }
@@ -156,6 +161,10 @@ impl ForEach {
             Self::Hub => "no Prometheus of the inventory has series of another cluster",
             Self::Alerting => "no Prometheus of the inventory has alerting rules",
             Self::Alertmanager => "no Prometheus of the inventory sends to an Alertmanager",
+            Self::Lost => "the mesh has one cluster",
+            Self::Alert => {
+                "the mesh file lists no alert that must fire; write `drills: { alerts: { NAME: { target: gateways/NAME, within: 2m } } }` in it"
+            }
             Self::Dashboard => "the inventory has no dashboard",
         }
     }
@@ -163,7 +172,7 @@ impl ForEach {
     /// The part of the inventory that it is about.
     pub const fn part(self) -> Option<&'static str> {
         Some(match self {
-            Self::Cluster | Self::Primary | Self::Pair => return None,
+            Self::Cluster | Self::Primary | Self::Pair | Self::Lost | Self::Alert => return None,
             Self::ControlPlane => "controlPlanes",
             Self::Gateway | Self::Ingress | Self::EastWest => "gateways",
             Self::Entrypoint => "entrypoints",

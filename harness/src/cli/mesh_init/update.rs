@@ -8,18 +8,19 @@ use meshdrill_checks::exit_code::ExitCode;
 
 use super::super::args::{MeshDiffArgs, MeshInitArgs};
 use super::super::error::{CliError, FileError, UsageError};
-use super::super::mesh_file::{find_mesh, read_mesh};
+use super::super::mesh_file::{find_mesh, read_mesh_to_update};
 use super::{Clusters, DETECTED, faults, mesh_file, mesh_file_text, report};
 use crate::format::{Entrypoint, Inventory, MeshFile, Namespace};
 use crate::inventory::{ask, changes, detect};
 use crate::run::{WorldSource, write_atomically};
+use crate::spec::remove_unknown;
 
 /// Looks again at the clusters of a mesh file, and at those that are added, and writes the file again. The old file is kept
 /// beside it.
 pub(super) fn update(args: &MeshInitArgs) -> Result<ExitCode, CliError> {
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("mesh.yaml"));
     let before = std::fs::read(&path).map_err(|error| FileError::unreadable(&path, error))?;
-    let old = read_mesh(&path)?;
+    let old = read_mesh_to_update(&path)?;
     let known = old.spec.clusters.iter().map(|(key, cluster)| format!("{key}={}", cluster.context));
     let contexts: Vec<String> = known.chain(args.context.iter().cloned()).collect();
     let file = super::super::runtime()?.block_on(async {
@@ -28,13 +29,15 @@ pub(super) fn update(args: &MeshInitArgs) -> Result<ExitCode, CliError> {
         let fresh = mesh_file(&args.name, faults(args), &seen.surveys, jiff::Zoned::now().date());
         clusters.with_inventory(joined(&old, fresh), &seen, faults(args)).await
     })?;
-    let file = kept(&old, file);
+    let mut file = kept(&old, file);
+    let removed = remove_unknown(&mut file);
     let found = changes(&inventory_of(&old), &inventory_of(&file));
     let text = mesh_file_text(Some(&path), &file)?;
     let backup = path.with_extension("yaml.before");
     write_atomically(&backup, &before).map_err(|error| FileError::unwritable(&backup, error))?;
     write_atomically(&path, text.as_bytes()).map_err(|error| FileError::unwritable(&path, error))?;
     found.iter().for_each(|change| super::super::say!("{change}"));
+    removed.iter().for_each(|name| super::super::say_err!("removed {name}: the clusters do not have it any more"));
     super::super::say_err!(
         "wrote {}; {} as it was, with its comments: {}; confirm the lines marked `{DETECTED}`",
         path.display(),
