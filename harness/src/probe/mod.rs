@@ -5,6 +5,7 @@ mod admin;
 mod alert;
 mod alert_rules;
 mod alertmanager;
+mod answered;
 mod answered_by;
 mod api_server;
 mod ask_once;

@@ -2,18 +2,19 @@
 //! cluster that runs it. One dump of a proxy, however many services there are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::{BoxFuture, try_join_all};
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
-use meshdrill_checks::observe::envoy::{self, Cluster as EnvoyCluster, Clusters, HealthClass, Select};
+use meshdrill_checks::observe::envoy::{self, Cluster as EnvoyCluster, Clusters, HealthClass, Host, Select};
 use meshdrill_checks::observe::routing::destinations;
-use meshdrill_checks::record::Series;
+use meshdrill_checks::record::{Class, Series};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::admin::ProxyAdmin;
+use super::answered::FirstLook;
 use super::outcome::settle;
 use super::role::{Observation, Observer, Role};
 use super::summary::Summary;
@@ -35,6 +36,9 @@ pub struct Services {
     /// false: one proxy sees them all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub every_workload: bool,
+    /// A cluster whose endpoints must have answered since the check began, where proxies send requests to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<ClusterChoice>,
 }
 
 /// How many proxies are asked: one that sees everything, and others for namespaces that it does not see.
@@ -58,6 +62,10 @@ impl Observation for Services {
 
     fn choices(&mut self) -> Vec<&mut ClusterChoice> {
         vec![&mut self.cluster]
+    }
+
+    fn mentioned(&self) -> Vec<ClusterChoice> {
+        self.answered.iter().cloned().collect()
     }
 
     fn needs_all_clusters(&self) -> bool {
@@ -95,7 +103,9 @@ impl Observation for Services {
             let meshed = inventory.namespaces.iter().filter(|(_, entry)| entry.data_plane == DataPlane::Sidecar);
             let namespaces = meshed.map(|(name, _)| name.clone()).collect();
             let (world, every_workload) = (world.clone(), self.every_workload);
-            Ok(Box::new(ServicesObserver { world, cluster, services, namespaces, every_workload }) as Box<dyn Observer>)
+            let answered = self.answered.as_ref().map(|choice| (choice.key().to_owned(), OnceLock::new()));
+            let observer = ServicesObserver { world, cluster, services, namespaces, every_workload, answered };
+            Ok(Box::new(observer) as Box<dyn Observer>)
         })
     }
 }
@@ -113,6 +123,8 @@ struct ServicesObserver {
     /// Namespaces whose pods have sidecars.
     namespaces: Vec<String>,
     every_workload: bool,
+    /// The cluster that must answer, and what had been counted at first.
+    answered: Option<(String, OnceLock<FirstLook>)>,
 }
 
 /// One proxy and the clusters that it has.
@@ -134,7 +146,7 @@ impl ServicesObserver {
         let proxies = self.proxies().await?;
         let Some((first, others)) = proxies.split_first() else {
             let why = format!("no pod in {key} has a ready proxy: neither a gateway nor a namespace of the inventory");
-            return Ok(Outcome::new(Answer::Bad(meshdrill_checks::record::Class::Unexpected), why));
+            return Ok(Outcome::new(Answer::Bad(Class::Unexpected), why));
         };
         // The clusters are asked once, however many proxies are.
         let clusters = owners::of_clusters(&self.world, None).await?;
@@ -181,11 +193,39 @@ impl ServicesObserver {
             }
         }
         let pods: Vec<String> = seen.iter().map(|proxy| proxy.pod.to_string()).collect();
+        let answered = self.answered(&seen);
         let counted = format!("{} services have healthy endpoints of every cluster that runs them", summary.of());
         let by = if pods.len() > NAMED { format!("{} proxies", pods.len()) } else { pods.join(", ") };
-        let place = format!("seen by {by} in {key}");
+        let flow =
+            answered.as_ref().and_then(|one| one.as_ref().ok()).map_or_else(String::new, |flow| format!("; {flow}"));
+        let place = format!("seen by {by} in {key}{flow}");
         let details = json!({ "services": summary.total(), "good": summary.good(), "proxies": pods, "failed": failed });
-        Ok(summary.outcome(&counted, &place, details))
+        let outcome = summary.outcome(&counted, &place, details);
+        Ok(match answered {
+            Some(Err(why)) => Outcome {
+                answer: Answer::Bad(Class::Unexpected),
+                message: format!("{why}; {}", outcome.message),
+                ..outcome
+            },
+            _ => outcome,
+        })
+    }
+
+    /// What became of requests to the cluster that must answer.
+    fn answered(&self, seen: &[Seen]) -> Option<Result<String, String>> {
+        let (key, first) = self.answered.as_ref()?;
+        let first = first.get_or_init(|| {
+            FirstLook::new(seen.iter().map(|proxy| (proxy.pod.uid.clone(), proxy.clusters.clone())).collect())
+        });
+        let of_cluster = |uid: &str, cluster: &EnvoyCluster, host: &Host| {
+            let service = cluster.service.as_ref().and_then(|service| service.host.strip_suffix(".svc.cluster.local"));
+            let wanted = service.is_some_and(|name| self.services.contains_key(name));
+            let proxy = seen.iter().find(|proxy| proxy.pod.uid == uid);
+            let owner = proxy.filter(|_| wanted).map(|proxy| proxy.known.owner(cluster, host));
+            matches!(owner, Some(Owner::Cluster { cluster, .. }) if self.world.key_of_istio(&cluster) == *key)
+        };
+        let now = seen.iter().map(|proxy| (proxy.pod.uid.as_str(), &proxy.clusters));
+        Some(first.since(now, of_cluster).judge(key))
     }
 
     /// Ready pods with a proxy: of an ingress gateway first, which sees every service that is exported to it, then one of each
