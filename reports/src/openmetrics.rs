@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use meshdrill_checks::scorecard::{Scorecard, Unit};
+use meshdrill_checks::scorecard::{CriterionResult, ProbeResult, Scorecard, Unit};
 use meshdrill_checks::verdict::Verdict;
 
 use super::{Run, SuiteRun};
@@ -91,66 +91,64 @@ fn add_run(families: &mut Families, run: &Run<'_>) {
         "1 if everything was put back and that was observed.",
         f64::from(u8::from(card.recovery.verified)),
     );
-    for criterion in &card.criteria {
-        let own = with(&of_run, &[("criterion", criterion.id.as_str())]);
-        for verdict in VERDICTS {
-            let labels = with(&own, &[("verdict", verdict.word())]);
-            families.add(
-                "meshdrill_criterion_verdict",
-                "1 for the verdict of the criterion, 0 for the others.",
-                &labels,
-                f64::from(u8::from(criterion.verdict == verdict)),
-            );
-        }
+    card.criteria.iter().for_each(|criterion| add_criterion(families, &of_run, criterion));
+    card.probes.iter().for_each(|probe| add_probe(families, &of_run, probe));
+}
+
+fn add_criterion(families: &mut Families, of_run: &[(&str, &str)], criterion: &CriterionResult) {
+    let own = with(of_run, &[("criterion", criterion.id.as_str())]);
+    for verdict in VERDICTS {
+        let labels = with(&own, &[("verdict", verdict.word())]);
         families.add(
-            "meshdrill_criterion_samples",
-            "Samples that the criterion is judged by.",
-            &own,
-            criterion.n as f64,
+            "meshdrill_criterion_verdict",
+            "1 for the verdict of the criterion, 0 for the others.",
+            &labels,
+            f64::from(u8::from(criterion.verdict == verdict)),
         );
-        let unit = match criterion.unit {
-            Unit::Seconds => "_seconds",
-            Unit::Ratio | Unit::PValue => "_ratio",
-            Unit::Count | Unit::None => "",
-        };
-        let figures = [
-            ("value", "Measured value of the criterion.", criterion.value),
-            ("low", "Lower bound of the measured value.", criterion.low),
-            ("high", "Upper bound of the measured value.", criterion.high),
-            ("target", "Target of the criterion.", criterion.limit.map(meshdrill_checks::scorecard::Limit::value)),
-        ];
-        for (figure, help, value) in figures {
-            if let Some(value) = value {
-                families.add(&format!("meshdrill_criterion_{figure}{unit}"), help, &own, value);
-            }
+    }
+    families.add("meshdrill_criterion_samples", "Samples that the criterion is judged by.", &own, criterion.n as f64);
+    let unit = match criterion.unit {
+        Unit::Seconds => "_seconds",
+        Unit::Ratio | Unit::PValue => "_ratio",
+        Unit::Count | Unit::None => "",
+    };
+    let figures = [
+        ("value", "Measured value of the criterion.", criterion.value),
+        ("low", "Lower bound of the measured value.", criterion.low),
+        ("high", "Upper bound of the measured value.", criterion.high),
+        ("target", "Target of the criterion.", criterion.limit.map(meshdrill_checks::scorecard::Limit::value)),
+    ];
+    for (figure, help, value) in figures {
+        if let Some(value) = value {
+            families.add(&format!("meshdrill_criterion_{figure}{unit}"), help, &own, value);
         }
     }
-    for probe in &card.probes {
-        let own = with(&of_run, &[("probe", probe.name.as_str())]);
-        let counts = [
-            ("good", probe.all.good),
-            ("bad", probe.all.bad),
-            ("no_data", probe.all.no_data),
-            ("not_sent", probe.all.not_sent),
-        ];
-        for (outcome, count) in counts {
-            let labels = with(&own, &[("outcome", outcome)]);
-            families.add("meshdrill_probe_samples", "Samples of the probe by outcome.", &labels, count as f64);
-        }
-        let down: f64 = probe.all.outages.iter().map(|outage| outage.down).sum();
-        families.add("meshdrill_probe_down_seconds", "Down time that the probe observed.", &own, down);
-        if let Some(latency) = &probe.all.latency {
-            for (quantile, value) in
-                [("0.5", latency.p50), ("0.9", latency.p90), ("0.99", latency.p99), ("1", latency.max)]
-            {
-                let labels = with(&own, &[("quantile", quantile)]);
-                families.add(
-                    "meshdrill_probe_latency_seconds",
-                    "Latency of the right answers, from when they were due.",
-                    &labels,
-                    value,
-                );
-            }
+}
+
+fn add_probe(families: &mut Families, of_run: &[(&str, &str)], probe: &ProbeResult) {
+    let own = with(of_run, &[("probe", probe.name.as_str())]);
+    let counts = [
+        ("good", probe.all.good),
+        ("bad", probe.all.bad),
+        ("no_data", probe.all.no_data),
+        ("not_sent", probe.all.not_sent),
+    ];
+    for (outcome, count) in counts {
+        let labels = with(&own, &[("outcome", outcome)]);
+        families.add("meshdrill_probe_samples", "Samples of the probe by outcome.", &labels, count as f64);
+    }
+    let down: f64 = probe.all.outages.iter().map(|outage| outage.down).sum();
+    families.add("meshdrill_probe_down_seconds", "Down time that the probe observed.", &own, down);
+    if let Some(latency) = &probe.all.latency {
+        for (quantile, value) in [("0.5", latency.p50), ("0.9", latency.p90), ("0.99", latency.p99), ("1", latency.max)]
+        {
+            let labels = with(&own, &[("quantile", quantile)]);
+            families.add(
+                "meshdrill_probe_latency_seconds",
+                "Latency of the right answers, from when they were due.",
+                &labels,
+                value,
+            );
         }
     }
 }

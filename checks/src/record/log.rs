@@ -43,10 +43,10 @@ impl Record {
 
     /// Adds what happens next in a run. The phases of good requests are counted, not kept.
     pub fn observe(&mut self, mut line: Line) {
-        match &mut line.event {
-            Event::Sample { probe, sample } => self.timings.extend(self.counting.take(probe, sample)),
-            Event::Phase { .. } | Event::Finished => self.count_up(),
-            _ => {}
+        if let Event::Sample { probe, sample } = &mut line.event {
+            self.timings.extend(self.counting.take(probe, sample));
+        } else if matches!(line.event, Event::Phase { .. } | Event::Finished) {
+            self.count_up();
         }
         self.push(line);
     }

@@ -20,29 +20,8 @@ impl MeshSpec {
 }
 
 fn of_the_guide(mesh: &MeshSpec) -> Inventory {
-    let var = |name: &str| mesh.var(name);
     let all = ClusterChoice::all;
-    let selector = |name: &str| -> Selector { var(name).parse().unwrap_or_else(|_| Selector::with_label("app")) };
-    let gateway = |role, namespace: &str, name: &str, by: &str, ports: &[u16]| Gateway {
-        role,
-        clusters: all(),
-        namespace: var(namespace),
-        workload: format!("deployment/{}", var(name)),
-        selector: selector(by),
-        service: Some(var(name)),
-        ports: ports.to_vec(),
-        deployed_for: None,
-    };
-    let several = mesh.clusters.len() > 1 && !mesh.without.contains_key("severalClusters");
-    let ingress =
-        gateway(GatewayRole::Ingress, "gatewayNamespace", "ingressGateway", "ingressSelector", &[80, 443, 15021]);
-    let ports = [15012, 15017, 15021, 15443];
-    let east_west = gateway(GatewayRole::EastWest, "eastWestNamespace", "eastWestGateway", "eastWestSelector", &ports);
-    let mut gateways = IndexMap::from([("ingress".to_owned(), ingress)]);
-    if several {
-        gateways.insert("east-west".to_owned(), east_west);
-    }
-    let application = var("appNamespace");
+    let application = mesh.var("appNamespace");
     let parts = ["productpage-v1", "details-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"];
     let workloads = parts.map(|name| (format!("deployment/{name}"), all())).into();
     let namespace = |workloads: IndexMap<String, ClusterChoice>| Namespace {
@@ -55,63 +34,91 @@ fn of_the_guide(mesh: &MeshSpec) -> Inventory {
     let service = |name: &str| {
         (format!("{name}.{application}"), MeshService { clusters: all(), ports: vec![9080], scope: ServiceScope::Mesh })
     };
+    let istiod = ControlPlane {
+        clusters: all(),
+        namespace: mesh.var("istioNamespace"),
+        deployment: mesh.var("istiod"),
+        selector: selector(mesh, "istiodSelector"),
+        version: None,
+        tags: Vec::new(),
+    };
+    let productpage = Entrypoint {
+        gateway: "ingress".to_owned(),
+        clusters: all(),
+        host: None,
+        port: None,
+        tls: false,
+        ca: None,
+        sla: None,
+        path: "/productpage".to_owned(),
+        expect: EntrypointExpect { status: 200, body: Some("<title>Simple Bookstore App</title>".to_owned()) },
+        route: Some(format!("VirtualService {application}/bookinfo")),
+    };
     let hub = mesh.clusters.keys().next().cloned().unwrap_or_default();
-    let prometheus = mesh.clusters.keys().map(|key| {
-        let is_hub = *key == hub;
+    Inventory {
+        control_planes: [("default".to_owned(), istiod)].into(),
+        gateways: gateways(mesh),
+        entrypoints: [("productpage".to_owned(), productpage)].into(),
+        services: ["productpage", "details", "ratings", "reviews"].map(service).into(),
+        namespaces: [
+            (application.clone(), namespace(workloads)),
+            (mesh.var("sampleNamespace"), namespace(IndexMap::new())),
+        ]
+        .into(),
+        prometheus: prometheus(mesh, &hub),
+        dashboards: dashboards(mesh, &hub),
+        ..Inventory::default()
+    }
+}
+
+fn selector(mesh: &MeshSpec, name: &str) -> Selector {
+    mesh.var(name).parse().unwrap_or_else(|_| Selector::with_label("app"))
+}
+
+fn gateways(mesh: &MeshSpec) -> IndexMap<String, Gateway> {
+    let gateway = |role, namespace: &str, name: &str, by: &str, ports: &[u16]| Gateway {
+        role,
+        clusters: ClusterChoice::all(),
+        namespace: mesh.var(namespace),
+        workload: format!("deployment/{}", mesh.var(name)),
+        selector: selector(mesh, by),
+        service: Some(mesh.var(name)),
+        ports: ports.to_vec(),
+        deployed_for: None,
+    };
+    let ports = [80, 443, 15021];
+    let ingress = gateway(GatewayRole::Ingress, "gatewayNamespace", "ingressGateway", "ingressSelector", &ports);
+    let mut gateways = IndexMap::from([("ingress".to_owned(), ingress)]);
+    if mesh.clusters.len() > 1 && !mesh.without.contains_key("severalClusters") {
+        let ports = [15012, 15017, 15021, 15443];
+        let inner = gateway(GatewayRole::EastWest, "eastWestNamespace", "eastWestGateway", "eastWestSelector", &ports);
+        gateways.insert("east-west".to_owned(), inner);
+    }
+    gateways
+}
+
+/// The first cluster is the hub: it federates the others, and has the rules.
+fn prometheus(mesh: &MeshSpec, hub: &str) -> IndexMap<String, PrometheusEntry> {
+    let entry = |key: &String| {
+        let is_hub = key == hub;
         let federates = mesh.clusters.keys().filter(|other| is_hub && *other != key).cloned().collect();
         let alertmanager = is_hub && !mesh.without.contains_key("alertmanager");
         (key.clone(), PrometheusEntry { federates, alertmanager, rules: is_hub })
-    });
-    let dashboard = |name: &str, port, path: &str| {
+    };
+    mesh.clusters.keys().map(entry).collect()
+}
+
+fn dashboards(mesh: &MeshSpec, hub: &str) -> IndexMap<String, Dashboard> {
+    let dashboard = |(name, port, path): (&str, u16, &str)| {
         let entry = Dashboard {
-            cluster: hub.clone(),
-            namespace: var("monitoringNamespace"),
+            cluster: hub.to_owned(),
+            namespace: mesh.var("monitoringNamespace"),
             service: name.to_owned(),
             port,
             path: path.to_owned(),
         };
         (name.to_owned(), entry)
     };
-    Inventory {
-        control_planes: [(
-            "default".to_owned(),
-            ControlPlane {
-                clusters: all(),
-                namespace: var("istioNamespace"),
-                deployment: var("istiod"),
-                selector: selector("istiodSelector"),
-                version: None,
-                tags: Vec::new(),
-            },
-        )]
-        .into(),
-        gateways,
-        entrypoints: [(
-            "productpage".to_owned(),
-            Entrypoint {
-                gateway: "ingress".to_owned(),
-                clusters: all(),
-                host: None,
-                port: None,
-                tls: false,
-                ca: None,
-                sla: None,
-                path: "/productpage".to_owned(),
-                expect: EntrypointExpect { status: 200, body: Some("<title>Simple Bookstore App</title>".to_owned()) },
-                route: Some(format!("VirtualService {application}/bookinfo")),
-            },
-        )]
-        .into(),
-        namespaces: [(application.clone(), namespace(workloads)), (var("sampleNamespace"), namespace(IndexMap::new()))]
-            .into(),
-        services: ["productpage", "details", "ratings", "reviews"].map(service).into(),
-        prometheus: prometheus.collect(),
-        dashboards: [
-            dashboard("grafana", 3000, "/api/health"),
-            dashboard("kiali", 20001, "/kiali/healthz"),
-            dashboard("tracing", 80, "/jaeger"),
-        ]
-        .into(),
-        ..Inventory::default()
-    }
+    let all = [("grafana", 3000, "/api/health"), ("kiali", 20001, "/kiali/healthz"), ("tracing", 80, "/jaeger")];
+    all.into_iter().map(dashboard).collect()
 }

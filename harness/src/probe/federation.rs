@@ -208,43 +208,43 @@ impl FederationObserver {
             let then = self.source.query(source, Some(millis as f64 / 1000.0)).await?;
             let originals = added.originals(then.samples());
             for one in series {
-                match originals.of(one) {
-                    Original::This(twin) if twin.number() == one.number() => count += 1,
-                    Original::This(twin) => {
-                        let message = format!(
-                            "{metric} is {:?} at {} and {:?} at its source {}: it comes from elsewhere",
-                            one.number(),
-                            self.hub.name(),
-                            twin.number(),
-                            self.source.name()
-                        );
-                        return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
-                    }
-                    Original::OfAnotherReplica(replica) => {
-                        let message = format!(
-                            "{} has series of {} from another replica ({replica}) than the one asked at {}: values of two \
-                             replicas cannot be compared",
-                            self.hub.name(),
-                            self.id,
-                            self.source.name()
-                        );
-                        let outcome = Outcome::new(Answer::NoData, message);
-                        return Ok(Err(Outcome { seen: json!({ "labels": one.labels }), ..outcome }));
-                    }
-                    Original::Nowhere => {
-                        let message = format!(
-                            "{} labels a series as {} that {} does not have: it comes from elsewhere; {}",
-                            self.hub.name(),
-                            self.id,
-                            self.source.name(),
-                            declare(metric)
-                        );
-                        return Ok(Err(Outcome::judged(false, message, json!({ "labels": one.labels }))));
-                    }
+                if let Some(difference) = self.difference(metric, one, &originals.of(one)) {
+                    return Ok(Err(difference));
                 }
+                count += 1;
             }
         }
         Ok(Ok(count))
+    }
+
+    /// How a series of the hub differs from the one at its source; none if they agree.
+    fn difference(&self, metric: &str, one: &Found, original: &Original<'_>) -> Option<Outcome> {
+        let (hub, source, id) = (self.hub.name(), self.source.name(), &self.id);
+        let seen = json!({ "labels": one.labels });
+        match original {
+            Original::This(twin) if twin.number() == one.number() => None,
+            Original::This(twin) => {
+                let (here, there) = (one.number(), twin.number());
+                let message = format!(
+                    "{metric} is {here:?} at {hub} and {there:?} at its source {source}: it comes from elsewhere"
+                );
+                Some(Outcome::judged(false, message, seen))
+            }
+            Original::OfAnotherReplica(replica) => {
+                let message = format!(
+                    "{hub} has series of {id} from another replica ({replica}) than the one asked at {source}: values of two \
+                     replicas cannot be compared"
+                );
+                Some(Outcome { seen, ..Outcome::new(Answer::NoData, message) })
+            }
+            Original::Nowhere => {
+                let message = format!(
+                    "{hub} labels a series as {id} that {source} does not have: it comes from elsewhere; {}",
+                    declare(metric)
+                );
+                Some(Outcome::judged(false, message, seen))
+            }
+        }
     }
 }
 

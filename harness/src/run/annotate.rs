@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use meshdrill_checks::record::{Event, Phase, Record, Series};
+use meshdrill_checks::record::{History, Phase, Record, Series};
 use meshdrill_checks::units::counted;
 use meshdrill_reports::{cut, fault_windows, inert};
 use serde_json::{Value, json};
@@ -47,11 +47,8 @@ struct Region {
 
 /// The regions that have ended; at the end of the run, all of them.
 fn regions(record: &Record, end: Option<f64>) -> Vec<Region> {
-    let phases = record.events.iter().filter_map(|line| match line.event {
-        Event::Phase { phase } => Some((phase, line.at.secs())),
-        _ => None,
-    });
-    let phases: Vec<(Phase, f64)> = phases.collect();
+    let history = History::read(&record.header, &record.events);
+    let phases: Vec<(Phase, f64)> = history.phases.iter().map(|(at, phase)| (*phase, at.secs())).collect();
     let ends = phases.iter().skip(1).map(|(_, at)| Some(*at)).chain([end]);
     let phases = phases.iter().zip(ends).filter(|((phase, _), _)| *phase != Phase::Preflight);
     let phases = phases.filter_map(|((phase, from), to)| {
