@@ -1,4 +1,4 @@
-//! The command line: what scripts rely on, and what people are told when something is in the way.
+//! The command line: what scripts rely on, and what the messages say when something is wrong.
 
 mod agree;
 mod consent;

@@ -1,4 +1,4 @@
-//! Malformed files are refused, and what is said of them is snapshot beside each: `UPDATE_SNAPSHOTS=1` writes it anew.
+//! Malformed files are refused, and what is said of them is snapshot beside each: `UPDATE_SNAPSHOTS=1` writes it again.
 //!
 //! The files of `with-mesh` are checked together with the mesh file that lies there.
 

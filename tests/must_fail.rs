@@ -25,7 +25,7 @@ pub struct Row {
     pub exit: i32,
     /// What the last line or a scorecard message says: the cause, not just a symptom.
     pub says: String,
-    /// What the same scorecard says besides: what was measured.
+    /// What the same scorecard also says: what was measured.
     #[serde(default)]
     measured: String,
 }

@@ -106,7 +106,7 @@ fn passes(path: &Path, around: impl FnOnce(&mut Command)) -> Result<(), Failed> 
     Ok(())
 }
 
-/// The guide's alert about traffic between clusters looks at one direction only: it tells of a partition at the end of that
+/// The guide's alert about traffic between clusters looks at one direction only: it reports a partition at the end of that
 /// direction, and of none at its beginning.
 fn declared_alert() -> Result<(), Failed> {
     let runs = scratch("declared-alert");

@@ -43,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("words::README and docs", documents),
         Trial::test("words::what --help, explain and list print", printed),
         Trial::test("words::messages in the sources", messages),
+        Trial::test("words::comments in the sources", comments),
         Trial::test("words::no message of a probe or check is JSON", sentences),
     ]
 }
@@ -126,10 +127,7 @@ fn printed() -> Result<(), Failed> {
 
 /// The literals of the sources, test modules and comments left out.
 fn messages() -> Result<(), Failed> {
-    let mut paths = Vec::new();
-    for folder in ["checks/src", "history/src", "reports/src", "harness/src", "harness/lab/src"] {
-        files(&root().join(folder), "rs", &mut paths);
-    }
+    let paths = sources();
     let mut all = Vec::new();
     for path in paths.iter().filter(|path| !path.components().any(|part| part.as_os_str() == "tests")) {
         let text = std::fs::read_to_string(path)?;
@@ -137,6 +135,29 @@ fn messages() -> Result<(), Failed> {
         all.extend(found(&relative(path), &literals(code)));
     }
     none(&all)
+}
+
+/// What comments say, of tests as well.
+fn comments() -> Result<(), Failed> {
+    let mut paths = sources();
+    files(&root().join("tests"), "rs", &mut paths);
+    let mut all = Vec::new();
+    for path in paths.iter().filter(|path| !path.ends_with("tests/words.rs")) {
+        let text = std::fs::read_to_string(path)?;
+        let comments: Vec<&str> = text.lines().map(|line| line.split_once("//").map_or("", |(_, said)| said)).collect();
+        all.extend(found(&relative(path), &comments.join("\n")));
+    }
+    none(&all)
+}
+
+/// The source files of every crate.
+fn sources() -> Vec<PathBuf> {
+    let crates = ["checks", "evidence", "history", "reports", "signoff", "harness", "harness/document", "harness/lab"];
+    let mut paths = Vec::new();
+    for folder in crates {
+        files(&root().join(folder).join("src"), "rs", &mut paths);
+    }
+    paths
 }
 
 /// The string literals of a source, each on its line; everything else is blank. Keys of records that exist already

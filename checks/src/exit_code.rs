@@ -20,7 +20,7 @@ pub enum ExitCode {
     Inconclusive,
     /// Recovery is not verified: damage may remain.
     NotRecovered,
-    /// It could not be measured.
+    /// A measurement error.
     Invalid,
     /// Interrupted after injection; everything was undone and verified.
     Interrupted,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Why a text is not a quantity. The message carries its own remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    /// A number without a unit where a time is wanted.
+    /// A number without a unit where a time must be.
     #[error("`{0}` has no unit; write `{0}s`, `{0}ms` or `{0}m`")]
     NoUnit(String),
     /// Not a time.

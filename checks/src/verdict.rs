@@ -14,7 +14,7 @@ pub enum Verdict {
     Inconclusive,
     /// The evidence contradicts the claim.
     Fail,
-    /// It could not be measured, or damage could not be undone.
+    /// A measurement error, or damage could not be undone.
     Error,
     /// It was not attempted; a reason stands beside it.
     NotRun,

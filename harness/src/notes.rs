@@ -41,7 +41,7 @@ pub(crate) async fn heed(observed: impl Future<Output = Outcome>) -> Outcome {
     if notes.is_empty() { outcome } else { heeded(outcome, notes) }
 }
 
-/// Makes several observations at once. Each has the notes of all: they rest on the same answers.
+/// Makes several observations at once. Each has the notes of all, because they share the answers.
 pub(crate) async fn heed_batch(observed: impl Future<Output = Vec<Outcome>>) -> Vec<Outcome> {
     let (outcomes, notes) = collect(observed).await;
     if notes.is_empty() {

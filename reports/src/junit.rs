@@ -202,7 +202,7 @@ fn standing(card: &Scorecard, complete: bool) -> Vec<(&'static str, Verdict, Str
     ]
 }
 
-/// Failure: the target was missed. Error: it could not be measured or undone, or the evidence does not suffice.
+/// Failure: the target was missed. Error: a measurement error, or an undo that failed, or the evidence does not suffice.
 fn written(class: &str, case: &Case, started: Option<DateTime<FixedOffset>>) -> TestCase {
     let status = match case.verdict {
         Verdict::Pass => TestCaseStatus::success(),

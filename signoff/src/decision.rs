@@ -70,7 +70,7 @@ pub struct DecidedLine {
     pub claim: String,
     /// Whether all of it is in order.
     pub ok: bool,
-    /// What it rests on.
+    /// Its evidence.
     pub items: Vec<DecidedRun>,
 }
 
@@ -129,7 +129,7 @@ pub enum State {
 }
 
 impl State {
-    /// Whether it stands in the way of GO.
+    /// Whether it makes the decision NO-GO.
     pub const fn is_ok(self) -> bool {
         matches!(self, Self::Backed | Self::Attested | Self::Waived)
     }

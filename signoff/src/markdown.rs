@@ -16,12 +16,12 @@ pub fn markdown(decision: &Decision) -> String {
         let _ = writeln!(text, "- {}", cell(&of_cluster(seen)));
     }
     if !decision.reasons.is_empty() {
-        text += "\n## What stands in the way\n\n";
+        text += "\n## Why NO-GO\n\n";
         for reason in &decision.reasons {
             let _ = writeln!(text, "- {}", cell(reason));
         }
     }
-    text += "\n## Claims\n\n| | claim | what it rests on | what would settle it |\n|---|---|---|---|\n";
+    text += "\n## Claims\n\n| | claim | evidence | what would settle it |\n|---|---|---|---|\n";
     for line in &decision.lines {
         let word = if line.ok { "ok" } else { "**not ok**" };
         for (index, item) in line.items.iter().enumerate() {

@@ -23,7 +23,7 @@ pub fn page(decision: &Decision) -> Vec<u8> {
         }
         @if !decision.reasons.is_empty() {
             section {
-                h2 { "What stands in the way" }
+                h2 { "Why NO-GO" }
                 ul {
                     @for (why, titles) in groups(decision) { li { b { (inert(&why)) } ": " (inert(&titles.join(", "))) } }
                     @for reason in other_reasons(decision) { li { (inert(reason)) } }
@@ -69,7 +69,7 @@ pub fn page(decision: &Decision) -> Vec<u8> {
     still_document(&format!("{}: {}", decision.decision, inert(&decision.name)), STYLE, verdict, &content)
 }
 
-/// What stands in the way of lines, each reason once, with the runs and attestations that it is said of.
+/// Why lines are not GO, each reason once, with the runs and attestations that it is said of.
 fn groups(decision: &Decision) -> Vec<(String, Vec<&str>)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for item in decision.lines.iter().flat_map(|line| &line.items).filter(|item| !item.state.is_ok()) {

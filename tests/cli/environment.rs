@@ -30,7 +30,7 @@ fn kubeconfig_of(folder: &Path, user: &str) -> PathBuf {
     path
 }
 
-/// A drill whose credentials come from this plugin, and what it is told.
+/// A drill whose credentials come from this plugin, and its environment.
 fn plugin(name: &str, argv: &[&str], says: &str) -> Result<(), Failed> {
     let folder = scratch(name);
     let (program, arguments) = argv.split_first().ok_or("no plugin")?;
@@ -120,7 +120,7 @@ pub fn plugin_is_missing() -> Result<(), Failed> {
     plugin("plugin-missing", &["no-such-plugin"], says)
 }
 
-/// What a plugin says is used: the API server is asked with its token, here in vain.
+/// What a plugin says is used: the API server is asked with its token, here without success.
 pub fn plugin_answers() -> Result<(), Failed> {
     let credential = serde_json::json!({
         "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": "t" },

@@ -106,7 +106,7 @@ fn changes(kubectl: &Kubectl) -> Result<(), Failed> {
     kubectl.says("delete configmap mine -n bookinfo", "deleted").map(|_| ())
 }
 
-/// A watch tells a change while it goes on. It ends by itself, so that a change that is not told ends the trial too.
+/// A watch reports a change while it goes on. It ends by itself, so that a change that is not reported ends the trial too.
 fn watches(kubectl: &Kubectl) -> Result<(), Failed> {
     let (program, arguments) = kubectl.argv.split_first().expect("a program");
     let mut command = Command::new(program);

@@ -40,7 +40,7 @@ struct Beside {
     dirs: Vec<PathBuf>,
 }
 
-/// Probes until told to stop.
+/// Probes until it is stopped.
 struct Prober {
     stop: Arc<Mutex<bool>>,
     schedule: std::thread::JoinHandle<Vec<Seen>>,

@@ -438,7 +438,7 @@ impl Planted {
                 restarted(context, namespace, restart)?;
             }
             // A secret of a cluster that goes and comes back a second time is passed over ("was already replaced, skipping
-            // delete"): the cluster stays unknown until istiod starts anew.
+            // delete"): the cluster stays unknown until istiod starts again.
             if name.starts_with("istio-remote-secret") {
                 restarted(context, namespace, "istiod")?;
             }

@@ -1,4 +1,4 @@
-//! Faults against the API of an embedded mesh whose objects are laid out otherwise than the guide lays them out.
+//! Faults against the API of an embedded mesh whose objects differ from those of the guide.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use super::{Outcome, ProbeError, ProbeKind};
 use crate::cluster::World;
 use crate::notes::{Note, collect, note};
 
-/// Prepares an observer. Each of its observations has the notes that were made meanwhile: it rests on what was read then.
+/// Prepares an observer. Each of its observations has the notes that were made meanwhile: it was made from what was read then.
 pub async fn prepare(kind: &ProbeKind, world: &World, role: Role) -> Result<Box<dyn Observer>, ProbeError> {
     let (prepared, notes) = collect(kind.as_observation().prepare(world, role)).await;
     let inner = prepared?;

@@ -9,7 +9,7 @@ use super::schema::{KIND, resolved, variants};
 use super::{AttestationsFile, FindingsFile, ScenarioFile, SignOffFile};
 use crate::format::MeshFile;
 
-/// How far below what is asked for it goes on when everything is wanted. No file is nested deeper.
+/// How many levels below a key it prints with `--all`. No file is nested deeper.
 const ALL: usize = 16;
 
 /// A kind, or a section of a file.

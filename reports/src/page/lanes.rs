@@ -39,7 +39,7 @@ impl<'a> Timeline<'a> {
         self.canvas.scale.end
     }
 
-    /// The whole of it.
+    /// All of it.
     pub fn render(&mut self) -> Markup {
         let probes = &self.run.scorecard.probes;
         let many = probes.len() > UNFOLDED;

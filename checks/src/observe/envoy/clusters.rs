@@ -29,8 +29,8 @@ pub struct Clusters {
     pub clusters: Vec<Cluster>,
     /// Lines of text that have no form of `/clusters`; 0 for JSON.
     pub unreadable: u64,
-    /// Whether a text ended in the middle of a line: its last figure may be wrong and hosts may be missing. It cannot be
-    /// told after `pilot-agent request`, which ends everything with a newline of its own.
+    /// Whether a text ended in the middle of a line: its last figure may be wrong and hosts may be missing. Not noticed
+    /// after `pilot-agent request`, which ends everything with a newline of its own.
     pub truncated: bool,
 }
 

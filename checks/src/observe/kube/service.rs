@@ -46,7 +46,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// What Istio takes to be spoken there, if that is something for which HTTP routes do not count: told by `appProtocol`, or
+    /// What Istio takes to be spoken there, if that is something for which HTTP routes do not count: known by `appProtocol`, or
     /// else by what the name begins with. Without a word of it Istio finds out by itself.
     pub fn opaque(&self) -> Option<&str> {
         const OPAQUE: [&str; 7] = ["tcp", "tls", "https", "mongo", "mysql", "redis", "udp"];

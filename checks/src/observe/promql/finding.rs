@@ -73,7 +73,7 @@ pub struct Finding {
     pub part: String,
     /// What happens because of it.
     pub why: String,
-    /// The query as it should be: the whole of it, or, where the intent cannot be known, what to ask instead. `None` where
+    /// The query as it should be: all of it, or, where the intent cannot be known, what to ask instead. `None` where
     /// not even that can be said.
     pub correct: Option<String>,
 }

@@ -12,7 +12,7 @@ fn none_bad() -> Claim {
     Claim::from(ErrorRate { target: Ratio::new(0.0), during: During::All })
 }
 
-/// Asks a control target every second; in vain while `cut` says so, which is known after a second.
+/// Asks a control target every second; without an answer while `cut` says so, which is known after a second.
 fn control(mut story: Story, target: &str, outside: bool, cut: impl Fn(u64) -> bool) -> Story {
     for asked in (0..90_000).step_by(1000) {
         let answered = !cut(asked);

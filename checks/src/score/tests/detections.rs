@@ -14,7 +14,7 @@ fn standing(state: &str, received: Option<&str>, told: u64, untold: u64) -> Valu
     json!({ "state": state, "received": received, "suppressedBy": [], "told": told, "untold": untold })
 }
 
-/// An alert that is pending 5 s, firing 65 s and told 67 s after the fault took effect at 20.1 s, one look a second.
+/// An alert that is pending 5 s, firing 65 s and notified 67 s after the fault took effect at 20.1 s, one look a second.
 fn usual(due: u64) -> Value {
     match due.saturating_sub(EFFECTIVE) {
         0..5_000 => standing("inactive", None, 3, 0),
