@@ -1,6 +1,7 @@
 //! What an API reports about its own answers, and names that lead nowhere.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -16,6 +17,10 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("answers::a value that is not finite is no data", not_finite),
         Trial::test("answers::all pages of a list are read", pages),
         Trial::test("answers::warnings of an API server are recorded", deprecated),
+        Trial::test("answers::what an API reports during a fault is recorded once", remarks_of_a_fault),
+        Trial::test("answers::a stale answer proves no effect", stale_effect),
+        Trial::test("answers::a stale answer reverts no fault", stale_hold),
+        Trial::test("answers::a stale answer verifies no undo", stale_undo),
         Trial::test("answers::nothing in a namespace that does not exist is no result", no_namespace),
         Trial::test("answers::an object that does not exist has a nearest name", near_names),
         Trial::test("answers::who refuses an eviction is named", refused_evictions),
@@ -123,6 +128,112 @@ fn deprecated() -> Result<(), Failed> {
     } else {
         Err("the record lacks the warning".into())
     }
+}
+
+/// How often the node was written, and how often it was read since.
+#[derive(Clone, Copy)]
+struct Count {
+    patches: usize,
+    gets: usize,
+}
+
+/// A drill that cordons the node of a cluster. `answer` changes what is answered when the node is read after the fault.
+fn cordoned(
+    name: &str,
+    answer: impl Fn(Count, Value) -> Answer + Send + Sync + 'static,
+) -> Result<(Server, Folder, Ran), Failed> {
+    let state = Mutex::new((Count { patches: 0, gets: 0 }, false));
+    let node = |cordoned: bool| {
+        json!({ "kind": "Node", "metadata": { "name": "n1", "uid": "n1" }, "spec": { "unschedulable": cordoned },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] } })
+    };
+    let api = api_server(move |asked| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        match (path, asked.method.as_str()) {
+            ("/api/v1/nodes/n1", "PATCH") if !query.contains("dryRun") => {
+                let patch: Value = serde_json::from_str(&asked.body).unwrap_or_default();
+                state.1 = patch["spec"]["unschedulable"] == true;
+                state.0 = Count { patches: state.0.patches + 1, gets: 0 };
+                Some(Answer::json(200, &node(state.1)))
+            }
+            ("/api/v1/nodes/n1", "GET") if state.0.patches > 0 => {
+                state.0.gets += 1;
+                Some(answer(state.0, node(state.1)))
+            }
+            ("/api/v1/nodes", "GET") => Some(Answer::json(200, &json!({ "items": [node(state.1)], "metadata": {} }))),
+            ("/api/v1/nodes/n1", _) => Some(Answer::json(200, &node(state.1))),
+            // Where the undo is kept.
+            (path, "POST" | "PATCH" | "PUT") if path.contains("/configmaps") => {
+                Some(Answer::json(200, &serde_json::from_str(&asked.body).unwrap_or_default()))
+            }
+            (path, "DELETE") if path.contains("/configmaps") => Some(Answer::json(200, &json!({ "kind": "Status" }))),
+            _ => namespaces(asked),
+        }
+    })?;
+    let folder = Folder::new(name, &api.url, MAY_BREAK)?;
+    let ran = folder.fault("cordon: { cluster: one, node: n1 }\n      for: 3s")?;
+    Ok((api, folder, ran))
+}
+
+const STALE: &str = "110 - \"Response is Stale\"";
+
+fn schedulable(mut node: Value, schedulable: bool) -> Value {
+    node["spec"]["unschedulable"] = json!(!schedulable);
+    node
+}
+
+/// Every answer of the API server has a warning while the effect is awaited, held and undone.
+fn remarks_of_a_fault() -> Result<(), Failed> {
+    let warning = "299 - \"this version of Node is deprecated\"";
+    let (_, folder, ran) =
+        cordoned("remarks-of-a-fault", |_, node| Answer::json(200, &node).header("Warning", warning))?;
+    ran.expect_code(0)?;
+    let record = record(&folder.runs())?;
+    let notes: Vec<&str> = record.lines().filter(|line| line.contains("this version of Node is deprecated")).collect();
+    match notes.as_slice() {
+        [one] if one.contains("fault f1: warning of an API") => Ok(()),
+        _ => Err(format!("not one note: {notes:?}\n{}", ran.said()).into()),
+    }
+}
+
+/// A stale answer has the effect, and the next one shows that the node is gone.
+fn stale_effect() -> Result<(), Failed> {
+    let (_, folder, ran) = cordoned("stale-effect", |count, node| {
+        if count.gets == 1 {
+            return Answer::json(200, &node).header("Warning", STALE);
+        }
+        let gone = json!({ "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404 });
+        Answer::json(404, &gone)
+    })?;
+    expect(&ran, 13, &["the answer may be incomplete"])?;
+    let record = record(&folder.runs())?;
+    if record.contains("fault-effective") { Err(format!("it took effect: {}", ran.said()).into()) } else { Ok(()) }
+}
+
+/// While the fault is held, one answer shows the state of before and is stale.
+fn stale_hold() -> Result<(), Failed> {
+    let (_, _, ran) = cordoned("stale-hold", |count, node| {
+        if count.patches == 1 && count.gets == 2 {
+            return Answer::json(200, &schedulable(node, true)).header("Warning", STALE);
+        }
+        Answer::json(200, &node)
+    })?;
+    expect(&ran, 0, &["the answer may be incomplete"])
+}
+
+/// After the undo, a first answer is stale; the next shows that the node is cordoned for a while.
+fn stale_undo() -> Result<(), Failed> {
+    let (api, _, ran) = cordoned("stale-undo", |count, node| match (count.patches, count.gets) {
+        (2, 1) => Answer::json(200, &schedulable(node, true)).header("Warning", STALE),
+        (2, 2..5) => Answer::json(200, &schedulable(node, false)),
+        _ => Answer::json(200, &node),
+    })?;
+    ran.expect_code(0)?;
+    let asked = api.asked();
+    let undone = asked.iter().rposition(|one| one.starts_with("PATCH /api/v1/nodes/n1")).ok_or("no undo")?;
+    let reads = asked[undone..].iter().filter(|one| one.starts_with("GET /api/v1/nodes/n1")).count();
+    if reads >= 5 { Ok(()) } else { Err(format!("verified after {reads} reads\n{}", ran.said()).into()) }
 }
 
 fn no_namespace() -> Result<(), Failed> {

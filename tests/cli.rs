@@ -3,6 +3,7 @@
 mod agree;
 mod consent;
 mod environment;
+mod first_use;
 mod inventory;
 mod kubectl;
 mod output;
@@ -21,6 +22,7 @@ use crate::command::{Ran, meshdrill, root, run, run_dirs, scratch};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = kubectl::trials();
+    trials.extend(first_use::trials());
     trials.extend([
         Trial::test("cli::no kubeconfig", environment::no_kubeconfig),
         Trial::test("cli::a context that is not there", environment::no_context),

@@ -28,7 +28,25 @@ pub enum NotFound {
         /// A name that exists.
         nearest: Option<String>,
     },
+    /// The same, and `./scenarios` hides a built-in scenario or suite of that name.
+    #[error("no scenario, file, folder, suite or label `{0}` in ./scenarios; {HIDES}")]
+    Hidden(String),
+    /// A folder of `--scenarios` that cannot be read.
+    #[error("{folder}: cannot be read: {source}; name a folder with scenarios, or `{BUILT_IN_WORD}`")]
+    NoFolder {
+        /// The folder.
+        folder: String,
+        /// Why.
+        source: std::io::Error,
+    },
 }
+
+/// The word of `--scenarios` for what is built in.
+const BUILT_IN_WORD: &str = "builtin";
+/// What is said of a local folder of scenarios.
+pub(crate) const HIDES: &str = "./scenarios hides the built-in suites: give --scenarios builtin for those";
+/// The local folder that is taken where none is named.
+const LOCAL: &str = "scenarios";
 
 /// What some words select.
 #[derive(Debug, Default)]
@@ -70,19 +88,39 @@ pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
 /// Where scenarios are looked for.
 #[derive(Debug, Clone)]
 pub enum Catalogue {
-    /// A folder.
+    /// A folder that was named.
     Folder(PathBuf),
+    /// `./scenarios`, because nothing else was named.
+    Local,
     /// What is built into the binary.
     BuiltIn,
 }
 
 impl Catalogue {
-    /// The folder that was named, else `./scenarios`, else what is built in.
-    pub fn choose(named: Option<&Path>) -> Self {
+    /// The folder that was named, else `./scenarios`, else what is built in. An error if the folder cannot be read.
+    pub fn choose(named: Option<&Path>) -> Result<Self, NotFound> {
         match named {
-            Some(folder) => Self::Folder(folder.to_owned()),
-            None if Path::new("scenarios").is_dir() => Self::Folder("scenarios".into()),
-            None => Self::BuiltIn,
+            Some(word) if word == Path::new(BUILT_IN_WORD) => Ok(Self::BuiltIn),
+            Some(folder) => match std::fs::read_dir(folder) {
+                Ok(_) => Ok(Self::Folder(folder.to_owned())),
+                Err(source) => Err(NotFound::NoFolder { folder: folder.display().to_string(), source }),
+            },
+            None if Path::new(LOCAL).is_dir() => Ok(Self::Local),
+            None => Ok(Self::BuiltIn),
+        }
+    }
+
+    /// Whether it is a local folder that was taken unasked, in place of what is built in.
+    pub fn hides(&self) -> bool {
+        matches!(self, Self::Local)
+    }
+
+    /// The folder; none for what is built in.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Local => Some(Path::new(LOCAL)),
+            Self::BuiltIn => None,
         }
     }
 
@@ -129,6 +167,9 @@ impl Catalogue {
         let Selection { scenarios: all, unreadable } = self.all();
         let found = by_word(&all, word);
         if found.is_empty() && unreadable.is_empty() {
+            if matches!(self, Self::Local) && !by_word(&Self::BuiltIn.all().scenarios, word).is_empty() {
+                return Err(NotFound::Hidden(word.to_owned()));
+            }
             let suites = all.iter().filter_map(|one| label(&one.node, "suite")).chain([SIGN_OFF.0]);
             let names = all.iter().filter(|one| in_suites(one)).filter_map(|one| name(&one.node));
             let last = word.rsplit('/').next().unwrap_or(word);
@@ -141,8 +182,8 @@ impl Catalogue {
     /// Every scenario file of the catalogue, in the order of the folders.
     fn all(&self) -> Selection {
         let mut found = Selection::default();
-        match self {
-            Self::Folder(folder) => {
+        match self.folder() {
+            Some(folder) => {
                 for file in own_files_with_invalid(folder).scenarios {
                     match crate::spec::read_scenario(&file) {
                         Ok(scenario) => found.scenarios.push(scenario),
@@ -152,7 +193,7 @@ impl Catalogue {
                     }
                 }
             }
-            Self::BuiltIn => built_in(&BUILT_IN, &mut found.scenarios),
+            None => built_in(&BUILT_IN, &mut found.scenarios),
         }
         found
     }

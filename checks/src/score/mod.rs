@@ -144,7 +144,7 @@ pub fn breached(record: &Record, criteria: &[Criterion]) -> Option<String> {
     let found = contradicted_since(record, criteria, |history| history.marks.requested);
     found
         .first()
-        .map(|(_, missed)| format!("{}: {} since the fault, limit {}", missed.id, missed.message, missed.target))
+        .map(|(_, missed)| format!("{} since the fault: limit {}; {}", missed.id, missed.target, missed.message))
 }
 
 /// Those of some criteria that the record contradicts so far.

@@ -22,6 +22,8 @@ use super::template::{left_unfilled, template_in};
 const KIND: &str = "$kind";
 /// The name of a newtype that is read from a scalar whose spelling says more than its value: it gets the bytes of the text.
 pub const SPELLED: &str = "Spelled";
+/// More names than this are not listed in a message.
+const MANY: usize = 16;
 /// A document with more problems than this is not looked at further.
 const MAX_PROBLEMS: usize = 100;
 
@@ -60,12 +62,14 @@ struct Mending {
     removed: Vec<Path>,
     /// What stands for a value that was wrong or missing.
     stopgaps: Vec<Path>,
+    /// Keys that are read as those that were probably meant.
+    renamed: Vec<Path>,
 }
 
 impl Default for Mending {
     fn default() -> Self {
         let node = Node { value: Value::Null, span: 0..0 };
-        Self { node, problems: Vec::new(), removed: Vec::new(), stopgaps: Vec::new() }
+        Self { node, problems: Vec::new(), removed: Vec::new(), stopgaps: Vec::new(), renamed: Vec::new() }
     }
 }
 
@@ -83,7 +87,7 @@ impl Mending {
         }
         let mended = match &failure.kind {
             Kind::UnknownKey { key, expected } => {
-                nearest(key, names(expected)).is_some_and(|near| self.node.rename(&failure.path, near))
+                nearest(key, names(expected)).is_some_and(|near| self.rename(&failure.path, near))
             }
             Kind::MissingField(field) => self.stand_in(failure.path.key(field)),
             Kind::Value(_) | Kind::NotMapping { .. } => {
@@ -103,8 +107,17 @@ impl Mending {
             Kind::Value(_) | Kind::NotMapping { .. } => {
                 self.node.at(&failure.path).is_some_and(Node::is_hollow) && lost_a_child()
             }
-            Kind::UnknownKey { .. } | Kind::Second { .. } => false,
+            Kind::Second { .. } => self.renamed.contains(&failure.path),
+            Kind::UnknownKey { .. } => false,
         }
+    }
+
+    fn rename(&mut self, path: &Path, near: &str) -> bool {
+        let renamed = self.node.rename(path, near);
+        if let Some((_, above)) = path.0.split_last().filter(|_| renamed) {
+            self.renamed.push(Path(above.to_vec()).key(near));
+        }
+        renamed
     }
 
     /// Puts a value that may be any at a path; once only.
@@ -277,17 +290,28 @@ fn octal(text: &str) -> Option<String> {
     })
 }
 
-/// The nearest of the keys that are known here, and all of them.
+/// The nearest of the keys that are known here, and all of them where they are few.
 fn did_you_mean(key: &str, expected: &[&str]) -> String {
     let known = names(expected).collect::<Vec<_>>();
     match nearest(key, known.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`? Known here: {}", list(&known)),
+        Some(name) if known.len() <= MANY => format!("did you mean `{name}`? Known here: {}", list(&known)),
+        Some(name) => format!("did you mean `{name}`?"),
         None if key.starts_with("x-") => {
             "remove it, and write its keys out where they are used; an anchor can stand at its first use".to_owned()
         }
         None if known.is_empty() => "no key is allowed here; remove it".to_owned(),
-        None => format!("known here: {}", list(&known)),
+        None if known.len() <= MANY => format!("known here: {}", list(&known)),
+        None => format!("the nearest are {}; `meshdrill explain` lists all", list(&three_nearest(key, &known))),
     }
+}
+
+/// The three names that are most like one, the most like it first.
+fn three_nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
+    let likeness = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
+    let mut sorted = known.to_vec();
+    sorted.sort_by(|one, other| likeness(other).total_cmp(&likeness(one)));
+    sorted.truncate(3);
+    sorted
 }
 
 /// What can stand at a place, without the stand-in for one of several kinds.

@@ -128,7 +128,7 @@ pub(super) struct SelectArgs {
     /// Mesh file; default `$MESHDRILL_MESH`, else `mesh.yaml`, if it exists
     #[arg(long, value_name = "FILE", conflicts_with = "lab")]
     pub mesh: Option<PathBuf>,
-    /// Folder with suites and scenarios; default `./scenarios`, else the built-in catalogue
+    /// Folder with suites and scenarios, or `builtin`; default `./scenarios`, else the built-in catalogue
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
     /// Set a name that scenarios use as `${NAME}`
@@ -249,12 +249,18 @@ pub(super) struct PlanArgs {
     /// Contact nothing: no targets, permissions or infeasible criteria
     #[arg(long)]
     pub offline: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ListArgs {
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -296,7 +302,7 @@ pub(super) struct SignoffArgs {
     /// Mesh file; default `$MESHDRILL_MESH`, else `mesh.yaml`, if it exists
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
-    /// Folder with suites and scenarios; default `./scenarios`, else the built-in catalogue
+    /// Folder with suites and scenarios, or `builtin`; default `./scenarios`, else the built-in catalogue
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
     /// Set a name that scenarios use as `${NAME}`

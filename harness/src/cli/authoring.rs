@@ -81,6 +81,8 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, CliError> {
 
 /// Prints completions.
 pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
-    clap_complete::generate(args.shell, &mut Cli::command(), "meshdrill", &mut std::io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "meshdrill", &mut text);
+    super::say_part!("{}", String::from_utf8_lossy(&text));
     ExitCode::Pass
 }

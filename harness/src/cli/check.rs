@@ -10,7 +10,7 @@ use super::args::CheckArgs;
 use super::error::{CliError, UsageError};
 use super::lab::lab_mesh;
 use super::mesh_file::find_mesh;
-use super::plans::{assignments, plans_of};
+use super::plans::{assignments, plans_of, refuse_unused};
 use crate::catalogue::{Catalogue, Selection, own_files};
 use crate::format::MeshFile;
 use crate::spec::{ScenarioSource, alias_clashes, bindings, check_signing, load_mesh, read_scenario};
@@ -28,7 +28,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     };
     let set = assignments(&args.set)?;
     let (results, sources) = if args.paths.is_empty() {
-        let Selection { scenarios, unreadable } = Catalogue::choose(None).all_valid();
+        let Selection { scenarios, unreadable } = Catalogue::choose(None).map_err(UsageError::NotFound)?.all_valid();
         let checked = scenarios.iter().map(|source| plans_of(source, mesh.as_ref(), &set, 1).map(|_| ()));
         (unreadable.into_iter().map(Err).chain(checked).collect::<Vec<_>>(), scenarios)
     } else {
@@ -36,6 +36,10 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         let results = files.iter().map(|file| check_one(file, mesh.as_ref(), &set)).collect::<Vec<_>>();
         (results, files.iter().filter_map(|file| read_scenario(file).ok()).collect())
     };
+    // A file that cannot be read may use any name.
+    if results.iter().all(Result::is_ok) {
+        refuse_unused(&set, &sources)?;
+    }
     let mut invalid: BTreeSet<&Path> = BTreeSet::new();
     let clashes = alias_clashes(&sources);
     for problems in results.iter().filter_map(|result| result.as_ref().err()).chain(&clashes) {

@@ -281,6 +281,7 @@ fn remedy(what: &str, error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; name a path that you may write",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space, or name another disk",
         io::ErrorKind::IsADirectory => "; name a file",
+        io::ErrorKind::NotADirectory => "; a folder of this path is a file: name another path",
         _ => "",
     }
 }

@@ -22,6 +22,7 @@ macro_rules! say_err {
 use {say, say_err, say_part};
 
 mod args;
+mod as_json;
 mod authoring;
 mod authority;
 mod check;

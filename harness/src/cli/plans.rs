@@ -11,11 +11,12 @@ use meshdrill_checks::units::TimeSpan;
 use meshdrill_lab::{Defect, Lab, LabConfig, LabMesh};
 
 use super::args::{ListArgs, PlanArgs, SelectArgs};
+use super::as_json;
 use super::error::{CliError, UsageError};
 use super::lab::{inventoried, lab_mesh};
 use super::left_out::LeftOut;
 use super::mesh_file::find_mesh;
-use crate::catalogue::{Catalogue, NotFound, Selection};
+use crate::catalogue::{Catalogue, HIDES, NotFound, Selection};
 use crate::cluster::Permission;
 use crate::format::MeshFile;
 use crate::plan::{Plan, build, to_text};
@@ -98,7 +99,8 @@ pub(super) fn choose(choice: &Choice<'_>, mesh: Option<&MeshFile>) -> Result<Cho
         .iter()
         .map(|word| if is_instance(word) { word.split('@').next().unwrap_or(word).to_owned() } else { word.clone() })
         .collect();
-    let selection = Catalogue::choose(choice.scenarios).select(&words).map_err(UsageError::NotFound)?;
+    let selection =
+        Catalogue::choose(choice.scenarios).and_then(|found| found.select(&words)).map_err(UsageError::NotFound)?;
     let Selection { scenarios: sources, unreadable } = selection;
     let all = sources.len() + unreadable.len();
     let mut invalid: BTreeSet<PathBuf> = BTreeSet::new();
@@ -107,12 +109,8 @@ pub(super) fn choose(choice: &Choice<'_>, mesh: Option<&MeshFile>) -> Result<Cho
         eprint!("{}", problems.render(super::colour()));
     }
     // A file that cannot be read may use any name.
-    for name in set.keys().filter(|_| invalid.is_empty()) {
-        let used: BTreeSet<String> = sources.iter().flat_map(|source| used_names(&source.node)).collect();
-        if !used.contains(name) {
-            let nearest = nearest(name, used.iter().map(String::as_str)).map(str::to_owned);
-            return Err(UsageError::UnusedName { name: name.clone(), nearest }.into());
-        }
+    if invalid.is_empty() {
+        refuse_unused(&set, &sources)?;
     }
     let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     for source in &sources {
@@ -139,6 +137,18 @@ pub(super) fn choose(choice: &Choice<'_>, mesh: Option<&MeshFile>) -> Result<Cho
         return Err(UsageError::ClustersWithoutMesh(plan.name.clone()).into());
     }
     Ok(Chosen { plans, left_out, invalid })
+}
+
+/// An error if no scenario uses a name of `--set`.
+pub(super) fn refuse_unused(set: &BTreeMap<String, String>, sources: &[ScenarioSource]) -> Result<(), UsageError> {
+    let used: BTreeSet<String> = sources.iter().flat_map(|source| used_names(&source.node)).collect();
+    match set.keys().find(|name| !used.contains(*name)) {
+        None => Ok(()),
+        Some(name) => {
+            let nearest = nearest(name, used.iter().map(String::as_str)).map(str::to_owned);
+            Err(UsageError::UnusedName { name: name.clone(), nearest })
+        }
+    }
 }
 
 /// Why a scenario does not run on a mesh, or not for everything.
@@ -270,9 +280,19 @@ pub(super) fn assignments(set: &[String]) -> Result<BTreeMap<String, String>, Cl
     set.iter().map(|text| pair(text).ok_or_else(|| UsageError::Assignment(text.clone()).into())).collect()
 }
 
+/// How plans are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PlanOutput {
+    /// Nothing is contacted.
+    pub offline: bool,
+    /// As JSON.
+    pub json: bool,
+}
+
 /// `meshdrill plan`: what is written, what the clusters have of it now, and the exit code that a run would have.
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode, CliError> {
-    show_plans(&args.select, &select(&args.select)?, args.kubeconfig.clone(), args.offline)
+    let output = PlanOutput { offline: args.offline, json: args.json };
+    show_plans(&args.select, &select(&args.select)?, args.kubeconfig.clone(), output)
 }
 
 /// Shows the plans of a selection. Unless `offline`, preflight asks the clusters; nothing is taken and nothing changes.
@@ -280,33 +300,41 @@ pub(super) fn show_plans(
     args: &SelectArgs,
     selected: &Selected,
     kubeconfig: Option<PathBuf>,
-    offline: bool,
+    output: PlanOutput,
 ) -> Result<ExitCode, CliError> {
-    if offline {
-        for plan in &selected.plans {
-            super::say!("{}", to_text(plan));
-        }
-        return Ok(ExitCode::Pass);
-    }
     let mut codes = Vec::new();
     let mut permissions = BTreeSet::new();
+    let mut runs = Vec::new();
     let clusters = (!args.lab).then(|| WorldSource::of_clusters(selected.mesh.clone(), kubeconfig));
     let runtime = super::runtime()?;
     for plan in &selected.plans {
         let found = match &clusters {
-            Some(source) => runtime.block_on(look(plan, source)),
+            _ if output.offline => None,
+            Some(source) => Some(runtime.block_on(look(plan, source))),
             // As in a run, every plan has an embedded mesh and a virtual clock of its own.
-            None => super::virtual_runtime()?.block_on(async {
+            None => Some(super::virtual_runtime()?.block_on(async {
                 let lab = start_lab(args, &selected.defects)?;
                 Ok::<_, CliError>(look(plan, &WorldSource::of_lab(selected.mesh.clone(), lab)).await)
-            })?,
+            })?),
         };
-        super::say!("{}{}", to_text(plan), preflight_text(&found));
-        codes.push((found.exit_code(), found.is_waived()));
-        permissions.extend(found.permissions);
+        if output.json {
+            runs.push(as_json::run(plan, found.as_ref()));
+        } else {
+            let text = found.as_ref().map_or_else(String::new, preflight_text);
+            super::say!("{}{text}", to_text(plan));
+        }
+        if let Some(found) = found {
+            codes.push((found.exit_code(), found.is_waived()));
+            permissions.extend(found.permissions);
+        }
     }
-    super::say_part!("{}{}", permissions_text(&permissions), total_text(&selected.plans, args.lab));
-    Ok(selected.with_unknown(suite_exit_code(codes)))
+    let code = if output.offline { ExitCode::Pass } else { selected.with_unknown(suite_exit_code(codes)) };
+    if output.json {
+        super::say!("{:#}", as_json::plan(&runs, &permissions, selected, code));
+    } else if !output.offline {
+        super::say_part!("{}{}", permissions_text(&permissions), total_text(&selected.plans, args.lab));
+    }
+    Ok(code)
 }
 
 /// The permissions of all plans as a table: the verbs on each resource in each place.
@@ -393,6 +421,14 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
         select_args.lab = true;
     }
     let (selected, invalid) = select_valid(&select_args)?;
+    if args.select.select.is_empty() && Catalogue::choose(args.select.scenarios.as_deref()).is_ok_and(|one| one.hides())
+    {
+        super::say_err!("{HIDES}");
+    }
+    if args.json {
+        super::say!("{:#}", as_json::list(&selected));
+        return invalid.map_or(Ok(ExitCode::Pass), |invalid| Err(invalid.into()));
+    }
     let rows: Vec<[String; 5]> = selected
         .plans
         .iter()

@@ -14,7 +14,7 @@ use super::args::RunArgs;
 use super::authority::{Authority, authority};
 use super::display::{Display, DisplayOptions, Entry};
 use super::error::{CliError, FileError, UsageError};
-use super::plans::{Selected, select, show_plans, start_lab};
+use super::plans::{PlanOutput, Selected, select, show_plans, start_lab};
 use super::rerun;
 use super::signals::{listen, watch_terminal};
 use super::summary::{Summary, is_bad, result_line, screen_of};
@@ -45,7 +45,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         selected.plans.iter_mut().for_each(lengthen);
     }
     if args.dry_run {
-        return show_plans(&args.select, &selected, args.kubeconfig.clone(), false);
+        return show_plans(&args.select, &selected, args.kubeconfig.clone(), PlanOutput::default());
     }
     // A path that cannot be written fails now, not after the drill.
     std::fs::create_dir_all(&args.runs).map_err(|error| FileError::unwritable(&args.runs, error))?;

@@ -48,6 +48,8 @@ impl FromStr for ForwardTarget {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("`{text}` is not a port-forward; write CLUSTER/NAMESPACE/(deployment|pod|service)/NAME:PORT");
+        // Without a mesh file its names stand for any value.
+        let open = |part: &str| part.starts_with("${") && part.ends_with('}');
         let (path, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let parts: Vec<&str> = path.split('/').collect();
         let &[cluster, namespace, kind, name] = parts.as_slice() else { return Err(wrong()) };
@@ -55,9 +57,10 @@ impl FromStr for ForwardTarget {
             "deployment" => WorkloadKind::Deployment,
             "pod" => WorkloadKind::Pod,
             "service" => WorkloadKind::Service,
+            kind if open(kind) => WorkloadKind::Service,
             _ => return Err(wrong()),
         };
-        let port = port.parse().map_err(|_| wrong())?;
+        let port = if open(port) { 1 } else { port.parse().map_err(|_| wrong())? };
         Ok(Self { cluster: cluster.into(), namespace: namespace.into(), kind, name: name.into(), port })
     }
 }

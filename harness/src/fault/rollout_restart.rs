@@ -26,8 +26,8 @@ pub struct RolloutRestart {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The Deployment. Write this or `workload`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The Deployment. Write this or `workload`. `name` works too.
+    #[serde(default, alias = "name", skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
     /// The workload with its kind: `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

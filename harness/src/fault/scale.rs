@@ -26,8 +26,8 @@ pub struct Scale {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The Deployment. Write this, `statefulSet` or `workload`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The Deployment. Write this, `statefulSet` or `workload`. `name` works too.
+    #[serde(default, alias = "name", skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
     /// The `StatefulSet`. Write this, `deployment` or `workload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

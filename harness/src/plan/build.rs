@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use meshdrill_checks::criterion::{Claim, Criterion};
+use meshdrill_checks::criterion::{Claim, Criterion, During};
 use meshdrill_checks::units::TimeSpan;
 
 use super::building::{Building, OBSERVE_VALIDATION};
@@ -48,6 +48,13 @@ pub fn build(loaded: &Loaded, mesh: Option<&MeshFile>, seed: u64) -> Result<Plan
     }
     let criteria = criteria::resolve(&mut building, &spec.sla, &Path::of(&["spec", "sla"]));
     let abort_when = criteria::resolve(&mut building, &spec.abort_when, &Path::of(&["spec", "abortWhen"]));
+    for (index, row) in spec.abort_when.iter().enumerate() {
+        if matches!(row.during, Some(During::Baseline | During::Recovered)) {
+            let place = Path::of(&["spec", "abortWhen"]).index(index).key("during");
+            let message = "`during` has no effect in `abortWhen`, which judges the time since the fault";
+            building.problem(&place, message, "remove it");
+        }
+    }
     let (phases, warnings) = lay_out(&mut building, &criteria);
     if !building.problems.is_empty() {
         return Err(building.problems);
@@ -153,6 +160,14 @@ fn check_shape(building: &mut Building<'_>) {
                 "remove it: the phases of a drill set its length",
             );
         }
+        let held = |fault: &FaultSpec| fault.kind.as_behavior().sustained() && fault.hold.is_none();
+        if spec.hold.is_some() && !spec.faults.iter().any(held) && !building.lacks("faults") {
+            building.problem(
+                &at("hold"),
+                "`hold` has no effect: every fault ends by itself or has `for`",
+                "remove it, or remove `for`",
+            );
+        }
         if spec.sla.is_empty() && !building.lacks("sla") {
             building.problem(
                 &at("sla"),
@@ -199,8 +214,8 @@ fn build_checks(building: &mut Building<'_>, specs: &[CheckSpec], stage: Stage, 
     let mut checks: Vec<PlannedCheck> = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let inside = place.index(index).key(spec.kind.name());
-        let complaints =
-            spec.kind.as_observation().spec_errors().into_iter().chain(spec.kind.as_observation().only_sampled());
+        let kind = spec.kind.as_observation();
+        let complaints = kind.spec_errors().into_iter().chain(kind.only_sampled()).chain(kind.only_once());
         building.complain(complaints.collect(), &inside);
         for copy in building.copies(&spec.kind, &inside) {
             let stem = spec

@@ -160,6 +160,20 @@ fn check_keys(building: &mut Building<'_>, row: &SlaRow, place: &Path) {
     if !building.is_drill() && !building.lacks("faults") && parts {
         building.problem(&place.key("during"), "`during` does not apply: a validation has no fault", "remove it");
     }
+    if row.fault.is_some() && !takes(RowKey::Fault) && row.kind.subject() != SubjectKind::Fault {
+        building.problem(
+            &place.key("fault"),
+            "`fault` does not apply to this criterion: it judges a probe",
+            "remove it",
+        );
+    }
+    if row.probe.is_some() && row.kind.subject() == SubjectKind::Fault {
+        building.problem(
+            &place.key("probe"),
+            "`probe` does not apply to this criterion: it judges a fault",
+            "remove it",
+        );
+    }
     if let Some(fault) = row.fault.as_ref().filter(|_| takes(RowKey::Fault))
         && building.faults.iter().all(|known| known.id != *fault)
     {

@@ -23,8 +23,8 @@ pub struct Deployment {
     pub cluster: ClusterChoice,
     /// The namespace.
     pub namespace: String,
-    /// The Deployment. Write this or `statefulSet`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The Deployment. Write this or `statefulSet`. `deployment`, as in faults, works too.
+    #[serde(default, alias = "deployment", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The `StatefulSet`. Write this or `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

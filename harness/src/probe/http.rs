@@ -18,7 +18,7 @@ use super::cause::{Asked, Entry};
 use super::expect::{bad_json_path, bad_regex, excerpt};
 use super::http_expect::{Expectation, HttpExpect};
 use super::reader::Reader;
-use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::role::{Observation, Observer, Role, SpecError, Timing, slow_error};
 use super::secrets;
 use super::{Answer, Outcome, ProbeError, Via, entrypoint};
 use crate::cluster::{Forwarder, Permission, World, discover_ingress};
@@ -202,7 +202,7 @@ impl Observation for Http {
             )),
             (None, Some(_)) => {}
         }
-        if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        if self.path.as_ref().is_some_and(|path| !path.starts_with('/') && !path.starts_with("${")) {
             found.push(SpecError::new("path", "a path starts with `/`", "add a leading `/`"));
         }
         if self.method.as_ref().is_some_and(|method| method.parse::<http::Method>().is_err()) {
@@ -228,7 +228,15 @@ impl Observation for Http {
             found.extend(bad_json_path("responder.json", responder.json.as_deref()));
         }
         found.extend(self.expect.spec_errors());
+        found.extend(self.without_effect());
         found
+    }
+
+    fn only_once(&self) -> Option<SpecError> {
+        let both = self.connection == Some(Connection::Both);
+        both.then(|| {
+            SpecError::new("connection", "a check sends one request, so it has no two series", "write `new` or `kept`")
+        })
     }
 
     fn permissions(&self, mesh: &MeshSpec) -> Vec<Permission> {
@@ -241,6 +249,24 @@ impl Observation for Http {
 }
 
 impl Http {
+    /// Keys that have no effect beside others.
+    fn without_effect(&self) -> Vec<SpecError> {
+        let mut found: Vec<SpecError> =
+            slow_error(self.slow, self.timeout.unwrap_or(DEFAULT_TIMEOUT)).into_iter().collect();
+        let plain = self
+            .url
+            .as_ref()
+            .is_some_and(|url| url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")));
+        if plain && self.tls.is_some() {
+            found.push(SpecError::new("tls", "`tls` has no effect on an http URL", "write https, or remove `tls`"));
+        }
+        if self.tls.as_ref().is_some_and(|tls| tls.insecure && tls.ca.is_some()) {
+            let help = "remove `insecure`, so that the certificate is verified, or remove `ca`";
+            found.push(SpecError::new("tls.ca", "`ca` has no effect beside `insecure`", help));
+        }
+        found
+    }
+
     /// A GET of `/` through an entry into the mesh.
     pub(super) fn through(via: Via) -> Self {
         Self {

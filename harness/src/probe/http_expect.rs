@@ -34,12 +34,21 @@ pub struct HttpExpect {
     pub body_lacks: Option<String>,
     /// Values of the body as JSON, by their `JSONPath`, such as `{ $.status: ok, "$.replicas": { is: ">= 2" } }`. A value alone
     /// must be equal.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "filled")]
     pub json: BTreeMap<String, JsonCondition>,
     /// Headers and their values, such as `{ content-type: application/json, server: { contains: envoy } }`. A text alone must be
     /// equal; parameters such as `; charset=utf-8` count only where they are written.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "filled")]
     pub headers: BTreeMap<String, HeaderCondition>,
+}
+
+/// Comparisons of which there is at least one.
+fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<BTreeMap<String, T>, D::Error> {
+    let comparisons = BTreeMap::deserialize(from)?;
+    if comparisons.is_empty() {
+        return Err(de::Error::custom("this is empty, so it compares nothing; remove it, or add a comparison"));
+    }
+    Ok(comparisons)
 }
 
 /// What a value of a JSON document must be: equal to this, or as these comparisons say.

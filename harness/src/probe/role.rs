@@ -79,6 +79,17 @@ impl SpecError {
     }
 }
 
+/// The error of a `slow` above the timeout: a request ends before it is late.
+pub(super) fn slow_error(slow: Option<TimeSpan>, timeout: TimeSpan) -> Option<SpecError> {
+    let slow = slow.filter(|slow| *slow > timeout)?;
+    let message = format!("`slow` ({slow}) is above the timeout ({timeout}): a request ends before it is late");
+    Some(SpecError::new(
+        "slow",
+        message,
+        format!("write a longer `timeout`, or `slow: {timeout}`, so that only the timeout counts"),
+    ))
+}
+
 /// What every kind of observation defines. Nothing but `prepare` contacts a cluster.
 pub trait Observation {
     /// What it observes, as text.
@@ -109,6 +120,10 @@ pub trait Observation {
     }
     /// The error if it cannot be a check, because a single observation shows nothing.
     fn only_sampled(&self) -> Option<SpecError> {
+        None
+    }
+    /// The error about a key that has an effect only where more than one observation is made, so not in a check.
+    fn only_once(&self) -> Option<SpecError> {
         None
     }
     /// Whether it has nothing left to compare after its clusters were expanded, such as a hub with itself.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::exec::exec_permissions;
 use super::from_proxy::{FromProxy, ProxyPlace};
 use super::http::first_connecting;
-use super::role::{Observation, Observer, Role, SpecError, Timing};
+use super::role::{Observation, Observer, Role, SpecError, Timing, slow_error};
 use super::{Answer, Outcome, ProbeError, Via, entrypoint};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};
 use crate::format::{ClusterChoice, MeshSpec};
@@ -101,6 +101,7 @@ impl Observation for Tcp {
                 "write `to: HOST:PORT` with `from`",
             ));
         }
+        found.extend(slow_error(self.slow, self.timing().timeout));
         found
     }
 

@@ -105,6 +105,8 @@ impl FromStr for Via {
         };
         let gateway = |rest: &str| -> Result<(ClusterChoice, Option<u16>), String> {
             let (key, port) = match rest.split_once(':') {
+                // Without a mesh file its names stand for any value.
+                Some((key, port)) if port.starts_with("${") => (key, None),
                 Some((key, port)) => (key, Some(port.parse().map_err(|_| wrong())?)),
                 None => (rest, None),
             };

@@ -1,6 +1,6 @@
 //! What the faults of one run share: where they act, what they write down, and what they know of each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::ask::CheckRunner;
 use super::{Interrupts, Journal, Recorder};
 use crate::cluster::World;
-use crate::fault::Fault;
+use crate::fault::{Effect, Fault};
+use crate::notes::{Note, collect, incomplete};
 use crate::plan::PlannedFault;
 
 /// What the faults of one run share.
@@ -27,6 +28,17 @@ pub(super) struct FaultContext {
     pub undo_timeout: Duration,
     pub undo_times: UndoTimes,
     pub injected: Injected,
+    pub noted: Noted,
+}
+
+/// What APIs reported about their answers, as far as it is recorded: what every poll reports again is recorded once.
+#[derive(Clone, Default)]
+pub(super) struct Noted(Arc<std::sync::Mutex<BTreeSet<String>>>);
+
+impl Noted {
+    fn is_new(&self, text: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
+    }
 }
 
 /// The faults that were injected, each time.
@@ -94,6 +106,43 @@ impl Drop for Active {
 }
 
 impl FaultContext {
+    /// Does some work for a fault and records what APIs report about their answers. With its result, the first note by which
+    /// they may be incomplete.
+    pub async fn heeded<T>(&self, fault: &str, work: impl Future<Output = T>) -> (T, Option<Note>) {
+        let (done, notes) = collect(work).await;
+        for note in &notes {
+            let text = format!("fault {fault}: {note}");
+            if self.noted.is_new(&text) {
+                self.recorder.note(text);
+            }
+        }
+        (done, incomplete(&notes).cloned())
+    }
+
+    /// Looks whether a fault is in effect. An answer that may be incomplete shows neither that it is nor that it is not.
+    pub async fn observed(&self, fault: &str, effect: impl Future<Output = Effect>) -> Effect {
+        match self.heeded(fault, effect).await {
+            (effect, None) => effect,
+            (
+                Effect::Seen(what) | Effect::NotYet(what) | Effect::Unknown(what) | Effect::Never(what),
+                Some(partial),
+            ) => Effect::Unknown(format!("{partial}; it was: {what}")),
+        }
+    }
+
+    /// What is missing until something is as before, as some work finds. By an answer that may be incomplete nothing is proven.
+    pub async fn still_missing<E: std::fmt::Display>(
+        &self,
+        fault: &str,
+        missing: impl Future<Output = Result<Option<String>, E>>,
+    ) -> Option<String> {
+        match self.heeded(fault, missing).await {
+            (Ok(None), Some(partial)) => Some(partial.to_string()),
+            (Ok(missing), _) => missing,
+            (Err(error), _) => Some(error.to_string()),
+        }
+    }
+
     /// The declared checks of a fault's effect.
     pub fn effect_checks(&self, planned: &PlannedFault) -> impl Iterator<Item = &CheckRunner> {
         let ids: Vec<&str> = planned.effect.iter().map(|check| check.id.as_str()).collect();

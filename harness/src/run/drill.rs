@@ -297,11 +297,7 @@ impl Drill<'_> {
             let waited_long = self.interrupts.wait_until(deadline);
             tokio::pin!(waited_long);
             loop {
-                let missing = match fault.missing().await {
-                    Ok(None) => return None,
-                    Ok(Some(what)) => what,
-                    Err(error) => error.to_string(),
-                };
+                let missing = self.context.still_missing(&id, fault.missing()).await?;
                 tokio::select! {
                     biased;
                     () = &mut waited_long => return Some(format!("{id}: {missing}")),

@@ -14,7 +14,7 @@ use meshdrill_checks::scorecard::Scorecard;
 use tokio::sync::Mutex;
 
 use super::annotate::Annotator;
-use super::context::{FaultContext, Injected, UndoTimes};
+use super::context::{FaultContext, Injected, Noted, UndoTimes};
 use super::control;
 use super::drill::Drill;
 use super::identity::{identify, identity};
@@ -218,6 +218,7 @@ impl Run<'_> {
             undo_timeout: self.plan.phases.undo.0,
             undo_times: UndoTimes::default(),
             injected: Injected::default(),
+            noted: Noted::default(),
         };
         let drill = Drill {
             plan: self.plan,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::context::{Active, FaultContext};
 use super::hold::hold;
 use crate::fault::{Effect, Fault, FaultError, FaultOptions, Undo, UndoOutcome};
-use crate::notes::{Note, collect, incomplete};
+use crate::notes::Note;
 use crate::plan::{Plan, PlannedFault};
 use crate::probe::Answer;
 
@@ -32,23 +32,17 @@ impl FaultContext {
     /// Finds the targets of a fault and proves that the cluster would accept it.
     pub async fn dry_run(&self, planned: &PlannedFault) -> Result<Box<dyn Fault>, FaultError> {
         let options = self.options(planned, 0).await;
-        let (fault, notes) = collect(planned.kind.as_behavior().resolve(&self.world, options)).await;
-        self.heed(&notes)?;
+        let id = &planned.id;
+        let (fault, partial) = self.heeded(id, planned.kind.as_behavior().resolve(&self.world, options)).await;
+        refuse_partial(partial)?;
         let fault = fault?;
-        let (accepted, notes) = collect(fault.dry_run()).await;
-        self.heed(&notes)?;
+        let (accepted, partial) = self.heeded(id, fault.dry_run()).await;
+        refuse_partial(partial)?;
         accepted?;
         for remark in fault.remarks() {
             self.recorder.note(remark);
         }
         Ok(fault)
-    }
-
-    /// Notes what APIs reported about their answers. Targets are not taken from one that may be incomplete.
-    fn heed(&self, notes: &[Note]) -> Result<(), FaultError> {
-        notes.iter().for_each(|note| self.recorder.note(note.to_string()));
-        let refused = |partial: &Note| FaultError::Refused(format!("its targets are not known for certain: {partial}"));
-        incomplete(notes).map_or(Ok(()), |partial| Err(refused(partial)))
     }
 
     /// What only a run knows.
@@ -111,8 +105,9 @@ impl FaultContext {
         let deadline = Instant::now() + Duration::from_secs(30);
         let options = self.options(planned, round).await;
         loop {
-            let (found, notes) = collect(planned.kind.as_behavior().resolve(&self.world, options.clone())).await;
-            match self.heed(&notes).and(found) {
+            let resolved = planned.kind.as_behavior().resolve(&self.world, options.clone());
+            let (found, partial) = self.heeded(&planned.id, resolved).await;
+            match refuse_partial(partial).and(found) {
                 Ok(fault) => return Some(fault),
                 Err(error) if Instant::now() >= deadline || self.interrupts.is_set() => {
                     let why = format!("injection {} found nothing to break: {error}", round + 1);
@@ -139,8 +134,7 @@ impl FaultContext {
         let (targets, uids) = (fault.targets(), fault.uids());
         self.recorder.event(Event::FaultRequested { fault: id.clone(), targets, uids });
         let asked = self.recorder.clock().now();
-        let (injected, notes) = collect(fault.inject()).await;
-        notes.iter().for_each(|note| self.recorder.note(format!("fault {id}: {note}")));
+        let (injected, _) = self.heeded(&id, fault.inject()).await;
         let since = match injected {
             Ok(()) => self.recorder.clock().now(),
             Err(error) => {
@@ -165,7 +159,7 @@ impl FaultContext {
         let deadline = Instant::now() + EFFECT_DEADLINE;
         let mut pause = EFFECT_PAUSE;
         let mut proof = loop {
-            match fault.effect().await {
+            match self.observed(&planned.id, fault.effect()).await {
                 Effect::Seen(proof) => break proof,
                 Effect::Never(why) => return Err(why),
                 Effect::NotYet(why) | Effect::Unknown(why) if Instant::now() >= deadline => {
@@ -175,7 +169,7 @@ impl FaultContext {
                     return Err(format!("interrupted: {why}"));
                 }
                 Effect::NotYet(_) | Effect::Unknown(_) => {
-                    fault.retry().await;
+                    self.heeded(&planned.id, fault.retry()).await;
                     sleep(pause).await;
                     pause = (pause * 5 / 4).min(LONGEST_EFFECT_PAUSE);
                 }
@@ -202,7 +196,7 @@ impl FaultContext {
         let mut known = Vec::new();
         let expected = fault.targets().len();
         while known.len() < expected && Instant::now() < deadline {
-            if let Ok(found) = fault.replacements().await {
+            if let (Ok(found), None) = self.heeded(id, fault.replacements()).await {
                 for replacement in found {
                     if !known.contains(&replacement.target) {
                         known.push(replacement.target.clone());
@@ -252,7 +246,7 @@ impl FaultContext {
     async fn apply(&self, id: &str, undo: &Undo, deadline: Instant) -> Result<String, String> {
         let mut pause = Duration::from_millis(250);
         let outcome = loop {
-            match timeout_at(deadline, undo.apply(&self.world)).await {
+            match timeout_at(deadline, async { self.heeded(id, undo.apply(&self.world)).await.0 }).await {
                 Ok(Ok(outcome)) => {
                     self.undo_times.note(id);
                     break outcome;
@@ -275,11 +269,7 @@ impl FaultContext {
         let mut waited_long = pin!(self.interrupts.wait_until(deadline));
         let mut pause = EFFECT_PAUSE;
         loop {
-            let missing = match undo.missing(&self.world).await {
-                Ok(None) => return Ok(words),
-                Ok(Some(what)) => what,
-                Err(error) => error.to_string(),
-            };
+            let Some(missing) = self.still_missing(id, undo.missing(&self.world)).await else { return Ok(words) };
             tokio::select! {
                 biased;
                 () = &mut waited_long => return Err(missing),
@@ -305,4 +295,10 @@ impl FaultContext {
         });
         futures::future::join_all(undone).await.into_iter().all(|good| good)
     }
+}
+
+/// Targets are not taken from an answer that may be incomplete.
+fn refuse_partial(partial: Option<Note>) -> Result<(), FaultError> {
+    let refused = |partial: Note| FaultError::Refused(format!("its targets are not known for certain: {partial}"));
+    partial.map_or(Ok(()), |partial| Err(refused(partial)))
 }

@@ -106,7 +106,7 @@ pub(super) async fn hold(context: &FaultContext, planned: &PlannedFault, fault: 
 /// Observes once: the fault itself, and the checks that its author declared.
 async fn look(context: &FaultContext, planned: &PlannedFault, fault: &dyn Fault) -> Finding {
     let checks = join_all(context.effect_checks(planned).map(|runner| async move { (runner, runner.ask().await) }));
-    let (effect, checks) = tokio::join!(fault.held(), checks);
+    let (effect, checks) = tokio::join!(context.observed(&planned.id, fault.held()), checks);
     match effect {
         Effect::Seen(_) => {}
         Effect::Unknown(why) => return Finding::Unknown(why),

@@ -172,7 +172,7 @@ fn a_run_is_aborted_by_what_happened_since_the_fault() {
         Story::planned(100).samples(good + bad, class).event(good * 1000, requested).recorded()
     };
     let why = crate::score::breached(&run(300, 1), &limit()).unwrap();
-    assert!(why.starts_with("p/limit: ") && why.ends_with("since the fault, limit <= 20%"), "{why}");
+    assert!(why.starts_with("p/limit since the fault: limit <= 20%; "), "{why}");
     assert_eq!(crate::score::breached(&run(300, 0), &limit()), None);
     let before = Story::planned(100).samples(30, |_| Class::Http5xx).recorded();
     assert_eq!(crate::score::breached(&before, &limit()), None, "nothing was injected yet");

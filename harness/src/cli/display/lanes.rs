@@ -155,8 +155,10 @@ impl View for Lanes {
     }
 
     fn close(&mut self) {
+        // A row that is cleared alone may leave those above it on the terminal.
         for row in self.rows.drain(..).rev() {
-            row.finish_and_clear();
+            self.screen.remove(&row);
         }
+        let _ = self.screen.clear();
     }
 }
