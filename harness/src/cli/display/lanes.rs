@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshdrill_checks::record::Line;
 use meshdrill_reports::cut;
 
@@ -17,6 +17,9 @@ const REDRAW: Duration = Duration::from_millis(200);
 const MOST_LANES: usize = 12;
 /// The widest name of a probe beside its figures in 80 columns.
 const NAME: usize = 24;
+/// The first row. A terminal shows `^C` behind the last row, which is full, and so scrolls by one line: this is then the row
+/// that is not found again to be cleared.
+const FIRST: &str = " ";
 /// The cells of the bar.
 const BAR: usize = 20;
 
@@ -72,6 +75,9 @@ fn rows(board: &Board, colour: bool, now: Instant) -> Vec<String> {
                 many.iter().map(|(_, run)| format!("{} {}", run.title, elapsed(run, now))).collect();
             rows.push(format!("running {}: {}", many.len(), names.join(", ")));
         }
+    }
+    if !rows.is_empty() {
+        rows.insert(0, FIRST.to_owned());
     }
     rows
 }
@@ -155,10 +161,9 @@ impl View for Lanes {
     }
 
     fn close(&mut self) {
-        // A row that is cleared alone may leave those above it on the terminal.
-        for row in self.rows.drain(..).rev() {
-            self.screen.remove(&row);
-        }
+        // All rows at once: a row that is removed alone leaves those above it on the terminal.
         let _ = self.screen.clear();
+        self.screen.set_draw_target(ProgressDrawTarget::hidden());
+        self.rows.clear();
     }
 }
