@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("answers::a partial answer of VictoriaMetrics or of a proxy is no data", partial_elsewhere),
         Trial::test("answers::a value that is not finite is no data", not_finite),
         Trial::test("answers::all pages of a list are read", pages),
+        Trial::test("answers::a list with missing items is no list", cut_list),
         Trial::test("answers::warnings of an API server are recorded", deprecated),
         Trial::test("answers::what an API reports during a fault is recorded once", remarks_of_a_fault),
         Trial::test("answers::a stale answer proves no effect", stale_effect),
@@ -70,7 +71,14 @@ fn remarks() -> Result<(), Failed> {
 
 fn partial_elsewhere() -> Result<(), Failed> {
     expect(&prometheus("0.2", json!({ "isPartial": true }), None)?.check(QUERY)?, 11, &["isPartial"])?;
-    for header in [("X-Thanos-Partial-Response", "true"), ("Warning", "110 - \"Response is Stale\""), ("Age", "900")] {
+    for header in [
+        ("X-Thanos-Partial-Response", "true"),
+        ("X-Cortex-Partial", "1"),
+        ("X-Mimir-Results-Truncated", "max series reached"),
+        ("X-Prometheus-Warnings", "one store is gone"),
+        ("Warning", "110 - \"Response is Stale\""),
+        ("Age", "900"),
+    ] {
         expect(&prometheus("0.2", json!({}), Some(header))?.check(QUERY)?, 11, &["may be incomplete"])?;
     }
     Ok(())
@@ -112,6 +120,18 @@ fn pages() -> Result<(), Failed> {
         0,
         &["2 ready"],
     )
+}
+
+/// A list that was cut says how many items are missing, and gives no token for them.
+fn cut_list() -> Result<(), Failed> {
+    let api = api_server(|asked| {
+        let list = json!({ "kind": "PodList", "items": [pod("a")], "metadata": { "remainingItemCount": 3 } });
+        let pods = asked.path.starts_with("/api/v1/namespaces/shop/pods").then(|| Answer::json(200, &list));
+        pods.or_else(|| namespaces(asked))
+    })?;
+    let folder = Folder::new("cut-list", &api.url, "")?;
+    let check = "pods: { cluster: one, namespace: shop, selector: app=x, expect: { count: 1 } }";
+    expect(&folder.check(check)?, 13, &["returned a part of the list: 3 items are missing"])
 }
 
 fn deprecated() -> Result<(), Failed> {

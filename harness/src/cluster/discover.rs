@@ -270,15 +270,22 @@ pub(crate) async fn gateway_addresses(
     Ok(found.iter().map(|address| format!("{}:{port}", bracketed(address))).collect())
 }
 
-/// A node port at every node.
+/// A node port at every address of every node.
 async fn node_addresses(cluster: &Cluster, port: u16) -> Result<Vec<String>, AccessError> {
     let nodes = cluster.list("/api/v1/nodes", None).await?;
-    let address = |node: &Object| {
-        let all = node["status"]["addresses"].as_array()?;
-        let of = |kind: &str| all.iter().find(|one| one["type"] == kind).and_then(|one| one["address"].as_str());
-        of("ExternalIP").or_else(|| of("InternalIP")).map(str::to_owned)
+    let all = nodes.iter().flat_map(|node| addresses_of_node(node));
+    Ok(all.map(|address| format!("{}:{port}", bracketed(&address))).collect())
+}
+
+/// The external addresses of a node, of both families; without one, the internal ones.
+fn addresses_of_node(node: &Value) -> Vec<String> {
+    let all = node["status"]["addresses"].as_array();
+    let of = |kind: &str| -> Vec<String> {
+        let found = all.into_iter().flatten().filter(|one| one["type"] == kind);
+        found.filter_map(|one| one["address"].as_str().map(str::to_owned)).collect()
     };
-    Ok(nodes.iter().filter_map(address).map(|address| format!("{}:{port}", bracketed(&address))).collect())
+    let external = of("ExternalIP");
+    if external.is_empty() { of("InternalIP") } else { external }
 }
 
 /// The addresses of pods on the network of their nodes.
@@ -286,11 +293,24 @@ async fn host_addresses(cluster: &Cluster, gateway: &Gateway, port: u16) -> Resu
     let path = format!("/api/v1/namespaces/{}/pods", encode(&gateway.namespace));
     let pods = cluster.list(&path, Some(gateway.selector.as_str())).await?;
     let on_host = pods.iter().filter(|pod| pod["spec"]["hostNetwork"] == true);
-    let address = |pod: &Object| pod["status"]["hostIP"].as_str().map(|ip| format!("{}:{port}", bracketed(ip)));
-    let mut found: Vec<String> = on_host.filter_map(address).collect();
+    let all = on_host.flat_map(|pod| host_addresses_of_pod(pod));
+    let mut found: Vec<String> = all.map(|ip| format!("{}:{port}", bracketed(&ip))).collect();
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// The addresses of a pod's node, of both families.
+fn host_addresses_of_pod(pod: &Value) -> Vec<String> {
+    let status = &pod["status"];
+    let all = status["hostIPs"].as_array().into_iter().flatten().map(|one| &one["ip"]);
+    let mut found: Vec<String> = Vec::new();
+    for ip in all.chain([&status["hostIP"]]).filter_map(Value::as_str) {
+        if !found.iter().any(|known| known == ip) {
+            found.push(ip.to_owned());
+        }
+    }
+    found
 }
 
 /// The Services of a cluster's gateways, each once, whether they were installed by istioctl, Helm or the Gateway API.
@@ -337,4 +357,31 @@ fn bracketed(address: &str) -> String {
 
 fn names(services: &[Object]) -> String {
     services.iter().map(Object::name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nodes_and_their_pods_have_addresses_of_both_families() {
+        let address = |kind: &str, address: &str| json!({ "type": kind, "address": address });
+        let internal = [address("InternalIP", "10.0.0.7"), address("InternalIP", "fd00::7"), address("Hostname", "a")];
+        let node = |all: &[Value]| addresses_of_node(&json!({ "status": { "addresses": all } }));
+        assert_eq!(node(&internal), ["10.0.0.7", "fd00::7"]);
+        let external = [address("ExternalIP", "192.0.2.7"), address("ExternalIP", "2001:db8::7")];
+        assert_eq!(node(&[&internal[..], &external].concat()), ["192.0.2.7", "2001:db8::7"]);
+        assert!(node(&[]).is_empty());
+        let pod = json!({ "status": { "hostIP": "10.0.0.7", "hostIPs": [{ "ip": "10.0.0.7" }, { "ip": "fd00::7" }] } });
+        assert_eq!(host_addresses_of_pod(&pod), ["10.0.0.7", "fd00::7"]);
+        assert_eq!(host_addresses_of_pod(&json!({ "status": { "hostIP": "10.0.0.7" } })), ["10.0.0.7"]);
+    }
+
+    #[test]
+    fn an_entry_of_a_load_balancer_may_have_an_address_and_a_name() {
+        let service = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }, { "hostname": "lb.example" }] } } });
+        assert_eq!(addresses(&Object::from(service)), ["192.0.2.1", "lb.example"]);
+    }
 }
