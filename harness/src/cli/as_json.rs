@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use meshdrill_checks::exit_code::ExitCode;
 use serde_json::{Value, json};
 
-use super::plans::Selected;
+use super::left_out::LeftOut;
 use crate::cluster::Permission;
 use crate::plan::Plan;
 use crate::run::Findings;
 
 /// The selected scenarios, one entry per instance, and those that the mesh has nothing for.
-pub(super) fn list(selected: &Selected) -> Value {
+pub(super) fn list(plans: &[Plan], left_out: &[LeftOut]) -> Value {
     let entry = |plan: &Plan| {
         json!({
             "name": plan.name,
@@ -26,14 +26,13 @@ pub(super) fn list(selected: &Selected) -> Value {
         })
     };
     json!({
-        "scenarios": selected.plans.iter().map(entry).collect::<Vec<_>>(),
-        "notOnThisMesh": left_out(selected),
+        "scenarios": plans.iter().map(entry).collect::<Vec<_>>(),
+        "notOnThisMesh": absent(left_out),
     })
 }
 
-fn left_out(selected: &Selected) -> Vec<Value> {
-    let one = |one: &super::left_out::LeftOut| json!({ "name": one.name, "why": one.why, "unknown": one.unknown });
-    selected.left_out.iter().map(one).collect()
+fn absent(left_out: &[LeftOut]) -> Vec<Value> {
+    left_out.iter().map(|one| json!({ "name": one.name, "why": one.why, "unknown": one.unknown })).collect()
 }
 
 /// One plan; with what preflight found, unless nothing was contacted.
@@ -52,7 +51,7 @@ pub(super) fn run(plan: &Plan, found: Option<&Findings>) -> Value {
 }
 
 /// All plans of a selection, the permissions that they need, and the exit code of a run of them.
-pub(super) fn plan(runs: &[Value], permissions: &BTreeSet<Permission>, selected: &Selected, code: ExitCode) -> Value {
+pub(super) fn plan(runs: &[Value], permissions: &BTreeSet<Permission>, left_out: &[LeftOut], code: ExitCode) -> Value {
     let mut verbs: BTreeMap<(&str, &str, String), Vec<&str>> = BTreeMap::new();
     for one in permissions {
         verbs.entry((&one.cluster, &one.namespace, one.full_resource())).or_default().push(one.verb);
@@ -63,7 +62,7 @@ pub(super) fn plan(runs: &[Value], permissions: &BTreeSet<Permission>, selected:
     };
     json!({
         "runs": runs,
-        "notOnThisMesh": left_out(selected),
+        "notOnThisMesh": absent(left_out),
         "permissions": verbs.into_iter().map(row).collect::<Vec<_>>(),
         "exitCode": code.number(),
     })

@@ -330,7 +330,7 @@ pub(super) fn show_plans(
     }
     let code = if output.offline { ExitCode::Pass } else { selected.with_unknown(suite_exit_code(codes)) };
     if output.json {
-        super::say!("{:#}", as_json::plan(&runs, &permissions, selected, code));
+        super::say!("{:#}", as_json::plan(&runs, &permissions, &selected.left_out, code));
     } else if !output.offline {
         super::say_part!("{}{}", permissions_text(&permissions), total_text(&selected.plans, args.lab));
     }
@@ -426,7 +426,7 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, CliError> {
         super::say_err!("{HIDES}");
     }
     if args.json {
-        super::say!("{:#}", as_json::list(&selected));
+        super::say!("{:#}", as_json::list(&selected.plans, &selected.left_out));
         return invalid.map_or(Ok(ExitCode::Pass), |invalid| Err(invalid.into()));
     }
     let rows: Vec<[String; 5]> = selected
