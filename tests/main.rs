@@ -29,6 +29,7 @@ mod nights;
 mod pages;
 mod prepared;
 mod readme;
+mod requests;
 mod routes;
 mod scenarios;
 mod signoff;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
     trials.extend(nights::trials());
     trials.extend(pages::trials());
     trials.extend(prepared::trials());
+    trials.extend(requests::trials());
     trials.extend(routes::trials());
     trials.extend(turned::trials());
     trials.extend(signoff::trials());

@@ -114,7 +114,9 @@ pub(super) enum Command {
 
 /// The names of the embedded meshes.
 fn lab_meshes() -> impl TypedValueParser<Value = LabMesh> {
-    let names = PossibleValuesParser::new(LabMesh::ALL.map(LabMesh::name));
+    // The mesh for measuring is no offer.
+    let name = |mesh: LabMesh| PossibleValue::new(mesh.name()).hide(!LabMesh::ALL.contains(&mesh));
+    let names = PossibleValuesParser::new(LabMesh::WITH_LARGE.map(name));
     names.try_map(|name| -> Result<LabMesh, UnknownMesh> { name.parse() })
 }
 

@@ -193,6 +193,7 @@ impl Console<'_> {
         let longest = validations.first().map_or(Duration::ZERO, |(_, plan)| plan.duration().0);
         let (begun, count) = (tokio::time::Instant::now(), validations.len() as f64);
         let stop = Interrupts::default();
+        let source = &WorldSource { shares: validations.len() > 1, ..source.clone() };
         let starts = validations.into_iter().enumerate().map(|(place, (index, plan))| {
             // Many that begin at once would be measured as lateness of what they ask. So they take turns, and those with time
             // to spare are spread over what the longest takes.
@@ -224,6 +225,7 @@ impl Console<'_> {
             }
         }
         drop(running);
+        source.kubeconfigs.forget_shared();
         match broken {
             Some(error) => Err(error),
             None => Ok(stop.is_set().then(|| stop.by())),

@@ -9,14 +9,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::AccessError;
 use super::permission::Granted;
-use super::{AccessError, Object};
+use super::shared::Shared;
 use crate::format::{ClusterSpec, Gateway};
 
 /// The user agent of writes; the API server takes the field manager (`object::MANAGER`) from it.
 const AGENT: &str = concat!("meshdrill/", env!("CARGO_PKG_VERSION"));
-/// The most pages of one list.
-const MOST_PAGES: usize = 1000;
 /// The longest that one request may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -39,6 +38,8 @@ pub struct Cluster {
     pub(super) address: String,
     /// The permissions that the API server has confirmed for the credentials.
     pub(super) granted: Granted,
+    /// What the checks of a suite share.
+    pub(crate) shared: Shared,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -126,33 +127,6 @@ impl Cluster {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// All items of a list, page by page, such as `/api/v1/namespaces/x/pods`, filtered by a label selector.
-    pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Object>, AccessError> {
-        let query = selector.map_or_else(String::new, |selector| format!("?labelSelector={}", encode(selector)));
-        let first = format!("{path}{query}");
-        let mut next = first.clone();
-        let mut all = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let mut list: Value = self.get(&next).await?;
-            let Some(Value::Array(items)) = list.get_mut("items").map(Value::take) else {
-                return Err(self.other(format!("GET {path} returned no list: `items` is missing")));
-            };
-            all.extend(items.into_iter().map(Object::from));
-            let token = list["metadata"]["continue"].as_str().unwrap_or_default();
-            if token.is_empty() {
-                return match list["metadata"]["remainingItemCount"].as_i64() {
-                    Some(missing) if missing > 0 => {
-                        Err(self.other(format!("GET {path} returned a part of the list: {missing} items are missing")))
-                    }
-                    _ => Ok(all),
-                };
-            }
-            let sign = if first.contains('?') { '&' } else { '?' };
-            next = format!("{first}{sign}continue={}", encode(token));
-        }
-        Err(self.other(format!("GET {path} returned more than {MOST_PAGES} pages of a list")))
     }
 
     /// An error of this cluster without a kind of its own.

@@ -20,6 +20,7 @@ use super::permission::Granted;
 use super::plugin::Plugins;
 use super::renewal::{Origin, Renewing};
 use super::retry_after::RetryAfterLayer;
+use super::shared::Shared;
 use super::warnings::HeedWarningsLayer;
 use super::{AccessError, Cluster, Object};
 use crate::format::{ClusterSpec, Gateway, MeshSpec};
@@ -60,6 +61,7 @@ enum Source {
 struct Access {
     client: kube::Client,
     granted: Granted,
+    shared: Shared,
     /// Whether the API server has an address of this machine.
     on_loopback: bool,
     /// The address of the API server, and the proxy before it.
@@ -89,6 +91,12 @@ impl Kubeconfigs {
         Self { plugins: self.plugins.clone(), ..Self::from(self.source.clone()) }
     }
 
+    /// Forgets what the checks of a suite have shared.
+    pub fn forget_shared(&self) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().for_each(|access| access.shared.clear());
+    }
+
     fn known(&self, context: &str) -> Option<Access> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(context).cloned()
     }
@@ -116,7 +124,7 @@ impl Kubeconfigs {
             }
             Source::Lab(lab) => (from_lab(lab, key, spec)?, (false, "the lab".to_owned())),
         };
-        let access = Access { client, granted: Granted::default(), on_loopback, address };
+        let access = Access { client, granted: Granted::default(), shared: Shared::default(), on_loopback, address };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.context.clone(), access.clone());
         Ok(access)
     }
@@ -139,7 +147,7 @@ async fn connect_with(
     spec: &ClusterSpec,
     gateways: IndexMap<String, Gateway>,
 ) -> Result<Arc<Cluster>, AccessError> {
-    let of = |Access { client, granted, on_loopback, address }: Access| {
+    let of = |Access { client, granted, shared, on_loopback, address }: Access| {
         Arc::new(Cluster {
             key: key.to_owned(),
             spec: spec.clone(),
@@ -149,13 +157,16 @@ async fn connect_with(
             lab: false,
             address,
             granted,
+            shared,
         })
     };
     let known = configs.known(&spec.context);
     let asked = match &known {
         Some(access) => {
             let cluster = of(access.clone());
-            Some(cluster.get(SYSTEM).await.map(|namespace| (cluster, namespace)))
+            // The runs of a suite ask once: they begin within seconds.
+            let namespace = cluster.shared.read(SYSTEM, async || cluster.get::<Object>(SYSTEM).await).await;
+            Some(namespace.map(|namespace| (cluster, namespace.as_ref().clone())))
         }
         None => None,
     };

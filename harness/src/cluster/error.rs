@@ -174,6 +174,11 @@ impl AccessError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether a page of a list cannot be continued: what it continues is too old.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Status { status: 410, .. })
+    }
+
     /// Whether a permission is missing.
     pub const fn is_forbidden(&self) -> bool {
         matches!(self, Self::Forbidden { .. })

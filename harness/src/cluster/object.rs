@@ -2,8 +2,9 @@
 
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// The name under which the API server notes changes of this program in `managedFields`.
@@ -27,9 +28,10 @@ impl std::fmt::Display for ObjectRef {
 }
 
 /// A Kubernetes object. It derefs to its JSON, so `object["spec"]["replicas"]` reads a field that only its kind has.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Object(Value);
+///
+/// A clone is the same JSON in memory until one of them is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Object(Arc<Value>);
 
 impl Object {
     /// The name; empty if there is none, such as with `generateName`.
@@ -129,9 +131,21 @@ impl Object {
     }
 }
 
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Value::deserialize(from).map(Self::from)
+    }
+}
+
 impl From<Value> for Object {
     fn from(value: Value) -> Self {
-        Self(value)
+        Self(Arc::new(value))
     }
 }
 
@@ -145,7 +159,7 @@ impl Deref for Object {
 
 impl DerefMut for Object {
     fn deref_mut(&mut self) -> &mut Value {
-        &mut self.0
+        Arc::make_mut(&mut self.0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join;
 use serde_json::Value;
 
-use crate::cluster::{AccessError, Cluster, Object};
+use crate::cluster::{AccessError, Cluster, Object, compact};
 use crate::probe::configuration::{API_GATEWAY, API_ROUTES, ConfigKind, GATEWAY, VIRTUAL_SERVICE};
 
 /// The objects of one cluster, each kind listed once.
@@ -46,16 +46,16 @@ impl Facts {
         let mut facts = Self { key: cluster.key.clone(), ..Self::default() };
         let core = join(cluster.list("/api/v1/namespaces", None), cluster.list("/api/v1/pods", None)).await;
         facts.namespaces = facts.take(core.0, &["namespaces"], "list namespaces");
-        facts.pods = facts.take(core.1, &RUNNING, "list pods");
+        facts.pods = compact(&facts.take(core.1, &RUNNING, "list pods"));
         let services = cluster.list("/api/v1/services", None).await;
-        facts.services = facts.take(services, &["gateways", "services", "dashboards"], "list services");
+        facts.services = compact(&facts.take(services, &["gateways", "services", "dashboards"], "list services"));
         for (word, path) in WORKLOADS {
             let listed = absent_is_empty(cluster.list(path, None).await);
             // Who may not read Argo's objects rarely has them.
             let parts: &[&str] = if word == "rollout" { &[] } else { &RUNNING };
             let plural = path.rsplit('/').next().unwrap_or_default();
             let listed = facts.take(listed, parts, &format!("list {plural}"));
-            facts.workloads.extend(listed.into_iter().map(|object| (word, object)));
+            facts.workloads.extend(compact(&listed).into_iter().map(|object| (word, object)));
         }
         facts.virtual_services = facts.configuration(cluster, VIRTUAL_SERVICE).await;
         facts.gateways = facts.configuration(cluster, GATEWAY).await;

@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
+use meshdrill_checks::observe::envoy::HealthClass;
 use meshdrill_checks::observe::envoy::owner::Owner;
-use meshdrill_checks::observe::envoy::{self, HealthClass, Select};
 use meshdrill_checks::record::{Class, Series};
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::admin::ProxyAdmin;
 use super::exec::exec_permissions;
 use super::from_proxy::{FromProxy, ProxyPlace, pod_with_proxy};
 use super::outcome::settle;
@@ -101,20 +100,18 @@ impl CrossingObserver {
         let Some(pod) = pod_with_proxy(&inventory, &pods, |_| true) else {
             return Ok(Outcome::new(Answer::Bad(Class::Unexpected), format!("no pod in {from} has a ready proxy")));
         };
-        let admin = ProxyAdmin::for_pod(Arc::clone(&self.cluster), pod.object_ref());
-        let (body, _) = admin.get("/clusters?format=json").await?;
-        let clusters = envoy::parse(&body, Select::All).map_err(|error| ProbeError(error.to_string()))?;
-        let known = owners::learn(&self.world, &admin, None).await?;
+        let known = owners::of_mesh(&self.world).await?;
+        let view = owners::view_of(&known, &self.cluster, &pod.object_ref()).await?;
         let mut addresses: BTreeSet<String> = BTreeSet::new();
         for cluster in
-            clusters.clusters.iter().filter(|one| one.service.as_ref().is_some_and(|s| hosts.contains(&s.host)))
+            view.clusters.clusters.iter().filter(|one| one.service.as_ref().is_some_and(|s| hosts.contains(&s.host)))
         {
             let healthy = cluster
                 .hosts
                 .iter()
                 .filter(|host| matches!(host.health.class(), HealthClass::Healthy | HealthClass::Degraded));
             for host in healthy {
-                let of_other = matches!(known.owner(cluster, host), Owner::Cluster { cluster, .. } if self.world.key_of_istio(&cluster) == to);
+                let of_other = matches!(view.known.owner(cluster, host), Owner::Cluster { cluster, .. } if self.world.key_of_istio(&cluster) == to);
                 if let Some(socket) = host.address.socket().filter(|_| of_other) {
                     addresses.insert(socket.to_string());
                 }

@@ -1,12 +1,14 @@
 //! What shows which cluster of the mesh owns an endpoint: gateways, localities and pods from the APIs of all clusters, and
 //! the endpoints that istiod sent to the proxy.
 
-use meshdrill_checks::observe::envoy::config_dump;
+use std::sync::Arc;
+
 use meshdrill_checks::observe::envoy::owner::Known;
+use meshdrill_checks::observe::envoy::{self, Clusters, Select, config_dump};
 
 use super::ProbeError;
 use super::admin::ProxyAdmin;
-use crate::cluster::{Object, Permission, World, advertised_east_west, pod_addresses};
+use crate::cluster::{Cluster, Object, ObjectRef, Permission, World, advertised_east_west, parse_apart, pod_addresses};
 use crate::format::MeshSpec;
 
 /// The permissions of [`learn`]; an empty namespace stands for all of them.
@@ -23,14 +25,54 @@ pub(super) async fn learn(world: &World, admin: &ProxyAdmin, namespace: Option<&
     of_proxy(of_clusters(world, namespace).await?, admin).await
 }
 
+/// What a proxy has of the mesh: its Envoy clusters, and whose their endpoints are.
+#[derive(Debug)]
+pub(super) struct ProxyView {
+    pub clusters: Clusters,
+    pub known: Known,
+}
+
+/// The view of the proxy of one pod, by what is known of the clusters. The checks of a suite read and parse its dumps once.
+pub(super) async fn view_of(
+    known: &Known,
+    cluster: &Arc<Cluster>,
+    pod: &ObjectRef,
+) -> Result<Arc<ProxyView>, ProbeError> {
+    let read = async || {
+        let admin = ProxyAdmin::for_pod(Arc::clone(cluster), pod.clone());
+        let (body, _) = admin.get("/clusters?format=json").await?;
+        let clusters = apart(move || envoy::parse(&body, Select::All)).await?;
+        let clusters = clusters.map_err(|error| ProbeError(format!("{pod}: {error}")))?;
+        let known = of_proxy(known.clone(), &admin).await?;
+        Ok(ProxyView { clusters, known })
+    };
+    cluster.shared.read(&format!("proxy {}", pod.uid), read).await
+}
+
 /// Adds the endpoints that istiod sent to a proxy.
-pub(super) async fn of_proxy(known: Known, admin: &ProxyAdmin) -> Result<Known, ProbeError> {
+async fn of_proxy(known: Known, admin: &ProxyAdmin) -> Result<Known, ProbeError> {
     let (dump, _) = admin.get("/config_dump?include_eds&resource=dynamic_endpoint_configs").await?;
-    Ok(Known { endpoints: config_dump::parse(&dump).unwrap_or_default(), ..known })
+    let endpoints = apart(move || config_dump::parse(&dump).unwrap_or_default()).await?;
+    Ok(Known { endpoints, ..known })
+}
+
+/// Parses a dump: that of a large mesh takes longer than samples may be late.
+async fn apart<T: Send + 'static>(parse: impl FnOnce() -> T + Send + 'static) -> Result<T, ProbeError> {
+    parse_apart(parse).await.map_err(|error| ProbeError(format!("a dump was not parsed: {error}")))
+}
+
+/// What the APIs of all clusters show, for the pods of all namespaces; the checks of a suite ask once.
+pub(super) async fn of_mesh(world: &World) -> Result<Arc<Known>, ProbeError> {
+    let ask = async || of_clusters(world, None).await;
+    let keys: Vec<&str> = world.clusters.keys().map(String::as_str).collect();
+    match world.clusters.values().next() {
+        Some(first) => first.shared.read(&format!("owners of {}", keys.join(",")), ask).await,
+        None => ask().await.map(Arc::new),
+    }
 }
 
 /// Asks the APIs of all clusters, for the pods of one namespace or of all.
-pub(super) async fn of_clusters(world: &World, namespace: Option<&str>) -> Result<Known, ProbeError> {
+async fn of_clusters(world: &World, namespace: Option<&str>) -> Result<Known, ProbeError> {
     let mut known = Known::default();
     let pods = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |name| format!("/api/v1/namespaces/{name}/pods"));
     for cluster in world.clusters.values() {

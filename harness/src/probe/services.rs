@@ -6,19 +6,19 @@ use std::sync::{Arc, OnceLock};
 
 use futures::future::{BoxFuture, try_join_all};
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
-use meshdrill_checks::observe::envoy::{self, Cluster as EnvoyCluster, Clusters, HealthClass, Host, Select};
+use meshdrill_checks::observe::envoy::{Cluster as EnvoyCluster, HealthClass, Host};
 use meshdrill_checks::observe::routing::destinations;
 use meshdrill_checks::record::{Class, Series};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::admin::ProxyAdmin;
 use super::answered::FirstLook;
 use super::outcome::settle;
+use super::owners::{self, ProxyView};
 use super::role::{Observation, Observer, Role};
 use super::summary::Summary;
-use super::{Answer, Outcome, ProbeError, cause, owners};
+use super::{Answer, Outcome, ProbeError, cause};
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, World, has_proxy, is_serving};
 use crate::format::{ClusterChoice, DataPlane, GatewayRole, MeshService, MeshSpec, ServiceScope};
 
@@ -130,8 +130,7 @@ struct ServicesObserver {
 /// One proxy and the clusters that it has.
 struct Seen {
     pod: ObjectRef,
-    clusters: Clusters,
-    known: Known,
+    view: Arc<ProxyView>,
 }
 
 impl ServicesObserver {
@@ -149,18 +148,18 @@ impl ServicesObserver {
             return Ok(Outcome::new(Answer::Bad(Class::Unexpected), why));
         };
         // The clusters are asked once, however many proxies are.
-        let clusters = owners::of_clusters(&self.world, None).await?;
-        let mut seen = vec![self.look(first, &clusters).await?];
+        let known = owners::of_mesh(&self.world).await?;
+        let mut seen = vec![self.look(first, &known).await?];
         if self.every_workload {
             for some in others.chunks(AT_ONCE) {
-                seen.extend(try_join_all(some.iter().map(|pod| self.look(pod, &clusters))).await?);
+                seen.extend(try_join_all(some.iter().map(|pod| self.look(pod, &known))).await?);
             }
         }
         let routed = self.routed().await?;
         let (mut summary, mut failed) = (Summary::default(), Vec::new());
         for (name, wanted) in &self.services {
             let host = format!("{name}.svc.cluster.local");
-            let mut found = seen.iter().position(|proxy| proxy.clusters.of_host(&host).next().is_some());
+            let mut found = seen.iter().position(|proxy| proxy.view.clusters.of_host(&host).next().is_some());
             // A `Sidecar` or an export may hide it from that proxy; one of its own namespace sees it.
             let own = name.rsplit('.').next().unwrap_or_default();
             let asked = |pod: &ObjectRef| seen.iter().any(|proxy| proxy.pod.uid == pod.uid);
@@ -168,8 +167,8 @@ impl ServicesObserver {
                 && seen.len() < MOST_PROXIES
                 && let Some(pod) = others.iter().find(|pod| pod.namespace == own && !asked(pod))
             {
-                let more = self.look(pod, &clusters).await?;
-                found = more.clusters.of_host(&host).next().map(|_| seen.len());
+                let more = self.look(pod, &known).await?;
+                found = more.view.clusters.of_host(&host).next().map(|_| seen.len());
                 seen.push(more);
             }
             if found.is_none() {
@@ -179,7 +178,7 @@ impl ServicesObserver {
                 continue;
             }
             // What one proxy has ejected, another may still use: without `everyWorkload`, one speaks for all.
-            let know = seen.iter().filter(|proxy| proxy.clusters.of_host(&host).next().is_some());
+            let know = seen.iter().filter(|proxy| proxy.view.clusters.of_host(&host).next().is_some());
             let mut judging = know.take(if self.every_workload { usize::MAX } else { 1 });
             let short =
                 |proxy: &Seen| Some((self.short(proxy, &host, wanted, routed.get(&host))?, proxy.pod.to_string()));
@@ -215,16 +214,16 @@ impl ServicesObserver {
     fn answered(&self, seen: &[Seen]) -> Option<Result<String, String>> {
         let (key, first) = self.answered.as_ref()?;
         let first = first.get_or_init(|| {
-            FirstLook::new(seen.iter().map(|proxy| (proxy.pod.uid.clone(), proxy.clusters.clone())).collect())
+            FirstLook::new(seen.iter().map(|proxy| (proxy.pod.uid.clone(), proxy.view.clusters.clone())).collect())
         });
         let of_cluster = |uid: &str, cluster: &EnvoyCluster, host: &Host| {
             let service = cluster.service.as_ref().and_then(|service| service.host.strip_suffix(".svc.cluster.local"));
             let wanted = service.is_some_and(|name| self.services.contains_key(name));
             let proxy = seen.iter().find(|proxy| proxy.pod.uid == uid);
-            let owner = proxy.filter(|_| wanted).map(|proxy| proxy.known.owner(cluster, host));
+            let owner = proxy.filter(|_| wanted).map(|proxy| proxy.view.known.owner(cluster, host));
             matches!(owner, Some(Owner::Cluster { cluster, .. }) if self.world.key_of_istio(&cluster) == *key)
         };
-        let now = seen.iter().map(|proxy| (proxy.pod.uid.as_str(), &proxy.clusters));
+        let now = seen.iter().map(|proxy| (proxy.pod.uid.as_str(), &proxy.view.clusters));
         Some(first.since(now, of_cluster).judge(key))
     }
 
@@ -258,11 +257,8 @@ impl ServicesObserver {
     }
 
     async fn look(&self, pod: &ObjectRef, known: &Known) -> Result<Seen, ProbeError> {
-        let admin = ProxyAdmin::for_pod(Arc::clone(&self.cluster), pod.clone());
-        let (body, _) = admin.get("/clusters?format=json").await?;
-        let clusters = envoy::parse(&body, Select::All).map_err(|error| ProbeError(format!("{pod}: {error}")))?;
-        let known = owners::of_proxy(known.clone(), &admin).await?;
-        Ok(Seen { pod: pod.clone(), clusters, known })
+        let view = owners::view_of(known, &self.cluster, pod).await?;
+        Ok(Seen { pod: pod.clone(), view })
     }
 
     /// The subsets that `VirtualServices` route to, by host.
@@ -288,7 +284,7 @@ impl ServicesObserver {
     ) -> Option<(String, Vec<String>)> {
         for port in &wanted.ports {
             let name = |subset: &str| format!("outbound|{port}|{subset}|{host}");
-            let Some(all) = proxy.clusters.get(&name("")) else {
+            let Some(all) = proxy.view.clusters.get(&name("")) else {
                 return Some((
                     format!("the proxy of {} has no cluster for port {port}", proxy.pod),
                     wanted.owners.clone(),
@@ -307,7 +303,7 @@ impl ServicesObserver {
                 return Some((pod, wanted.owners.clone()));
             }
             for subset in subsets.into_iter().flatten() {
-                let of_subset = proxy.clusters.get(&name(subset)).map(|cluster| self.healthy(proxy, cluster));
+                let of_subset = proxy.view.clusters.get(&name(subset)).map(|cluster| self.healthy(proxy, cluster));
                 if of_subset.is_none_or(|healthy| healthy.is_empty()) {
                     let why = format!("subset {subset} is routed to and has no healthy endpoint at port {port}");
                     return Some((why, wanted.owners.clone()));
@@ -322,7 +318,7 @@ impl ServicesObserver {
         let mut counts = BTreeMap::new();
         for host in &cluster.hosts {
             if matches!(host.health.class(), HealthClass::Healthy | HealthClass::Degraded) {
-                let owner = match proxy.known.owner(cluster, host) {
+                let owner = match proxy.view.known.owner(cluster, host) {
                     Owner::Cluster { cluster, .. } => self.world.key_of_istio(&cluster),
                     Owner::Disputed(_) => "disputed".to_owned(),
                     Owner::Unknown => "unknown".to_owned(),
@@ -338,10 +334,10 @@ impl ServicesObserver {
         let network = |key: &str| self.world.clusters.get(key).and_then(|one| one.spec.network.clone());
         let here = network(&self.cluster.key);
         cluster.hosts.iter().find_map(|host| {
-            let Owner::Cluster { cluster: owner, .. } = proxy.known.owner(cluster, host) else { return None };
+            let Owner::Cluster { cluster: owner, .. } = proxy.view.known.owner(cluster, host) else { return None };
             let owner = self.world.key_of_istio(&owner);
             let apart = owner != self.cluster.key && network(&owner) != here;
-            (apart && proxy.known.reach(host) == Reach::Pod).then(|| {
+            (apart && proxy.view.known.reach(host) == Reach::Pod).then(|| {
                 format!(
                     "endpoint {} of {owner} is a pod address, which another network cannot reach: {owner} has no east-west gateway with an address",
                     host.address

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use meshdrill_checks::record::{Event, Series};
+use meshdrill_checks::units::TimeSpan;
 use meshdrill_checks::verdict::Verdict;
+use serde_json::json;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Interrupts, Recorder};
+use crate::cluster::{MOST_AGE, share_since};
 use crate::notes::heed;
 use crate::plan::PlannedCheck;
 use crate::probe::{Answer, Observer, Outcome};
@@ -72,6 +75,8 @@ pub(super) async fn causes(observer: &dyn Observer, outcome: &Outcome) -> Vec<St
 pub(super) struct CheckRunner {
     pub check: PlannedCheck,
     pub observer: Arc<dyn Observer>,
+    /// Whether it may use what other checks of the suite have read.
+    pub shares: bool,
 }
 
 impl CheckRunner {
@@ -86,6 +91,29 @@ impl CheckRunner {
         let unasked =
             first.answer == Answer::Error && start.elapsed() < self.check.kind.as_observation().timing().timeout.0;
         if connection || unasked { self.ask_once().await } else { first }
+    }
+
+    /// Asks for the first time, with what others have read lately. Only a good answer can rest on that; for any other the clusters
+    /// are read again.
+    pub async fn ask_first(&self) -> Outcome {
+        if !self.shares {
+            return self.ask().await;
+        }
+        let now = Instant::now();
+        let (mut outcome, age) = share_since(now.checked_sub(MOST_AGE).unwrap_or(now), self.ask()).await;
+        let Some(age) = age else { return outcome };
+        if outcome.answer != Answer::Good {
+            return share_since(Instant::now(), self.ask()).await.0;
+        }
+        if let Some(seen) = outcome.seen.as_object_mut() {
+            seen.insert("readBefore".to_owned(), json!(TimeSpan(Duration::from_secs(age.as_secs())).to_string()));
+        }
+        outcome
+    }
+
+    /// Asks again: nothing is used that was read before the last answer.
+    async fn ask_again(&self, answered: Instant) -> Outcome {
+        if self.shares { share_since(answered, self.ask()).await.0 } else { self.ask().await }
     }
 
     async fn ask_once(&self) -> Outcome {
@@ -107,12 +135,20 @@ impl CheckRunner {
         let mut known: Option<Outcome> = None;
         let mut missed = None;
         let mut last = false;
+        let mut answered: Option<Instant> = None;
         loop {
             let asked = Instant::now();
-            let outcome = match until.cut {
-                Some(cut) => timeout_at(cut, self.ask()).await.ok(),
-                None => Some(self.ask().await),
+            let ask = async {
+                match answered {
+                    None => self.ask_first().await,
+                    Some(answered) => self.ask_again(answered).await,
+                }
             };
+            let outcome = match until.cut {
+                Some(cut) => timeout_at(cut, ask).await.ok(),
+                None => Some(ask.await),
+            };
+            answered = Some(Instant::now());
             let cut = outcome.is_none();
             let outcome = outcome.or(known).unwrap_or_else(|| Outcome::new(Answer::Error, "no answer in time"));
             if outcome.answer == Answer::Good || last || cut {
@@ -134,7 +170,14 @@ impl CheckRunner {
         if !matches!(outcome.answer, Answer::Bad(_)) {
             return outcome;
         }
-        for cause in causes(self.observer.as_ref(), &outcome).await {
+        let now = Instant::now();
+        let looked = causes(self.observer.as_ref(), &outcome);
+        let found = if self.shares {
+            share_since(now.checked_sub(EXPLAINED).unwrap_or(now), looked).await.0
+        } else {
+            looked.await
+        };
+        for cause in found {
             outcome.message.push_str("; ");
             outcome.message.push_str(&cause);
         }
@@ -164,6 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::Shared;
     use crate::probe::Observer;
     use crate::spec::Stage;
 
@@ -188,7 +232,7 @@ mod tests {
         let kind = serde_json::from_value(json!({ "tcp": { "to": "host:1" } })).unwrap();
         let check = PlannedCheck { id: "c".into(), stage: Stage::Checks, kind, within: None, needs: Vec::new() };
         let observer = Later { whole: Instant::now() + whole, asked: Arc::clone(&asked) };
-        (CheckRunner { check, observer: Arc::new(observer) }, asked)
+        (CheckRunner { check, observer: Arc::new(observer), shares: false }, asked)
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,6 +244,53 @@ mod tests {
             assert_eq!(polled.outcome.answer, Answer::Good);
             assert!(asked.lock().unwrap().len() < 300, "asked less often the longer it takes");
         }
+    }
+
+    /// Reads a list that is shared, and is good from the second reading on.
+    struct Reader {
+        shared: Shared,
+        read: Arc<Mutex<u32>>,
+    }
+
+    impl Observer for Reader {
+        fn observe(&self, _: Series) -> BoxFuture<'_, Outcome> {
+            Box::pin(async move {
+                let count = async || {
+                    let mut read = self.read.lock().unwrap();
+                    *read += 1;
+                    Ok::<_, ()>(*read)
+                };
+                let reading = *self.shared.read("list", count).await.unwrap();
+                let answer = if reading > 1 { Answer::Good } else { Answer::Bad(Class::Body) };
+                Outcome { seen: json!({}), ..Outcome::new(answer, format!("reading {reading}")) }
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_good_answer_rests_on_what_others_have_read() {
+        let (mut first, _) = runner(Duration::ZERO);
+        let shared = Shared::default();
+        first.observer = Arc::new(Reader { shared: shared.clone(), read: Arc::default() });
+        first.shares = true;
+        assert_eq!(first.ask_first().await.message, "reading 1", "what a check reads itself needs no second reading");
+        sleep(Duration::from_secs(7)).await;
+        assert_eq!(first.ask_first().await.message, "reading 2", "nothing is red by an old list");
+        sleep(Duration::from_secs(7)).await;
+        let good = first.ask_first().await;
+        assert_eq!((good.message.as_str(), &good.seen["readBefore"]), ("reading 2", &json!("7s")));
+        first.shares = false;
+        assert_eq!(first.ask_first().await.message, "reading 3", "a drill reads now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_is_asked_again_reads_again() {
+        let (mut first, _) = runner(Duration::ZERO);
+        first.observer = Arc::new(Reader { shared: Shared::default(), read: Arc::default() });
+        first.shares = true;
+        let until = Instant::now() + Duration::from_secs(15);
+        let polled = first.poll(until.into(), &Interrupts::default()).await;
+        assert_eq!((polled.outcome.answer, polled.outcome.message.as_str()), (Answer::Good, "reading 2"));
     }
 
     #[tokio::test(start_paused = true)]

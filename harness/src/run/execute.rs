@@ -179,11 +179,15 @@ impl Run<'_> {
             phase: self.recorder.phase(),
         };
         let mode = Mode::Take { holder: &holder, account: &account, interrupts: &self.interrupts, leases };
-        let found = preflight(self.plan, self.source, self.window, self.recorder.clock().wall(), mode).await;
-        if let Some(world) = &found.world {
-            identify(world, self.source.lab, &self.recorder).await;
-        }
-        found
+        let wall = self.recorder.clock().wall();
+        let prepared = async {
+            let found = preflight(self.plan, self.source, self.window, wall, mode).await;
+            if let Some(world) = &found.world {
+                identify(world, self.source.lab, &self.recorder).await;
+            }
+            found
+        };
+        self.source.sharing(self.plan, Box::pin(prepared)).await
     }
 
     /// Makes room for as many sockets as the probes may hold open at once.

@@ -91,7 +91,12 @@ fn runner_clock() -> RunnerClock {
 
 /// Records what identifies the clusters of a run.
 pub(super) async fn identify(world: &World, lab: bool, recorder: &Recorder) {
-    let facts = world.clusters.values().map(|cluster| async move { (cluster, facts(cluster, world, lab).await) });
+    let facts = world.clusters.values().map(|cluster| async move {
+        // Runs of a suite that begin together find the same.
+        let facts = async || Ok::<_, std::convert::Infallible>(facts(cluster, world, lab).await);
+        let Ok(facts) = cluster.shared.read("identity", facts).await;
+        (cluster, facts.as_ref().clone())
+    });
     for (cluster, facts) in join_all(facts).await {
         recorder.event(Event::ClusterIdentified { cluster: cluster.key.clone(), facts });
     }

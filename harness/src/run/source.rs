@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use meshdrill_lab::Lab;
 
 use super::Clock;
-use crate::cluster::{AccessError, Kubeconfigs, World, connect_in};
+use crate::cluster::{AccessError, Kubeconfigs, World, connect_in, share_lately};
 use crate::format::MeshFile;
 use crate::net::Net;
 use crate::plan::Plan;
@@ -24,23 +24,35 @@ pub struct WorldSource {
     pub net: Net,
     /// Whether it is the embedded mesh.
     pub lab: bool,
+    /// Whether several validations run at the same time, whose checks share what they read.
+    pub shares: bool,
 }
 
 impl WorldSource {
     /// Real clusters, by a kubeconfig.
     pub fn of_clusters(mesh: Option<Arc<MeshFile>>, kubeconfig: Option<PathBuf>) -> Self {
-        Self { mesh, kubeconfigs: Kubeconfigs::file(kubeconfig), net: Net::Machine, lab: false }
+        Self { mesh, kubeconfigs: Kubeconfigs::file(kubeconfig), net: Net::Machine, lab: false, shares: false }
     }
 
     /// An embedded mesh.
     pub fn of_lab(mesh: Option<Arc<MeshFile>>, lab: Lab) -> Self {
-        Self { mesh, kubeconfigs: Kubeconfigs::lab(lab.clone()), net: Net::Lab(lab), lab: true }
+        Self { mesh, kubeconfigs: Kubeconfigs::lab(lab.clone()), net: Net::Lab(lab), lab: true, shares: false }
     }
 
     /// The same clusters for another tokio runtime; credentials are not asked for again.
     #[must_use]
     pub fn for_another_runtime(&self) -> Self {
         Self { kubeconfigs: self.kubeconfigs.for_another_runtime(), ..self.clone() }
+    }
+
+    /// Does some work of a plan with what the checks of other validations have read lately, where they share. A drill never does.
+    pub(super) async fn sharing<T>(&self, plan: &Plan, work: impl Future<Output = T>) -> T {
+        if self.shares_for(plan) { share_lately(work).await } else { work.await }
+    }
+
+    /// Whether the checks of a plan share what they read.
+    pub(super) fn shares_for(&self, plan: &Plan) -> bool {
+        self.shares && !plan.is_drill()
     }
 
     /// Connects to the clusters that a plan has to do with.

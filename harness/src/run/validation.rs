@@ -31,7 +31,7 @@ pub(super) async fn validate(plan: &Plan, ready: &Findings, recorder: &Recorder,
                 let until = Until { cut, ..deadline.min(Instant::now() + within.0).into() };
                 runner.poll(until, interrupts).await.outcome
             }
-            None => timeout_at(deadline, runner.ask()).await.unwrap_or_else(|_| {
+            None => timeout_at(deadline, runner.ask_first()).await.unwrap_or_else(|_| {
                 let message = format!("no answer within the {} of the validation", plan.phases.timeout);
                 Outcome::new(Answer::Error, message)
             }),

@@ -14,6 +14,7 @@ pub(crate) mod grants;
 mod logs;
 mod managed_fields;
 mod openapi;
+mod page;
 pub(crate) mod path;
 mod protobuf;
 pub(crate) mod query;
@@ -23,6 +24,7 @@ mod review;
 mod server;
 mod subresource;
 mod table;
+pub(crate) mod tally;
 mod watch;
 mod write;
 

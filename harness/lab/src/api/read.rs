@@ -1,4 +1,4 @@
-//! GET of one object and of lists, as objects, as metadata only, or as a table.
+//! GET of one object and of lists, page by page if asked, as objects, as metadata only, or as a table.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,13 @@ use super::body::{Body, json as json_response};
 use super::failure::ApiFailure;
 use super::filter::Filter;
 use super::form::{Form, form, metadata_only, shown};
+use super::page::{self, Page};
+use super::path::Target;
 use super::request::Request;
 use super::table;
+use crate::clock::{Dates, Ms};
 use crate::engine::Engine;
-use crate::store::{Resource, object};
+use crate::store::object;
 
 pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Result<http::Response<Body>, ApiFailure> {
     let target = &request.target;
@@ -33,24 +36,27 @@ pub(crate) fn answer(engine: &Engine, cluster: usize, request: &Request) -> Resu
         }
         let filter = Filter::of(request)?;
         let namespace = Some(target.namespace.as_str()).filter(|n| !n.is_empty());
-        let items: Vec<Value> =
-            store.list(target.resource, namespace).filter(|v| filter.matches(v)).map(|v| shown(v, target)).collect();
-        Ok(json_response(200, &list(target.resource, &target.version, items, form, store.version(), now, dates)))
+        let page = Page::of(request)?;
+        let mut rest =
+            store.list(target.resource, namespace).filter(|v| filter.matches(v)).filter(|v| page.has(v)).peekable();
+        let items: Vec<Value> = rest.by_ref().take(page.limit).map(|v| shown(v, target)).collect();
+        let mut metadata = json!({"resourceVersion": store.version().to_string()});
+        if let (Some(last), true) = (items.last(), rest.peek().is_some()) {
+            metadata["continue"] = json!(page::token(last));
+            metadata["remainingItemCount"] = json!(rest.count());
+        }
+        Ok(json_response(200, &list(target, items, form, &metadata, now, dates)))
     })
 }
 
-fn list(
-    resource: &Resource,
-    version: &str,
-    items: Vec<Value>,
-    form: Form,
-    at: u64,
-    now: crate::clock::Ms,
-    dates: crate::clock::Dates,
-) -> Value {
-    let metadata = json!({"resourceVersion": at.to_string()});
+fn list(target: &Target, items: Vec<Value>, form: Form, metadata: &Value, now: Ms, dates: Dates) -> Value {
+    let (resource, version) = (target.resource, &target.version);
     match form {
-        Form::Table => table::table(resource, &items, at, now, dates),
+        Form::Table => {
+            let mut table = table::table(resource, &items, 0, now, dates);
+            table["metadata"] = metadata.clone();
+            table
+        }
         Form::Metadata => {
             let items: Vec<Value> = items.iter().map(metadata_only).collect();
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})

@@ -1,12 +1,13 @@
 //! The API server of one cluster: hands each request to its handler.
 
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
-use super::body::Body;
+use super::body::{Body, json as json_response};
 use super::failure::ApiFailure;
 use super::query::Query;
 use super::request::Request;
+use super::tally::{self, Asked};
 use super::{access, delete, discovery, logs, path, read, review, subresource, watch, write};
 use crate::engine::Engine;
 use crate::exec;
@@ -29,7 +30,16 @@ pub(crate) async fn handle(
         if !mode.answers() {
             return std::future::pending().await;
         }
-        route(&engine, cluster, &mut request).await.unwrap_or_else(|failure| failure.response())
+        let asked = path::parse(request.uri().path()).ok().map(|target| {
+            let query = Query::parse(request.uri().query().unwrap_or(""));
+            Asked::of_api(request.method(), &target, &query)
+        });
+        let response = route(&engine, cluster, &mut request).await.unwrap_or_else(|failure| failure.response());
+        if let Some(asked) = asked {
+            let bytes = response.body().size_hint().exact().unwrap_or(0);
+            engine.with(|world| world.clusters[cluster].tally.add(asked, bytes));
+        }
+        response
     };
     if let Ok(date) = date.parse() {
         response.headers_mut().insert("date", date);
@@ -46,6 +56,9 @@ async fn route(
     let query = Query::parse(request.uri().query().unwrap_or(""));
     let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let (accept, content_type, user_agent) = (header("accept"), header("content-type"), header("user-agent"));
+    if path == tally::PATH {
+        return Ok(json_response(200, &engine.with(|world| world.clusters[cluster].tally.to_json())));
+    }
     if let Some(response) = discovery::answer(engine, cluster, &path, &accept) {
         return Ok(response);
     }

@@ -11,6 +11,7 @@ use super::listen::{Kind, Place};
 use super::stream::LabStream;
 use super::{apps, connection, forward};
 use crate::api::body::Body;
+use crate::api::tally::Asked;
 use crate::engine::Engine;
 use crate::{alerts, envoy, prom};
 
@@ -60,9 +61,14 @@ pub(crate) async fn answer(engine: &Engine, place: &Place, call: &HttpCall, nois
             });
             HttpAnswer::new(200, "text/plain; charset=utf-8", text)
         }
-        Kind::EnvoyAdmin | Kind::Agent | Kind::Health | Kind::EnvoyMetrics => {
-            engine.with(|world| envoy::answer(world, cluster, uid, place.kind, call))
-        }
+        Kind::EnvoyAdmin | Kind::Agent | Kind::Health | Kind::EnvoyMetrics => engine.with(|world| {
+            let answer = envoy::answer(world, cluster, uid, place.kind, call);
+            if place.kind == Kind::EnvoyAdmin {
+                let path = call.path.split('?').next().unwrap_or_default();
+                world.clusters[cluster].tally.add(Asked::of_admin(path), answer.body.len() as u64);
+            }
+            answer
+        }),
         // Debug pages answer on loopback only; other clients connect and get no response.
         Kind::Istiod(inside) if !inside && call.path.starts_with("/debug") => return None,
         Kind::Istiod(_) => engine.with(|world| envoy::istiod::answer(world, cluster, uid, call)),

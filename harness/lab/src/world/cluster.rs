@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::{ClusterNames, Ident, Pod, Quirks, Role, Uid};
 use crate::alerts::Alertmanager;
 use crate::api::grants::Grants;
+use crate::api::tally::Tally;
 use crate::kube::network_policy::{self, End, NetworkPolicy};
 use crate::kube::proxy_rules::Rules;
 use crate::mesh::istiod::Istiod;
@@ -19,7 +20,7 @@ pub(crate) struct Cluster {
     pub(crate) pods: BTreeMap<Uid, Pod>,
     pub(crate) ips: HashMap<Ipv4Addr, Uid>,
     pub(crate) next_pod: Vec<u16>,
-    pub(crate) next_service: u8,
+    pub(crate) next_service: u16,
     pub(crate) next_lb: u8,
     pub(crate) rules: Rules,
     pub(crate) policies: Vec<NetworkPolicy>,
@@ -32,6 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) oncall: Vec<serde_json::Value>,
     pub(crate) quirks: Quirks,
     pub(crate) grants: Grants,
+    /// What its API server and its proxies were asked.
+    pub(crate) tally: Tally,
     pub(crate) token: String,
 }
 
@@ -55,6 +58,7 @@ impl Cluster {
             oncall: Vec::new(),
             quirks: Quirks::default(),
             grants: Grants::default(),
+            tally: Tally::default(),
             ident,
         }
     }

@@ -62,8 +62,9 @@ impl Ident {
     }
 
     /// The `n`th address of the Service network.
-    pub(crate) fn service_ip(&self, n: u8) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, 160 + 8 * self.number, n)
+    pub(crate) fn service_ip(&self, n: u16) -> Ipv4Addr {
+        let [high, low] = n.to_be_bytes();
+        Ipv4Addr::new(198, 18, 160 + 8 * self.number + high, low)
     }
 
     /// The `n`th pod address on a node, nodes counted from 1.

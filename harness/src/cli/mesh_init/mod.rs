@@ -22,7 +22,7 @@ use self::survey::Survey;
 use super::args::{MeshArgs, MeshCommand, MeshInitArgs};
 use super::error::{CliError, FileError, UsageError};
 use super::mesh_file::mesh_to_yaml;
-use crate::cluster::{AccessError, Cluster, Kubeconfigs, connect, discover_prometheus};
+use crate::cluster::{AccessError, Cluster, Kubeconfigs, connect, discover_prometheus, share_since};
 use crate::format::{
     ClusterExpect, ClusterSpec, FaultPermission, MeshExpect, MeshFile, MeshMetadata, MeshSpec, Scalar, Waiver,
     guide_sla,
@@ -51,12 +51,12 @@ fn write_new(init: &MeshInitArgs) -> Result<ExitCode, CliError> {
     if let Some(path) = init.out.as_deref().filter(|path| path.exists()) {
         return Err(UsageError::Exists(path.to_owned()).into());
     }
-    let file = super::runtime()?.block_on(async {
+    let file = super::runtime()?.block_on(listed_once(async {
         let clusters = Clusters::of_kubeconfig(init.kubeconfig.clone());
         let seen = clusters.survey(&init.context).await?;
         let file = mesh_file(&init.name, faults(init), &seen.surveys, jiff::Zoned::now().date());
         clusters.with_inventory(file, &seen, faults(init)).await
-    })?;
+    }))?;
     let text = mesh_file_text(init.out.as_deref(), &file)?;
     match &init.out {
         None => super::say_part!("{text}"),
@@ -67,6 +67,11 @@ fn write_new(init: &MeshInitArgs) -> Result<ExitCode, CliError> {
     }
     report(&file);
     Ok(ExitCode::Pass)
+}
+
+/// Does some work with one list per kind and cluster.
+async fn listed_once<T>(work: impl Future<Output = T>) -> T {
+    share_since(tokio::time::Instant::now(), work).await.0
 }
 
 /// Says what a person has to look at.
@@ -86,10 +91,13 @@ fn report(file: &MeshFile) {
 pub(super) async fn mesh_of(name: &str, lab: &Lab) -> Result<MeshFile, CliError> {
     let clusters = Clusters::Lab(lab.clone());
     let contexts: Vec<String> = lab.clusters().iter().map(|one| format!("{}={}", one.key, one.context)).collect();
-    let seen = clusters.survey(&contexts).await?;
     let date = jiff::Timestamp::try_from(lab.date()).map_err(std::io::Error::other)?.to_zoned(jiff::tz::TimeZone::UTC);
-    let file = mesh_file(name, FaultPermission::Allowed, &seen.surveys, date.date());
-    clusters.with_inventory(file, &seen, FaultPermission::Allowed).await
+    let found = async {
+        let seen = clusters.survey(&contexts).await?;
+        let file = mesh_file(name, FaultPermission::Allowed, &seen.surveys, date.date());
+        clusters.with_inventory(file, &seen, FaultPermission::Allowed).await
+    };
+    listed_once(found).await
 }
 
 fn faults(args: &MeshInitArgs) -> FaultPermission {
@@ -104,6 +112,8 @@ pub(super) enum Clusters {
 
 /// The clusters of a mesh, and what each shows of itself.
 struct Seen {
+    /// The clients, so that what follows uses what they have read.
+    kubeconfigs: Kubeconfigs,
     clusters: Vec<Arc<Cluster>>,
     surveys: Vec<Survey>,
 }
@@ -155,7 +165,7 @@ impl Clusters {
             }
         });
         let (clusters, surveys) = try_join_all(surveyed).await?.into_iter().unzip();
-        Ok(Seen { clusters, surveys })
+        Ok(Seen { kubeconfigs, clusters, surveys })
     }
 
     /// Adds the inventory: what the clusters list, and what the mesh answers.
@@ -178,7 +188,7 @@ impl Clusters {
             }
         }
         file.spec.inventory = Some(Box::new(inventory));
-        let source = self.source(Arc::new(file.clone()));
+        let source = WorldSource { kubeconfigs: seen.kubeconfigs.clone(), ..self.source(Arc::new(file.clone())) };
         let world = source.connect(file.spec.clusters.keys().map(String::as_str)).await?;
         if let Some(inventory) = file.spec.inventory.as_deref_mut() {
             for (key, place) in ask(&world, inventory).await {

@@ -9,7 +9,7 @@ use meshdrill_checks::exit_code::ExitCode;
 use super::super::args::{MeshDiffArgs, MeshInitArgs};
 use super::super::error::{CliError, FileError, UsageError};
 use super::super::mesh_file::{find_mesh, read_mesh_to_update};
-use super::{Clusters, DETECTED, faults, mesh_file, mesh_file_text, report};
+use super::{Clusters, DETECTED, faults, listed_once, mesh_file, mesh_file_text, report};
 use crate::format::{Entrypoint, Inventory, MeshFile, Namespace};
 use crate::inventory::{ask, changes, detect};
 use crate::run::{WorldSource, write_atomically};
@@ -23,12 +23,12 @@ pub(super) fn update(args: &MeshInitArgs) -> Result<ExitCode, CliError> {
     let old = read_mesh_to_update(&path)?;
     let known = old.spec.clusters.iter().map(|(key, cluster)| format!("{key}={}", cluster.context));
     let contexts: Vec<String> = known.chain(args.context.iter().cloned()).collect();
-    let file = super::super::runtime()?.block_on(async {
+    let file = super::super::runtime()?.block_on(listed_once(async {
         let clusters = Clusters::of_kubeconfig(args.kubeconfig.clone());
         let seen = clusters.survey(&contexts).await?;
         let fresh = mesh_file(&args.name, faults(args), &seen.surveys, jiff::Zoned::now().date());
         clusters.with_inventory(joined(&old, fresh), &seen, faults(args)).await
-    })?;
+    }))?;
     let mut file = kept(&old, file);
     let removed = remove_unknown(&mut file);
     let found = changes(&inventory_of(&old), &inventory_of(&file));
@@ -58,13 +58,13 @@ pub(super) fn diff(args: &MeshDiffArgs) -> Result<ExitCode, CliError> {
     }
     let mesh = Arc::new(old.clone());
     let source = WorldSource::of_clusters(Some(Arc::clone(&mesh)), args.kubeconfig.clone());
-    let new = super::super::runtime()?.block_on(async {
+    let new = super::super::runtime()?.block_on(listed_once(async {
         let world = source.connect(mesh.spec.clusters.keys().map(String::as_str)).await?;
         let clusters: Vec<_> = world.clusters.values().cloned().collect();
         let mut inventory = detect(&clusters).await.inventory;
         ask(&world, &mut inventory).await;
         Ok::<_, CliError>(inventory)
-    })?;
+    }))?;
     let before = old.spec.inventory().into_owned();
     let found = changes(&before, &comparable(&before, new.clone()));
     found.iter().for_each(|change| super::super::say!("{change}"));

@@ -28,7 +28,7 @@ use super::halt::halted;
 use super::lease::{self, Account, Held};
 use super::recover::leftovers;
 use super::{ChangeWindow, Interrupts, WorldSource};
-use crate::cluster::{Permission, World};
+use crate::cluster::{Permission, World, read_now};
 use crate::fault::FaultOptions;
 use crate::format::{FaultPermission, MeshFile};
 use crate::notes::{Note, collect, incomplete};
@@ -135,7 +135,7 @@ async fn ask(
     }
     let Some(world) = found.note(source.connect_for(plan).await) else { return found };
     let today = now.to_zoned(TimeZone::UTC).date();
-    let questions = Questions { plan, world: &world, today };
+    let questions = Questions { plan, world: &world, today, shares: source.shares_for(plan) };
     found.permissions = permissions::needed(plan, &world, questions.namespace(), today);
     let permitted = questions.permitted(&found.permissions).await;
     found.note(permitted);
@@ -183,6 +183,8 @@ struct Questions<'a> {
     plan: &'a Plan,
     world: &'a World,
     today: Date,
+    /// Whether checks may use what those of other validations have read.
+    shares: bool,
 }
 
 impl Questions<'_> {
@@ -267,7 +269,8 @@ impl Questions<'_> {
     /// Every probe can be asked, and no criterion is infeasible. A validation judges what it can; a drill must not break
     /// what it cannot watch.
     async fn measurable(&self, found: &mut Findings) {
-        let (probes, obstacles) = prepare::probes(self.plan, self.world, self.today).await;
+        // A probe shows the mesh as it is while it is sampled.
+        let (probes, obstacles) = read_now(prepare::probes(self.plan, self.world, self.today)).await;
         let unwatched = self.plan.is_drill() && probes.is_empty() && !self.plan.probes.is_empty();
         let reasons: Vec<(&str, bool)> = obstacles
             .iter()
@@ -293,7 +296,7 @@ impl Questions<'_> {
             found.obstacles.extend(infeasible);
             found.remarks.extend(remarks);
         }
-        let (check_runners, obstacles) = prepare::checks(self.plan, self.world, self.today).await;
+        let (check_runners, obstacles) = prepare::checks(self.plan, self.world, self.today, self.shares).await;
         found.obstacles.extend(obstacles);
         (found.probes, found.check_runners) = (probes, check_runners);
     }

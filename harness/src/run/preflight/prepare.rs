@@ -28,7 +28,7 @@ pub(super) async fn probes(plan: &Plan, world: &World, today: Date) -> (Vec<Prep
 }
 
 /// Observers of all checks. One that cannot be prepared is asked like the others, and reports why.
-pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<CheckRunner>, Vec<Obstacle>) {
+pub(super) async fn checks(plan: &Plan, world: &World, today: Date, shares: bool) -> (Vec<CheckRunner>, Vec<Obstacle>) {
     let effects = plan.faults.iter().flat_map(|fault| &fault.effect);
     let prepared = plan.checks.iter().chain(effects).map(|check| async move {
         if let Some(missing) = first_missing(&check.needs, world, today).await {
@@ -39,7 +39,7 @@ pub(super) async fn checks(plan: &Plan, world: &World, today: Date) -> (Vec<Chec
             lazy.make().await.ok();
         }
         let observer: Arc<dyn Observer> = Arc::new(lazy);
-        Ok(CheckRunner { check: check.clone(), observer })
+        Ok(CheckRunner { check: check.clone(), observer, shares })
     });
     divided(join_all(prepared).await)
 }

@@ -24,17 +24,17 @@ pub(crate) fn deployment(namespace: &str, name: &str, labels: &Value, container:
 pub(crate) const WEB: u16 = 8080;
 
 /// A web application that answers with its identity.
-pub(crate) struct Web {
-    pub(crate) namespace: &'static str,
+pub(crate) struct Web<'a> {
+    pub(crate) namespace: &'a str,
     /// The label `app`, and the name of the container.
-    pub(crate) app: &'static str,
-    pub(crate) version: &'static str,
+    pub(crate) app: &'a str,
+    pub(crate) version: &'a str,
     pub(crate) replicas: i64,
     /// The services it requests, `NAME=HOST:PORT`.
-    pub(crate) calls: &'static [&'static str],
+    pub(crate) calls: &'a [&'a str],
 }
 
-impl Web {
+impl Web<'_> {
     fn labels(&self) -> Value {
         json!({"app": self.app, "version": self.version})
     }
