@@ -114,7 +114,7 @@ impl ProxyAdmin {
         let url = url.parse().map_err(|error| ProbeError(format!("`{url}`: {error}")))?;
         let answer = chosen.client.send(&Exchange { timeout: DEADLINE, ..Exchange::get(url) }).await?;
         match answer.status {
-            200 => Ok(answer.body.to_vec()),
+            200 => Ok(answer.body.into()),
             status => Err(ProbeError(format!("GET {path} returned {status}"))),
         }
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use meshdrill_checks::observe::envoy::owner::Known;
 use meshdrill_checks::observe::envoy::{self, Clusters, Select, config_dump};
 
+use tokio::sync::Semaphore;
+
 use super::ProbeError;
 use super::admin::ProxyAdmin;
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, World, advertised_east_west, parse_apart, pod_addresses};
@@ -25,6 +27,9 @@ pub(super) async fn learn(world: &World, admin: &ProxyAdmin, namespace: Option<&
     of_proxy(of_clusters(world, namespace).await?, admin).await
 }
 
+/// How many proxies are asked at the same time: a dump of a large mesh has megabytes.
+static DUMPS: Semaphore = Semaphore::const_new(2);
+
 /// What a proxy has of the mesh: its Envoy clusters, and whose their endpoints are.
 #[derive(Debug)]
 pub(super) struct ProxyView {
@@ -39,6 +44,8 @@ pub(super) async fn view_of(
     pod: &ObjectRef,
 ) -> Result<Arc<ProxyView>, ProbeError> {
     let read = async || {
+        // The semaphore is never closed.
+        let _turn = DUMPS.acquire().await.ok();
         let admin = ProxyAdmin::for_pod(Arc::clone(cluster), pod.clone());
         let (body, _) = admin.get("/clusters?format=json").await?;
         let clusters = apart(move || envoy::parse(&body, Select::All)).await?;

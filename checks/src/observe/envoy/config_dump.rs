@@ -4,7 +4,8 @@
 //! east-west gateways alike (`;;;;secondary-cluster`), and in neither form of `/clusters`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -15,9 +16,9 @@ use super::{Address, EnvoyError, dump};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointInfo {
     /// Istio cluster ids; more than one only where one address stands for several, none where none was configured.
-    pub clusters: BTreeSet<String>,
+    pub clusters: Arc<BTreeSet<String>>,
     /// Names of the workloads behind it; empty for a gateway.
-    pub workloads: BTreeSet<String>,
+    pub workloads: Arc<BTreeSet<String>>,
     /// Whether the endpoint takes mutual TLS.
     pub tls: bool,
 }
@@ -42,6 +43,19 @@ impl Endpoints {
     /// All assignments, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeMap<Address, EndpointInfo>)> {
         self.assignments.iter().map(|(name, endpoints)| (name.as_str(), endpoints))
+    }
+
+    /// Keeps equal names once: a large mesh has thousands of endpoints of few clusters.
+    fn intern(&mut self) {
+        let mut known: HashSet<Arc<BTreeSet<String>>> = HashSet::new();
+        for info in self.assignments.values_mut().flat_map(BTreeMap::values_mut) {
+            for names in [&mut info.clusters, &mut info.workloads] {
+                match known.get(names) {
+                    Some(equal) => *names = Arc::clone(equal),
+                    None => drop(known.insert(Arc::clone(names))),
+                }
+            }
+        }
     }
 
     /// Number of assignments.
@@ -69,6 +83,7 @@ pub fn parse(body: &[u8]) -> Result<Endpoints, EnvoyError> {
             }
         }
     }
+    endpoints.intern();
     Ok(endpoints)
 }
 
@@ -120,10 +135,10 @@ impl LbEndpoint<'_> {
         let Some(istio) = filters.istio else { return };
         let mut fields = istio.workload.split(';');
         if let Some(workload) = fields.next().filter(|name| !name.is_empty()) {
-            info.workloads.insert(workload.to_owned());
+            Arc::make_mut(&mut info.workloads).insert(workload.to_owned());
         }
         if let Some(cluster) = fields.nth(3).filter(|id| !id.is_empty()) {
-            info.clusters.insert(cluster.to_owned());
+            Arc::make_mut(&mut info.clusters).insert(cluster.to_owned());
         }
     }
 }

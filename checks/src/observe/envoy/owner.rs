@@ -95,7 +95,7 @@ impl Known {
         let socket = host.address.socket();
         let assignment = if cluster.eds_service_name.is_empty() { &cluster.name } else { &cluster.eds_service_name };
         [
-            (Source::Metadata, self.endpoints.get(assignment, &host.address).map(|info| &info.clusters)),
+            (Source::Metadata, self.endpoints.get(assignment, &host.address).map(|info| &*info.clusters)),
             (Source::Gateway, socket.and_then(|s| self.gateways.get(&s))),
             (Source::Locality, self.at(&host.locality)),
             (Source::PodIp, socket.and_then(|s| self.pods.get(&canonical(s.ip())))),

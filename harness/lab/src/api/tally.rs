@@ -15,7 +15,7 @@ pub(super) const PATH: &str = "/lab/requests";
 pub(crate) struct Asked {
     /// The verb of RBAC, `page` for the second page of a list and those after it, `admin` for the admin interface of a proxy.
     verb: &'static str,
-    /// `deployments.apps`, `pods/portforward`, or the path of the admin interface.
+    /// `deployments.v1.apps`, `pods/portforward`, or the path of the admin interface.
     what: String,
     /// `all` namespaces, those of `one`, or with a label or field `selector`; empty where it does not apply.
     scope: &'static str,
@@ -40,11 +40,15 @@ impl Asked {
             http::Method::DELETE => "delete",
             _ => "other",
         };
+        let resource = match target.resource.group {
+            "" => target.resource.plural.to_owned(),
+            group => format!("{}.{}.{group}", target.resource.plural, target.version),
+        };
         let what = match target.sub.as_str() {
             // The path of a review has its kind as the name.
             "review" => target.name.clone(),
-            "" => target.resource.qualified(),
-            sub => format!("{}/{sub}", target.resource.qualified()),
+            "" => resource,
+            sub => format!("{resource}/{sub}"),
         };
         let selected =
             ["labelSelector", "fieldSelector"].iter().any(|key| query.get(key).is_some_and(|v| !v.is_empty()));
