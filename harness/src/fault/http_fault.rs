@@ -1,7 +1,6 @@
 //! `httpFault`: a delay or an abort in the HTTP routes of the `VirtualService` that owns a host. In effect once all proxies
 //! have it and a control request shows it; undone once no proxy has it any more.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,15 +13,15 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::fields::{by_whom, change, find_same};
+use super::http_fault_undo::RemoveRouteFault;
 use super::proxies::{Named, Proxies, Watch, as_seen};
 use super::routes;
 use super::{
-    Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoAction, UndoData, UndoKind, UndoOutcome,
-    system_namespace_error,
+    Effect, Fault, FaultBehavior, FaultError, FaultOptions, SYSTEM, UndoData, UndoOutcome, system_namespace_error,
 };
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, World, label_selector};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
-use crate::probe::{Answer, ProbeError, ProbeKind, SpecError};
+use crate::probe::{Answer, ProbeKind, SpecError};
 
 /// How many attempts the proxies have to respond before the fault, and the pause between two.
 const TRIES: usize = 4;
@@ -400,71 +399,6 @@ impl Fault for Injected {
                 )),
             }
         })
-    }
-}
-
-/// Removes a fault from the HTTP routes of a `VirtualService`, and checks that the proxies drop it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct RemoveRouteFault {
-    /// The cluster's key.
-    cluster: String,
-    /// The `VirtualService`'s namespace.
-    namespace: String,
-    /// Its name.
-    name: String,
-    /// Its UID.
-    uid: String,
-    /// The `fault` that was written into its routes.
-    wrote: Value,
-    /// The proxies that must drop it.
-    #[serde(deserialize_with = "super::proxies::places")]
-    proxies: Vec<Proxies>,
-}
-
-impl RemoveRouteFault {
-    fn path(&self) -> String {
-        routes::path(&self.namespace, &self.name)
-    }
-}
-
-impl UndoKind for RemoveRouteFault {
-    const KIND: &'static str = "removeRouteFault";
-}
-
-impl UndoAction for RemoveRouteFault {
-    fn cluster(&self) -> Option<&str> {
-        Some(&self.cluster)
-    }
-
-    fn apply<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<UndoOutcome, ProbeError>> {
-        Box::pin(async move {
-            let step = |service: &Object| routes::remove(service, &self.wrote);
-            Ok(change(world.cluster(&self.cluster)?, &self.path(), &self.uid, step).await?)
-        })
-    }
-
-    fn missing<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<Option<String>, ProbeError>> {
-        Box::pin(async move {
-            let Self { namespace, name, wrote, .. } = self;
-            let cluster = world.cluster(&self.cluster)?;
-            let service = cluster.find::<Object>(&self.path()).await?;
-            if service.is_some_and(|service| routes::carries(&service, wrote)) {
-                return Ok(Some(format!("VirtualService {namespace}/{name} ({}) still has the fault", cluster.key)));
-            }
-            let watch = Watch::new(cluster, &self.proxies);
-            let seen = watch.ask((namespace, name), None, as_seen(wrote)).await?;
-            let still: Vec<String> = seen.complete.into_iter().chain(seen.partial).collect();
-            Ok(still.first().map(|pod| {
-                format!("{self}: {} proxies still have the fault, such as {pod} ({})", still.len(), cluster.key)
-            }))
-        })
-    }
-}
-
-impl fmt::Display for RemoveRouteFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cluster, namespace, name, .. } = self;
-        write!(f, "remove the fault from VirtualService {namespace}/{name} ({cluster})")
     }
 }
 

@@ -13,6 +13,7 @@ mod drain;
 mod evict_pods;
 mod fields;
 mod http_fault;
+mod http_fault_undo;
 mod isolate;
 mod kind;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::command::RunCommand;
 use super::create::DeleteObject;
 use super::fields::RestoreFields;
-use super::http_fault::RemoveRouteFault;
+use super::http_fault_undo::RemoveRouteFault;
 use super::scale::RestoreScale;
 use super::{UndoAction, UndoData, UndoKind};
 

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::http::HttpObserver;
+use super::http_observer::HttpObserver;
 use super::outcome::settle;
 use super::role::{MinDetectionTime, Observation, Observer, Role, SpecError, Timing};
 use super::{Answer, Http, Metrics, Outcome, ProbeError};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::http::HttpObserver;
+use super::http_observer::HttpObserver;
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::{Answer, Http, Outcome, ProbeError};
 use crate::cluster::{Permission, World};

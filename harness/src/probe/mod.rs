@@ -27,6 +27,7 @@ mod federation;
 mod from_proxy;
 mod http;
 mod http_expect;
+mod http_observer;
 mod inventory_gateway;
 mod istiod;
 mod kind;

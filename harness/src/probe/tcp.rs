@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::exec::exec_permissions;
 use super::from_proxy::{FromProxy, ProxyPlace};
-use super::http::first_connecting;
+use super::http_observer::first_connecting;
 use super::role::{Observation, Observer, Role, SpecError, Timing, slow_error};
 use super::{Answer, Outcome, ProbeError, Via, entrypoint};
 use crate::cluster::{Permission, World, discover_east_west, discover_ingress};

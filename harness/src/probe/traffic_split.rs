@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::expect::{bad_json_path, bad_regex};
-use super::http::HttpObserver;
+use super::http_observer::HttpObserver;
 use super::reader::Reader;
 use super::role::{Observation, Observer, Role, SpecError, Timing};
 use super::{Answer, Http, Outcome, ProbeError};
