@@ -10,7 +10,7 @@ use super::shared::is_shared;
 use super::slim::slim;
 use super::{AccessError, Cluster, Object};
 
-/// How many objects are asked for at once: an API server answers several small pages with less memory than one large list.
+/// How many objects of a shared list are asked for at once: an API server answers several small pages with less memory than one large list.
 const PAGE: usize = 200;
 /// The size in bytes from which a page is parsed on a thread of its own.
 const LARGE: usize = 100_000;
@@ -69,7 +69,7 @@ impl Cluster {
     /// kind with the others; see [`share_since`](super::share_since).
     pub async fn list(&self, path: &str, selector: Option<&str>) -> Result<Vec<Object>, AccessError> {
         if !is_shared() {
-            return self.list_now(path, selector).await;
+            return self.list_now(path, selector, None).await;
         }
         if let Some(part) = Part::of(path, selector) {
             match self.list_shared(&part.all, None, part.namespace).await {
@@ -94,12 +94,12 @@ impl Cluster {
         let slims = path.rsplit('/').next().is_some_and(|plural| SHARED.contains(&plural));
         let read = async || {
             let listed = if slims {
-                let texts = self.list_now::<Slim>(path, selector).await;
+                let texts = self.list_now::<Slim>(path, selector, Some(PAGE)).await;
                 texts.map(|texts| {
                     Listed::Texts(texts.into_iter().map(|Slim(namespace, text)| (namespace, text)).collect())
                 })
             } else {
-                self.list_now(path, selector).await.map(Listed::Objects)
+                self.list_now(path, selector, Some(PAGE)).await.map(Listed::Objects)
             };
             match listed {
                 Err(error) if error.is_forbidden() || error.is_not_found() => Ok(Listed::Refused(error)),
@@ -120,14 +120,19 @@ impl Cluster {
     }
 
     /// All items of a list, as they are now.
-    async fn list_now<T: Item>(&self, path: &str, selector: Option<&str>) -> Result<Vec<T>, AccessError> {
+    async fn list_now<T: Item>(
+        &self,
+        path: &str,
+        selector: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<Vec<T>, AccessError> {
         let first = match selector {
             Some(selector) => format!("{path}?labelSelector={}", encode(selector)),
             None => path.to_owned(),
         };
-        match self.pages(&first, Some(PAGE)).await {
+        match self.pages(&first, limit).await {
             // What the other pages continue is gone: other writes were too many. One page has everything.
-            Err(error) if error.is_gone() => self.pages(&first, None).await,
+            Err(error) if limit.is_some() && error.is_gone() => self.pages(&first, None).await,
             listed => listed,
         }
     }

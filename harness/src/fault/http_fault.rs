@@ -21,6 +21,7 @@ use super::{
 };
 use crate::cluster::{Cluster, Object, ObjectRef, Permission, VIRTUAL_SERVICES, World, label_selector};
 use crate::format::{ClusterChoice, MeshSpec, Selector};
+use crate::probe::configuration::API_ROUTES;
 use crate::probe::{Answer, ProbeKind, SpecError};
 
 /// How many attempts the proxies have to respond before the fault, and the pause between two.
@@ -199,7 +200,11 @@ impl FaultBehavior for HttpFault {
             let cluster = Arc::clone(world.cluster(self.cluster.key())?);
             let services = cluster.list(VIRTUAL_SERVICES, None).await;
             let services = services.map_err(FaultError::missing)?;
-            let service = routes::owner(&services, &routing::full_host(&self.host, &self.namespace))?;
+            let host = routing::full_host(&self.host, &self.namespace);
+            let service = match routes::owner(&services, &host) {
+                Err(FaultError::NoTarget(why)) => return Err(unowned(&cluster, &host, why).await),
+                owner => owner?,
+            };
             let owner = service.object_ref();
             let named = self.route.as_ref().map(|name| {
                 let missing = || FaultError::NoTarget(format!("VirtualService {owner} has no route named {name}"));
@@ -241,6 +246,20 @@ impl FaultBehavior for HttpFault {
                 felt: Mutex::default(),
             }) as Box<dyn Fault>)
         })
+    }
+}
+
+/// Why no `VirtualService` owns a host. The Gateway API has no delays and aborts, so that a route of it is no target.
+async fn unowned(cluster: &Cluster, host: &str, why: String) -> FaultError {
+    // Only a hint: who may not list routes gets the reason without it.
+    let listed = API_ROUTES[0].list(cluster).await.unwrap_or_default();
+    match routes::http_route(&listed, host) {
+        Some(route) => FaultError::Refused(format!(
+            "HTTPRoute {} ({}) routes for {host}, and an HTTPRoute cannot delay or abort requests; route for the host with a VirtualService, or break what is behind it with `scale` or `deletePods`",
+            route.object_ref(),
+            cluster.key
+        )),
+        None => FaultError::NoTarget(why),
     }
 }
 

@@ -56,6 +56,22 @@ pub(super) fn owner<'a>(services: &'a [Object], host: &str) -> Result<&'a Object
     }
 }
 
+/// The HTTPRoute of the Gateway API that routes for a host, given by its fully qualified name: by its hostnames, or because the
+/// Service of the host is its parent.
+pub(super) fn http_route<'a>(routes: &'a [Object], host: &str) -> Option<&'a Object> {
+    let claims = |route: &&Object| {
+        let namespace = route.namespace();
+        let spec = &route["spec"];
+        let by_parent = spec["parentRefs"].as_array().into_iter().flatten().any(|parent| {
+            let name = parent["name"].as_str().unwrap_or_default();
+            let space = parent["namespace"].as_str().unwrap_or(namespace);
+            parent["kind"] == "Service" && host == format!("{name}.{space}.svc.cluster.local")
+        });
+        by_parent || texts(&spec["hostnames"]).any(|hostname| hostname == host)
+    };
+    routes.iter().find(claims)
+}
+
 /// Adds a fault to every HTTP route, or to the one with a name. A route with another fault is an error.
 pub(super) fn add(service: &Value, route: Option<&str>, fault: &Value, query: &'static str) -> Step {
     let mut list = service["spec"]["http"].clone();
@@ -122,6 +138,21 @@ mod tests {
     fn service(name: &str, hosts: &[&str], gateways: &[&str]) -> Object {
         Object::from(json!({ "metadata": { "namespace": "shop", "name": name },
             "spec": { "hosts": hosts, "gateways": gateways, "http": [{ "name": "a", "route": [] }, { "route": [] }] } }))
+    }
+
+    #[test]
+    fn a_route_of_the_gateway_api_is_found_by_its_hostnames_or_its_parent_service() {
+        let route = |name: &str, spec: Value| {
+            Object::from(json!({ "metadata": { "namespace": "shop", "name": name }, "spec": spec }))
+        };
+        let parent = |namespace: Value| json!({ "parentRefs": [{ "kind": "Service", "group": "", "name": "cart", "namespace": namespace }] });
+        let own = json!({ "parentRefs": [{ "kind": "Service", "group": "", "name": "cart" }] });
+        let outside = json!({ "parentRefs": [{ "name": "web" }], "hostnames": ["shop.example"] });
+        let all = [route("front", outside), route("mesh", own), route("other", parent(json!("pay")))];
+        let of = |host: &str| http_route(&all, host).map(Object::name);
+        assert_eq!(of("cart.shop.svc.cluster.local"), Some("mesh"));
+        assert_eq!(of("cart.pay.svc.cluster.local"), Some("other"));
+        assert_eq!((of("shop.example"), of("web.shop.svc.cluster.local")), (Some("front"), None));
     }
 
     #[test]
