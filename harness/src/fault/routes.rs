@@ -56,7 +56,7 @@ pub(super) fn owner<'a>(services: &'a [Object], host: &str) -> Result<&'a Object
     }
 }
 
-/// The HTTPRoute of the Gateway API that routes for a host, given by its fully qualified name: by its hostnames, or because the
+/// The `HTTPRoute` of the Gateway API that routes for a host, given by its fully qualified name: by its hostnames, or because the
 /// Service of the host is its parent.
 pub(super) fn http_route<'a>(routes: &'a [Object], host: &str) -> Option<&'a Object> {
     let claims = |route: &&Object| {

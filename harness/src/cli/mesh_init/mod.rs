@@ -92,11 +92,11 @@ pub(super) async fn mesh_of(name: &str, lab: &Lab) -> Result<MeshFile, CliError>
     let clusters = Clusters::Lab(lab.clone());
     let contexts: Vec<String> = lab.clusters().iter().map(|one| format!("{}={}", one.key, one.context)).collect();
     let date = jiff::Timestamp::try_from(lab.date()).map_err(std::io::Error::other)?.to_zoned(jiff::tz::TimeZone::UTC);
-    let found = async {
+    let found = Box::pin(async {
         let seen = clusters.survey(&contexts).await?;
         let file = mesh_file(name, FaultPermission::Allowed, &seen.surveys, date.date());
         clusters.with_inventory(file, &seen, FaultPermission::Allowed).await
-    };
+    });
     listed_once(found).await
 }
 
