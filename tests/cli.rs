@@ -46,6 +46,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::the lab on real sockets passes the readiness suite", served::readiness),
         Trial::test("cli::SIGTERM undoes what is sustained", || rescued::terminated(&rescued::OBJECTS)),
         Trial::test("cli::SIGTERM ends the outage of a cluster", || rescued::terminated(&rescued::CLUSTER)),
+        Trial::test("cli::SIGQUIT undoes what is sustained", rescued::quit),
         Trial::test("cli::SIGHUP undoes what is sustained", rescued::hung_up),
         Trial::test("cli::SIGHUP under nohup", rescued::no_hang_up),
         Trial::test("cli::a terminal of another session that hangs up", rescued::terminal_gone),

@@ -101,9 +101,18 @@ fn signal(child: &Running, signal: &str) -> Result<(), Failed> {
 
 /// SIGTERM while all is broken: everything is undone before the process exits.
 pub fn terminated(breakage: &Breakage) -> Result<(), Failed> {
+    ended_by("-TERM", breakage)
+}
+
+/// SIGQUIT (Ctrl-\\) is an end like any other.
+pub fn quit() -> Result<(), Failed> {
+    ended_by("-QUIT", &OBJECTS)
+}
+
+fn ended_by(name: &str, breakage: &Breakage) -> Result<(), Failed> {
     let bench = Bench::new(breakage)?;
     let child = bench.broken(breakage.faults.len())?;
-    signal(&child, "-TERM")?;
+    signal(&child, name)?;
     child.end().expect_code(130)?;
     bench.whole()
 }

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM, SIGHUP and the hang-up of the terminal end a run early: undo, verify, report. Further ones never stop the
+//! SIGINT, SIGTERM, SIGQUIT, SIGHUP and the hang-up of the terminal end a run early: undo, verify, report. Further ones never stop the
 //! undo.
 
 use std::io::IsTerminal as _;
@@ -17,7 +17,8 @@ const SIGHUP: u32 = 1;
 
 /// Listens for signals for as long as the runtime lives.
 pub(super) fn listen(interrupts: &Interrupts, entry: &Entry) -> std::io::Result<()> {
-    let mut kinds = vec![(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM")];
+    let ends = [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::quit(), "SIGQUIT")];
+    let mut kinds = Vec::from(ends);
     // Under `nohup` a hang-up is no reason to stop.
     if !ignores_hangup() {
         kinds.push((SignalKind::hangup(), "SIGHUP"));
