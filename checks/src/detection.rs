@@ -33,7 +33,7 @@ impl Stage {
     }
 
     /// The stages up to this one.
-    pub fn up_to(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn up_to(self) -> impl Iterator<Item = Self> {
         [Self::Pending, Self::Firing, Self::Alertmanager, Self::Receiver].into_iter().filter(move |one| *one <= self)
     }
 }
@@ -101,7 +101,7 @@ impl Standing {
     }
 
     /// Whether a stage before the last is reached, or what the last cannot do without.
-    pub fn has_reached(&self, stage: Stage) -> bool {
+    pub(crate) fn has_reached(&self, stage: Stage) -> bool {
         match stage {
             Stage::Pending => self.state >= AlertState::Pending && self.state <= AlertState::Firing,
             Stage::Firing => self.state == AlertState::Firing,
@@ -110,7 +110,7 @@ impl Standing {
     }
 
     /// How many more notifications were delivered by the alert's own ways than at an earlier instant.
-    pub fn delivered_since(&self, before: &Self) -> u64 {
+    pub(crate) fn delivered_since(&self, before: &Self) -> u64 {
         if self.ways.is_empty() {
             return self.delivered.zip(before.delivered).map_or(0, |(now, before)| now.saturating_sub(before));
         }

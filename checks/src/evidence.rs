@@ -59,7 +59,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The outages of all probes, those that have not ended last.
-    pub fn all_outages(&self) -> Vec<Outage> {
+    pub(crate) fn all_outages(&self) -> Vec<Outage> {
         let mut all: Vec<Outage> = self.probes.values().flat_map(|probe| probe.outages.iter().cloned()).collect();
         all.sort_by_key(|outage| (outage.end.is_none(), outage.end));
         all
@@ -71,12 +71,12 @@ impl<'a> Evidence<'a> {
     }
 
     /// When the undo of a fault, or without a name of any, was first asked for.
-    pub fn undo_requested(&self, fault: Option<&str>) -> Option<At> {
+    pub(crate) fn undo_requested(&self, fault: Option<&str>) -> Option<At> {
         first(&self.history.undo_requests, fault)
     }
 
     /// Why a probe, or the whole scenario, did not run.
-    pub fn why_not_run(&self, probe: &str) -> Option<&'a str> {
+    pub(crate) fn why_not_run(&self, probe: &str) -> Option<&'a str> {
         let reason = |id| self.history.not_run.iter().rfind(|one| one.id == id).map(|one| one.reason);
         reason(probe).or_else(|| reason(SCENARIO))
     }

@@ -30,12 +30,12 @@ pub(crate) struct Judgement {
 
 impl Judgement {
     /// A judgement without a value.
-    pub fn without_value(verdict: Verdict, unit: Unit, message: impl Into<String>) -> Self {
+    pub(crate) fn without_value(verdict: Verdict, unit: Unit, message: impl Into<String>) -> Self {
         Self { value: None, low: None, high: None, unit, n: 0, verdict, message: message.into(), need: None }
     }
 
     /// No samples: never a pass.
-    pub fn no_samples(unit: Unit) -> Self {
+    pub(crate) fn no_samples(unit: Unit) -> Self {
         Self::without_value(Verdict::Inconclusive, unit, "no samples: nothing was measured in this part of the run")
     }
 }

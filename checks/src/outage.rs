@@ -89,7 +89,7 @@ impl Outage {
 }
 
 /// The down time of all outages: what is certain, and what is possible.
-pub fn down_time(outages: &[Outage]) -> Bounds {
+pub(crate) fn down_time(outages: &[Outage]) -> Bounds {
     let stretches = || outages.iter().flat_map(|outage| &outage.stretches);
     let low = union(stretches().map(|stretch| (stretch.start, stretch.last_bad)));
     let high = stretches()

@@ -130,7 +130,7 @@ impl Ratio {
     }
 
     /// What is left to 1, rounded so that 1 - 99.95 % is exactly 0.05 %.
-    pub fn complement(self) -> f64 {
+    pub(crate) fn complement(self) -> f64 {
         ((1.0 - self.0) * 1e12).round() / 1e12
     }
 }

@@ -76,7 +76,7 @@ impl Marks {
     }
 
     /// Whether an instant lies in one part of the run, of a probe with these outages.
-    pub fn is_inside(&self, at: At, outages: &[Outage], during: During) -> bool {
+    pub(crate) fn is_inside(&self, at: At, outages: &[Outage], during: During) -> bool {
         let recovered = match outages.last() {
             Some(outage) => outage.end.map(|end| end.max(self.undone.unwrap_or(end))),
             None => self.undone,

@@ -72,7 +72,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What is signed: the pre-authentication encoding of DSSE v1.
-pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [head.as_bytes(), payload].concat()
 }

@@ -93,7 +93,7 @@ impl VerifyingKey {
     }
 
     /// Whether a signature of a message is of this key.
-    pub fn is_signer(self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn is_signer(self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
     }
 

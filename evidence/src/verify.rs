@@ -168,11 +168,6 @@ impl Verification {
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty()
     }
-
-    /// Whether a run of it took place on the embedded mesh.
-    pub fn has_lab(&self) -> bool {
-        self.runs.iter().any(|run| run.card.run.lab)
-    }
 }
 
 /// A subject: its name and digest.

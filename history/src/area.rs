@@ -49,7 +49,7 @@ impl Area {
     }
 
     /// That of a kind of criterion.
-    pub fn of_kind(kind: &str) -> Self {
+    pub(crate) fn of_kind(kind: &str) -> Self {
         match kind {
             "latency" | "jitter" | "rtt" => Self::Latency,
             "recoveryTime" | "restartTime" | "detectionTime" | "notification" => Self::Recovery,

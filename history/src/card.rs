@@ -197,7 +197,7 @@ impl Card {
     }
 
     /// How often each probe saw each failure class.
-    pub fn failure_classes(&self) -> BTreeMap<(&str, &str), u64> {
+    pub(crate) fn failure_classes(&self) -> BTreeMap<(&str, &str), u64> {
         let mut found = BTreeMap::new();
         for probe in &self.probes {
             for (class, count) in probe.outages.iter().flat_map(|outage| &outage.classes) {

@@ -54,7 +54,7 @@ impl EditKind {
     }
 
     /// What regressed with it, if anything.
-    pub const fn area(self) -> Option<Area> {
+    pub(crate) const fn area(self) -> Option<Area> {
         match self {
             Self::Loosened => Some(Area::Threshold),
             Self::Removed => Some(Area::Coverage),

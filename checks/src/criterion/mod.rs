@@ -190,7 +190,7 @@ impl Claim {
     }
 
     /// Whether more samples, of a kind that a longer observation yields, can decide it.
-    pub fn is_decided_by_more(&self) -> bool {
+    pub(crate) fn is_decided_by_more(&self) -> bool {
         self.as_kind().is_decided_by_more()
     }
 

@@ -294,10 +294,3 @@ pub struct Line {
     #[serde(flatten)]
     pub event: Event,
 }
-
-impl Event {
-    /// The sample, where it is one: a record keeps samples apart from other events.
-    pub const fn as_sample(&self) -> Option<(&String, &Sample)> {
-        if let Self::Sample { probe, sample } = self { Some((probe, sample)) } else { None }
-    }
-}

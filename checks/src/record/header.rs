@@ -71,7 +71,7 @@ pub enum FaultWindow {
 
 impl FaultWindow {
     /// Whether it is that of older versions.
-    pub const fn is_old(&self) -> bool {
+    pub(crate) const fn is_old(&self) -> bool {
         matches!(self, Self::Requested)
     }
 }
@@ -117,7 +117,7 @@ pub struct Participant {
 
 impl Change {
     /// Whether nothing was given.
-    pub fn is_unsaid(&self) -> bool {
+    pub(crate) fn is_unsaid(&self) -> bool {
         *self == Self::default()
     }
 }

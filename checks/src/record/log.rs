@@ -91,7 +91,7 @@ impl Record {
     }
 
     /// How long the phases of good requests took. Records of older versions have them in their samples.
-    pub fn timings(&self) -> &[Timings] {
+    pub(crate) fn timings(&self) -> &[Timings] {
         &self.timings
     }
 

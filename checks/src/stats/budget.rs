@@ -29,7 +29,7 @@ impl ErrorBudget {
     }
 
     /// Share of the budget that `down` spends; 0.2315 for five minutes of the 1296 s, above 1 when overspent.
-    pub fn share_spent(self, down: Duration) -> f64 {
+    pub(crate) fn share_spent(self, down: Duration) -> f64 {
         down.as_secs_f64() / (self.window.as_secs_f64() * (1.0 - self.availability))
     }
 
@@ -39,19 +39,19 @@ impl ErrorBudget {
     }
 
     /// How many times faster than allowed the budget was spent while `down` of `observed` was down. `None` for no time.
-    pub fn burn_rate(self, down: Duration, observed: Duration) -> Option<f64> {
+    pub(crate) fn burn_rate(self, down: Duration, observed: Duration) -> Option<f64> {
         (!observed.is_zero()).then(|| down.as_secs_f64() / observed.as_secs_f64() / (1.0 - self.availability))
     }
 
     /// The error rate at which the budget burns `burn` times faster than allowed: 0.0072 for 14.4 at 99.95 %.
-    pub fn error_rate_of(self, burn: f64) -> f64 {
+    pub(crate) fn error_rate_of(self, burn: f64) -> f64 {
         burn * (1.0 - self.availability)
     }
 
     /// How long a total outage lasts before a burn-rate alert of this factor over `alert_window` notices it.
     ///
     /// `None` when the factor is so high that even a total outage of the whole alert window does not reach it.
-    pub fn total_outage_until_alert(self, burn: f64, alert_window: Duration) -> Option<Duration> {
+    pub(crate) fn total_outage_until_alert(self, burn: f64, alert_window: Duration) -> Option<Duration> {
         let rate = self.error_rate_of(burn);
         (0.0..=1.0).contains(&rate).then(|| alert_window.mul_f64(rate))
     }

@@ -29,17 +29,17 @@ impl Confidence {
     }
 
     /// The error probability that is left, `1 - level`.
-    pub fn alpha(self) -> f64 {
+    pub(crate) fn alpha(self) -> f64 {
         1.0 - self.0
     }
 
     /// The standard normal quantile of a one-sided bound, 1.645 at 95 %.
-    pub fn z_one_sided(self) -> f64 {
+    pub(crate) fn z_one_sided(self) -> f64 {
         Normal::standard().inverse_cdf(self.0)
     }
 
     /// The standard normal quantile of a two-sided interval, 1.960 at 95 %.
-    pub fn z_two_sided(self) -> f64 {
+    pub(crate) fn z_two_sided(self) -> f64 {
         Normal::standard().inverse_cdf(1.0 - self.alpha() / 2.0)
     }
 }

@@ -1,6 +1,6 @@
 //! Records that were altered by somebody who makes the chain again.
 
-use meshdrill_checks::record::{Chain, Line};
+use meshdrill_checks::record::{Chain, Event, Line};
 
 use super::sample::{RECORD, RUN, record, run_files, with_documents, with_manifest};
 use crate::verify;
@@ -9,7 +9,7 @@ use crate::verify;
 pub(super) fn without_a_sample(which: usize) -> String {
     let (text, mut chain) = (record(), Chain::default());
     let mut lines: Vec<Line> = text.lines().map(|line| chain.check(line).unwrap()).collect();
-    let samples: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].event.as_sample().is_some()).collect();
+    let samples: Vec<usize> = (0..lines.len()).filter(|at| matches!(lines[*at].event, Event::Sample { .. })).collect();
     lines.remove(samples[which % samples.len()]);
     let mut chain = Chain::default();
     lines.iter().map(|line| chain.link(line).unwrap() + "\n").collect()
@@ -55,7 +55,7 @@ fn a_record_of_another_version_is_judged_by_what_every_version_judges() {
     let older: String = lines
         .into_iter()
         .map(|mut line| {
-            if let meshdrill_checks::record::Event::Started(header) = &mut line.event {
+            if let Event::Started(header) = &mut line.event {
                 header.tool = "meshdrill 0.0.9".to_owned();
             }
             chain.link(&line).unwrap() + "\n"

@@ -114,7 +114,7 @@ impl Failure {
     }
 
     /// The same failure of a value where a mapping with these keys must be.
-    pub fn of_mapping(self, keys: &'static [&'static str]) -> Self {
+    pub(crate) fn of_mapping(self, keys: &'static [&'static str]) -> Self {
         match self.kind {
             Kind::Value(message) if self.path.0.is_empty() => Self::new(Kind::NotMapping { message, keys }),
             kind => Self { kind, ..self },

@@ -185,7 +185,7 @@ impl Node {
     }
 
     /// Whether it holds nothing: a mapping or list without entries.
-    pub const fn is_hollow(&self) -> bool {
+    pub(crate) const fn is_hollow(&self) -> bool {
         match &self.value {
             Value::List(items) => items.is_empty(),
             Value::Map(entries) => entries.is_empty(),
@@ -194,7 +194,7 @@ impl Node {
     }
 
     /// Whether it is neither a mapping nor a list.
-    pub const fn is_scalar(&self) -> bool {
+    pub(crate) const fn is_scalar(&self) -> bool {
         !matches!(self.value, Value::List(_) | Value::Map(_))
     }
 

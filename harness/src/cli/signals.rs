@@ -17,7 +17,8 @@ const SIGHUP: u32 = 1;
 
 /// Listens for signals for as long as the runtime lives.
 pub(super) fn listen(interrupts: &Interrupts, entry: &Entry) -> std::io::Result<()> {
-    let ends = [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::quit(), "SIGQUIT")];
+    let ends =
+        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::quit(), "SIGQUIT")];
     let mut kinds = Vec::from(ends);
     // Under `nohup` a hang-up is no reason to stop.
     if !ignores_hangup() {

@@ -16,7 +16,7 @@ pub(super) struct Canvas<'a> {
 
 impl Canvas<'_> {
     /// The times in which faults were in effect, behind everything.
-    pub fn shade(&self) -> Markup {
+    pub(crate) fn shade(&self) -> Markup {
         html! {
             @for window in self.windows {
                 @match window.to {

@@ -23,7 +23,7 @@ pub(super) struct Fact {
 
 impl Fact {
     /// The values as numbers, where they are too many to be written out; a value that is absent is 0.
-    pub fn curve(&self) -> Option<Vec<(f64, f64)>> {
+    pub(crate) fn curve(&self) -> Option<Vec<(f64, f64)>> {
         let number = |text: &str| if text == ABSENT { Some(0.0) } else { text.parse::<f64>().ok() };
         (self.steps.len() > STEPS).then(|| self.steps.iter().map(|(at, text)| Some((*at, number(text)?))).collect())?
     }

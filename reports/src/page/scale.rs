@@ -72,7 +72,7 @@ impl LogScale {
     }
 
     /// The decades strictly inside, with their unit.
-    pub fn decades(self) -> impl Iterator<Item = (f64, String)> {
+    pub(crate) fn decades(self) -> impl Iterator<Item = (f64, String)> {
         (self.low as i32 + 1..self.high as i32).map(|power| {
             let value = 10_f64.powi(power);
             let text = match power {

@@ -31,7 +31,7 @@ impl Column {
     }
 
     /// Whether anything in it is not good.
-    pub fn is_flawed(self) -> bool {
+    pub(crate) fn is_flawed(self) -> bool {
         self.late + self.bad + self.none > 0
     }
 

@@ -65,7 +65,8 @@ impl Path {
     }
 
     /// Whether the path was verified.
-    pub fn is_verified(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_verified(&self) -> bool {
         !self.certificates().is_empty()
     }
 }

@@ -34,30 +34,10 @@ pub struct Clusters {
     pub truncated: bool,
 }
 
-/// Whether a cluster is there, and whether anything is behind it. The three are different findings.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Presence<'a> {
-    /// The proxy does not list the cluster: not configured, or still warming.
-    Missing,
-    /// The proxy has the cluster, without a single host.
-    NoHosts(&'a Cluster),
-    /// The proxy has the cluster and hosts behind it, of whatever health.
-    Hosts(&'a Cluster),
-}
-
 impl Clusters {
     /// The cluster of exactly this name.
     pub fn get(&self, name: &str) -> Option<&Cluster> {
         self.clusters.iter().find(|c| c.name == name)
-    }
-
-    /// Which of the three states the cluster of this name is in.
-    pub fn presence(&self, name: &str) -> Presence<'_> {
-        match self.get(name) {
-            None => Presence::Missing,
-            Some(cluster) if cluster.hosts.is_empty() => Presence::NoHosts(cluster),
-            Some(cluster) => Presence::Hosts(cluster),
-        }
     }
 
     /// All clusters of a service host: one per port and subset, beside the one of all subsets.

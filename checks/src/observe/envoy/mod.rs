@@ -20,7 +20,7 @@ mod text;
 
 pub use address::Address;
 pub use answer::parse;
-pub use clusters::{Cluster, Clusters, Host, Limits, Locality, Outlier, Presence, Select, Stats};
+pub use clusters::{Cluster, Clusters, Host, Limits, Locality, Outlier, Select, Stats};
 pub use health::{Flag, Health, HealthClass};
 pub use json::parse_json;
 pub use name::{Direction, ServiceName};

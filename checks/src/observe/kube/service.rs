@@ -95,11 +95,6 @@ impl Service {
         })
     }
 
-    /// Whether it waits for a load balancer that has not come.
-    pub fn is_pending(&self) -> bool {
-        self.kind == "LoadBalancer" && self.load_balancer.is_empty()
-    }
-
     /// Names among the load balancer's entries; they have to be resolved before an address can be compared with them.
     pub fn hostnames(&self) -> impl Iterator<Item = &str> {
         self.load_balancer.iter().filter_map(|entry| match entry {
@@ -160,10 +155,10 @@ mod tests {
     fn all_entries_of_every_cloud() {
         let oci = gateway(&json!([{"ip": "10.0.20.9", "ipMode": "VIP"}, {"ip": "170.9.229.9"}]));
         let seen: Vec<&str> = oci.load_balancer.iter().map(LoadBalancerAddress::as_str).collect();
-        assert_eq!((seen, oci.hostnames().count(), oci.is_pending()), (vec!["10.0.20.9", "170.9.229.9"], 0, false));
+        assert_eq!((seen, oci.hostnames().count()), (vec!["10.0.20.9", "170.9.229.9"], 0));
         let named = gateway(&json!([{"hostname": "lb.example"}]));
         assert_eq!(named.hostnames().collect::<Vec<_>>(), ["lb.example"]);
-        assert!(gateway(&Value::Null).is_pending());
+        assert!(gateway(&Value::Null).load_balancer.is_empty());
         assert_eq!(oci.port(15443).unwrap().node_port, Some(31443));
         assert_eq!((oci.port(15021).unwrap().target.as_str(), oci.port(80)), ("status", None));
         assert_eq!(oci.cluster_ips, ["10.96.0.7"]);
@@ -186,7 +181,7 @@ mod tests {
     #[test]
     fn a_headless_service_has_no_address() {
         let headless = Service::read(&json!({"metadata": {"name": "h"}, "spec": {"clusterIP": "None"}})).unwrap();
-        assert!(headless.cluster_ips.is_empty() && !headless.is_pending());
+        assert!(headless.cluster_ips.is_empty());
     }
 
     proptest! {

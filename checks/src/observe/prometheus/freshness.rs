@@ -9,12 +9,7 @@ use jiff::Timestamp;
 
 use super::{RuleGroup, Target, Vector};
 
-/// The query whose answer is the age in seconds of every series that a selector matches.
-pub fn age_query(selector: &str) -> String {
-    format!("time() - timestamp({selector})")
-}
-
-/// The ages in an answer to [`age_query`], oldest last. `None` without data or with an age that is not a number.
+/// The ages in an answer to `time() - timestamp(SELECTOR)`, oldest last. `None` without data or with an age that is not a number.
 pub fn ages(answer: &Vector) -> Option<Vec<Duration>> {
     let mut numbers = answer.numbers();
     if numbers.is_empty() || numbers.iter().any(|n| !n.is_finite()) {
@@ -35,12 +30,6 @@ impl RuleGroup {
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
         let evaluated: Option<Vec<Timestamp>> = self.rules.iter().map(|rule| rule.last_evaluation).collect();
         evaluated?.into_iter().min().map(|then| age(then, now))
-    }
-
-    /// Evaluations that should have happened since then; 2 and more means that evaluation lags or stopped.
-    pub fn missed_evaluations(&self, now: Timestamp) -> Option<f64> {
-        (!self.interval.is_zero()).then_some(())?;
-        Some(self.age(now)?.as_secs_f64() / self.interval.as_secs_f64())
     }
 }
 
@@ -65,7 +54,6 @@ mod tests {
         let body = include_bytes!("../../../tests/captures/prometheus/api_v1_rules.json");
         let group = &parse_rules(200, body).unwrap().data[0];
         assert_eq!(group.age(now()), Some(Duration::from_secs(15)));
-        assert!((group.missed_evaluations(now()).unwrap() - 0.5).abs() < 1e-9);
         let body = include_bytes!("../../../tests/captures/prometheus/api_v1_targets.json");
         let target = &parse_targets(200, body).unwrap().data.active[0];
         assert_eq!(target.age(now()).unwrap().as_secs(), 8);
@@ -74,7 +62,6 @@ mod tests {
 
     #[test]
     fn ages_of_a_query() {
-        assert_eq!(age_query(r#"up{job="a"}"#), r#"time() - timestamp(up{job="a"})"#);
         let answer = |values: &[&str]| {
             let samples: Vec<_> = values.iter().map(|v| format!(r#"{{"metric":{{}},"value":[1,"{v}"]}}"#)).collect();
             let body =

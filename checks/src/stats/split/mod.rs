@@ -137,7 +137,7 @@ const POWER: Confidence = Confidence::P95;
 /// noticed with 95 %.
 ///
 /// Normal approximation, one-sided: 200 for 20 % against 30 % at 95 %. `None` when the two do not differ.
-pub fn samples_to_tell(share: f64, other: f64, confidence: Confidence) -> Option<u64> {
+pub(crate) fn samples_to_tell(share: f64, other: f64, confidence: Confidence) -> Option<u64> {
     let difference = (share - other).abs();
     if difference.is_nan() || difference <= 0.0 || !(0.0..=1.0).contains(&share) || !(0.0..=1.0).contains(&other) {
         return None;
@@ -152,7 +152,7 @@ pub fn samples_to_tell(share: f64, other: f64, confidence: Confidence) -> Option
 ///
 /// Counted for a one-sided test of this share alone, 244 for 70/30. [`compare`] tests all shares at once and in both
 /// directions, which is a little blunter: at this many answers it still misses such a difference up to once in eleven.
-pub fn samples_to_confirm(share: f64, confidence: Confidence) -> u64 {
+pub(crate) fn samples_to_confirm(share: f64, confidence: Confidence) -> u64 {
     if share >= 1.0 {
         // Any answer from elsewhere contradicts; see how many it takes to meet one if a tenth goes elsewhere.
         return super::proportion::samples_for_zero_failures(1.0 - RESOLUTION, confidence).unwrap_or(1);

@@ -200,7 +200,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observe::envoy::{HealthClass, Presence};
+    use crate::observe::envoy::HealthClass;
 
     const CAPTURE: &[u8] = include_bytes!("../../../../tests/captures/envoy/clusters.txt");
 
@@ -232,9 +232,10 @@ mod tests {
     #[test]
     fn three_states_of_a_cluster() {
         let read = all(CAPTURE);
-        assert!(matches!(read.presence("outbound|1||none"), Presence::Missing));
-        assert!(matches!(read.presence("outbound|9080|v9|reviews.bookinfo.svc.cluster.local"), Presence::NoHosts(_)));
-        let Presence::Hosts(reviews) = read.presence("outbound|9080||reviews.bookinfo.svc.cluster.local") else {
+        assert!(read.get("outbound|1||none").is_none());
+        let empty = read.get("outbound|9080|v9|reviews.bookinfo.svc.cluster.local");
+        assert!(empty.is_some_and(|cluster| cluster.hosts.is_empty()));
+        let Some(reviews) = read.get("outbound|9080||reviews.bookinfo.svc.cluster.local") else {
             panic!("reviews has hosts");
         };
         assert_eq!(reviews.hosts.len(), 6);

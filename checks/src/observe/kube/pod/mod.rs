@@ -130,7 +130,8 @@ impl Pod {
     }
 
     /// Ready, with all its containers, and here to stay: what a count of ready pods may count.
-    pub fn is_up(&self) -> bool {
+    #[cfg(test)]
+    fn is_up(&self) -> bool {
         self.ready
             && !self.terminating
             && self.expected_containers > 0
