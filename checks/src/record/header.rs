@@ -71,7 +71,7 @@ pub enum FaultWindow {
 
 impl FaultWindow {
     /// Whether it is that of older versions.
-    pub(crate) const fn is_old(&self) -> bool {
+    pub const fn is_old(&self) -> bool {
         matches!(self, Self::Requested)
     }
 }
