@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pod_targets::{PodTargets, Wanted, apply_blast_radius, twice};
-use super::workload::{selector_of, workload_error};
+use super::workload::{pods_errors, selector_of};
 use super::{
     BlastRadius, Effect, Fault, FaultBehavior, FaultError, FaultOptions, Replacement, UndoData, WorkloadResource,
 };
@@ -91,11 +91,7 @@ impl FaultBehavior for DeletePods {
 
     fn spec_errors(&self) -> Vec<SpecError> {
         let mut found = self.wanted().spec_errors();
-        if self.workload.is_some() != self.selector.is_empty() {
-            let help = "write `selector: LABELS` or `workload: deployment/NAME`";
-            found.push(SpecError::new("selector", "exactly one of `selector` and `workload` is needed", help));
-        }
-        found.extend(workload_error(self.workload.as_deref()));
+        found.extend(pods_errors(&self.selector, self.workload.as_deref()));
         found
     }
 
@@ -112,19 +108,11 @@ impl FaultBehavior for DeletePods {
     ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let grace = self.grace.map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
-            let selected = self.selected(world).await?;
-            let targets = selected.wanted().find(world, options).await?;
+            let workload = self.workload.as_deref();
+            let selector = selector_of(world, &self.cluster, &self.namespace, &self.selector, workload).await?;
+            let targets = Wanted { selector: &selector, ..self.wanted() }.find(world, options).await?;
             Ok(Box::new(Deletion { targets, grace }) as Box<dyn Fault>)
         })
-    }
-}
-
-impl DeletePods {
-    /// The same with the labels by which the workload finds its pods.
-    async fn selected(&self, world: &World) -> Result<Self, FaultError> {
-        let Some(workload) = &self.workload else { return Ok(self.clone()) };
-        let selector = selector_of(world, &self.cluster, &self.namespace, workload).await?;
-        Ok(Self { selector, ..self.clone() })
     }
 }
 

@@ -1,6 +1,8 @@
 //! `isolate`: a `NetworkPolicy` that blocks all traffic to and from some pods. A control request shows whether the CNI
 //! enforces it. Whether open connections break depends on the CNI.
 
+use std::net::SocketAddr;
+
 use futures::future::BoxFuture;
 use meshdrill_checks::units::TimeSpan;
 use schemars::JsonSchema;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::control::{self, Control};
 use super::create::{self, Creation};
-use super::workload::{selector_of, workload_error};
+use super::workload::{pods_errors, selector_of};
 use super::{
     Effect, Fault, FaultBehavior, FaultError, FaultOptions, UndoData, WorkloadResource, system_namespace_error,
 };
@@ -104,11 +106,7 @@ impl FaultBehavior for Isolate {
         let help = "name a namespace of the mesh";
         let system = system_namespace_error("namespace", Some(&self.namespace), help);
         let mut found: Vec<SpecError> = system.into_iter().collect();
-        if self.workload.is_some() != self.selector.is_empty() {
-            let help = "write `selector: LABELS` or `workload: deployment/NAME`";
-            found.push(SpecError::new("selector", "exactly one of `selector` and `workload` is needed", help));
-        }
-        found.extend(workload_error(self.workload.as_deref()));
+        found.extend(pods_errors(&self.selector, self.workload.as_deref()));
         if self.control.is_none() && self.direction == Some(Direction::Egress) {
             let help = "write a request that these pods send, such as `exec` or `tcp` with `from`";
             found.push(SpecError::new("control", "traffic from the pods needs a `control` of its own", help));
@@ -140,7 +138,9 @@ impl FaultBehavior for Isolate {
     ) -> BoxFuture<'a, Result<Box<dyn Fault>, FaultError>> {
         Box::pin(async move {
             let cluster = world.cluster(self.cluster.key())?;
-            let spec = self.selected(world).await?;
+            let workload = self.workload.as_deref();
+            let selector = selector_of(world, &self.cluster, &self.namespace, &self.selector, workload).await?;
+            let spec = Self { selector, ..self.clone() };
             let pods = select_pods(cluster, &spec.namespace, spec.selector.as_str()).await?;
             if pods.is_empty() {
                 let place = format!("{}/{}", cluster.key, self.namespace);
@@ -166,13 +166,6 @@ impl FaultBehavior for Isolate {
 }
 
 impl Isolate {
-    /// The same with the labels by which the workload finds its pods.
-    async fn selected(&self, world: &World) -> Result<Self, FaultError> {
-        let Some(workload) = &self.workload else { return Ok(self.clone()) };
-        let selector = selector_of(world, &self.cluster, &self.namespace, workload).await?;
-        Ok(Self { selector, ..self.clone() })
-    }
-
     /// The control request where none is written: a connection to one of the pods, past the mesh, from the proxy of a pod that
     /// stays on the network.
     async fn connection(&self, world: &World, cut_off: &[Object], to: &Object) -> Result<ProbeKind, FaultError> {
@@ -196,21 +189,21 @@ impl Isolate {
             )));
         };
         let timeout = Some(TimeSpan::secs(1));
-        let to = if address.is_ipv6() { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
+        let to = SocketAddr::new(address, port).to_string();
         Ok(ProbeKind::Tcp(Tcp { from: Some(from), to: Some(to), via: None, timeout, slow: None }))
     }
 }
 
 /// The first port that a container of the application declares, or else that of its proxy's readiness.
-fn port_of(pod: &Object) -> Option<u64> {
+fn port_of(pod: &Object) -> Option<u16> {
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     let mut own = containers.filter(|container| container["name"] != "istio-proxy");
-    let declared = own.find_map(|container| container["ports"][0]["containerPort"].as_u64());
+    let declared = own.find_map(|container| container["ports"][0]["containerPort"].as_u64()?.try_into().ok());
     declared.or_else(|| has_proxy(pod).then_some(STATUS_PORT))
 }
 
 /// The port of every Istio proxy's readiness.
-const STATUS_PORT: u64 = 15021;
+const STATUS_PORT: u16 = 15021;
 
 struct Isolation {
     policy: Creation,

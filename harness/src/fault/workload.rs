@@ -78,13 +78,24 @@ pub(super) fn workload_error(workload: Option<&str>) -> Option<SpecError> {
     wrong.then(|| SpecError::new("workload", "this is not a workload", help))
 }
 
-/// The labels by which a workload, such as `deployment/front`, finds its pods.
+/// What is wrong with the keys of a fault whose pods are meant by `selector` or by `workload`.
+pub(super) fn pods_errors(selector: &Selector, workload: Option<&str>) -> impl Iterator<Item = SpecError> {
+    let help = "write `selector: LABELS` or `workload: deployment/NAME`";
+    let unclear = (workload.is_some() != selector.is_empty())
+        .then(|| SpecError::new("selector", "exactly one of `selector` and `workload` is needed", help));
+    unclear.into_iter().chain(workload_error(workload))
+}
+
+/// The labels of the pods that are meant: as they are written, or those by which a workload, such as `deployment/front`, finds
+/// its pods.
 pub(super) async fn selector_of(
     world: &World,
     cluster: &ClusterChoice,
     namespace: &str,
-    workload: &str,
+    selector: &Selector,
+    workload: Option<&str>,
 ) -> Result<Selector, FaultError> {
+    let Some(workload) = workload else { return Ok(selector.clone()) };
     let unknown = || FaultError::Refused(format!("`{workload}` is no Deployment, StatefulSet or DaemonSet"));
     let (resource, name) = WorkloadResource::parse(workload).ok_or_else(unknown)?;
     let cluster = world.cluster(cluster.key())?;
