@@ -1,7 +1,7 @@
 //! Requests to some endpoints, as proxies have counted them since a first look. An endpoint may be healthy and a gateway may
 //! accept connections while no request is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use meshdrill_checks::observe::envoy::{Cluster as EnvoyCluster, Clusters, Host, flow};
@@ -29,27 +29,31 @@ impl FirstLook {
         Self { at: Instant::now(), proxies }
     }
 
-    /// What has been counted for the hosts that are meant, by the clusters that the proxies have now.
-    pub fn since<'a>(
+    /// Nothing yet, for as long as the proxies have been watched.
+    pub fn nothing(&self) -> Counted {
+        Counted { watched: self.at.elapsed(), ..Counted::default() }
+    }
+
+    /// Adds what one proxy has counted for the hosts that are meant, by the clusters that it has now.
+    pub fn add(
         &self,
-        now: impl Iterator<Item = (&'a str, &'a Clusters)>,
-        is_meant: impl Fn(&str, &EnvoyCluster, &Host) -> bool,
-    ) -> Counted {
-        let mut counted = Counted { watched: self.at.elapsed(), ..Counted::default() };
-        for (uid, clusters) in now {
-            let Some(before) = self.proxies.get(uid) else { continue };
-            let flows = flow::between(before, clusters);
-            for cluster in &clusters.clusters {
-                for host in cluster.hosts.iter().filter(|host| is_meant(uid, cluster, host)) {
-                    let own = flows.iter().filter(|flow| flow.cluster == cluster.name && flow.address == host.address);
-                    for flow in own.filter(|flow| flow.priority == host.priority) {
-                        counted.answered += flow.success;
-                        counted.failed += flow.error;
-                    }
-                }
+        counted: &mut Counted,
+        uid: &str,
+        now: &Clusters,
+        is_meant: impl Fn(&EnvoyCluster, &Host) -> bool,
+    ) {
+        let Some(before) = self.proxies.get(uid) else { return };
+        let hosts = now.clusters.iter().flat_map(|cluster| cluster.hosts.iter().map(move |host| (cluster, host)));
+        let meant: BTreeSet<_> = hosts
+            .filter(|(cluster, host)| is_meant(cluster, host))
+            .map(|(cluster, host)| (cluster.name.as_str(), &host.address, host.priority))
+            .collect();
+        for flow in flow::between(before, now) {
+            if meant.contains(&(flow.cluster.as_str(), &flow.address, flow.priority)) {
+                counted.answered += flow.success;
+                counted.failed += flow.error;
             }
         }
-        counted
     }
 }
 

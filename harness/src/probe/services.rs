@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::future::{BoxFuture, try_join_all};
 use meshdrill_checks::observe::envoy::owner::{Known, Owner, Reach};
-use meshdrill_checks::observe::envoy::{Cluster as EnvoyCluster, HealthClass, Host};
+use meshdrill_checks::observe::envoy::{Cluster as EnvoyCluster, HealthClass};
 use meshdrill_checks::observe::routing::destinations;
 use meshdrill_checks::record::{Class, Series};
 use schemars::JsonSchema;
@@ -216,15 +216,18 @@ impl ServicesObserver {
         let first = first.get_or_init(|| {
             FirstLook::new(seen.iter().map(|proxy| (proxy.pod.uid.clone(), proxy.view.clusters.clone())).collect())
         });
-        let of_cluster = |uid: &str, cluster: &EnvoyCluster, host: &Host| {
+        let is_wanted = |cluster: &EnvoyCluster| {
             let service = cluster.service.as_ref().and_then(|service| service.host.strip_suffix(".svc.cluster.local"));
-            let wanted = service.is_some_and(|name| self.services.contains_key(name));
-            let proxy = seen.iter().find(|proxy| proxy.pod.uid == uid);
-            let owner = proxy.filter(|_| wanted).map(|proxy| proxy.view.known.owner(cluster, host));
-            matches!(owner, Some(Owner::Cluster { cluster, .. }) if self.world.key_of_istio(&cluster) == *key)
+            service.is_some_and(|name| self.services.contains_key(name))
         };
-        let now = seen.iter().map(|proxy| (proxy.pod.uid.as_str(), &proxy.view.clusters));
-        Some(first.since(now, of_cluster).judge(key))
+        let mut counted = first.nothing();
+        for Seen { pod, view } in seen {
+            first.add(&mut counted, &pod.uid, &view.clusters, |cluster, host| {
+                is_wanted(cluster)
+                    && matches!(view.known.owner(cluster, host), Owner::Cluster { cluster, .. } if self.world.key_of_istio(&cluster) == *key)
+            });
+        }
+        Some(counted.judge(key))
     }
 
     /// Ready pods with a proxy: of an ingress gateway first, which sees every service that is exported to it, then one of each
