@@ -1,6 +1,6 @@
 //! `list --json` and `plan --json`: what their text shows, for programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use meshdrill_checks::exit_code::ExitCode;
 use serde_json::{Value, json};
@@ -52,10 +52,6 @@ pub(super) fn run(plan: &Plan, found: Option<&Findings>) -> Value {
 
 /// All plans of a selection, the permissions that they need, and the exit code of a run of them.
 pub(super) fn plan(runs: &[Value], permissions: &BTreeSet<Permission>, left_out: &[LeftOut], code: ExitCode) -> Value {
-    let mut verbs: BTreeMap<(&str, &str, String), Vec<&str>> = BTreeMap::new();
-    for one in permissions {
-        verbs.entry((&one.cluster, &one.namespace, one.full_resource())).or_default().push(one.verb);
-    }
     let row = |((cluster, namespace, resource), verbs): ((&str, &str, String), Vec<&str>)| {
         // An empty namespace means all of them.
         json!({ "cluster": cluster, "namespace": namespace, "resource": resource, "verbs": verbs })
@@ -63,7 +59,7 @@ pub(super) fn plan(runs: &[Value], permissions: &BTreeSet<Permission>, left_out:
     json!({
         "runs": runs,
         "notOnThisMesh": absent(left_out),
-        "permissions": verbs.into_iter().map(row).collect::<Vec<_>>(),
+        "permissions": Permission::verbs_by_resource(permissions).into_iter().map(row).collect::<Vec<_>>(),
         "exitCode": code.number(),
     })
 }

@@ -339,17 +339,13 @@ pub(super) fn show_plans(
 
 /// The permissions of all plans as a table: the verbs on each resource in each place.
 fn permissions_text(permissions: &BTreeSet<Permission>) -> String {
-    let mut verbs: BTreeMap<[&str; 3], Vec<&str>> = BTreeMap::new();
-    let resources: Vec<String> = permissions.iter().map(Permission::full_resource).collect();
-    for (permission, resource) in permissions.iter().zip(&resources) {
-        let namespace = if permission.namespace.is_empty() { "(all)" } else { &permission.namespace };
-        verbs.entry([&permission.cluster, namespace, resource]).or_default().push(permission.verb);
-    }
+    let verbs = Permission::verbs_by_resource(permissions);
     if verbs.is_empty() {
         return String::new();
     }
-    let rows = verbs.into_iter().map(|([cluster, namespace, resource], verbs)| {
-        [cluster, namespace, resource, &verbs.join(",")].map(str::to_owned)
+    let rows = verbs.into_iter().map(|((cluster, namespace, resource), verbs)| {
+        let namespace = if namespace.is_empty() { "(all)" } else { namespace };
+        [cluster, namespace, &resource, &verbs.join(",")].map(str::to_owned)
     });
     format!("\n{}", table(["CLUSTER", "NAMESPACE", "RESOURCE", "VERBS"], rows.collect()))
 }

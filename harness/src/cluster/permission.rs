@@ -1,6 +1,6 @@
 //! The permissions that a run needs in a cluster, and the cache of those that were granted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,6 +29,16 @@ pub struct Permission {
 }
 
 impl Permission {
+    /// The verbs on each resource, by cluster, namespace and resource; an empty namespace stands for all of them.
+    pub fn verbs_by_resource(permissions: &BTreeSet<Self>) -> BTreeMap<(&str, &str, String), Vec<&str>> {
+        let mut verbs: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+        for one in permissions {
+            let place = (one.cluster.as_str(), one.namespace.as_str(), one.full_resource());
+            verbs.entry(place).or_default().push(one.verb);
+        }
+        verbs
+    }
+
     /// A permission in a namespace.
     pub fn new(cluster: &str, namespace: &str, group: &str, resource: &str, verb: &'static str) -> Self {
         Self {
