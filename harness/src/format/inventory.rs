@@ -298,6 +298,20 @@ pub struct DrillTargets {
     pub alerts: IndexMap<String, AlertTarget>,
 }
 
+impl DrillTargets {
+    /// The lists of names, by their keys.
+    pub fn lists(&self) -> [(&'static str, &Vec<String>); 4] {
+        let Self { gateways, control_planes, workloads, clusters, alerts: _ } = self;
+        [("gateways", gateways), ("controlPlanes", control_planes), ("workloads", workloads), ("clusters", clusters)]
+    }
+
+    /// The same, to be changed.
+    pub fn lists_mut(&mut self) -> [(&'static str, &mut Vec<String>); 4] {
+        let Self { gateways, control_planes, workloads, clusters, alerts: _ } = self;
+        [("gateways", gateways), ("controlPlanes", control_planes), ("workloads", workloads), ("clusters", clusters)]
+    }
+}
+
 /// What an alert must notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -171,14 +171,8 @@ fn mentions(node: &Node, words: &str) -> bool {
 
 /// Whether drills may break an entry.
 fn is_target(targets: &DrillTargets, item: &Item) -> bool {
-    let listed = match list_of(item.kind) {
-        "gateways" => &targets.gateways,
-        "controlPlanes" => &targets.control_planes,
-        "workloads" => &targets.workloads,
-        "clusters" => &targets.clusters,
-        _ => return true,
-    };
-    listed.contains(&item.name)
+    let list = list_of(item.kind);
+    targets.lists().into_iter().find(|(name, _)| *name == list).is_none_or(|(_, names)| names.contains(&item.name))
 }
 
 /// The list of `drills` for a kind of entry; empty for what drills may always be about.
@@ -208,7 +202,8 @@ impl Found<'_> {
             ForEach::Pair => self.runs.extend(pairs(self.keys)),
             ForEach::ControlPlane => {
                 for (name, entry) in &inventory.control_planes {
-                    self.add("controlPlane", name, &entry.clusters, &json(entry));
+                    let workload = format!("deployment/{}", entry.deployment);
+                    self.add("controlPlane", name, &entry.clusters, &with_workload(json(entry), &workload));
                 }
             }
             ForEach::Gateway => self.gateways(|_| true),
@@ -322,13 +317,8 @@ impl Found<'_> {
                 if !alert.clusters.includes(&key, self.keys) {
                     continue;
                 }
-                let workload = match &item.values["workload"] {
-                    Json::String(workload) => workload.clone(),
-                    _ if part == "controlPlanes" => format!("deployment/{}", text(&item.values["deployment"])),
-                    _ => format!("{}/{}", text(&item.values["kind"]), text(&item.values["name"])),
-                };
                 let values = serde_json::json!({
-                    "target": alert.target, "within": alert.within, "workload": workload,
+                    "target": alert.target, "within": alert.within, "workload": item.values["workload"],
                     "namespace": item.values["namespace"], "cluster": inventory.rules_for(&key).unwrap_or(&key),
                 });
                 let item = Item { kind: "alert", name: name.clone(), values };
@@ -343,10 +333,6 @@ impl Found<'_> {
             self.add("prometheus", key, &ClusterChoice::One(key.clone()), &json(entry));
         }
     }
-}
-
-fn text(value: &Json) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 fn cluster(key: &str) -> Binding {
@@ -365,9 +351,10 @@ fn json(entry: &impl Serialize) -> Json {
     serde_json::to_value(entry).unwrap_or_default()
 }
 
-/// `deployment/edge` as two values, so that a scenario may write `deployment: { name: ${gateway.name} }`.
+/// `deployment/edge` as one value and as two, so that a scenario may write `deployment: { name: ${gateway.name} }`.
 fn with_workload(mut values: Json, workload: &str) -> Json {
     let (kind, name) = workload.split_once('/').unwrap_or(("deployment", workload));
+    values["workload"] = workload.into();
     values["kind"] = kind.into();
     values["name"] = name.into();
     values
@@ -429,6 +416,10 @@ mod tests {
         let unconfirmed = format!("{EDGE}, unconfirmed: [entrypoints.shop]");
         assert!(labels(&of("ingress", "", &unconfirmed)).is_empty(), "one that nobody confirmed measures nothing");
         assert!(of("cluster", "  needs: [severalNetworks]\n", "").absent.is_some());
+    }
+
+    fn text(value: &Json) -> &str {
+        value.as_str().unwrap_or_default()
     }
 
     fn drill(for_each: &str, via: &str, inventory: &str, drills: &str) -> Bindings {

@@ -9,38 +9,31 @@ pub(super) fn unknown_names(file: &MeshFile, node: &Node) -> Vec<Problem> {
     let inventory = file.spec.inventory();
     let known = Known::of(&inventory, file);
     let mut problems = Vec::new();
-    let mut expect = |place: &Path, part: &str, name: &str| problems.extend(known.problem(node, place, part, name));
     if let Some(written) = &file.spec.inventory {
         for (name, entry) in &written.entrypoints {
             let place = Path::of(&["spec", "inventory", "entrypoints", name, "gateway"]);
-            expect(&place, "gateways", &entry.gateway);
+            problems.extend(known.problem(node, &place, "gateways", &entry.gateway));
         }
     }
     let Some(drills) = &file.spec.drills else { return problems };
-    let mut wrong = Vec::new();
-    let lists = [
-        ("gateways", &drills.gateways),
-        ("controlPlanes", &drills.control_planes),
-        ("workloads", &drills.workloads),
-        ("clusters", &drills.clusters),
-    ];
-    for (part, names) in lists {
+    for (part, names) in drills.lists() {
         for (index, name) in names.iter().enumerate() {
-            expect(&Path::of(&["spec", "drills", part]).index(index), part, name);
+            problems.extend(known.problem(node, &Path::of(&["spec", "drills", part]).index(index), part, name));
         }
     }
     for (alert, target) in &drills.alerts {
         let place = Path::of(&["spec", "drills", "alerts", alert, "target"]);
         match target.target.split_once('/') {
-            Some((part @ ("gateways" | "controlPlanes" | "workloads"), name)) => expect(&place, part, name),
+            Some((part @ ("gateways" | "controlPlanes" | "workloads"), name)) => {
+                problems.extend(known.problem(node, &place, part, name));
+            }
             _ => {
                 let problem = Problem::at(node.span_at(&place), format!("`{}` is not a target", target.target));
                 let help = "write `gateways/NAME`, `controlPlanes/REVISION` or `workloads/NAME.NAMESPACE`";
-                wrong.push(problem.help(help));
+                problems.push(problem.help(help));
             }
         }
     }
-    problems.extend(wrong);
     problems
 }
 
@@ -58,13 +51,7 @@ pub fn remove_unknown(file: &mut MeshFile) -> Vec<String> {
         });
     }
     let Some(drills) = &mut file.spec.drills else { return removed };
-    let lists = [
-        ("gateways", &mut drills.gateways),
-        ("controlPlanes", &mut drills.control_planes),
-        ("workloads", &mut drills.workloads),
-        ("clusters", &mut drills.clusters),
-    ];
-    for (part, names) in lists {
+    for (part, names) in drills.lists_mut() {
         removed.extend(names.iter().filter(|name| !known.has(part, name)).map(|name| format!("drills.{part}: {name}")));
         names.retain(|name| known.has(part, name));
     }
